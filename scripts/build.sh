@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Builds into build/. Parts: js worker addon (default: all). A part whose inputs have not changed
+# since its last good build is skipped, so calling this is always cheap.
+#
+#   scripts/build.sh [--force] [--werror] [--asan] [part...]
+#
+#   --werror   compiler warnings are errors (CI); own folders: build/werror/
+#   --asan     address and undefined-behaviour sanitizers, clang; own folders: build/asan/
+#   --force    build even what looks up to date
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+prefix=build
+force=no
+parts=()
+cmake_options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo)
+for arg in "$@"; do
+  case $arg in
+    --force) force=yes ;;
+    --werror)
+      prefix=build/werror
+      cmake_options+=(-DSEALANE_WERROR=ON)
+      ;;
+    --asan)
+      prefix=build/asan
+      cmake_options+=(-DSEALANE_SANITIZE=address,undefined -DSEALANE_FUZZ=ON
+        -DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)
+      ;;
+    js | worker | addon) parts+=("$arg") ;;
+    *)
+      echo "build.sh: unknown argument '$arg' (see the head of scripts/build.sh)" >&2
+      exit 2
+      ;;
+  esac
+done
+[ ${#parts[@]} -gt 0 ] || parts=(js worker addon)
+
+jobs=$(nproc)
+mkdir -p "$prefix"
+
+say() { echo "build: $*" >&2; }
+
+# stale STAMP INPUT... : succeeds when an input is newer than the stamp. Folders are inputs too, so
+# that a deleted or renamed file counts.
+stale() {
+  local stamp=$1
+  shift
+  [ "$force" = yes ] || [ ! -e "$stamp" ] || [ -n "$(find "$@" -newer "$stamp" -print -quit 2>/dev/null)" ]
+}
+
+# with_stamp STAMP COMMAND... : the stamp carries the time at which the build *started*.
+with_stamp() {
+  local stamp=$1 log
+  shift
+  log=$(mktemp "$prefix/log.XXXXXX")
+  touch "$stamp.new"
+  if ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log" "$stamp.new"
+    return 1
+  fi
+  # Warnings are worth seeing, the rest is not.
+  grep -E 'warning:|note:' "$log" >&2 || true
+  rm -f "$log"
+  mv "$stamp.new" "$stamp"
+}
+
+build_js() {
+  bash scripts/gen.sh
+  if [ -z "$(find src -name '*.ts' -print -quit)" ]; then
+    say "js: src/ is empty"
+    return
+  fi
+  stale "$prefix/.js.stamp" src tsconfig.json package-lock.json scripts/build.sh || return 0
+  say "js -> build/js"
+  # A file that was removed from src/ must not live on in build/js.
+  if [ -d build/js ]; then
+    find build/js -name '*.js' | while read -r js; do
+      ts=src/${js#build/js/}
+      [ -e "${ts%.js}.ts" ] || rm -f "${js%.js}".{js,js.map,d.ts}
+    done
+  fi
+  [ -d build/js ] || rm -f build/tsc/src.tsbuildinfo
+  with_stamp "$prefix/.js.stamp" node_modules/.bin/tsc -p tsconfig.json
+  [ ! -e build/js/main.js ] || chmod +x build/js/main.js
+}
+
+configure_and_build() {
+  local source=$1 out=$2
+  [ -e "$out/build.ninja" ] || cmake -S "$source" -B "$out" -G Ninja "${cmake_options[@]}"
+  cmake --build "$out" -j "$jobs"
+}
+
+build_worker() {
+  stale "$prefix/.worker.stamp" dpdk-app proto scripts/build.sh || return 0
+  say "worker -> $prefix/dpdk-app"
+  with_stamp "$prefix/.worker.stamp" configure_and_build dpdk-app "$prefix/dpdk-app"
+}
+
+build_addon() {
+  stale "$prefix/.addon.stamp" addon dpdk-app/include package-lock.json scripts/build.sh || return 0
+  say "addon -> $prefix/addon"
+  if [ "$prefix" = build ]; then
+    with_stamp "$prefix/.addon.stamp" node_modules/.bin/cmake-js build -l warn -d addon -O build/addon \
+      -G Ninja --parallel "$jobs" -B Release --CDCMAKE_EXPORT_COMPILE_COMMANDS=ON
+  else
+    with_stamp "$prefix/.addon.stamp" configure_and_build addon "$prefix/addon"
+  fi
+}
+
+for part in "${parts[@]}"; do
+  "build_$part"
+done
