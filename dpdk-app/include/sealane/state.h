@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segment `state`: what the worker counts and must not forget. Written by the worker alone. */
+#ifndef SEALANE_STATE_H
+#define SEALANE_STATE_H
+
+#include "layout.h"
+
+/*
+ * Outbound SA. On a generation it has not seen the worker zeroes the row, then release-stores
+ * `generation`; it expands the key, then release-stores `ready_generation`, and only then may a
+ * version refer to the SA. `last_sequence` is the highest sequence number reserved: it is stored
+ * before the burst that uses the range is encrypted, so a worker that died in between skips the
+ * range and never repeats an IV (policy-model 22).
+ */
+struct sl_sa_out_state {
+	uint64_t generation;
+	uint64_t ready_generation;
+	uint64_t last_sequence;
+	uint64_t packets;
+	uint64_t bytes;     /* of the ESP packets, outer IP header included */
+	uint64_t key_check; /* first 8 bytes of SHA-256(key || salt): the key this row counts for */
+	uint64_t reserved[2];
+};
+SL_SIZE(struct sl_sa_out_state, 64);
+
+#define SL_REPLAY_WORDS 128u /* ring of 8192 bits: windows of up to 4096 slide a word at a time (RFC 6479) */
+
+struct sl_sa_in_state {
+	uint64_t generation;
+	uint64_t ready_generation;
+	uint64_t highest_sequence;
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t key_check;
+	uint64_t replayed;    /* dropped: seen before or left of the window */
+	uint64_t auth_failed; /* dropped: ICV mismatch */
+	uint64_t window[SL_REPLAY_WORDS];
+};
+SL_SIZE(struct sl_sa_in_state, 1088);
+
+struct sl_interface_counters {
+	uint64_t rx_packets;
+	uint64_t rx_bytes; /* Ethernet frames without FCS */
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t drops;   /* packets received here and dropped */
+	uint64_t punted;  /* given to the kernel */
+	uint64_t injected; /* sent for the kernel */
+	uint64_t reserved;
+};
+SL_SIZE(struct sl_interface_counters, 64);
+
+struct sl_vrf_counters {
+	uint64_t from_ce_packets;
+	uint64_t from_ce_bytes; /* IP packets */
+	uint64_t from_core_packets;
+	uint64_t from_core_bytes;
+	uint64_t local_packets; /* CE to CE on this PE (P2) */
+	uint64_t local_bytes;
+	uint64_t drops;
+	uint64_t reserved;
+};
+SL_SIZE(struct sl_vrf_counters, 64);
+
+struct sl_label_counters {
+	uint64_t packets;
+	uint64_t bytes;
+};
+SL_SIZE(struct sl_label_counters, 16);
+
+/*
+ * One per packet-path thread; written by that thread alone.
+ * `epoch`: 0 = offline (holds no reference into `tables`); else the tables' reclaim_epoch as read at
+ * the start of the thread's present round. A thread is offline before it sleeps, online before it reads.
+ */
+struct sl_lcore_block {
+	uint64_t epoch;
+	uint64_t rounds;       /* polls of all ports */
+	uint64_t busy_rounds;  /* polls that found packets */
+	uint64_t sleeps;
+	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC, coarse */
+	uint32_t tid;
+	uint32_t running;
+	uint64_t reserved[2];
+	uint64_t drops[SL_MAX_DROP_REASONS];
+	struct sl_interface_counters interface[SL_MAX_INTERFACES];
+	struct sl_vrf_counters vrf[SL_MAX_VRFS];
+	struct sl_label_counters label[SL_MAX_LABELS]; /* packets accepted by label, egress PE */
+};
+SL_AT(struct sl_lcore_block, drops, 64);
+
+struct sl_state_header {
+	struct sl_segment_header segment;
+	uint64_t control_epoch; /* reclaim participant: the worker's control thread */
+	uint64_t control_heartbeat_ns;
+	uint64_t worker_starts; /* workers that have attached to this segment */
+	uint64_t committed_sa_out; /* rows backed by memory */
+	uint64_t committed_sa_in;
+	uint64_t committed_lcores; /* blocks backed by memory, labels excluded */
+	uint64_t committed_labels; /* label counters backed in each of those blocks */
+	uint64_t reserved[17];
+	uint64_t control_drops[SL_MAX_DROP_REASONS]; /* counted by the control thread */
+};
+SL_AT(struct sl_state_header, control_drops, 256);
+
+#define SL_STATE_PAGED _Alignas(SL_PAGE)
+#ifdef __cplusplus
+#undef SL_STATE_PAGED
+#define SL_STATE_PAGED alignas(SL_PAGE)
+#endif
+
+struct sl_lcore_slot {
+	SL_STATE_PAGED struct sl_lcore_block block;
+};
+
+struct sl_state {
+	SL_STATE_PAGED struct sl_state_header header;
+	SL_STATE_PAGED struct sl_sa_out_state sa_out[SL_MAX_SAS];
+	SL_STATE_PAGED struct sl_sa_in_state sa_in[SL_MAX_SAS];
+	struct sl_lcore_slot lcore[SL_MAX_LCORES];
+};
+
+#endif

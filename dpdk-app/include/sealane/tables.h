@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segment `tables`: everything the packet path looks up. Written by the supervisor alone. */
+#ifndef SEALANE_TABLES_H
+#define SEALANE_TABLES_H
+
+#include "layout.h"
+
+/* ---- Lookup result -------------------------------------------------------------------------
+ *
+ *  63    60 59            44 43                  24 23                     0
+ * +--------+----------------+----------------------+------------------------+
+ * | flags  |  accept set    |  VPN label           |  next hop              |
+ * +--------+----------------+----------------------+------------------------+
+ *
+ * One longest-prefix match yields this and nothing more is looked up (P11). 0: no route.
+ * `accept set` is the route's own export class (policy-model 2): how a labelled packet must have
+ * arrived to be forwarded by this route. Set 0 accepts nothing: a route exported nowhere.
+ * `VPN label` is pushed when the next hop is a tunnel.
+ */
+#define SL_LEAF_NONE 0ull
+#define SL_LEAF_VALID (1ull << 60)
+static inline uint64_t sl_leaf(uint32_t nexthop, uint32_t label, uint32_t accept)
+{
+	return SL_LEAF_VALID | (uint64_t)(nexthop & 0xffffffu) | (uint64_t)(label & 0xfffffu) << 24 |
+	       (uint64_t)(accept & 0xffffu) << 44;
+}
+static inline uint32_t sl_leaf_nexthop(uint64_t leaf) { return (uint32_t)(leaf & 0xffffffu); }
+static inline uint32_t sl_leaf_label(uint64_t leaf) { return (uint32_t)(leaf >> 24 & 0xfffffu); }
+static inline uint32_t sl_leaf_accept(uint64_t leaf) { return (uint32_t)(leaf >> 44 & 0xffffu); }
+
+/* ---- How a packet came, and who accepts that (policy-model 1-5) ------------------------------ */
+
+enum sl_protection {
+	SL_PROT_NONE = 0,
+	SL_PROT_ENCRYPT = 1,      /* ESP with confidentiality and integrity */
+	SL_PROT_AUTHENTICATE = 2, /* ESP with integrity alone */
+	SL_PROT_TUNNEL = 3,       /* MPLS-in-GRE or MPLS-in-IP without IPsec */
+	SL_PROT_MPLS = 4,         /* plain MPLS on an interface */
+};
+enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
+
+/* Bits of sl_accept_row.clear: arrivals without IPsec. */
+#define SL_CLEAR_GRE 1u         /* MPLS-in-GRE in clear */
+#define SL_CLEAR_IP 2u          /* MPLS-in-IP in clear */
+#define SL_CLEAR_MPLS 4u        /* plain MPLS: exported unprotected */
+#define SL_CLEAR_MPLS_OWN_SP 8u /* plain MPLS: case ii, protection asked of other SPs only */
+
+/*
+ * An accepted set (export class): which arrivals a label or a route accepts.
+ * secured[p][e] has bit N set when a packet out of an SA of secured label table N (1..63) with
+ * protection p (0 encrypt, 1 authenticate) and encapsulation e (0 GRE, 1 IP) is accepted.
+ * Immutable while live. Row 0 is never live and accepts nothing.
+ */
+struct sl_accept_row {
+	uint64_t secured[2][2];
+	uint32_t clear;
+	uint32_t state; /* enum sl_row_state */
+	uint8_t reserved[24];
+};
+SL_SIZE(struct sl_accept_row, 64);
+
+/* ---- VRFs, interfaces ------------------------------------------------------------------------ */
+
+#define SL_VRF_TTL_UNIFORM 1u /* RFC 3443 uniform model; else pipe */
+#define SL_VRF_TC_UNIFORM 2u  /* RFC 3270: TC from and to the inner DSCP's class selector; else pipe */
+
+struct sl_vrf_row {
+	uint32_t state;
+	uint32_t flags;          /* atomic word: may be stored while live */
+	uint32_t fib_root[2];    /* [0] IPv4 [1] IPv6: see fib.h; atomic words, 0 = empty table */
+	uint32_t host_interface; /* interface row of the VRF's L3 host TAP, 0 = none */
+	uint8_t icmp_source4[4]; /* source of ICMP errors when the input interface has no address; 0 = none */
+	uint8_t icmp_source6[16];
+	uint8_t reserved[24];
+	char name[SL_NAME_LEN]; /* "" for the core's */
+};
+SL_SIZE(struct sl_vrf_row, 128);
+
+enum sl_role { SL_ROLE_CE = 1, SL_ROLE_CORE = 2, SL_ROLE_HOST = 3 };
+
+/* Bits of sl_interface_row.flags. What a core interface accepts in clear, by configuration. */
+#define SL_IF_ACCEPT_GRE 1u  /* MPLS-in-GRE outside ESP */
+#define SL_IF_ACCEPT_IP 2u   /* MPLS-in-IP outside ESP */
+#define SL_IF_MPLS_OWN_SP 4u /* plain MPLS; the neighbour is inside our own SP */
+
+struct sl_interface_row {
+	uint32_t state;
+	uint32_t flags; /* atomic word */
+	uint32_t vrf;   /* VRF row id; SL_VRF_CORE for core interfaces */
+	uint32_t port;  /* stable port id (1..255), 0 for a host TAP */
+	uint16_t vlan;  /* 802.1Q VID, 0 = untagged */
+	uint16_t mtu;   /* largest IP packet, bytes */
+	uint8_t role;   /* enum sl_role */
+	uint8_t reserved0;
+	uint8_t mac[6];
+	uint8_t address4[4];     /* first own IPv4 address: ICMP error source; 0 = none */
+	uint8_t address6[16];    /* first own global IPv6 address; 0 = none */
+	uint8_t linklocal6[16];  /* own fe80:: address; 0 = none */
+	char name[SL_NAME_LEN];
+	uint8_t reserved[64];
+};
+SL_SIZE(struct sl_interface_row, 192);
+
+/* ---- Labels ----------------------------------------------------------------------------------
+ *
+ *  63   60 59        48 47            32 31                               0
+ * +-------+------------+----------------+----------------------------------+
+ * | action| 0          |  accept set    |  target: VRF row or next hop     |
+ * +-------+------------+----------------+----------------------------------+
+ *
+ * One word per label value, stored atomically; the "tables" of P13/P14 are the accept set checked
+ * against how the packet came. 0: the label means nothing here.
+ */
+enum sl_label_action { SL_LABEL_NONE = 0, SL_LABEL_VRF = 1, SL_LABEL_NEXTHOP = 2 };
+static inline uint64_t sl_label_row(enum sl_label_action action, uint32_t accept, uint32_t target)
+{
+	return (uint64_t)action << 60 | (uint64_t)(accept & 0xffffu) << 32 | target;
+}
+static inline uint32_t sl_label_action(uint64_t row) { return (uint32_t)(row >> 60); }
+static inline uint32_t sl_label_accept(uint64_t row) { return (uint32_t)(row >> 32 & 0xffffu); }
+static inline uint32_t sl_label_target(uint64_t row) { return (uint32_t)row; }
+
+/* ---- Next hops and tunnels -------------------------------------------------------------------
+ *
+ * A leaf names a stable slot; the slot's one 32-bit word names the active version; a version is
+ * immutable. A rekey, a changed MAC or a rerouted core is one atomic store per slot.
+ */
+struct sl_nexthop_slot {
+	uint32_t active; /* version row id, atomic; 0 = unusable (drop nexthop_unusable) */
+	uint32_t state;
+};
+SL_SIZE(struct sl_nexthop_slot, 8);
+
+enum sl_nexthop_kind {
+	SL_NH_DROP = 1,      /* discard, reason `drop_reason` (blackhole, unreachable: ICMP if flagged) */
+	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
+	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
+	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
+	SL_NH_TUNNEL = 5,    /* template = Ethernet + outer IP [+ ESP + IV] [+ GRE] + label */
+};
+
+#define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */
+#define SL_NHF_DSCP_COPY 2u        /* outer DSCP = inner DSCP; else what the template says */
+
+#define SL_TEMPLATE_LEN 128u
+
+/*
+ * Template of a tunnel, exactly as it goes on the wire up to the inner IP packet:
+ *
+ *   Ethernet 14 (+4 per 802.1Q tag) | outer IPv4 20 or IPv6 40 | [ESP SPI 4, sequence 4, IV 8]
+ *     | [GRE 4, EtherType 0x8847] | label stack entry 4
+ *
+ * Zero in the template and filled per packet: IPv4 total length and header checksum / IPv6 payload
+ * length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
+ * The SPI, outer addresses, protocol, DF and outer TTL are in it. `ip4_sum` is the
+ * one's-complement sum (host order, folded to 16 bits, not inverted) of the template's IPv4 header.
+ * Without ESP: no SPI, sequence, IV. An offset of 0 means "this header is absent".
+ */
+struct sl_version_row {
+	uint64_t sa_generation; /* of the outbound SA row below: another generation there = drop sa_not_ready */
+	uint32_t sa;            /* outbound SA row, 0 = none */
+	uint32_t interface;     /* output interface row (receive, glean: the interface it belongs to) */
+	uint8_t kind;           /* enum sl_nexthop_kind */
+	uint8_t flags;          /* SL_NHF_* */
+	uint8_t protection;     /* enum sl_protection of a tunnel */
+	uint8_t encap;          /* enum sl_encap of a tunnel */
+	uint8_t family;         /* outer: 4 or 6 */
+	uint8_t template_len;
+	uint8_t ip_off;    /* outer IP header */
+	uint8_t esp_off;   /* 0 = no ESP */
+	uint8_t gre_off;   /* 0 = no GRE */
+	uint8_t label_off; /* label stack entry */
+	uint16_t mtu;      /* largest inner IP packet that fits, padding and ICV counted; adjacency: the interface's */
+	uint16_t ip4_sum;
+	uint16_t drop_reason; /* SL_NH_DROP: enum sl_drop_reason */
+	uint32_t state;
+	uint32_t vrf;          /* VRF the next hop belongs to (adjacency, receive, glean) */
+	uint8_t neighbour[16]; /* adjacency: next-hop address; else 0 */
+	uint8_t reserved[8];
+	uint8_t template_bytes[SL_TEMPLATE_LEN];
+};
+SL_SIZE(struct sl_version_row, 192);
+SL_AT(struct sl_version_row, template_bytes, 64);
+
+/* ---- Security associations ------------------------------------------------------------------- */
+
+enum sl_algorithm { /* ICV 16 bytes, IV 8 bytes, salt 4 bytes for all of them */
+	SL_ALG_AES_GCM_128 = 1,  /* RFC 4106 */
+	SL_ALG_AES_GCM_256 = 2,
+	SL_ALG_AES_GMAC_128 = 3, /* RFC 4543 */
+	SL_ALG_AES_GMAC_256 = 4,
+};
+
+enum sl_application { SL_APP_VPN = 1 };
+
+/*
+ * One direction of an SA pair. Written whole, then `generation` is release-stored; never edited.
+ * Row ids of outbound and inbound SAs are separate; state lies under the same id in `state`.
+ */
+struct sl_sa_row {
+	uint64_t generation; /* 0 = free; never reused within an epoch */
+	uint32_t spi;
+	uint8_t algorithm;   /* enum sl_algorithm */
+	uint8_t protection;  /* SL_PROT_ENCRYPT or SL_PROT_AUTHENTICATE, follows from the algorithm */
+	uint8_t application; /* enum sl_application */
+	uint8_t family;      /* of the outer addresses: 4 or 6 */
+	uint8_t selector_protocol; /* 47 or 137; policy-model 17 */
+	uint8_t encap;             /* enum sl_encap that selector stands for */
+	uint8_t sp_table;          /* inbound: secured label table of the peer's SP, 1..63 */
+	uint8_t reserved0;
+	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
+	uint8_t source[16];     /* outer addresses as on the wire for this direction */
+	uint8_t destination[16];
+	uint8_t key[32];
+	uint8_t salt[4];
+	uint8_t reserved1[4];
+	uint64_t packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
+	uint8_t reserved2[24];
+};
+SL_SIZE(struct sl_sa_row, 128);
+
+/* ---- Routes ---------------------------------------------------------------------------------- */
+
+/* The truth about a route; the trie of fib.h is derived from these rows. */
+struct sl_prefix_row {
+	uint8_t address[16]; /* network order, host bits zero */
+	uint64_t leaf;
+	uint32_t vrf;
+	uint32_t owner;  /* who asked for it: enum sl_owner */
+	uint8_t family;  /* 4 or 6 */
+	uint8_t length;  /* bits */
+	uint8_t state;   /* enum sl_row_state, stored last */
+	uint8_t stale;   /* 1: kept from before a restart, not yet confirmed */
+	uint32_t reserved;
+};
+SL_SIZE(struct sl_prefix_row, 40);
+
+enum sl_owner { SL_OWNER_STATIC = 1, SL_OWNER_CONNECTED = 2, SL_OWNER_LOCAL = 3, SL_OWNER_NEIGHBOUR = 4, SL_OWNER_TUNNEL = 5 };
+
+/* FIB trie pools: see fib.h for the meaning of the bytes. */
+struct sl_fib_node {
+	uint64_t word[4];
+};
+SL_SIZE(struct sl_fib_node, 32);
+
+/* Names of next hops, SAs, ports: cold, for reconciliation and `show`. */
+struct sl_name_row {
+	char name[SL_NAME_LEN];
+};
+SL_SIZE(struct sl_name_row, 64);
+
+/* ---- The segment ----------------------------------------------------------------------------- */
+
+enum sl_arena {
+	SL_ARENA_ACCEPT,
+	SL_ARENA_NEXTHOP,
+	SL_ARENA_NEXTHOP_NAME,
+	SL_ARENA_VERSION,
+	SL_ARENA_SA_OUT,
+	SL_ARENA_SA_IN,
+	SL_ARENA_SA_OUT_NAME,
+	SL_ARENA_SA_IN_NAME,
+	SL_ARENA_PREFIX,
+	SL_ARENA_FIB_NODE,
+	SL_ARENA_FIB_LEAF,
+	SL_ARENA_COUNT
+};
+
+struct sl_tables_header {
+	struct sl_segment_header segment;
+	uint64_t reclaim_epoch;     /* atomic; raised by the supervisor, copied by each reader: see state.h */
+	uint64_t next_generation;   /* SA generations handed out so far in this epoch */
+	uint64_t config_generation; /* raised after each applied configuration */
+	uint64_t committed_rows[SL_ARENA_COUNT]; /* rows backed by memory, atomic, only grows */
+	uint8_t config_digest[32];  /* SHA-256 of the applied configuration's canonical JSON */
+};
+
+#define SL_PAGED _Alignas(SL_PAGE)
+#ifdef __cplusplus
+#undef SL_PAGED
+#define SL_PAGED alignas(SL_PAGE)
+#endif
+
+/* The fixed-size tables up to `spi` are backed whole at creation: a packet can index any of their rows. */
+struct sl_tables {
+	SL_PAGED struct sl_tables_header header;
+	SL_PAGED struct sl_vrf_row vrf[SL_MAX_VRFS];
+	SL_PAGED struct sl_interface_row interface[SL_MAX_INTERFACES];
+	SL_PAGED struct sl_name_row port_name[SL_MAX_PORTS];
+	SL_PAGED uint64_t label[SL_MAX_LABELS];
+	/* inbound SA row ids, index = SPI & (SL_SPI_SLOTS - 1); atomic words, 0 = no SA */
+	SL_PAGED uint32_t spi[SL_SPI_SLOTS];
+	/* arenas, backed in chunks */
+	SL_PAGED struct sl_accept_row accept[SL_MAX_ACCEPT_SETS];
+	SL_PAGED struct sl_nexthop_slot nexthop[SL_MAX_NEXTHOPS];
+	SL_PAGED struct sl_name_row nexthop_name[SL_MAX_NEXTHOPS];
+	SL_PAGED struct sl_version_row version[SL_MAX_VERSIONS];
+	SL_PAGED struct sl_sa_row sa_out[SL_MAX_SAS];
+	SL_PAGED struct sl_sa_row sa_in[SL_MAX_SAS];
+	SL_PAGED struct sl_name_row sa_out_name[SL_MAX_SAS];
+	SL_PAGED struct sl_name_row sa_in_name[SL_MAX_SAS];
+	SL_PAGED struct sl_prefix_row prefix[SL_MAX_PREFIXES];
+	SL_PAGED struct sl_fib_node fib_node[SL_MAX_FIB_NODES];
+	SL_PAGED uint64_t fib_leaf[SL_MAX_FIB_LEAVES];
+};
+
+#endif
