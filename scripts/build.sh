@@ -23,7 +23,7 @@ for arg in "$@"; do
       ;;
     --asan)
       prefix=build/asan
-      cmake_options+=(-DSEALANE_SANITIZE=address,undefined -DSEALANE_FUZZ=ON
+      cmake_options+=('-DSEALANE_SANITIZE=address,undefined' -DSEALANE_FUZZ=ON
         -DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14)
       ;;
     js | worker | addon) parts+=("$arg") ;;
@@ -37,6 +37,9 @@ done
 
 jobs=$(nproc)
 mkdir -p "$prefix"
+# One build at a time per folder; whoever waits finds the work done.
+exec 8>"$prefix/.build.lock"
+flock 8
 
 say() { echo "build: $*" >&2; }
 
