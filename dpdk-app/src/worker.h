@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The boundary between the two halves of the worker:
+ *
+ *   control   (main.c, control/, ports/): EAL, segments, ports, TAPs, the supervisor's socket, key
+ *             expansion, the polling loop. Has system calls, logs and memory.
+ *   packets   (pipeline.c, stages/, net/, esp/, tables/): what happens to a burst. No allocation,
+ *             lock, log or system call.
+ */
+#ifndef SEALANE_WORKER_H
+#define SEALANE_WORKER_H
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "sealane/drop_reasons.h"
+#include "sealane/state.h"
+#include "sealane/tables.h"
+
+struct IMB_MGR;
+struct sl_sa_key; /* expanded key of one SA, private to this process: esp/sa_key.h */
+
+#define SL_BURST 32u
+#define SL_HEADROOM 256u /* mbuf headroom: room for the longest template in front of a frame */
+
+/* What a received packet was carried in when it reached the label lookup (policy-model 3, 4). */
+struct sl_arrival {
+	uint8_t protection; /* enum sl_protection */
+	uint8_t encap;      /* enum sl_encap; SL_ENCAP_NONE for plain MPLS */
+	uint8_t sp_table;   /* 1..63 out of an SA; 0 otherwise */
+	uint8_t labelled;   /* 1: came by a label, so the route's accept set is checked */
+};
+
+/* Why an mbuf is on the punt ring. */
+enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3 };
+
+/*
+ * Per-packet notes, in the mbuf's private area. Valid from classify to transmit, and across the punt
+ * and inject rings (there: `interface`, `punt`, `address`, `family`).
+ */
+struct sl_packet {
+	uint32_t interface; /* input interface row; on the rings: the interface concerned */
+	uint32_t vrf;
+	uint64_t leaf;
+	uint32_t label; /* label stack entry at egress, host order */
+	struct sl_arrival arrival;
+	uint16_t l3_offset; /* from rte_pktmbuf_mtod to the IP header */
+	uint8_t family;     /* of the packet at l3_offset: 4 or 6 */
+	uint8_t punt;       /* enum sl_punt */
+	uint8_t from_host;  /* 1: from the VRF's host TAP: TTL stays as it is */
+	uint8_t ttl_source; /* TTL the label carried, for the uniform model */
+	uint8_t reserved[2];
+	uint32_t sa; /* inbound SA row */
+	uint32_t version; /* next-hop version row chosen */
+	uint8_t address[16]; /* SL_PUNT_RESOLVE: address to resolve */
+};
+
+static inline struct sl_packet *sl_packet(struct rte_mbuf *mbuf)
+{
+	return (struct sl_packet *)rte_mbuf_to_priv(mbuf);
+}
+
+/* A running port as the packet path sees it. Indexed by stable port id. */
+struct sl_port {
+	uint16_t dpdk_port; /* DPDK's id, RTE_MAX_ETHPORTS = no such port */
+	uint16_t queue;     /* this worker's rx and tx queue */
+	/* interface row by VLAN id ([0] = untagged); 0 = none. Atomic words, stored by the control thread. */
+	uint32_t interface_by_vlan[4096];
+};
+
+/* Frames waiting for one port within a round. */
+struct sl_tx_queue {
+	uint16_t count;
+	struct rte_mbuf *frames[SL_BURST * 4];
+};
+
+/* One packet-path thread. Everything it may touch. */
+struct sl_worker {
+	const struct sl_tables *tables;
+	struct sl_state *state;
+	struct sl_lcore_block *block; /* own counters, in `state` */
+	struct IMB_MGR *crypto;
+	struct rte_mempool *pool;
+	struct sl_port *ports;       /* [SL_MAX_PORTS] */
+	struct sl_tx_queue *tx;      /* [SL_MAX_PORTS] */
+	struct rte_ring *punt;       /* to the control thread */
+	struct rte_ring *inject;     /* from the control thread */
+	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
+	struct sl_sa_key *const *keys_out;
+	struct sl_sa_key *const *keys_in;
+	uint64_t now_tsc;            /* taken once per round */
+	uint32_t icmp_tokens;        /* rate limit of generated ICMP errors */
+	uint64_t icmp_refill_tsc;
+	uint32_t labels_backed;      /* label counters exist for values below this (atomic) */
+	unsigned int index;          /* block index in `state` */
+};
+
+/* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */
+void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
+/* The same for frames (CE, core interfaces) and IP packets (host TAPs) from the kernel. */
+void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
+/* Hand everything queued for transmission to the ports; called at the end of each round. */
+void sl_pipeline_flush(struct sl_worker *w);
+
+/* Count a drop (reason, interface, VRF as noted in the packet) and free the mbuf. */
+void sl_drop(struct sl_worker *w, struct rte_mbuf *mbuf, enum sl_drop_reason reason);
+
+#endif
