@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the native addon offers. The shared segments' bytes are its business alone: no offset, row
+ * size or pointer shows here. Addresses are network-order bytes (4 or 16); ids are row numbers, 0 = none.
+ * Every call is synchronous and made from the thread that opened the tables; another thread is refused.
+ * Expected refusals are thrown as {@link AddonError} with a stable `code`.
+ */
+
+/** Stable codes of refusals; `message` says what happened, `remedy` what to do. */
+export type AddonErrorCode =
+  | 'SEGMENT_LOCKED' // another live process writes this segment
+  | 'SEGMENT_LAYOUT' // other magic, version or layout hash
+  | 'SEGMENT_SPACE' // tmpfs is full
+  | 'SEGMENT_SYSTEM' // another system call failed; errno in the message
+  | 'TABLE_FULL'
+  | 'NOT_FOUND'
+  | 'IN_USE' // a live row still refers to it
+  | 'KEY_REUSED' // key is live in another row, or was used before (policy-model 22)
+  | 'SPI_TAKEN' // SPI, or its slot, belongs to another live SA
+  | 'WRONG_THREAD'
+  | 'CLOSED'
+  | 'BAD_ARGUMENT'
+  | 'KERNEL'; // a namespace, TAP or socket call failed; errno name in `errno`
+
+export interface AddonError extends Error {
+  readonly code: AddonErrorCode;
+  readonly remedy?: string;
+  readonly errno?: string;
+}
+
+export type Protection = 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+export type Encapsulation = 'gre' | 'ip';
+export type Algorithm = 'aes-gcm-128' | 'aes-gcm-256' | 'aes-gmac-128' | 'aes-gmac-256';
+
+/** An accepted set: which arrivals a label or route accepts. `sps` are secured table numbers 1..63. */
+export interface AcceptSet {
+  readonly secured: readonly {
+    readonly protection: 'encrypt' | 'authenticate';
+    readonly encapsulation: Encapsulation;
+    readonly sps: readonly number[];
+  }[];
+  readonly clear: readonly ('gre' | 'ip' | 'mpls' | 'mpls-own-sp')[];
+}
+
+export interface VrfRow {
+  readonly name: string;
+  readonly ttlUniform: boolean;
+  readonly tcUniform: boolean;
+  readonly hostInterface: number;
+  readonly icmpSource4?: Uint8Array;
+  readonly icmpSource6?: Uint8Array;
+}
+
+export interface InterfaceRow {
+  readonly name: string;
+  readonly role: 'ce' | 'core' | 'host';
+  readonly vrf: number;
+  readonly port: number;
+  readonly vlan: number;
+  readonly mtu: number;
+  readonly mac: Uint8Array;
+  readonly address4?: Uint8Array;
+  readonly address6?: Uint8Array;
+  readonly linkLocal6?: Uint8Array;
+  readonly acceptGre: boolean;
+  readonly acceptIp: boolean;
+  readonly mplsOwnSp: boolean;
+}
+
+/** One immutable version of a next hop. */
+export type Version =
+  | { readonly kind: 'drop'; readonly reason: string; readonly icmpUnreachable: boolean; readonly vrf: number }
+  | { readonly kind: 'receive'; readonly interface: number; readonly vrf: number }
+  | { readonly kind: 'glean'; readonly interface: number; readonly vrf: number }
+  | {
+      readonly kind: 'adjacency';
+      readonly interface: number;
+      readonly vrf: number;
+      readonly neighbour: Uint8Array;
+      readonly mtu: number;
+      readonly header: Uint8Array; // Ethernet header, 802.1Q tag included
+    }
+  | {
+      readonly kind: 'tunnel';
+      readonly interface: number;
+      readonly protection: Protection;
+      readonly encapsulation: Encapsulation;
+      readonly mtu: number; // largest inner IP packet
+      readonly sa: number; // outbound SA row, 0 = none
+      readonly dscpCopy: boolean;
+      readonly header: TunnelHeader;
+    };
+
+/** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
+export interface TunnelHeader {
+  readonly ethernet: Uint8Array; // 14, or 18 with an 802.1Q tag
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly ttl: number;
+  readonly dscp: number; // 0..63
+  readonly flowLabel: number; // IPv6, 20 bits
+  readonly spi?: number; // with ESP
+}
+
+export interface SaRow {
+  readonly name: string; // identity for reconciliation
+  readonly spi: number;
+  readonly algorithm: Algorithm;
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly encapsulation: Encapsulation;
+  readonly spTable: number; // inbound: 1..63; outbound: 0
+  readonly replayWindow: number; // inbound: multiple of 64, 64..4096; 0 = off
+  readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1
+}
+export interface LiveSa extends SaRow {
+  readonly id: number;
+  readonly generation: bigint;
+  readonly keyCheck: bigint; // first 8 bytes of SHA-256(key || salt), not the key
+}
+export interface SaState {
+  readonly ready: boolean; // the worker has expanded the key of this generation
+  readonly sequence: bigint; // outbound: highest reserved; inbound: highest received
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  readonly replayed: bigint;
+  readonly authFailed: bigint;
+}
+
+export interface LabelRow {
+  readonly label: number;
+  readonly action: 'vrf' | 'nexthop';
+  readonly target: number;
+  readonly accept: number; // accept set id
+}
+
+export type RouteOwner = 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel';
+
+/** A batch of route changes to one VRF and family, in columns; applied in order, visible one by one. */
+export interface RouteBatch {
+  readonly vrf: number;
+  readonly family: 4 | 6;
+  readonly count: number;
+  readonly remove: Uint8Array; // 1 = delete, else insert or replace
+  readonly addresses: Uint8Array; // 4 or 16 bytes each
+  readonly lengths: Uint8Array;
+  readonly nexthops: Uint32Array;
+  readonly labels: Uint32Array;
+  readonly accepts: Uint16Array;
+  readonly owners: Uint8Array; // index into ROUTE_OWNERS, + 1
+}
+export const ROUTE_OWNERS: readonly RouteOwner[] = ['static', 'connected', 'local', 'neighbour', 'tunnel'];
+
+export interface RouteRow {
+  readonly vrf: number;
+  readonly family: 4 | 6;
+  readonly address: Uint8Array;
+  readonly length: number;
+  readonly nexthop: number;
+  readonly label: number;
+  readonly accept: number;
+  readonly owner: RouteOwner;
+  readonly stale: boolean;
+}
+
+export interface NexthopRow {
+  readonly id: number;
+  readonly name: string;
+  readonly version: number; // 0 = unusable
+  readonly active?: Version;
+}
+
+export interface SegmentPaths {
+  readonly tables: string;
+  readonly state: string;
+}
+
+export interface WorkerStatus {
+  readonly alive: boolean; // the state segment's lock is held
+  readonly pid: number;
+  readonly starts: bigint;
+  readonly controlHeartbeatNs: bigint;
+  readonly lcores: readonly {
+    readonly index: number;
+    readonly tid: number;
+    readonly epoch: bigint;
+    readonly rounds: bigint;
+    readonly busyRounds: bigint;
+    readonly sleeps: bigint;
+    readonly heartbeatNs: bigint;
+  }[];
+}
+
+export interface InterfaceCounters {
+  readonly rxPackets: bigint;
+  readonly rxBytes: bigint;
+  readonly txPackets: bigint;
+  readonly txBytes: bigint;
+  readonly drops: bigint;
+  readonly punted: bigint;
+  readonly injected: bigint;
+}
+export interface VrfCounters {
+  readonly fromCePackets: bigint;
+  readonly fromCeBytes: bigint;
+  readonly fromCorePackets: bigint;
+  readonly fromCoreBytes: bigint;
+  readonly localPackets: bigint;
+  readonly localBytes: bigint;
+  readonly drops: bigint;
+}
+export interface DropCount {
+  readonly reason: string; // name of drop_reasons.h
+  readonly text: string;
+  readonly packets: bigint;
+}
+
+/** The one writer of segment `tables`. Rows are published whole and never edited while live. */
+export interface Tables {
+  readonly attached: 'created' | 'reattached';
+  readonly epoch: bigint;
+  readonly layoutHash: bigint;
+
+  /** Insert, or replace attributes that may change while live (flags, host interface, ICMP sources); identity = name. */
+  putVrf(row: VrfRow): number; // VRF 0 is the core's and always live; name ''
+  removeVrf(id: number): void; // IN_USE while routes, interfaces or labels refer to it
+  vrfs(): readonly (VrfRow & { readonly id: number })[];
+
+  putInterface(row: InterfaceRow): number; // identity = name; other attributes than flags and addresses changed: new row id
+  removeInterface(id: number): void;
+  interfaces(): readonly (InterfaceRow & { readonly id: number })[];
+
+  /** Stable port id (1..255) of a name; allocated at first use. */
+  portId(name: string): number;
+  ports(): readonly { readonly id: number; readonly name: string }[];
+  releasePort(id: number): void;
+
+  /** Id of the (immutable, shared) row with these contents; 0 for a set that accepts nothing. */
+  acceptSet(set: AcceptSet): number;
+  acceptSets(): readonly (AcceptSet & { readonly id: number })[];
+
+  setLabel(row: LabelRow): void;
+  clearLabel(label: number): void;
+  labels(): readonly LabelRow[];
+
+  /** Slot of a name, allocated at first use with no version (unusable). */
+  nexthop(name: string): number;
+  /** Publish a new version: one atomic store. undefined = make unusable. */
+  setNexthop(id: number, version: Version | undefined): void;
+  removeNexthop(id: number): void; // IN_USE while a route or label refers to it
+  nexthops(): readonly NexthopRow[];
+
+  /** Write an SA row of a new generation. The caller then has the worker install it. `key` holds key and 4 salt bytes. */
+  addSa(direction: 'out' | 'in', row: SaRow, key: Uint8Array): number;
+  /** Make an inbound SA reachable by its SPI; refused (NOT_FOUND) until the worker reports it ready. */
+  activateSa(id: number): void;
+  removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period
+  sas(direction: 'out' | 'in'): readonly LiveSa[];
+  saState(direction: 'out' | 'in', id: number): SaState;
+
+  applyRoutes(batch: RouteBatch): void;
+  routes(vrf: number, family: 4 | 6): readonly RouteRow[];
+  routeCount(vrf: number, family: 4 | 6): number;
+  /** Longest-prefix match as the worker does it (same code). */
+  lookup(vrf: number, address: Uint8Array): RouteRow | undefined;
+
+  /** Give back what readers can no longer see; returns true while something still waits for readers. */
+  reclaim(): boolean;
+  setConfigDigest(digest: Uint8Array): void; // 32 bytes; raises the config generation
+  configDigest(): Uint8Array;
+
+  worker(): WorkerStatus;
+  drops(): readonly DropCount[];
+  interfaceCounters(id: number): InterfaceCounters;
+  vrfCounters(id: number): VrfCounters;
+  labelCounters(label: number): { readonly packets: bigint; readonly bytes: bigint };
+  memory(): readonly { readonly table: string; readonly rows: number; readonly bytes: number }[];
+  close(): void;
+}
+
+/** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
+export interface PolledSocket {
+  /** Returns false when the kernel's buffer is full (nothing was sent). */
+  send(data: Uint8Array, descriptors?: readonly number[]): boolean;
+  close(): void;
+}
+export interface PolledSocketEvents {
+  readonly onMessage: (data: Uint8Array) => void;
+  /** Peer closed, or an error; called once, the socket is closed. `overrun`: netlink lost messages (ENOBUFS), still open. */
+  readonly onClose: (reason: string) => void;
+  readonly onOverrun?: () => void;
+}
+
+/** Kernel work that Node cannot do: namespaces, TAPs, special sockets. Descriptors are plain numbers owned by the caller. */
+export interface Kernel {
+  /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
+  openNetns(path: string | undefined): number;
+  closeDescriptor(fd: number): void;
+  /**
+   * Creates or re-opens a persistent multi-queue TAP (Ethernet) or TUN (IP) in a namespace, IFF_NO_PI.
+   * Returns one queue: `attached` false leaves it detached (TUNSETQUEUE), holding the device's carrier.
+   */
+  openTap(options: {
+    readonly netns: number;
+    readonly name: string;
+    readonly kind: 'tap' | 'tun';
+    readonly mac?: Uint8Array;
+    readonly attached: boolean;
+  }): number;
+  /** Ends a TAP's persistence. */
+  removeTap(netns: number, name: string): void;
+  openNetlink(netns: number, groups: readonly number[], events: PolledSocketEvents): PolledSocket;
+  connectSeqpacket(path: string, events: PolledSocketEvents): PolledSocket & { readonly peerPid: number };
+  /** Writes /proc/sys/net/... of a namespace. */
+  writeSysctl(netns: number, path: string, value: string): void;
+  readSysctl(netns: number, path: string): string;
+  /** Raises for a PID whose start time differs; then waits for its end without polling. */
+  watchProcess(pid: number, startTime: bigint, onExit: () => void): { close(): void };
+  processStartTime(pid: number): bigint | undefined;
+}
+
+export interface Addon {
+  openTables(paths: SegmentPaths): Tables;
+  readonly kernel: Kernel;
+  readonly layoutVersion: number;
+}
