@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <napi.h>
+#include "binding.h"
 
-namespace {
-
-Napi::Object Init(Napi::Env env, Napi::Object exports)
+namespace
 {
-	exports.Set("version", Napi::String::New(env, "0.1.0"));
+
+Napi::Object init(Napi::Env env, Napi::Object exports)
+{
+	sl_bind_tables(env, exports);
+	sl_bind_kernel(env, exports);
 	return exports;
 }
 
 } // namespace
 
-NODE_API_MODULE(sealane, Init)
+NODE_API_MODULE(sealane, init)

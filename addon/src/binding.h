@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The addon's entry points. binding*.cc are the only users of napi.h.
+#ifndef SEALANE_ADDON_BINDING_H
+#define SEALANE_ADDON_BINDING_H
+
+#include <napi.h>
+
+/// Adds `openTables` and `layoutVersion` to the module's exports.
+void sl_bind_tables(Napi::Env env, Napi::Object exports);
+/// Adds `kernel` to the module's exports.
+void sl_bind_kernel(Napi::Env env, Napi::Object exports);
+
+#endif
