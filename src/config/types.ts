@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The configuration as plain data: what `defineConfig` takes, the schema checks, the committed
+ * configuration stores and `diff` compares. Nothing here is a function or a class instance.
+ */
+
+/** Where packets come from. Interfaces with an equal device share one port. */
+export type Device =
+  | {
+      /** A kernel network interface, taken over and made deaf. */
+      readonly kernel: string;
+      /** Network namespace it lives in, by name; default: the supervisor's own. */
+      readonly netns?: string;
+      readonly driver?: 'af_packet' | 'af_xdp'; // default af_packet
+    }
+  | {
+      /** PCI address of a NIC bound to vfio-pci or another DPDK driver, e.g. "0000:03:00.0". */
+      readonly pci: string;
+      /** Driver options, e.g. "rx_desc=1024". */
+      readonly options?: string;
+    }
+  | {
+      /** Any DPDK virtual device by its devargs, e.g. "net_memif0,role=client,...". */
+      readonly vdev: string;
+    };
+
+interface InterfaceCommon {
+  readonly device: Device;
+  /** 802.1Q VLAN id 1..4094; default untagged. */
+  readonly vlan?: number;
+  /** Own addresses with prefix length, e.g. "10.1.0.1/24", "2001:db8:1::1/64". */
+  readonly addresses: readonly string[];
+  /** Largest IP packet, bytes; default 1500. */
+  readonly mtu?: number;
+}
+
+/** Towards a customer. */
+export interface CeInterface extends InterfaceCommon {
+  readonly role: 'ce';
+  readonly vrf: string;
+}
+
+/** Towards other PEs. */
+export interface CoreInterface extends InterfaceCommon {
+  readonly role: 'core';
+  /** Plain MPLS from the neighbour: 'own-sp' accepts labels exported to our own SP in clear. Default 'off'. */
+  readonly mpls?: 'off' | 'own-sp';
+  /** Encapsulations accepted outside an SA (unsecured labels only). Default none. */
+  readonly acceptClear?: readonly Encapsulation[];
+}
+
+export type Interface = CeInterface | CoreInterface;
+
+export type Protection = 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+export type Encapsulation = 'gre' | 'ip';
+export type Algorithm = 'aes-gcm-128' | 'aes-gcm-256' | 'aes-gmac-128' | 'aes-gmac-256';
+
+/**
+ * Which packets an exported label, and the routes behind it, accept (policy-model 1-4):
+ * every combination of the three sets.
+ */
+export interface ExportClass {
+  readonly protections: readonly Protection[];
+  /** Service providers it is exported to, by name; default the own one. */
+  readonly toSps?: readonly string[];
+  /** Default both. */
+  readonly encapsulations?: readonly Encapsulation[];
+  /** Protection is asked of other SPs only: inside the own SP plain MPLS will do (P §2.7 case ii). */
+  readonly clearInsideOwnSp?: boolean;
+}
+
+export interface ExportRule extends ExportClass {
+  readonly name: string;
+  /** Prefixes exported; default all of the VRF. */
+  readonly prefixes?: readonly string[];
+  /** The static label 16..1048575 (until BGP allocates them). */
+  readonly label: number;
+  /** 'vrf': the label leads to a VRF lookup; else to the CE with this address. Default 'vrf'. */
+  readonly labelFor?: 'vrf' | { readonly ce: string };
+}
+
+/** A static route of a VRF. Exactly one of the ways. */
+export type StaticRoute =
+  | { readonly prefix: string; readonly via: string; readonly interface?: string } // CE next hop
+  | { readonly prefix: string; readonly tunnel: string; readonly label: number } // remote PE
+  | { readonly prefix: string; readonly discard: 'silent' | 'unreachable' };
+
+export interface Vrf {
+  /** Namespace for the VRF's kernel side; default "INSTANCE-VRF". */
+  readonly netns?: string;
+  /** The PE's own addresses in this VRF beside its interfaces', e.g. "10.255.1.1/32". Source of ICMP errors. */
+  readonly addresses?: readonly string[];
+  /** RFC 3443 TTL model; default 'pipe'. */
+  readonly ttl?: 'pipe' | 'uniform';
+  /** RFC 3270 traffic class model; default 'uniform'. */
+  readonly trafficClass?: 'pipe' | 'uniform';
+  readonly routes?: readonly StaticRoute[];
+  readonly exports?: readonly ExportRule[];
+  /** VRFs of this PE whose connected and static CE routes are usable here too (P2). */
+  readonly importsFrom?: readonly string[];
+}
+
+/** An MPLS tunnel to another PE. */
+export interface Tunnel {
+  readonly local: string; // one of core.tunnelAddresses
+  readonly remote: string;
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
+  readonly encapsulation: Encapsulation;
+  /** Outer DSCP: a copy of the inner, or 0..63. Default 'copy'. */
+  readonly dscp?: 'copy' | number;
+  /** Outer TTL or hop limit; default 64. */
+  readonly ttl?: number;
+  /** Outbound manual SA, by name; required for encrypt and authenticate until IKE finds it. */
+  readonly sa?: string;
+}
+
+/** One direction of a manual SA. Only with `lab.manualSas`. */
+export interface ManualSa {
+  readonly direction: 'in' | 'out';
+  /** Addresses of the two PEs as this one sees them. */
+  readonly local: string;
+  readonly remote: string;
+  readonly encapsulation: Encapsulation;
+  readonly algorithm: Algorithm;
+  /** 256..4294967295. */
+  readonly spi: number;
+  /** Inbound: the SP whose secured label table applies; default the own one. */
+  readonly sp?: string;
+  /** File, mode 0600, made by `sealane lab keygen`: never in the configuration itself. */
+  readonly keyFile: string;
+  /** Inbound, packets: multiple of 64, 64..4096; default 1024. */
+  readonly replayWindow?: number;
+}
+
+export interface Config {
+  /** Name of this PE on this machine: a-z, 0-9, '-', at most 12 characters. */
+  readonly instance: string;
+  readonly lab?: { readonly manualSas?: boolean };
+  /** Sockets and logs; default /run/sealane/INSTANCE. */
+  readonly runtimeDirectory?: string;
+  /** Committed configuration and key ledger, survives reboots; default /var/lib/sealane/INSTANCE. */
+  readonly stateDirectory?: string;
+  /** Shared segments, on tmpfs; default /dev/shm/sealane/INSTANCE. */
+  readonly segmentDirectory?: string;
+  readonly worker?: {
+    readonly lcores?: number; // packet-path threads, default 1
+    readonly memoryMb?: number; // packet buffers and DPDK, default 256
+    readonly hugepages?: 'auto' | 'never' | 'require'; // default auto
+    readonly idle?: 'adaptive' | 'poll'; // default adaptive
+    readonly cpus?: string; // CPUs the packet-path threads may use, e.g. "2-3"; default all
+    readonly eal?: readonly string[]; // passed to DPDK's EAL as they are
+  };
+  /** Service providers by name; the first table is the own one's. */
+  readonly ownSp: string;
+  readonly otherSps?: readonly string[];
+  readonly core: {
+    /** Namespace whose routing table reaches the other PEs; default the supervisor's own. */
+    readonly netns?: string;
+    /** Addresses tunnels and SAs end at, e.g. "192.0.2.1". */
+    readonly tunnelAddresses: readonly string[];
+  };
+  readonly interfaces: Readonly<Record<string, Interface>>;
+  readonly vrfs?: Readonly<Record<string, Vrf>>;
+  readonly tunnels?: Readonly<Record<string, Tunnel>>;
+  readonly manualSas?: Readonly<Record<string, ManualSa>>;
+}
