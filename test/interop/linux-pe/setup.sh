@@ -6,7 +6,7 @@ set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 UML_DIR=${UML_DIR:-$(cd "$HERE/../../.." && pwd)/build/uml}
 declare -A tool=([ip]=iproute2 [modprobe]=kmod [ethtool]=ethtool [tcpdump]=tcpdump [ping]=iputils-ping
-                 [nc]=netcat-openbsd [tshark]=tshark)
+                 [nc.openbsd]=netcat-openbsd [tshark]=tshark)
 export PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$UML_DIR"
 exec 8>"$UML_DIR/.lock"; flock 8
