@@ -1,18 +1,30 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import SummaryReporter from './reporter.js';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Projects that make namespaces, start workers or boot kernels: one file at a time. */
 const serial = ['dataplane', 'interop', 'system'];
+
+/** What a configuration imports; in the tests it is the source, not the build. */
+const alias = { sealane: `${root}src/config/index.ts` };
 
 export default defineConfig({
   root,
   cacheDir: `${root}build/vitest`,
   test: {
     passWithNoTests: true,
+    reporters: [
+      'default',
+      new SummaryReporter({
+        outputFile: process.env['SEALANE_TEST_SUMMARY'] ?? `${root}build/test/vitest.json`,
+      }),
+    ],
     projects: [
       {
         root,
+        resolve: { alias },
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
@@ -20,10 +32,12 @@ export default defineConfig({
           pool: 'threads',
           maxWorkers: 2,
           testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
         },
       },
-      ...serial.map((name) => ({
+      ...serial.map((name, index) => ({
         root,
+        resolve: { alias },
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
@@ -32,6 +46,8 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // The projects run one after the other, after the unit tests.
+          sequence: { groupOrder: index + 1 },
         },
       })),
     ],

@@ -1,0 +1,39 @@
+// Turns ctest's JUnit file into the summary of test/reporter.ts: cmocka's own counts per program.
+//   node scripts/lib/ctest-summary.mjs JUNIT.xml OUT.json
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+
+const [junit, out] = process.argv.slice(2);
+const summary = { passed: 0, failed: [], skipped: [] };
+const plain = (text) =>
+  text
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&apos;', "'")
+    .replaceAll('&amp;', '&');
+
+const xml = existsSync(junit) ? readFileSync(junit, 'utf8') : '';
+const cases = xml.matchAll(
+  /<testcase name="([^"]*)"[^>]*?status="([^"]*)"[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g,
+);
+let programs = 0;
+for (const [, name, status, body = ''] of cases) {
+  programs += 1;
+  const text = plain(body);
+  // cmocka: "[       OK ] test", "[  FAILED  ] test", "[  SKIPPED ] test"
+  const each = (mark) => [...text.matchAll(new RegExp(`^\\[\\s*${mark}\\s*\\] (\\w+)\\s*$`, 'gm'))];
+  const names = (mark) => [...new Set(each(mark).map((m) => `c: ${name}: ${m[1]}`))];
+  const failed = [...names('FAILED'), ...names('ERROR')];
+  summary.failed.push(...failed.map((test) => ({ name: test, reason: 'see above' })));
+  summary.skipped.push(...names('SKIPPED').map((test) => ({ name: test, reason: 'skip() in C' })));
+  const passed = each('OK').length;
+  summary.passed += passed;
+  if (status !== 'run' && failed.length === 0) {
+    summary.failed.push({ name: `c: ${name}`, reason: `${status}; see above` });
+  } else if (status === 'run' && passed === 0) {
+    summary.passed += 1; // not a cmocka program (a fuzz target): one test
+  }
+}
+if (xml === '') summary.failed.push({ name: 'c tests', reason: 'ctest left no result' });
+writeFileSync(out, JSON.stringify(summary));
+process.stderr.write(`c tests: ${programs} programs, ${summary.passed} tests passed\n`);
