@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the supervisor implements and the control server calls. Rows are the messages of
+ * proto/control.proto with their words spelt out as unions; docs/cli.md documents every key.
+ *
+ * The server does the rest: it filters by VRF, cuts rows into messages, waits for slow readers and
+ * gives the event loop its turn between chunks, so an implementation may be a plain generator. A
+ * generator abandoned by its reader gets `return()`. What it shows is not one atomic snapshot.
+ * Expected failures are thrown as {@link ControlError}.
+ */
+import type * as pb from './gen/control.js';
+import type { ControlIssue } from './errors.js';
+
+export type Rows<T> = Iterable<T> | AsyncIterable<T>;
+
+type Narrow<T, N> = Readonly<Omit<T, keyof N> & N>;
+
+export type InterfaceRow = Narrow<
+  pb.InterfaceRow,
+  { role: 'ce' | 'core' | 'host'; link: 'up' | 'down' | 'unknown' }
+>;
+
+export type VrfRow = Narrow<
+  pb.VrfRow,
+  { ttl: 'pipe' | 'uniform'; trafficClass: 'pipe' | 'uniform' }
+>;
+
+export type RouteRow = Narrow<
+  pb.RouteRow,
+  {
+    owner: 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel';
+    nexthop: 'adjacency' | 'tunnel' | 'receive' | 'glean' | 'drop';
+  }
+>;
+
+export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' }>;
+
+export type TunnelRow = Narrow<
+  pb.TunnelRow,
+  {
+    protection: 'encrypt' | 'authenticate' | 'tunnel';
+    encapsulation: 'gre' | 'ip';
+    state: 'up' | 'down';
+  }
+>;
+
+export type SaRow = Narrow<
+  pb.SaRow,
+  {
+    direction: 'in' | 'out';
+    protection: 'encrypt' | 'authenticate';
+    encapsulation: 'gre' | 'ip';
+  }
+>;
+
+export type DropRow = Readonly<pb.DropRow>;
+
+export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
+export type WorkerRow = Narrow<pb.WorkerRow, { state: WorkerState }>;
+
+export type Status = Narrow<
+  pb.StatusReply,
+  {
+    state: 'starting' | 'running' | 'degraded' | 'stopping';
+    workerState: WorkerState;
+    warnings: readonly string[];
+  }
+>;
+
+/** Which routes; checked and normalised by the server. Absent: no restriction. */
+export interface RouteFilter {
+  /** A VRF that {@link ControlBackend.vrfs} lists. */
+  readonly vrf?: string;
+  /** Only routes inside this prefix, itself included. */
+  readonly prefix?: RoutePrefix;
+  /** Only the longest match of this address, per VRF. */
+  readonly address?: Uint8Array; // 4 or 16 bytes, network order
+}
+export interface RoutePrefix {
+  readonly address: Uint8Array; // 4 or 16 bytes, network order, host bits zero
+  readonly length: number; // bits
+}
+
+export interface ReloadRequest {
+  /** Absolute path of a TypeScript or JSON file. */
+  readonly path: string;
+  /** Check and compare only. */
+  readonly dryRun: boolean;
+}
+/** The same shape as `Change` of src/config/diff.ts, with values as JSON. */
+export type ConfigChange = Narrow<
+  pb.ConfigChange,
+  {
+    kind: 'added' | 'removed' | 'changed';
+    effect: 'live' | 'worker-restart' | 'instance-restart';
+  }
+>;
+export interface ReloadResult {
+  readonly changes: readonly ConfigChange[];
+  readonly warnings: readonly ControlIssue[];
+  readonly applied: boolean;
+  /** What was (dry run: would be) restarted, e.g. "worker". */
+  readonly restarted: readonly string[];
+  readonly configDigest: string;
+}
+
+export interface ControlBackend {
+  status(): Status;
+  interfaces(): Rows<InterfaceRow>;
+  vrfs(): Rows<VrfRow>;
+  routes(filter: RouteFilter): Rows<RouteRow>;
+  labels(): Rows<LabelRow>;
+  tunnels(): Rows<TunnelRow>;
+  sas(): Rows<SaRow>;
+  /** Every reason, also those that never happened. */
+  drops(): Rows<DropRow>;
+  workers(): Rows<WorkerRow>;
+
+  /**
+   * Loads, checks, compares and (unless dry) applies a configuration.
+   * Throws INVALID_CONFIG, CONFIG_LOAD, BUSY or APPLY_FAILED.
+   */
+  reload(request: ReloadRequest): Promise<ReloadResult>;
+  /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
+  stop(options: { readonly keepWorker: boolean }): void;
+}
