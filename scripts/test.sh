@@ -5,7 +5,9 @@
 #
 # Suites (default: all): c (cmocka), unit, dataplane, interop, system. Any other argument goes to
 # vitest: `npm test -- unit bgp/codec`, `npm test -- system -t restart`.
-# --asan runs the suites against the sanitizer builds in build/asan (SEALANE_BUILD says which).
+# --asan runs the suites against the sanitizer builds: the C tests of build/asan; the addon of
+# build/asan in the unit tests; the worker of build/asan in the others. Tests and product find the
+# two by SEALANE_ADDON and SEALANE_WORKER, when set. Any sanitizer report fails the run.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -44,20 +46,50 @@ run_c() {
   summaries+=("$results/c.json")
 }
 
-run_vitest() {
-  local projects=()
-  for suite in "$@"; do projects+=(--project "$suite"); done
-  echo "== $*"
-  SEALANE_BUILD=$PWD/$build_dir SEALANE_TEST_SUMMARY=$PWD/$results/vitest.json \
-    node_modules/.bin/vitest run --config test/vitest.config.ts "${projects[@]}" \
-    ${vitest_args[@]+"${vitest_args[@]}"}
-  summaries+=("$results/vitest.json")
+# Environment of the vitest run over the suites given.
+environment() {
+  echo "SEALANE_TEST_SUMMARY=$PWD/$results/vitest-$1.json"
+  [ "$asan" = yes ] || return 0
+  local log=log_path=$PWD/$results/sanitizer
+  echo "ASAN_OPTIONS=detect_leaks=0:$log"
+  echo "UBSAN_OPTIONS=print_stacktrace=1:$log"
+  if [ "$1" = unit ]; then
+    # Node itself is not built with the sanitizer, so its runtime has to come first.
+    echo "LD_PRELOAD=$(clang-14 -print-file-name=libclang_rt.asan-x86_64.so)"
+    echo "SEALANE_ADDON=$PWD/build/asan/addon/Release/sealane.node"
+  else
+    echo "SEALANE_WORKER=$PWD/build/asan/dpdk-app/sealane-worker"
+  fi
 }
 
-vitest_suites=()
+run_vitest() {
+  local projects=() variables report
+  for suite in "$@"; do projects+=(--project "$suite"); done
+  mapfile -t variables < <(environment "$@")
+  echo "== $*"
+  env "${variables[@]}" node_modules/.bin/vitest run --config test/vitest.config.ts \
+    "${projects[@]}" ${vitest_args[@]+"${vitest_args[@]}"}
+  summaries+=("$results/vitest-$1.json")
+  for report in "$results"/sanitizer.*; do
+    [ -e "$report" ] || continue
+    cat "$report"
+    mv "$report" "$results/seen-${report##*/}"
+    echo '{"passed":0,"failed":[{"name":"sanitizer","reason":"the report above"}],"skipped":[]}' \
+      >"$results/report-${#summaries[@]}.json"
+    summaries+=("$results/report-${#summaries[@]}.json")
+  done
+}
+
+others=()
 for suite in "${suites[@]}"; do
-  if [ "$suite" = c ]; then run_c; else vitest_suites+=("$suite"); fi
+  if [ "$suite" = c ]; then
+    run_c
+  elif [ "$suite" = unit ] && [ "$asan" = yes ]; then
+    run_vitest unit # on its own: the addon's sanitizer has to be preloaded
+  else
+    others+=("$suite")
+  fi
 done
-[ ${#vitest_suites[@]} -eq 0 ] || run_vitest "${vitest_suites[@]}"
+[ ${#others[@]} -eq 0 ] || run_vitest "${others[@]}"
 
 node scripts/lib/test-summary.mjs "${summaries[@]}"

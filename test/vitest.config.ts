@@ -29,7 +29,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: serial.map((name) => `test/${name}/**`),
-          pool: 'threads',
+          // Processes, not threads: the addon belongs to one thread of its process.
+          pool: 'forks',
           maxWorkers: 2,
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
