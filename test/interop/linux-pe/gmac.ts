@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Opens ESP with AES-GMAC (RFC 4543), which tshark cannot, in a capture. */
 import { createDecipheriv } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

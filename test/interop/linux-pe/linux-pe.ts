@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A real Linux kernel as the other PE: MPLS-in-GRE or MPLS-in-IP, in ESP transport mode with manual SAs or in clear,
  * VRFs with static labels, customer hosts. It runs as a User Mode Linux guest on interfaces of a network namespace.

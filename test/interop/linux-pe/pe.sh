@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # A Linux PE as a User Mode Linux guest (Debian's kernel; no KVM, nothing loaded into the host's kernel).
 #   pe.sh up NAME CONFIG NETNS NIC[/MAC] [NIC[/MAC]...]   boots it; returns when CONFIG has been carried out
 #   pe.sh exec NAME [COMMAND...]    runs a shell command in it (or a script from stdin): output and exit status
-#   pe.sh down NAME                 powers it off, forgets its keys; its logs stay until the next up
+#   pe.sh down NAME                 powers it off and removes its state
 # NIC: an interface of network namespace NETNS ("-": the current one), a veth end or a tap. The guest takes it by a
 # raw socket and has a NIC of the same name with a MAC of its own. CONFIG: see README.md, a file with keys in it.
 # Settings: UML_DIR (build/uml), LINUX_PE_STATE ($UML_DIR/run), LINUX_PE_MEM (128M), LINUX_PE_BOOT_TIMEOUT (60 s),
@@ -13,7 +14,7 @@ export PATH=$PATH:/usr/sbin:/sbin
 HERE=$(cd "$(dirname "$0")" && pwd)
 UML_DIR=${UML_DIR:-$(cd "$HERE/../../.." && pwd)/build/uml}
 STATE=${LINUX_PE_STATE:-$UML_DIR/run}
-usage() { sed -n 2,5p "$0" >&2; exit 2; }
+usage() { sed -n 3,6p "$0" >&2; exit 2; }
 [ $# -ge 2 ] || usage
 verb=$1 name=$2; shift 2
 case $name in *[!a-zA-Z0-9._-]*|''|.*) echo "bad guest name $name" >&2; exit 2 ;; esac
@@ -36,11 +37,15 @@ reap() {  # every process of the guest of $S: the kernel's, its helpers', its us
   for _ in {1..100}; do alive "$S/pid" || break; sleep 0.02; done
 }
 
+fail() {  # MESSAGE LOG: a guest that did not come up goes, with its keys
+  echo "$1" >&2; tail -n 30 "$S/$2" >&2
+  reap; rm -rf "$S"; exit 1
+}
 up() {
   [ $# -ge 3 ] || usage
   local conf=$1 ns=$2; shift 2
   [ -e "$UML_DIR/linux.uml" ] || { echo "no guest kernel: run $HERE/setup.sh" >&2; exit 1; }
-  mkdir -p "$STATE"; exec 7>"$STATE/.lock-$name"; flock -w 60 7
+  mkdir -p "$STATE"; exec 7>"$STATE/.lock"; flock -w 60 7  # until the pid is written
   if alive "$S/pid" && { [ ! -e "$S/owner" ] || alive "$S/owner"; }; then
     echo "guest $name already runs (pid $(cut -d' ' -f1 "$S/pid"))" >&2; exit 1
   fi
@@ -69,18 +74,18 @@ up() {
     PE_NICS="$(IFS=,; echo "${nics[*]}")" >"$S/console.log" 2>&1 </dev/null 7>&- &
   local pid=$!
   echo "$pid $(started "$pid")" >"$S/pid"
-  exec 3>&-
+  exec 3>&- 7>&-
   if [ "${LINUX_PE_OWNER:-}" ]; then
     echo "$LINUX_PE_OWNER $(started "$LINUX_PE_OWNER")" >"$S/owner"
-    setsid "$0" watch "$name" >/dev/null 2>&1 </dev/null 7>&- &
+    setsid "$HERE/pe.sh" watch "$name" >/dev/null 2>&1 </dev/null &
   fi
   local end=$((SECONDS + ${LINUX_PE_BOOT_TIMEOUT:-60}))
   until [ -e "$S/up.rc" ]; do
-    alive "$S/pid" || { echo "guest $name died while booting:" >&2; tail -n 20 "$S/console.log" >&2; exit 1; }
-    [ $SECONDS -lt $end ] || { echo "guest $name is not up in time:" >&2; tail -n 20 "$S/console.log" >&2; reap; exit 1; }
+    alive "$S/pid" || fail "guest $name died while booting:" console.log
+    [ $SECONDS -lt $end ] || fail "guest $name is not up in time:" console.log
     sleep 0.05
   done
-  [ "$(cat "$S/up.rc")" = 0 ] || { echo "guest $name could not be configured:" >&2; cat "$S/up.log" >&2; reap; rm -f "$S/pe.env"; exit 1; }
+  [ "$(cat "$S/up.rc")" = 0 ] || fail "guest $name could not be configured:" up.log
 }
 
 send() {  # ID of a script in cmd/: the guest's command loop reads it from its terminal
@@ -93,7 +98,7 @@ run() {  # [COMMAND...]
   send "$n"
   local end=$((SECONDS + ${LINUX_PE_TIMEOUT:-120})) rc
   until [ -e "$f.rc" ]; do
-    alive "$S/pid" || { echo "guest $name went down" >&2; exit 125; }
+    alive "$S/pid" || { echo "guest $name went down" >&2; tail -n 30 "$S/console.log" >&2; exit 125; }
     [ $SECONDS -lt $end ] || { cat "$f.out"; cat "$f.err" >&2; echo "timed out" >&2; exit 124; }
     sleep 0.02
   done
@@ -105,7 +110,7 @@ down() {
     echo 'sync; echo o >/proc/sysrq-trigger' >"$S/cmd/off"; send off
     for _ in {1..100}; do alive "$S/pid" || break; sleep 0.03; done
   fi
-  reap; rm -rf "$S/pe.env" "$S/cmd" "$S/pid" "$S/owner" "$S/con1" "$S/uml"
+  reap; rm -rf "$S"
 }
 watch() {  # ends the guest when its owner has ended
   while alive "$S/pid"; do

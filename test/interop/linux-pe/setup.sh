@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Gets the guest kernel for pe.sh: unpacks Debian's user-mode-linux under $UML_DIR (default build/uml of this
 # repository) without installing it, and installs the tools that the guests and the tests run, where missing.
 # Does nothing, and needs no network, when everything is there. Safe to run from several processes at once.

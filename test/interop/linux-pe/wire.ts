@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A wire between two network namespaces, what crossed it, and what was inside: a veth pair, tcpdump, and tshark with
  * the keys of manual SAs. Needs root.
@@ -123,7 +124,11 @@ function startCapture(end: WireEnd, file: string): Promise<Capture> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const ended = new Promise<void>((resolve) =>
+    child.once('close', () => {
+      resolve();
+    }),
+  );
   const stop = async (): Promise<string> => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     child.kill('SIGINT');
@@ -133,7 +138,9 @@ function startCapture(end: WireEnd, file: string): Promise<Capture> {
   };
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', () => reject(new Error(`tcpdump: ${said}`)));
+    child.once('close', () => {
+      reject(new Error(`tcpdump: ${said}`));
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
       if (said.includes('listening on')) resolve({ stop });

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The words of a configuration (README.md), sourced by init before the configuration and before every command.
 # They only write batches for ip; `apply` carries these out. So keys are never arguments of a process, and a guest
