@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ESP in transport mode (RFC 4303) with AES-GCM (RFC 4106) or AES-GMAC (RFC 4543):
+ *
+ *   0                   1                   2                   3
+ *  +---------------------------------------------------------------+
+ *  |                  Security Parameters Index                    |  0
+ *  +---------------------------------------------------------------+
+ *  |                      Sequence Number                          |  4
+ *  +---------------------------------------------------------------+
+ *  |                           IV (8)                              |  8
+ *  +---------------------------------------------------------------+
+ *  |       Payload: GRE or label stack, inner IP packet            |  16
+ *  ~               +-----------------------------------------------+
+ *  |               |     Padding 0-3: 1, 2, 3 ...                  |
+ *  +---------------+---------------+-------------------------------+
+ *  |                               |  Pad Length   |  Next Header  |  end on a multiple of 4
+ *  +-------------------------------+-------------------------------+
+ *  |             Integrity Check Value (16)                        |
+ *  +---------------------------------------------------------------+
+ *
+ * Nonce: salt 4 | IV 8. The IV is the 64-bit sequence counter in network order.
+ * AES-GCM: payload to Next Header is encrypted, AAD = SPI | sequence number.
+ * AES-GMAC: nothing is encrypted, AAD = SPI to Next Header, the IV included (RFC 4543 3.3, erratum 1821).
+ */
+#ifndef SEALANE_ESP_ESP_H
+#define SEALANE_ESP_ESP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "esp/sa_key.h"
+#include "net/bytes.h"
+
+#define SL_ESP_HEADER_LEN  8u
+#define SL_ESP_IV_LEN	   8u
+#define SL_ESP_FRONT_LEN   (SL_ESP_HEADER_LEN + SL_ESP_IV_LEN) /* all in front of the payload */
+#define SL_ESP_ICV_LEN	   16u
+#define SL_ESP_TRAILER_MIN 2u			     /* pad length, next header */
+#define SL_ESP_TRAILER_MAX (3u + SL_ESP_TRAILER_MIN) /* as sent; any pad length is accepted */
+#define SL_ESP_MIN_LEN	   (SL_ESP_FRONT_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
+#define SL_ESP_NONCE_LEN   12u
+
+static inline uint32_t sl_esp_spi(const uint8_t *esp) { return sl_get32(esp); }
+static inline uint32_t sl_esp_sequence(const uint8_t *esp) { return sl_get32(esp + 4); }
+
+/* Padding + pad length + next header behind `payload` bytes: 2 to 5. */
+static inline unsigned int sl_esp_trailer_len(size_t payload)
+{
+	return SL_ESP_TRAILER_MIN + (unsigned int)(0 - (payload + SL_ESP_TRAILER_MIN) & 3u);
+}
+
+/* Write a trailer of `length` (sl_esp_trailer_len()) bytes at `at`. */
+static inline void sl_esp_write_trailer(uint8_t *at, unsigned int length, uint8_t next_header)
+{
+	unsigned int padding = length - SL_ESP_TRAILER_MIN;
+
+	for (unsigned int i = 0; i < padding; i++)
+		at[i] = (uint8_t)(i + 1);
+	at[padding] = (uint8_t)padding;
+	at[padding + 1] = next_header;
+}
+
+/* Write sequence number and IV behind the SPI at `esp`, and the 12-byte nonce. */
+static inline void sl_esp_write_sequence(uint8_t *esp, uint64_t sequence, const uint8_t *salt,
+					 uint8_t *nonce)
+{
+	sl_put32(esp + 4, (uint32_t)sequence);
+	sl_put64(esp + SL_ESP_HEADER_LEN, sequence);
+	memcpy(nonce, salt, SL_SALT_LEN);
+	sl_put64(nonce + SL_SALT_LEN, sequence);
+}
+
+/* The nonce of a received packet: salt and the IV as carried. */
+static inline void sl_esp_read_nonce(const uint8_t *esp, const uint8_t *salt, uint8_t *nonce)
+{
+	memcpy(nonce, salt, SL_SALT_LEN);
+	memcpy(nonce + SL_SALT_LEN, esp + SL_ESP_HEADER_LEN, SL_ESP_IV_LEN);
+}
+
+/*
+ * Encrypt in place and write the ICV. `esp`: ESP header, IV, then `length` bytes (payload and
+ * trailer), then room for 16 bytes of ICV. The caller has made the nonce from the IV.
+ */
+void sl_esp_seal(const struct sl_sa_key *key, uint8_t *esp, size_t length, const uint8_t *nonce);
+
+/*
+ * Check the ICV in constant time and decrypt in place; layout as for sl_esp_seal(). Returns false
+ * when the packet is forged or modified: the bytes are then of no use and must not be looked at.
+ */
+bool sl_esp_open(const struct sl_sa_key *key, uint8_t *esp, size_t length, const uint8_t *nonce);
+
+/* What the trailer of an opened packet says. */
+struct sl_esp_trailer {
+	uint16_t payload_len; /* bytes in front of padding */
+	uint8_t next_header;
+};
+
+/*
+ * Read the trailer at the end of `length` >= 2 opened bytes. False: the padding is longer than what
+ * is there, or is not the series 1, 2, 3 ... (RFC 4303 2.4).
+ */
+bool sl_esp_read_trailer(const uint8_t *payload, size_t length, struct sl_esp_trailer *trailer);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Outbound sequence numbers (RFC 4303 2.2, 3.3.3), which are also the AES-GCM IVs: one used twice
+ * under one key gives away the key stream and the authentication key.
+ *
+ * A range is reserved by storing its end in the shared segment before anything is encrypted with it.
+ * A worker killed in between has skipped the range; the next one goes on behind it.
+ */
+#ifndef SEALANE_ESP_SEQUENCE_H
+#define SEALANE_ESP_SEQUENCE_H
+
+#include <stdint.h>
+
+#include "sealane/state.h"
+
+/* Without extended sequence numbers 2^32 - 1 is the last; the counter must not cycle. */
+#define SL_ESP_LAST_SEQUENCE 0xffffffffull
+
+/*
+ * Reserve up to `want` consecutive sequence numbers; `limit` is the row's packet_limit (0 = none of
+ * its own). Returns how many were granted, fewer than `want` when the SA is spent; `*first` is the
+ * first of them. Only the thread that owns the SA may call it.
+ */
+static inline uint32_t sl_esp_reserve(struct sl_sa_out_state *state, uint64_t limit, uint32_t want,
+				      uint64_t *first)
+{
+	uint64_t last = state->last_sequence;
+	uint64_t end = limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : limit;
+	uint64_t left = last < end ? end - last : 0;
+	uint32_t granted = want < left ? want : (uint32_t)left;
+
+	*first = last + 1;
+	if (granted != 0)
+		__atomic_store_n(&state->last_sequence, last + granted, __ATOMIC_RELEASE);
+	/* the store is not moved behind the encryption that follows */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return granted;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ethernet II with at most one 802.1Q tag.
+ *
+ *   0               6              12      14
+ *  +---------------+---------------+-------+-----------
+ *  | destination   | source        | type  | payload            untagged
+ *  +---------------+---------------+-------+-----------
+ *  | destination   | source        | 8100  | TCI 2 | type 2 | payload
+ *  +---------------+---------------+-------+-----------
+ *
+ *  TCI: priority 3 bits, DEI 1 bit, VLAN identifier 12 bits (0 = priority tag: no VLAN).
+ */
+#ifndef SEALANE_NET_ETH_H
+#define SEALANE_NET_ETH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "net/bytes.h"
+
+#define SL_ETH_LEN  14u
+#define SL_VLAN_LEN 4u
+#define SL_MAC_LEN  6u
+
+#define SL_ETHERTYPE_IP4  0x0800u
+#define SL_ETHERTYPE_ARP  0x0806u
+#define SL_ETHERTYPE_VLAN 0x8100u
+#define SL_ETHERTYPE_IP6  0x86ddu
+#define SL_ETHERTYPE_MPLS 0x8847u
+
+struct sl_eth {
+	uint16_t type;	/* EtherType of the payload */
+	uint16_t vlan;	/* VLAN identifier, 0 = untagged or priority-tagged */
+	uint8_t length; /* bytes in front of the payload: 14 or 18 */
+};
+
+/* Read the header of a frame of `length` bytes. False: the frame is shorter than its header. */
+static inline bool sl_eth_parse(const uint8_t *frame, size_t length, struct sl_eth *eth)
+{
+	if (length < SL_ETH_LEN)
+		return false;
+	eth->type = sl_get16(frame + 12);
+	eth->vlan = 0;
+	eth->length = SL_ETH_LEN;
+	if (eth->type != SL_ETHERTYPE_VLAN)
+		return true;
+	if (length < SL_ETH_LEN + SL_VLAN_LEN)
+		return false;
+	eth->vlan = sl_get16(frame + 14) & 0x0fffu;
+	eth->type = sl_get16(frame + 16);
+	eth->length = SL_ETH_LEN + SL_VLAN_LEN;
+	return true;
+}
+
+/* True for group addresses: multicast and broadcast (the I/G bit). */
+static inline bool sl_mac_is_group(const uint8_t *mac) { return (mac[0] & 1u) != 0; }
+
+static inline bool sl_mac_equal(const uint8_t *a, const uint8_t *b)
+{
+	return sl_get32(a) == sl_get32(b) && sl_get16(a + 4) == sl_get16(b + 4);
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IPv4 header (RFC 791).
+ *
+ *   0                   1                   2                   3
+ *   0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *  +-------+-------+-----------+---+-------------------------------+
+ *  |Version|  IHL  |   DSCP    |ECN|         Total Length          |  0
+ *  +-------+-------+-----------+---+-----+-------------------------+
+ *  |        Identification         |Flags|     Fragment Offset     |  4
+ *  +---------------+---------------+-----+-------------------------+
+ *  |      TTL      |   Protocol    |        Header Checksum        |  8
+ *  +---------------+---------------+-------------------------------+
+ *  |                        Source Address                         |  12
+ *  +---------------------------------------------------------------+
+ *  |                     Destination Address                       |  16
+ *  +---------------------------------------------------------------+
+ *  |                    Options (IHL > 5)                          |  20
+ *  +---------------------------------------------------------------+
+ */
+#ifndef SEALANE_NET_IP4_H
+#define SEALANE_NET_IP4_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/bytes.h"
+#include "net/checksum.h"
+#include "net/protocol.h"
+
+#define SL_IP4_LEN    20u
+#define SL_IP4_DF     0x4000u /* flags and offset word */
+#define SL_IP4_MF     0x2000u
+#define SL_IP4_OFFSET 0x1fffu
+
+static inline size_t sl_ip4_header_len(const uint8_t *ip) { return (size_t)(ip[0] & 0x0fu) * 4; }
+static inline uint16_t sl_ip4_total_len(const uint8_t *ip) { return sl_get16(ip + 2); }
+static inline bool sl_ip4_is_fragment(const uint8_t *ip)
+{
+	return (sl_get16(ip + 6) & (SL_IP4_MF | SL_IP4_OFFSET)) != 0;
+}
+static inline bool sl_ip4_is_later_fragment(const uint8_t *ip)
+{
+	return (sl_get16(ip + 6) & SL_IP4_OFFSET) != 0;
+}
+
+/*
+ * Check version, header length, total length and header checksum of the packet at `ip`, of which
+ * `length` bytes exist (RFC 1812 5.2.2). Options are accepted and not looked at. Bytes beyond the
+ * total length are link padding: the caller trims them.
+ * Returns SL_IP_OK, SL_IP_TRUNCATED, SL_IP_HEADER or SL_IP_CHECKSUM.
+ */
+static inline enum sl_ip_result sl_ip4_check(const uint8_t *ip, size_t length)
+{
+	size_t header, total;
+	uint32_t sum;
+
+	if (length < SL_IP4_LEN)
+		return SL_IP_TRUNCATED;
+	header = sl_ip4_header_len(ip);
+	total = sl_ip4_total_len(ip);
+	if (ip[0] >> 4 != 4 || header < SL_IP4_LEN || total < header)
+		return SL_IP_HEADER;
+	if (total > length)
+		return SL_IP_TRUNCATED;
+	/* twenty bytes without a loop; options are rare */
+	sum = (sl_get32(ip) >> 16) + (sl_get32(ip) & 0xffffu) + (sl_get32(ip + 4) >> 16) +
+	      (sl_get32(ip + 4) & 0xffffu) + (sl_get32(ip + 8) >> 16) +
+	      (sl_get32(ip + 8) & 0xffffu) + (sl_get32(ip + 12) >> 16) +
+	      (sl_get32(ip + 12) & 0xffffu) + (sl_get32(ip + 16) >> 16) +
+	      (sl_get32(ip + 16) & 0xffffu);
+	if (__builtin_expect(header > SL_IP4_LEN, 0))
+		sum = sl_sum(ip + SL_IP4_LEN, header - SL_IP4_LEN, sum);
+	return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_CHECKSUM;
+}
+
+/* Decrement the TTL (which is > 0) and update the checksum. */
+static inline void sl_ip4_decrement_ttl(uint8_t *ip)
+{
+	uint16_t before = sl_get16(ip + 8);
+	uint16_t after = (uint16_t)(before - 0x0100u);
+
+	sl_put16(ip + 8, after);
+	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
+}
+
+/* Store another TTL and update the checksum. */
+static inline void sl_ip4_set_ttl(uint8_t *ip, uint8_t ttl)
+{
+	uint16_t before = sl_get16(ip + 8);
+	uint16_t after = (uint16_t)((uint32_t)ttl << 8 | (before & 0xffu));
+
+	sl_put16(ip + 8, after);
+	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
+}
+
+/* Store another DSCP (6 bits), leave ECN, and update the checksum. */
+static inline void sl_ip4_set_dscp(uint8_t *ip, uint8_t dscp)
+{
+	uint16_t before = sl_get16(ip);
+	uint16_t after = (uint16_t)((before & 0xff03u) | (uint32_t)dscp << 2);
+
+	sl_put16(ip, after);
+	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
+}
+
+/* Classes of addresses in host order that decide what is done with a packet (RFC 1812 5.3.7, RFC 6890). */
+static inline bool sl_ip4_is_multicast(uint32_t a) { return a >> 28 == 0xeu; }
+static inline bool sl_ip4_is_local_multicast(uint32_t a)
+{
+	return a >> 8 == 0xe00000u;
+} /* 224.0.0.0/24 */
+static inline bool sl_ip4_is_broadcast(uint32_t a) { return a == 0xffffffffu; }
+/* 0.0.0.0/8, 127.0.0.0/8, 240.0.0.0/4: never a unicast address on a wire. */
+static inline bool sl_ip4_is_martian(uint32_t a)
+{
+	return a >> 24 == 0 || a >> 24 == 127 || a >> 28 == 0xfu;
+}
+
+#endif
