@@ -6,27 +6,10 @@
  * Expected refusals are thrown as {@link AddonError} with a stable `code`.
  */
 
-/** Stable codes of refusals; `message` says what happened, `remedy` what to do. */
-export type AddonErrorCode =
-  | 'SEGMENT_LOCKED' // another live process writes this segment
-  | 'SEGMENT_LAYOUT' // other magic, version or layout hash
-  | 'SEGMENT_SPACE' // tmpfs is full
-  | 'SEGMENT_SYSTEM' // another system call failed; errno in the message
-  | 'TABLE_FULL'
-  | 'NOT_FOUND'
-  | 'IN_USE' // a live row still refers to it
-  | 'KEY_REUSED' // key is live in another row, or was used before (policy-model 22)
-  | 'SPI_TAKEN' // SPI, or its slot, belongs to another live SA
-  | 'WRONG_THREAD'
-  | 'CLOSED'
-  | 'BAD_ARGUMENT'
-  | 'KERNEL'; // a namespace, TAP or socket call failed; errno name in `errno`
+import { type Kernel } from '../../lib/kernel-api.js';
 
-export interface AddonError extends Error {
-  readonly code: AddonErrorCode;
-  readonly remedy?: string;
-  readonly errno?: string;
-}
+export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
+export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
 
 export type Protection = 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
 export type Encapsulation = 'gre' | 'ip';
@@ -69,7 +52,12 @@ export interface InterfaceRow {
 
 /** One immutable version of a next hop. */
 export type Version =
-  | { readonly kind: 'drop'; readonly reason: string; readonly icmpUnreachable: boolean; readonly vrf: number }
+  | {
+      readonly kind: 'drop';
+      readonly reason: string;
+      readonly icmpUnreachable: boolean;
+      readonly vrf: number;
+    }
   | { readonly kind: 'receive'; readonly interface: number; readonly vrf: number }
   | { readonly kind: 'glean'; readonly interface: number; readonly vrf: number }
   | {
@@ -149,7 +137,13 @@ export interface RouteBatch {
   readonly accepts: Uint16Array;
   readonly owners: Uint8Array; // index into ROUTE_OWNERS, + 1
 }
-export const ROUTE_OWNERS: readonly RouteOwner[] = ['static', 'connected', 'local', 'neighbour', 'tunnel'];
+export const ROUTE_OWNERS: readonly RouteOwner[] = [
+  'static',
+  'connected',
+  'local',
+  'neighbour',
+  'tunnel',
+];
 
 export interface RouteRow {
   readonly vrf: number;
@@ -276,47 +270,6 @@ export interface Tables {
   labelCounters(label: number): { readonly packets: bigint; readonly bytes: bigint };
   memory(): readonly { readonly table: string; readonly rows: number; readonly bytes: number }[];
   close(): void;
-}
-
-/** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
-export interface PolledSocket {
-  /** Returns false when the kernel's buffer is full (nothing was sent). */
-  send(data: Uint8Array, descriptors?: readonly number[]): boolean;
-  close(): void;
-}
-export interface PolledSocketEvents {
-  readonly onMessage: (data: Uint8Array) => void;
-  /** Peer closed, or an error; called once, the socket is closed. `overrun`: netlink lost messages (ENOBUFS), still open. */
-  readonly onClose: (reason: string) => void;
-  readonly onOverrun?: () => void;
-}
-
-/** Kernel work that Node cannot do: namespaces, TAPs, special sockets. Descriptors are plain numbers owned by the caller. */
-export interface Kernel {
-  /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
-  openNetns(path: string | undefined): number;
-  closeDescriptor(fd: number): void;
-  /**
-   * Creates or re-opens a persistent multi-queue TAP (Ethernet) or TUN (IP) in a namespace, IFF_NO_PI.
-   * Returns one queue: `attached` false leaves it detached (TUNSETQUEUE), holding the device's carrier.
-   */
-  openTap(options: {
-    readonly netns: number;
-    readonly name: string;
-    readonly kind: 'tap' | 'tun';
-    readonly mac?: Uint8Array;
-    readonly attached: boolean;
-  }): number;
-  /** Ends a TAP's persistence. */
-  removeTap(netns: number, name: string): void;
-  openNetlink(netns: number, groups: readonly number[], events: PolledSocketEvents): PolledSocket;
-  connectSeqpacket(path: string, events: PolledSocketEvents): PolledSocket & { readonly peerPid: number };
-  /** Writes /proc/sys/net/... of a namespace. */
-  writeSysctl(netns: number, path: string, value: string): void;
-  readSysctl(netns: number, path: string): string;
-  /** Raises for a PID whose start time differs; then waits for its end without polling. */
-  watchProcess(pid: number, startTime: bigint, onExit: () => void): { close(): void };
-  processStartTime(pid: number): bigint | undefined;
 }
 
 export interface Addon {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Kernel work that Node cannot do, as the native addon offers it. Code that needs it takes a
+ * {@link Kernel} by injection. Every call is synchronous, belongs to the process's main thread and
+ * throws an AddonError: code KERNEL with the errno's name, BAD_ARGUMENT, NOT_FOUND, CLOSED, WRONG_THREAD.
+ */
+
+/** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
+export interface PolledSocket {
+  /**
+   * Sends one datagram; `descriptors` (at most 16, seqpacket only) go beside it and stay the caller's.
+   * Returns false when the kernel's buffer is full: nothing was sent, `onWritable` tells when to retry.
+   */
+  send(data: Uint8Array, descriptors?: readonly number[]): boolean;
+  /** No event comes after this. */
+  close(): void;
+}
+export interface PolledSocketEvents {
+  readonly onMessage: (data: Uint8Array) => void;
+  /** Peer closed, or an error; called once, the socket is closed. */
+  readonly onClose: (reason: string) => void;
+  /** Netlink: the kernel dropped messages (ENOBUFS); the socket is still open. */
+  readonly onOverrun?: () => void;
+  /** Once after each refused `send`: there is room again. */
+  readonly onWritable?: () => void;
+}
+
+/** What a network device does to frames on its own account. */
+export type OffloadName = 'rxChecksum' | 'txChecksum' | 'tso' | 'gso' | 'gro' | 'lro';
+export type Offloads = Readonly<Record<OffloadName, boolean>>;
+
+/** `netns` is a descriptor of {@link Kernel.openNetns}. Descriptors are plain numbers owned by the caller. */
+export interface Kernel {
+  /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
+  openNetns(path: string | undefined): number;
+  closeDescriptor(fd: number): void;
+  /**
+   * Creates or re-opens a persistent multi-queue TAP (Ethernet) or TUN (IP) in a namespace, IFF_NO_PI.
+   * Returns one queue: `attached` false leaves it detached (TUNSETQUEUE), holding the device's carrier.
+   */
+  openTap(options: {
+    readonly netns: number;
+    readonly name: string;
+    readonly kind: 'tap' | 'tun';
+    readonly mac?: Uint8Array;
+    readonly attached: boolean;
+  }): number;
+  /** Ends a TAP's persistence: it goes with its last queue. One that is not there is no error. */
+  removeTap(netns: number, name: string): void;
+  /** A NETLINK_ROUTE socket joined to `groups` (RTNLGRP_*). Only the kernel's messages arrive. */
+  openNetlink(netns: number, groups: readonly number[], events: PolledSocketEvents): PolledSocket;
+  connectSeqpacket(
+    path: string,
+    events: PolledSocketEvents,
+  ): PolledSocket & { readonly peerPid: number };
+  /** Writes /proc/sys/net/... of a namespace; `path` is relative: 'ipv4/conf/all/forwarding'. */
+  writeSysctl(netns: number, path: string, value: string): void;
+  /** The value without its line end. */
+  readSysctl(netns: number, path: string): string;
+  readOffloads(netns: number, interfaceName: string): Offloads;
+  /** errno EOPNOTSUPP: this device cannot switch it. */
+  writeOffload(netns: number, interfaceName: string, offload: OffloadName, enabled: boolean): void;
+  /**
+   * Waits for the end of a process without polling; `onExit` is called once. Raises NOT_FOUND for a PID
+   * whose start time differs: it belongs to another process now.
+   */
+  watchProcess(pid: number, startTime: bigint, onExit: () => void): { close(): void };
+  /** Field 22 of /proc/PID/stat, in clock ticks; undefined when the process is gone or a zombie. */
+  processStartTime(pid: number): bigint | undefined;
+}
