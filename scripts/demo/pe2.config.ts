@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// PE2 of the demo: the other end of PE1's tunnels. It also holds an SA with a PE of another provider,
+// "transit", to which none of its VPN routes is exported: the demo's rogue PE uses it.
+import { defineConfig, kernelInterface } from 'sealane';
+
+const keys = '/run/sealane-demo/keys';
+
+export default defineConfig({
+  instance: 'pe2',
+  lab: { manualSas: true },
+  runtimeDirectory: '/run/sealane-demo/pe2',
+  stateDirectory: '/run/sealane-demo/pe2/state',
+  segmentDirectory: '/dev/shm/sealane-demo/pe2',
+  worker: { memoryMb: 128 },
+  ownSp: 'example',
+  otherSps: ['transit'],
+  core: { tunnelAddresses: ['192.0.2.2', '2001:db8::2'] },
+  interfaces: {
+    core0: {
+      role: 'core',
+      device: kernelInterface('wan'),
+      addresses: ['198.51.100.5/30', '2001:db8:0:2::1/64'],
+      mpls: 'own-sp',
+      acceptClear: ['gre', 'ip'],
+    },
+    'ce-a': {
+      role: 'ce',
+      vrf: 'A',
+      device: kernelInterface('to-ce-a2'),
+      addresses: ['10.2.0.1/24', '2001:db8:a:2::1/64'],
+    },
+    'ce-b': {
+      role: 'ce',
+      vrf: 'B',
+      device: kernelInterface('to-ce-b2'),
+      addresses: ['10.2.0.1/24', '2001:db8:a:2::1/64'],
+    },
+  },
+  vrfs: {
+    A: {
+      routes: [
+        { prefix: '10.1.0.0/24', tunnel: 'pe1-encrypted', label: 1001 },
+        { prefix: '2001:db8:a:1::/64', tunnel: 'pe1-encrypted', label: 1001 },
+      ],
+      exports: [{ name: 'encrypted', protections: ['encrypt'], label: 2001 }],
+    },
+    B: {
+      routes: [
+        { prefix: '10.1.0.0/24', tunnel: 'pe1-authenticated', label: 1002 },
+        { prefix: '2001:db8:a:1::/64', tunnel: 'pe1-authenticated', label: 1002 },
+        { prefix: '10.9.0.0/24', via: '10.2.0.2' },
+      ],
+      exports: [{ name: 'authenticated', protections: ['authenticate'], label: 2002 }],
+    },
+  },
+  tunnels: {
+    'pe1-encrypted': {
+      local: '192.0.2.2',
+      remote: '192.0.2.1',
+      protection: 'encrypt',
+      encapsulation: 'gre',
+      sa: 'a-out',
+    },
+    'pe1-authenticated': {
+      local: '2001:db8::2',
+      remote: '2001:db8::1',
+      protection: 'authenticate',
+      encapsulation: 'ip',
+      sa: 'b-out',
+    },
+  },
+  manualSas: {
+    'a-out': {
+      direction: 'out',
+      local: '192.0.2.2',
+      remote: '192.0.2.1',
+      encapsulation: 'gre',
+      algorithm: 'aes-gcm-128',
+      spi: 0x7c41_a021,
+      keyFile: `${keys}/a-2to1`,
+    },
+    'a-in': {
+      direction: 'in',
+      local: '192.0.2.2',
+      remote: '192.0.2.1',
+      encapsulation: 'gre',
+      algorithm: 'aes-gcm-128',
+      spi: 0x5a3c_a012,
+      keyFile: `${keys}/a-1to2`,
+    },
+    'b-out': {
+      direction: 'out',
+      local: '2001:db8::2',
+      remote: '2001:db8::1',
+      encapsulation: 'ip',
+      algorithm: 'aes-gmac-128',
+      spi: 0x4e95_b021,
+      keyFile: `${keys}/b-2to1`,
+    },
+    'b-in': {
+      direction: 'in',
+      local: '2001:db8::2',
+      remote: '2001:db8::1',
+      encapsulation: 'ip',
+      algorithm: 'aes-gmac-128',
+      spi: 0x61d8_b012,
+      keyFile: `${keys}/b-1to2`,
+    },
+    'transit-in': {
+      direction: 'in',
+      local: '192.0.2.2',
+      remote: '192.0.2.66',
+      encapsulation: 'gre',
+      algorithm: 'aes-gcm-128',
+      spi: 0x3b77_f022,
+      sp: 'transit',
+      keyFile: `${keys}/transit-to2`,
+    },
+  },
+});
