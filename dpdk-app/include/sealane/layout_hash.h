@@ -73,12 +73,14 @@
 	F(sl_sa_row, selector_protocol)      \
 	F(sl_sa_row, encap)                  \
 	F(sl_sa_row, sp_table)               \
+	F(sl_sa_row, state)                  \
 	F(sl_sa_row, replay_window)          \
 	F(sl_sa_row, source)                 \
 	F(sl_sa_row, destination)            \
 	F(sl_sa_row, key)                    \
 	F(sl_sa_row, salt)                   \
 	F(sl_sa_row, packet_limit)           \
+	F(sl_sa_row, key_check)              \
 	F(sl_prefix_row, address)            \
 	F(sl_prefix_row, leaf)               \
 	F(sl_prefix_row, vrf)                \

@@ -207,7 +207,7 @@ struct sl_sa_row {
 	uint8_t selector_protocol; /* 47 or 137; policy-model 17 */
 	uint8_t encap;             /* enum sl_encap that selector stands for */
 	uint8_t sp_table;          /* inbound: secured label table of the peer's SP, 1..63 */
-	uint8_t reserved0;
+	uint8_t state;             /* enum sl_row_state, for the writer: retired rows await their grace period */
 	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
 	uint8_t source[16];     /* outer addresses as on the wire for this direction */
 	uint8_t destination[16];
@@ -215,7 +215,8 @@ struct sl_sa_row {
 	uint8_t salt[4];
 	uint8_t reserved1[4];
 	uint64_t packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
-	uint8_t reserved2[24];
+	uint64_t key_check;    /* first 8 bytes of SHA-256(key || salt), as they lie in memory */
+	uint8_t reserved2[16];
 };
 SL_SIZE(struct sl_sa_row, 128);
 
