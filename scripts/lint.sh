@@ -27,8 +27,11 @@ done
 [ ${#checks[@]} -gt 0 ] || checks=("${all[@]}")
 [ ${#paths[@]} -gt 0 ] || paths=(.)
 
-# The checkers read generated code and compile_commands.json, so a build comes first.
-bash scripts/setup.sh build lint </dev/null || exit 1
+# The checkers read generated code and compile_commands.json, so a build comes first. When it fails
+# they still say what they can.
+status=0
+bash scripts/setup.sh --no-build build lint </dev/null || exit 1
+bash scripts/build.sh || status=1
 
 bin=node_modules/.bin
 c_sources() { # of the given folders or files
@@ -79,7 +82,6 @@ if [ "$fix" = yes ]; then
   exit 0
 fi
 
-status=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for check in "${checks[@]}"; do
