@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The configuration as projection reads it: defaults filled in, addresses as bytes, names of rows
+ * chosen. Built once per configuration. The configuration has been checked before, so a text that
+ * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
+ */
+import type * as config from '../config/types.js';
+import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
+import { CORE_VRF } from './rows.js';
+
+export const DEFAULT_MTU = 1500;
+
+export interface InterfaceModel {
+  readonly name: string;
+  readonly role: 'ce' | 'core';
+  /** '' for core interfaces. */
+  readonly vrf: string;
+  readonly port: string;
+  readonly vlan: number;
+  readonly mtu: number;
+  /** Own addresses with the subnet's length; host bits set. */
+  readonly addresses: readonly Prefix[];
+  readonly acceptGre: boolean;
+  readonly acceptIp: boolean;
+  readonly mplsOwnSp: boolean;
+}
+
+export interface PortModel {
+  readonly name: string;
+  readonly device: config.Device;
+  /** Largest of its interfaces'. */
+  readonly mtu: number;
+}
+
+export type RouteModel =
+  | { readonly prefix: Prefix; readonly gateway: GatewayModel }
+  | { readonly prefix: Prefix; readonly tunnel: string; readonly label: number }
+  | { readonly prefix: Prefix; readonly discard: 'silent' | 'unreachable' };
+
+/** A neighbour that the kernel is asked to keep resolved. */
+export interface GatewayModel {
+  readonly vrf: string;
+  readonly interface: string;
+  readonly address: Uint8Array;
+}
+
+export interface VrfModel {
+  readonly name: string;
+  readonly ttlUniform: boolean;
+  readonly tcUniform: boolean;
+  /** Own addresses beside the interfaces'. */
+  readonly addresses: readonly Prefix[];
+  readonly interfaces: readonly InterfaceModel[];
+  readonly routes: readonly RouteModel[];
+  readonly importsFrom: readonly string[];
+}
+
+export interface TunnelModel {
+  readonly name: string;
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
+  readonly encapsulation: config.Encapsulation;
+  readonly dscp: 'copy' | number;
+  readonly ttl: number;
+  /** SPI and row name of the outbound SA. */
+  readonly sa: { readonly row: string; readonly spi: number } | undefined;
+}
+
+export interface ForwardingModel {
+  readonly interfaces: ReadonlyMap<string, InterfaceModel>;
+  readonly ports: ReadonlyMap<string, PortModel>;
+  /** Without the core's. */
+  readonly vrfs: ReadonlyMap<string, VrfModel>;
+  readonly tunnels: ReadonlyMap<string, TunnelModel>;
+  readonly tunnelAddresses: readonly Uint8Array[];
+  readonly problems: readonly string[];
+}
+
+/** Row name of the host TAP of a VRF. */
+export const hostInterfaceName = (vrf: string): string => `host/${vrf}`;
+
+/** Row name of an SA: its SPI makes a changed SA another row, so that the old one can stay until the new is up. */
+export const saRowName = (name: string, spi: number): string =>
+  `${name}@${spi.toString(16).padStart(8, '0')}`;
+
+/** Interfaces with an equal device share the port of this name. */
+export function portName(device: config.Device): string {
+  if ('kernel' in device) return `kernel/${device.netns ?? ''}/${device.kernel}`;
+  if ('pci' in device) return `pci/${device.pci}`;
+  return `vdev/${device.vdev.split(',')[0] ?? ''}`;
+}
+
+/** Collects what does not parse. */
+class Reader {
+  readonly problems: string[] = [];
+
+  prefix(path: string, text: string): Prefix[] {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined) this.problems.push(`${path}: ${text} is not a prefix`);
+    return prefix === undefined ? [] : [prefix];
+  }
+
+  prefixes(path: string, texts: readonly string[]): Prefix[] {
+    return texts.flatMap((text) => this.prefix(path, text));
+  }
+
+  address(path: string, text: string): Uint8Array {
+    const address = parseAddress(text);
+    if (address === undefined) this.problems.push(`${path}: ${text} is not an address`);
+    return address ?? new Uint8Array(4);
+  }
+}
+
+function interfaceModel(read: Reader, name: string, from: config.Interface): InterfaceModel {
+  const core = from.role === 'core' ? from : undefined;
+  return {
+    name,
+    role: from.role,
+    vrf: from.role === 'ce' ? from.vrf : CORE_VRF,
+    port: portName(from.device),
+    vlan: from.vlan ?? 0,
+    mtu: from.mtu ?? DEFAULT_MTU,
+    addresses: read.prefixes(`interfaces.${name}.addresses`, from.addresses),
+    acceptGre: core?.acceptClear?.includes('gre') ?? false,
+    acceptIp: core?.acceptClear?.includes('ip') ?? false,
+    mplsOwnSp: core?.mpls === 'own-sp',
+  };
+}
+
+function portModels(
+  configured: Readonly<Record<string, config.Interface>>,
+): ReadonlyMap<string, PortModel> {
+  const ports = new Map<string, PortModel>();
+  for (const { device, mtu = DEFAULT_MTU } of Object.values(configured)) {
+    const name = portName(device);
+    const known = ports.get(name);
+    ports.set(name, { name, device, mtu: Math.max(mtu, known?.mtu ?? 0) });
+  }
+  return ports;
+}
+
+/** The interface on whose subnet a gateway lies. */
+export function gatewayOf(
+  interfaces: readonly InterfaceModel[],
+  address: Uint8Array,
+  named: string | undefined,
+): InterfaceModel | undefined {
+  if (named !== undefined) return interfaces.find(({ name }) => name === named);
+  const host = hostPrefix(address);
+  return host && interfaces.find(({ addresses }) => addresses.some((own) => covers(own, host)));
+}
+
+function routeModel(
+  read: Reader,
+  path: string,
+  route: config.StaticRoute,
+  vrf: string,
+  interfaces: readonly InterfaceModel[],
+): RouteModel[] {
+  const [prefix] = read.prefix(path, route.prefix);
+  if (prefix === undefined) return [];
+  if ('tunnel' in route) return [{ prefix, tunnel: route.tunnel, label: route.label }];
+  if ('discard' in route) return [{ prefix, discard: route.discard }];
+  const address = read.address(path, route.via);
+  const out = gatewayOf(interfaces, address, route.interface);
+  if (out === undefined) {
+    read.problems.push(`${path}: no interface of VRF ${vrf} reaches ${route.via}`);
+    return [];
+  }
+  return [{ prefix, gateway: { vrf, interface: out.name, address } }];
+}
+
+function vrfModel(
+  read: Reader,
+  name: string,
+  from: config.Vrf,
+  all: ReadonlyMap<string, InterfaceModel>,
+): VrfModel {
+  const interfaces = [...all.values()].filter(({ role, vrf }) => role === 'ce' && vrf === name);
+  return {
+    name,
+    ttlUniform: from.ttl === 'uniform',
+    tcUniform: from.trafficClass !== 'pipe',
+    addresses: read.prefixes(`vrfs.${name}.addresses`, from.addresses ?? []),
+    interfaces,
+    routes: (from.routes ?? []).flatMap((route, i) =>
+      routeModel(read, `vrfs.${name}.routes[${i}]`, route, name, interfaces),
+    ),
+    importsFrom: from.importsFrom ?? [],
+  };
+}
+
+function tunnelModel(
+  read: Reader,
+  name: string,
+  from: config.Tunnel,
+  sas: Readonly<Record<string, config.ManualSa>>,
+): TunnelModel {
+  const sa = from.sa === undefined ? undefined : sas[from.sa];
+  if (from.protection !== 'tunnel' && sa === undefined) {
+    read.problems.push(`tunnels.${name}.sa: ${from.protection} needs an outbound SA`);
+  }
+  return {
+    name,
+    local: read.address(`tunnels.${name}.local`, from.local),
+    remote: read.address(`tunnels.${name}.remote`, from.remote),
+    protection: from.protection,
+    encapsulation: from.encapsulation,
+    dscp: from.dscp ?? 'copy',
+    ttl: from.ttl ?? 64,
+    sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
+  };
+}
+
+export function forwardingModel(from: config.Config): ForwardingModel {
+  const read = new Reader();
+  const interfaces = new Map(
+    Object.entries(from.interfaces).map(([name, i]) => [name, interfaceModel(read, name, i)]),
+  );
+  const vrfs = new Map(
+    Object.entries(from.vrfs ?? {}).map(([name, v]) => [name, vrfModel(read, name, v, interfaces)]),
+  );
+  const tunnels = new Map(
+    Object.entries(from.tunnels ?? {}).map(([name, t]) => [
+      name,
+      tunnelModel(read, name, t, from.manualSas ?? {}),
+    ]),
+  );
+  return {
+    interfaces,
+    ports: portModels(from.interfaces),
+    vrfs,
+    tunnels,
+    tunnelAddresses: from.core.tunnelAddresses.map((text) =>
+      read.address('core.tunnelAddresses', text),
+    ),
+    problems: read.problems,
+  };
+}

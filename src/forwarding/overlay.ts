@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What follows from the network's present state: adjacencies and host routes of resolved neighbours,
+ * and tunnels by the core's routing. Pure and small, so it is computed anew at every change; the
+ * routes of the configuration are not touched by it (P11: a rerouted tunnel is one row).
+ */
+import { bitsOf, covers, equalBytes, familyOf, formatAddress, hostPrefix } from '../lib/ip.js';
+import { ethernetHeader, tunnelFlowLabel } from './headers.js';
+import type { ForwardingModel, GatewayModel, InterfaceModel, TunnelModel } from './model.js';
+import { tunnelMtu } from './mtu.js';
+import * as names from './names.js';
+import type { PortMacs } from './project.js';
+import {
+  ACCEPT_NOTHING,
+  prefixKey,
+  RouteTable,
+  type DesiredNexthop,
+  type DesiredVersion,
+  type VpnPolicy,
+} from './rows.js';
+
+/** A neighbour whose link address the kernel knows. */
+export interface Neighbour {
+  /** Name of the configured interface. */
+  readonly interface: string;
+  readonly address: Uint8Array;
+  readonly mac: Uint8Array;
+}
+
+/** How the core reaches a tunnel's far end. */
+export type CoreRoute =
+  { readonly interface: string; readonly nextHop: Uint8Array } | { readonly unreachable: string };
+
+export interface Facts {
+  readonly macs: PortMacs;
+  readonly neighbours: readonly Neighbour[];
+  /** By tunnel name; absent: not known yet. */
+  readonly coreRoutes: ReadonlyMap<string, CoreRoute>;
+  /** Row names of outbound SAs that the worker has installed. */
+  readonly readySas: ReadonlySet<string>;
+}
+
+export interface Overlay {
+  readonly nexthops: ReadonlyMap<string, DesiredNexthop>;
+  /** Host routes of neighbours; each goes before a borrowed route of the same prefix. */
+  readonly routes: RouteTable;
+}
+
+class Neighbours {
+  readonly #byAddress = new Map<string, Neighbour>();
+
+  constructor(all: readonly Neighbour[]) {
+    for (const one of all)
+      this.#byAddress.set(`${one.interface} ${formatAddress(one.address)}`, one);
+  }
+
+  mac(interfaceName: string, address: Uint8Array): Uint8Array | undefined {
+    return this.#byAddress.get(`${interfaceName} ${formatAddress(address)}`)?.mac;
+  }
+}
+
+/** The adjacency to a neighbour on an interface. */
+function adjacencyVersion(
+  out: InterfaceModel,
+  source: Uint8Array,
+  neighbour: { readonly address: Uint8Array; readonly mac: Uint8Array },
+): DesiredVersion {
+  const family = familyOf(neighbour.address) ?? 4;
+  return {
+    kind: 'adjacency',
+    ...{ vrf: out.vrf, interface: out.name, neighbour: neighbour.address, mtu: out.mtu },
+    header: ethernetHeader(neighbour.mac, source, out.vlan, family),
+  };
+}
+
+function gatewayNexthop(
+  model: ForwardingModel,
+  facts: Facts,
+  known: Neighbours,
+  gateway: GatewayModel,
+): DesiredNexthop {
+  const name = names.adjacency(gateway);
+  const out = model.interfaces.get(gateway.interface);
+  const source = out && facts.macs.get(out.port);
+  const mac = known.mac(gateway.interface, gateway.address);
+  if (out === undefined || source === undefined) {
+    return { name, version: undefined, why: `interface ${gateway.interface} has no port` };
+  }
+  if (mac === undefined) {
+    const why = `${formatAddress(gateway.address)} does not answer on ${gateway.interface}`;
+    return { name, version: undefined, why };
+  }
+  return { name, version: adjacencyVersion(out, source, { address: gateway.address, mac }) };
+}
+
+/** The first reason why a tunnel cannot be used, or what it needs. */
+function tunnelPath(
+  model: ForwardingModel,
+  facts: Facts,
+  known: Neighbours,
+  tunnel: TunnelModel,
+): string | { out: InterfaceModel; source: Uint8Array; mac: Uint8Array } {
+  const route = facts.coreRoutes.get(tunnel.name);
+  const remote = formatAddress(tunnel.remote);
+  if (route === undefined) return `route to ${remote} not looked up yet`;
+  if ('unreachable' in route) return route.unreachable;
+  const out = model.interfaces.get(route.interface);
+  if (out?.role !== 'core') {
+    return `route to ${remote} leaves by ${route.interface}, which is no core interface`;
+  }
+  const source = facts.macs.get(out.port);
+  if (source === undefined) return `interface ${out.name} has no port`;
+  const mac = known.mac(out.name, route.nextHop);
+  if (mac === undefined) return `${formatAddress(route.nextHop)} does not answer on ${out.name}`;
+  if (tunnel.sa !== undefined && !facts.readySas.has(tunnel.sa.row)) {
+    return `SA ${tunnel.sa.row} is not installed`;
+  }
+  return { out, source, mac };
+}
+
+function tunnelNexthop(
+  model: ForwardingModel,
+  facts: Facts,
+  known: Neighbours,
+  tunnel: TunnelModel,
+): DesiredNexthop {
+  const name = names.tunnel(tunnel.name);
+  const path = tunnelPath(model, facts, known, tunnel);
+  if (typeof path === 'string') return { name, version: undefined, why: path };
+  const family = familyOf(tunnel.remote) ?? 4;
+  const { out } = path;
+  const spi = tunnel.sa?.spi;
+  const version: DesiredVersion = {
+    kind: 'tunnel',
+    ...{ interface: out.name, sa: tunnel.sa?.row },
+    ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
+    mtu: tunnelMtu(out.mtu, family, tunnel.encapsulation, spi !== undefined),
+    dscpCopy: tunnel.dscp === 'copy',
+    header: {
+      ethernet: ethernetHeader(path.mac, path.source, out.vlan, family),
+      ...{ source: tunnel.local, destination: tunnel.remote, ttl: tunnel.ttl },
+      dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
+      flowLabel: family === 6 ? tunnelFlowLabel(tunnel.local, tunnel.remote, spi ?? 0) : 0,
+      ...(spi === undefined ? {} : { spi }),
+    },
+  };
+  return { name, version };
+}
+
+/** Whether a host route of this neighbour belongs to the interface: on-link and not ourselves. */
+function onLink(out: InterfaceModel, address: Uint8Array): boolean {
+  const host = hostPrefix(address);
+  return (
+    host !== undefined &&
+    out.addresses.some((own) => own.length < bitsOf(own.family) && covers(own, host)) &&
+    !out.addresses.some((own) => equalBytes(own.address, address))
+  );
+}
+
+function neighbourRoutes(
+  model: ForwardingModel,
+  facts: Facts,
+  base: RouteTable,
+  policy: VpnPolicy,
+  nexthops: Map<string, DesiredNexthop>,
+): RouteTable {
+  const routes = new RouteTable();
+  const add = (vrf: string, nexthop: string, address: Uint8Array, imported: boolean): void => {
+    const prefix = hostPrefix(address);
+    if (prefix === undefined) return;
+    const present = base.table(vrf, prefix.family).get(prefixKey(prefix));
+    // Own and static host routes stay; of borrowed ones only another VRF's neighbour gives way.
+    if (present !== undefined && (imported || !present.imported)) return;
+    const accept = imported ? ACCEPT_NOTHING : policy.acceptOf(vrf, prefix);
+    routes.add({ vrf, prefix, nexthop, label: 0, accept, owner: 'neighbour', imported });
+  };
+  const lent = new Map<string, { nexthop: string; address: Uint8Array }[]>();
+  for (const neighbour of facts.neighbours) {
+    const out = model.interfaces.get(neighbour.interface);
+    const source = out && facts.macs.get(out.port);
+    if (out?.role !== 'ce' || source === undefined || !onLink(out, neighbour.address)) continue;
+    const { address } = neighbour;
+    const name = names.adjacency({ vrf: out.vrf, interface: out.name, address });
+    nexthops.set(name, { name, version: adjacencyVersion(out, source, neighbour) });
+    add(out.vrf, name, address, false);
+    const lending = lent.get(out.vrf) ?? [];
+    lending.push({ nexthop: name, address });
+    lent.set(out.vrf, lending);
+  }
+  for (const vrf of model.vrfs.values()) {
+    for (const lender of vrf.importsFrom) {
+      for (const { nexthop, address } of lent.get(lender) ?? [])
+        add(vrf.name, nexthop, address, true);
+    }
+  }
+  return routes;
+}
+
+/** `base`: the routes of the configuration; `gateways`: neighbours it names. */
+export function projectOverlay(
+  model: ForwardingModel,
+  facts: Facts,
+  base: RouteTable,
+  policy: VpnPolicy,
+  gateways: readonly GatewayModel[],
+): Overlay {
+  const known = new Neighbours(facts.neighbours);
+  const nexthops = new Map<string, DesiredNexthop>();
+  const put = (nexthop: DesiredNexthop): unknown => nexthops.set(nexthop.name, nexthop);
+  for (const gateway of gateways) put(gatewayNexthop(model, facts, known, gateway));
+  for (const tunnel of model.tunnels.values()) put(tunnelNexthop(model, facts, known, tunnel));
+  const routes = neighbourRoutes(model, facts, base, policy, nexthops);
+  return { nexthops, routes };
+}
