@@ -69,7 +69,7 @@ with_stamp() {
 }
 
 build_js() {
-  bash scripts/gen.sh
+  bash scripts/gen.sh || return 1
   if [ -z "$(find src -name '*.ts' -print -quit)" ]; then
     say "js: src/ is empty"
     return
@@ -84,13 +84,13 @@ build_js() {
     done
   fi
   [ -d build/js ] || rm -f build/tsc/src.tsbuildinfo
-  with_stamp "$prefix/.js.stamp" node_modules/.bin/tsc -p tsconfig.json
+  with_stamp "$prefix/.js.stamp" node_modules/.bin/tsc -p tsconfig.json || return 1
   [ ! -e build/js/main.js ] || chmod +x build/js/main.js
 }
 
 configure_and_build() {
   local source=$1 out=$2
-  [ -e "$out/build.ninja" ] || cmake -S "$source" -B "$out" -G Ninja "${cmake_options[@]}"
+  [ -e "$out/build.ninja" ] || cmake -S "$source" -B "$out" -G Ninja "${cmake_options[@]}" || return 1
   cmake --build "$out" -j "$jobs"
 }
 
@@ -111,6 +111,9 @@ build_addon() {
   fi
 }
 
+# Every part is tried, so that one broken file of one part does not hold up the others.
+status=0
 for part in "${parts[@]}"; do
-  "build_$part"
+  "build_$part" || status=1
 done
+exit $status
