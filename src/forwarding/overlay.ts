@@ -50,8 +50,9 @@ class Neighbours {
   readonly #byAddress = new Map<string, Neighbour>();
 
   constructor(all: readonly Neighbour[]) {
-    for (const one of all)
+    for (const one of all) {
       this.#byAddress.set(`${one.interface} ${formatAddress(one.address)}`, one);
+    }
   }
 
   mac(interfaceName: string, address: Uint8Array): Uint8Array | undefined {
@@ -189,8 +190,9 @@ function neighbourRoutes(
   }
   for (const vrf of model.vrfs.values()) {
     for (const lender of vrf.importsFrom) {
-      for (const { nexthop, address } of lent.get(lender) ?? [])
+      for (const { nexthop, address } of lent.get(lender) ?? []) {
         add(vrf.name, nexthop, address, true);
+      }
     }
   }
   return routes;

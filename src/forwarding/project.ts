@@ -85,11 +85,11 @@ function staticNexthop(vrf: string, route: RouteModel): string {
 
 /** What a VRF reaches by itself and may lend: own addresses, connected subnets, static CE routes. */
 function lendable(vrf: VrfModel): Reach[] {
-  const gateways = vrf.routes.filter((route) => 'gateway' in route);
+  const viaCe = vrf.routes.filter((route) => 'gateway' in route);
   return [
     ...vrf.addresses.map((own) => ownAddress(own, names.localLoopback(vrf.name))),
     ...vrf.interfaces.flatMap(reachOfInterface),
-    ...gateways.map((route): Reach => ({
+    ...viaCe.map((route): Reach => ({
       ...{ prefix: networkOf(route.prefix), nexthop: names.adjacency(route.gateway) },
       owner: 'static',
     })),
@@ -125,10 +125,11 @@ function addVrfRoutes(
   // A borrowed route was exported by the rules of its own VRF, with that VRF's labels: none of ours.
   for (const lender of vrf.importsFrom) {
     const from = model.vrfs.get(lender);
-    if (from !== undefined)
+    if (from !== undefined) {
       lendable(from).forEach((reach) => {
         add(reach, ACCEPT_NOTHING, true);
       });
+    }
   }
 }
 
