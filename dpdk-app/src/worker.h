@@ -44,16 +44,22 @@ struct sl_packet {
 	uint64_t leaf;
 	uint32_t label; /* label stack entry at egress, host order */
 	struct sl_arrival arrival;
-	uint16_t l3_offset; /* from rte_pktmbuf_mtod to the IP header */
-	uint8_t family;     /* of the packet at l3_offset: 4 or 6 */
-	uint8_t punt;       /* enum sl_punt */
-	uint8_t from_host;  /* 1: from the VRF's host TAP: TTL stays as it is */
-	uint8_t ttl_source; /* TTL the label carried, for the uniform model */
-	uint8_t reserved[2];
-	uint32_t sa; /* inbound SA row */
+	uint16_t l3_offset;    /* from rte_pktmbuf_mtod to the IP header */
+	uint16_t upper_offset; /* from rte_pktmbuf_mtod to ESP, GRE or the label stack */
+	uint8_t family;        /* of the packet at l3_offset: 4 or 6 */
+	uint8_t punt;          /* enum sl_punt */
+	uint8_t from_host;     /* 1: from the VRF's host TAP: TTL stays as it is */
+	uint8_t ttl_source;    /* TTL the label carried, for the uniform model */
+	uint8_t lane;          /* enum sl_lane of stages/stage.h: which stages are still to come */
+	uint8_t l2_group;      /* 1: came in a multicast or broadcast frame */
+	uint32_t sa; /* SA row: inbound until the packet is opened, outbound once encapsulated */
 	uint32_t version; /* next-hop version row chosen */
-	uint8_t address[16]; /* SL_PUNT_RESOLVE: address to resolve */
+	union {
+		uint8_t address[16]; /* SL_PUNT_RESOLVE: address to resolve */
+		uint8_t nonce[16];   /* within ESP: the 12-byte AES-GCM nonce */
+	};
 };
+_Static_assert(sizeof(struct sl_packet) <= 64, "the notes of a packet are one cache line");
 
 static inline struct sl_packet *sl_packet(struct rte_mbuf *mbuf)
 {
@@ -69,9 +75,15 @@ struct sl_port {
 };
 
 /* Frames waiting for one port within a round. */
+#define SL_TX_QUEUE (SL_BURST * 4)
 struct sl_tx_queue {
 	uint16_t count;
-	struct rte_mbuf *frames[SL_BURST * 4];
+	struct rte_mbuf *frames[SL_TX_QUEUE];
+	/* for the interface's counters once a frame is sent and its mbuf gone */
+	struct {
+		uint32_t interface;
+		uint32_t bytes;
+	} note[SL_TX_QUEUE];
 };
 
 /* One packet-path thread. Everything it may touch. */
@@ -81,18 +93,22 @@ struct sl_worker {
 	struct sl_lcore_block *block; /* own counters, in `state` */
 	struct IMB_MGR *crypto;
 	struct rte_mempool *pool;
-	struct sl_port *ports;       /* [SL_MAX_PORTS] */
-	struct sl_tx_queue *tx;      /* [SL_MAX_PORTS] */
-	struct rte_ring *punt;       /* to the control thread */
-	struct rte_ring *inject;     /* from the control thread */
+	struct sl_port *ports;   /* [SL_MAX_PORTS] */
+	struct sl_tx_queue *tx;  /* [SL_MAX_PORTS] */
+	struct rte_ring *punt;   /* to the control thread */
+	struct rte_ring *inject; /* from the control thread */
 	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
-	uint64_t now_tsc;            /* taken once per round */
-	uint32_t icmp_tokens;        /* rate limit of generated ICMP errors */
+	uint64_t now_tsc;     /* taken once per round */
+	uint32_t icmp_tokens; /* rate limit of generated ICMP errors */
 	uint64_t icmp_refill_tsc;
-	uint32_t labels_backed;      /* label counters exist for values below this (atomic) */
-	unsigned int index;          /* block index in `state` */
+	uint32_t labels_backed; /* label counters exist for values below this (atomic) */
+	unsigned int index;     /* block index in `state` */
+	/* Below: the packet path's own, zero at start. */
+	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
+	uint16_t icmp_count; /* ICMP errors built in this burst, still to be forwarded */
+	struct rte_mbuf *icmp[SL_BURST];
 };
 
 /* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */

@@ -71,7 +71,8 @@
 	X(inject_no_interface, "frame from the kernel for an interface that is gone")              \
 	X(icmp_rate, "ICMP error suppressed by the rate limit")                                    \
 	X(icmp_forbidden, "no ICMP error is sent about such a packet")                             \
-	X(no_mbuf, "packet buffers exhausted")
+	X(no_mbuf, "packet buffers exhausted")                                                     \
+	X(ip_destination, "destination address that is not routed")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -8,10 +8,10 @@ void sl_esp_seal(const struct sl_sa_key *key, uint8_t *esp, size_t length, const
 
 	if (key->authenticate_only)
 		key->seal(&key->gcm, &context, payload, payload, 0, nonce, esp,
-			  SL_ESP_FRONT_LEN + length, payload + length, SL_ESP_ICV_LEN);
+		          SL_ESP_FRONT_LEN + length, payload + length, SL_ESP_ICV_LEN);
 	else
 		key->seal(&key->gcm, &context, payload, payload, length, nonce, esp,
-			  SL_ESP_HEADER_LEN, payload + length, SL_ESP_ICV_LEN);
+		          SL_ESP_HEADER_LEN, payload + length, SL_ESP_ICV_LEN);
 }
 
 /* Equal? In a time that does not depend on where they differ. */
@@ -30,10 +30,10 @@ bool sl_esp_open(const struct sl_sa_key *key, uint8_t *esp, size_t length, const
 
 	if (key->authenticate_only)
 		key->open(&key->gcm, &context, payload, payload, 0, nonce, esp,
-			  SL_ESP_FRONT_LEN + length, icv, SL_ESP_ICV_LEN);
+		          SL_ESP_FRONT_LEN + length, icv, SL_ESP_ICV_LEN);
 	else
 		key->open(&key->gcm, &context, payload, payload, length, nonce, esp,
-			  SL_ESP_HEADER_LEN, icv, SL_ESP_ICV_LEN);
+		          SL_ESP_HEADER_LEN, icv, SL_ESP_ICV_LEN);
 	return icv_equal(icv, payload + length);
 }
 

@@ -33,14 +33,14 @@
 #include "esp/sa_key.h"
 #include "net/bytes.h"
 
-#define SL_ESP_HEADER_LEN  8u
-#define SL_ESP_IV_LEN	   8u
-#define SL_ESP_FRONT_LEN   (SL_ESP_HEADER_LEN + SL_ESP_IV_LEN) /* all in front of the payload */
-#define SL_ESP_ICV_LEN	   16u
-#define SL_ESP_TRAILER_MIN 2u			     /* pad length, next header */
+#define SL_ESP_HEADER_LEN 8u
+#define SL_ESP_IV_LEN 8u
+#define SL_ESP_FRONT_LEN (SL_ESP_HEADER_LEN + SL_ESP_IV_LEN) /* all in front of the payload */
+#define SL_ESP_ICV_LEN 16u
+#define SL_ESP_TRAILER_MIN 2u                        /* pad length, next header */
 #define SL_ESP_TRAILER_MAX (3u + SL_ESP_TRAILER_MIN) /* as sent; any pad length is accepted */
-#define SL_ESP_MIN_LEN	   (SL_ESP_FRONT_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
-#define SL_ESP_NONCE_LEN   12u
+#define SL_ESP_MIN_LEN (SL_ESP_FRONT_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
+#define SL_ESP_NONCE_LEN 12u
 
 static inline uint32_t sl_esp_spi(const uint8_t *esp) { return sl_get32(esp); }
 static inline uint32_t sl_esp_sequence(const uint8_t *esp) { return sl_get32(esp + 4); }
@@ -48,7 +48,8 @@ static inline uint32_t sl_esp_sequence(const uint8_t *esp) { return sl_get32(esp
 /* Padding + pad length + next header behind `payload` bytes: 2 to 5. */
 static inline unsigned int sl_esp_trailer_len(size_t payload)
 {
-	return SL_ESP_TRAILER_MIN + (unsigned int)(0 - (payload + SL_ESP_TRAILER_MIN) & 3u);
+	return SL_ESP_TRAILER_MIN +
+	       ((4u - (unsigned int)((payload + SL_ESP_TRAILER_MIN) & 3u)) & 3u);
 }
 
 /* Write a trailer of `length` (sl_esp_trailer_len()) bytes at `at`. */
@@ -64,7 +65,7 @@ static inline void sl_esp_write_trailer(uint8_t *at, unsigned int length, uint8_
 
 /* Write sequence number and IV behind the SPI at `esp`, and the 12-byte nonce. */
 static inline void sl_esp_write_sequence(uint8_t *esp, uint64_t sequence, const uint8_t *salt,
-					 uint8_t *nonce)
+                                         uint8_t *nonce)
 {
 	sl_put32(esp + 4, (uint32_t)sequence);
 	sl_put64(esp + SL_ESP_HEADER_LEN, sequence);

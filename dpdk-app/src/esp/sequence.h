@@ -22,7 +22,7 @@
  * first of them. Only the thread that owns the SA may call it.
  */
 static inline uint32_t sl_esp_reserve(struct sl_sa_out_state *state, uint64_t limit, uint32_t want,
-				      uint64_t *first)
+                                      uint64_t *first)
 {
 	uint64_t last = state->last_sequence;
 	uint64_t end = limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : limit;

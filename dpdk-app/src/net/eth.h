@@ -21,19 +21,19 @@
 
 #include "net/bytes.h"
 
-#define SL_ETH_LEN  14u
+#define SL_ETH_LEN 14u
 #define SL_VLAN_LEN 4u
-#define SL_MAC_LEN  6u
+#define SL_MAC_LEN 6u
 
-#define SL_ETHERTYPE_IP4  0x0800u
-#define SL_ETHERTYPE_ARP  0x0806u
+#define SL_ETHERTYPE_IP4 0x0800u
+#define SL_ETHERTYPE_ARP 0x0806u
 #define SL_ETHERTYPE_VLAN 0x8100u
-#define SL_ETHERTYPE_IP6  0x86ddu
+#define SL_ETHERTYPE_IP6 0x86ddu
 #define SL_ETHERTYPE_MPLS 0x8847u
 
 struct sl_eth {
-	uint16_t type;	/* EtherType of the payload */
-	uint16_t vlan;	/* VLAN identifier, 0 = untagged or priority-tagged */
+	uint16_t type;  /* EtherType of the payload */
+	uint16_t vlan;  /* VLAN identifier, 0 = untagged or priority-tagged */
 	uint8_t length; /* bytes in front of the payload: 14 or 18 */
 };
 

@@ -19,8 +19,8 @@
 #define SL_GRE_LEN 4u
 
 enum sl_gre_result {
-	SL_GRE_MPLS,	 /* MPLS unicast follows after SL_GRE_LEN bytes */
-	SL_GRE_HEADER,	 /* truncated, or any flag, reserved bit or version other than 0 */
+	SL_GRE_MPLS,     /* MPLS unicast follows after SL_GRE_LEN bytes */
+	SL_GRE_HEADER,   /* truncated, or any flag, reserved bit or version other than 0 */
 	SL_GRE_PROTOCOL, /* carries something else */
 };
 

@@ -29,9 +29,9 @@
 #include "net/checksum.h"
 #include "net/protocol.h"
 
-#define SL_IP4_LEN    20u
-#define SL_IP4_DF     0x4000u /* flags and offset word */
-#define SL_IP4_MF     0x2000u
+#define SL_IP4_LEN 20u
+#define SL_IP4_DF 0x4000u /* flags and offset word */
+#define SL_IP4_MF 0x2000u
 #define SL_IP4_OFFSET 0x1fffu
 
 static inline size_t sl_ip4_header_len(const uint8_t *ip) { return (size_t)(ip[0] & 0x0fu) * 4; }

@@ -24,7 +24,7 @@
 #include "net/bytes.h"
 #include "net/protocol.h"
 
-#define SL_IP6_LEN     40u
+#define SL_IP6_LEN 40u
 #define SL_IP6_MIN_MTU 1280u
 
 static inline size_t sl_ip6_total_len(const uint8_t *ip) { return SL_IP6_LEN + sl_get16(ip + 4); }
@@ -58,8 +58,8 @@ static inline void sl_ip6_set_dscp(uint8_t *ip, uint8_t dscp)
 struct sl_ip6_upper {
 	uint16_t offset;  /* of the upper-layer header from the IPv6 header */
 	uint8_t protocol; /* its number; SL_PROTO_FRAGMENT's payload protocol when `fragment` */
-	bool fragment;	  /* a Fragment header was met; `offset` is that of its payload */
-	bool first;	  /* not a fragment, or the first one: the upper-layer header is there */
+	bool fragment;    /* a Fragment header was met; `offset` is that of its payload */
+	bool first;       /* not a fragment, or the first one: the upper-layer header is there */
 };
 
 /*

@@ -17,10 +17,10 @@
 
 #include "net/bytes.h"
 
-#define SL_MPLS_LEN		  4u
+#define SL_MPLS_LEN 4u
 #define SL_MPLS_IP4_EXPLICIT_NULL 0u
 #define SL_MPLS_IP6_EXPLICIT_NULL 2u
-#define SL_MPLS_FIRST_UNRESERVED  16u
+#define SL_MPLS_FIRST_UNRESERVED 16u
 
 /* Parts of an entry in host order. */
 static inline uint32_t sl_mpls_label(uint32_t entry) { return entry >> 12; }
@@ -37,7 +37,7 @@ static inline uint32_t sl_mpls_entry(uint32_t label, uint8_t tc, uint8_t ttl)
 enum sl_mpls_result {
 	SL_MPLS_OK,
 	SL_MPLS_TRUNCATED, /* the stack ends before its bottom */
-	SL_MPLS_STACK,	   /* not exactly one label, explicit null allowed above it or not */
+	SL_MPLS_STACK,     /* not exactly one label, explicit null allowed above it or not */
 };
 
 /* The VPN label found. */
@@ -51,7 +51,7 @@ struct sl_mpls {
  * explicit null (RFC 4182) is tolerated above it and popped; alone it is not a VPN label.
  */
 static inline enum sl_mpls_result sl_mpls_parse(const uint8_t *stack, size_t length,
-						bool explicit_null, struct sl_mpls *mpls)
+                                                bool explicit_null, struct sl_mpls *mpls)
 {
 	uint32_t label;
 

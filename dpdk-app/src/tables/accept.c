@@ -5,7 +5,7 @@
 
 /* Out of an SA: look at secured[p][e]; when refused, say what a right packet would have differed in. */
 static enum sl_accept_result check_secured(const struct sl_accept_row *row, unsigned int p,
-					   unsigned int e, uint8_t sp_table)
+                                           unsigned int e, uint8_t sp_table)
 {
 	uint64_t sp = 1ull << (sp_table & (SL_MAX_SPS - 1));
 
@@ -20,7 +20,7 @@ static enum sl_accept_result check_secured(const struct sl_accept_row *row, unsi
 
 /* In clear: `wanted` are the bits of which one suffices, `other_encap` the same with other framing. */
 static enum sl_accept_result check_clear(const struct sl_accept_row *row, uint32_t wanted,
-					 uint32_t other_encap)
+                                         uint32_t other_encap)
 {
 	if (row->clear & wanted)
 		return SL_ACCEPTED;
@@ -30,7 +30,7 @@ static enum sl_accept_result check_clear(const struct sl_accept_row *row, uint32
 }
 
 enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t protection,
-				      uint8_t encap, uint8_t sp_table)
+                                      uint8_t encap, uint8_t sp_table)
 {
 	bool live = row->state == SL_ROW_LIVE;
 	unsigned int e = encap == SL_ENCAP_IP;
@@ -46,7 +46,7 @@ enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t p
 		if (!live || encap == SL_ENCAP_NONE)
 			return SL_REFUSED_PROTECTED;
 		return check_clear(row, e ? SL_CLEAR_IP : SL_CLEAR_GRE,
-				   e ? SL_CLEAR_GRE : SL_CLEAR_IP);
+		                   e ? SL_CLEAR_GRE : SL_CLEAR_IP);
 	case SL_PROT_MPLS:
 		if (!live)
 			return SL_REFUSED_PROTECTED;

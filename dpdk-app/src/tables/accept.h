@@ -15,13 +15,13 @@
 enum sl_accept_result {
 	SL_ACCEPTED,
 	SL_REFUSED_PROTECTED,  /* came in clear; the set wants an SA, or MPLS from the own SP */
-	SL_REFUSED_SP,	       /* not exported to the SP whose SA the packet came out of */
+	SL_REFUSED_SP,         /* not exported to the SP whose SA the packet came out of */
 	SL_REFUSED_PROTECTION, /* exported there, but not for this protection */
 	SL_REFUSED_ENCAP,      /* nor for this encapsulation */
 };
 
 /* How a packet came, in the terms of the set: enum sl_protection, enum sl_encap, table 0..63. */
 enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t protection,
-				      uint8_t encap, uint8_t sp_table);
+                                      uint8_t encap, uint8_t sp_table);
 
 #endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of the stages. docs/packet-path.md draws it. */
+#include "stages/packet.h"
+#include "stages/stage.h"
+
+/* Move the packets of one lane to `out`, both in order; returns how many, and leaves *n others. */
+static uint16_t split(struct rte_mbuf **packets, uint16_t *n, enum sl_lane lane,
+                      struct rte_mbuf **out)
+{
+	uint16_t kept = 0, taken = 0;
+
+	for (uint16_t i = 0; i < *n; i++)
+		if (sl_packet(packets[i])->lane == lane)
+			out[taken++] = packets[i];
+		else
+			packets[kept++] = packets[i];
+	*n = kept;
+	return taken;
+}
+
+/* IP packets with a VRF or a next hop: one lookup, then out. */
+static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct rte_mbuf *tunnel[SL_BURST];
+	uint16_t t;
+
+	n = sl_stage_lookup(w, packets, n);
+	n = sl_stage_nexthop(w, packets, n);
+	n = sl_stage_ttl_mtu(w, packets, n);
+	t = split(packets, &n, SL_LANE_TUNNEL, tunnel);
+
+	t = sl_stage_encap(w, tunnel, t);
+	t = sl_stage_esp_seal(w, tunnel, t);
+	sl_stage_tx(w, tunnel, t);
+
+	n = sl_stage_link(w, packets, n);
+	sl_stage_tx(w, packets, n);
+}
+
+/* The ICMP errors of this burst. They cause none themselves, so this ends. */
+static void answer(struct sl_worker *w)
+{
+	struct rte_mbuf *packets[SL_BURST];
+	uint16_t n = w->icmp_count;
+
+	memcpy(packets, w->icmp, n * sizeof(packets[0]));
+	w->icmp_count = 0;
+	if (n != 0)
+		forward(w, packets, n);
+}
+
+void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
+{
+	struct rte_mbuf *ce[SL_BURST];
+	uint16_t c;
+
+	n = sl_stage_rx(w, port, frames, n);
+	c = split(frames, &n, SL_LANE_IP, ce);
+	c = sl_stage_ce(w, ce, c);
+	forward(w, ce, c);
+
+	n = sl_stage_core(w, frames, n);
+	n = sl_stage_lookup(w, frames, n);
+	n = sl_stage_local(w, frames, n);
+	n = sl_stage_esp_sa(w, frames, n);
+	n = sl_stage_esp_open(w, frames, n);
+	n = sl_stage_decap(w, frames, n);
+	n = sl_stage_label(w, frames, n);
+	forward(w, frames, n);
+	answer(w);
+}
+
+void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
+{
+	struct rte_mbuf *host[SL_BURST];
+	uint16_t h = 0, kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(frames[i]);
+		const struct sl_interface_row *row = sl_interface(w, p->interface);
+
+		p->vrf = row->vrf;
+		if (p->interface == 0 || p->interface >= SL_MAX_INTERFACES ||
+		    !sl_interface_live(row))
+			sl_drop(w, frames[i], SL_DROP_inject_no_interface);
+		else if (row->role == SL_ROLE_HOST)
+			host[h++] = frames[i];
+		else
+			frames[kept++] = frames[i];
+	}
+	sl_stage_inject(w, frames, kept);
+	h = sl_stage_host(w, host, h);
+	forward(w, host, h);
+	answer(w);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything in front of and behind a packet that enters a tunnel, except the encryption:
+ *
+ *   | Ethernet | outer IP | ESP, IV | GRE | label | inner IP packet | padding, trailer | ICV room |
+ *    \___________ one copy of the version's template ___/
+ *
+ * Encryption follows in its own pass (esp_seal.c): an IV that was stored just before it is read by
+ * the cipher costs more than the rest of this stage.
+ */
+#include "esp/esp.h"
+#include "esp/sequence.h"
+#include "net/mpls.h"
+#include "stages/packet.h"
+#include "stages/stage.h"
+
+/* Pipe model: label TTL as if this were the first hop of a path of its own (RFC 3443 3.3). */
+#define SL_PIPE_TTL 255u
+
+/* What packets with the same version share. */
+struct tunnel {
+	const struct sl_version_row *version;
+	const struct sl_sa_key *key; /* NULL without ESP */
+	struct sl_sa_out_state *state;
+	uint64_t sequence; /* next */
+	uint64_t bytes;
+	uint8_t next_header;
+};
+
+/* 16 to 128 bytes, without a branch per byte: whole vectors, then the last 16 again. */
+static inline void copy_template(uint8_t *to, const uint8_t *from, unsigned int length)
+{
+	for (unsigned int i = 0; i + 16 <= length; i += 16)
+		memcpy(to + i, from + i, 16);
+	memcpy(to + length - 16, from + length - 16, 16);
+}
+
+/* Label, TC and TTL of the VPN label: RFC 3443 for TTL, RFC 3270 for TC, each pipe or uniform. */
+static uint32_t label_entry(const struct sl_worker *w, const struct sl_packet *p,
+                            const uint8_t *inner, uint8_t dscp)
+{
+	uint32_t flags = sl_vrf_flags(w, p->vrf);
+	uint8_t ttl = SL_PIPE_TTL, tc = 0;
+
+	if (flags & SL_VRF_TTL_UNIFORM)
+		ttl = p->family == 4 ? inner[8] : inner[7];
+	if (flags & SL_VRF_TC_UNIFORM)
+		tc = (uint8_t)(dscp >> 3);
+	return sl_mpls_entry(sl_leaf_label(p->leaf), tc, ttl);
+}
+
+/* Lengths, DSCP and checksum of the outer header; `length` counts from it to the end. */
+static void finish_outer(const struct sl_version_row *v, uint8_t *ip, uint16_t length, uint8_t dscp)
+{
+	if (v->family == 4) {
+		uint32_t sum = (uint32_t)v->ip4_sum + length;
+
+		sl_put16(ip + 2, length);
+		if (v->flags & SL_NHF_DSCP_COPY) {
+			ip[1] = (uint8_t)(dscp << 2);
+			sum += (uint32_t)dscp << 2;
+		}
+		sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sum));
+	} else {
+		sl_put16(ip + 4, (uint16_t)(length - SL_IP6_LEN));
+		if (v->flags & SL_NHF_DSCP_COPY)
+			sl_ip6_set_dscp(ip, dscp);
+	}
+}
+
+/* Write sequence, IV, nonce and trailer; make room for the ICV. False: no room behind the packet. */
+static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, uint8_t *frame)
+{
+	uint8_t *esp = frame + t->version->esp_off;
+	unsigned int payload = m->data_len - t->version->esp_off - SL_ESP_FRONT_LEN;
+	unsigned int trailer = sl_esp_trailer_len(payload);
+
+	if (unlikely(rte_pktmbuf_tailroom(m) < trailer + SL_ESP_ICV_LEN))
+		return false;
+	sl_esp_write_trailer(esp + SL_ESP_FRONT_LEN + payload, trailer, t->next_header);
+	sl_end_at(m, (uint16_t)(m->data_len + trailer + SL_ESP_ICV_LEN));
+	sl_esp_write_sequence(esp, t->sequence++, t->key->salt, p->nonce);
+	p->upper_offset = t->version->esp_off;
+	p->sa = t->version->sa;
+	return true;
+}
+
+static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *t)
+{
+	const struct sl_version_row *v = t->version;
+	struct sl_packet *p = sl_packet(m);
+	const uint8_t *inner = sl_l3(m, p);
+	uint8_t dscp = p->family == 4 ? (uint8_t)(inner[1] >> 2) : sl_ip6_dscp(inner);
+	uint8_t *frame = sl_begin_before_l3(m, p, v->template_len);
+
+	if (unlikely(frame == NULL))
+		return false;
+	copy_template(frame, v->template_bytes, v->template_len);
+	sl_put32(frame + v->label_off, label_entry(w, p, inner, dscp));
+	p->sa = 0;
+	if (t->key != NULL && unlikely(!add_esp(m, p, t, frame)))
+		return false;
+	finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), dscp);
+	t->bytes += m->data_len - v->ip_off;
+	return true;
+}
+
+/*
+ * Reserve sequence numbers for `n` packets by version `id`. Returns how many packets may use the
+ * tunnel; *reason says why the others may not.
+ */
+static uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct tunnel *t,
+                            enum sl_drop_reason *reason)
+{
+	const struct sl_version_row *v = &w->tables->version[id];
+	uint32_t sa = v->sa & (SL_MAX_SAS - 1);
+	const struct sl_sa_row *row = &w->tables->sa_out[sa];
+
+	*t = (struct tunnel){.version = v};
+	*reason = SL_DROP_nexthop_unusable;
+	if (unlikely(v->template_len < 16 || v->template_len > SL_TEMPLATE_LEN))
+		return 0;
+	if (v->esp_off == 0)
+		return n;
+	*reason = SL_DROP_sa_not_ready;
+	t->state = &w->state->sa_out[sa];
+	t->key = __atomic_load_n(&w->keys_out[sa], __ATOMIC_ACQUIRE);
+	if (unlikely(t->key == NULL || v->sa_generation == 0 ||
+	             __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != v->sa_generation ||
+	             __atomic_load_n(&t->state->ready_generation, __ATOMIC_ACQUIRE) !=
+	                     v->sa_generation))
+		return 0;
+	rte_prefetch0(&t->key->gcm);
+	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
+	*reason = SL_DROP_sa_exhausted;
+	return sl_esp_reserve(t->state, row->packet_limit, n, &t->sequence);
+}
+
+uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t kept = 0, i = 0;
+
+	while (i < n) {
+		uint32_t id = sl_packet(packets[i])->version;
+		enum sl_drop_reason reason = SL_DROP_none;
+		uint16_t run = 1, sent = kept;
+		uint32_t granted;
+		struct tunnel t;
+
+		while (i + run < n && sl_packet(packets[i + run])->version == id)
+			run++;
+		granted = open_tunnel(w, id, run, &t, &reason);
+		for (uint16_t j = 0; j < run; j++, i++) {
+			if (unlikely(j >= granted))
+				sl_drop(w, packets[i], reason);
+			else if (unlikely(!encapsulate(w, packets[i], &t)))
+				sl_drop(w, packets[i], SL_DROP_no_mbuf);
+			else
+				packets[kept++] = packets[i];
+		}
+		if (t.state != NULL) {
+			t.state->packets += (uint64_t)(kept - sent);
+			t.state->bytes += t.bytes;
+		}
+	}
+	return kept;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decrypt and check, in the order of RFC 4303 3.4: integrity, replay window, padding; then what
+ * RFC 4301 5.2 asks for: is what came out what the SA was negotiated for (policy-model 17)?
+ */
+#include "esp/esp.h"
+#include "esp/replay.h"
+#include "stages/packet.h"
+#include "stages/stage.h"
+
+/* ICV and window. */
+static enum sl_drop_reason authenticate(struct sl_worker *w, struct rte_mbuf *m,
+                                        const struct sl_packet *p, uint8_t *esp, size_t length)
+{
+	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
+
+	if (unlikely(!sl_esp_open(w->keys_in[p->sa], esp, length, p->nonce))) {
+		state->auth_failed++;
+		return SL_DROP_esp_auth_failed;
+	}
+	if (unlikely(!sl_replay_update(state, w->tables->sa_in[p->sa].replay_window,
+	                               sl_esp_sequence(esp)))) {
+		state->replayed++;
+		return SL_DROP_esp_replayed;
+	}
+	state->packets++;
+	state->bytes += sl_l3_len(m, p);
+	return SL_DROP_none;
+}
+
+/* Application and selectors; notes what the label lookup is told about the packet. */
+static enum sl_drop_reason select_lane(const struct sl_sa_row *row, struct sl_packet *p,
+                                       uint8_t next_header)
+{
+	if (next_header == SL_PROTO_NONE)
+		return SL_DROP_esp_dummy;
+	if (row->application != SL_APP_VPN)
+		return SL_DROP_esp_application;
+	if (next_header != row->selector_protocol ||
+	    (next_header != SL_PROTO_GRE && next_header != SL_PROTO_MPLS))
+		return SL_DROP_esp_selector;
+	p->arrival.protection = row->protection;
+	p->arrival.encap = next_header == SL_PROTO_GRE ? SL_ENCAP_GRE : SL_ENCAP_IP;
+	p->arrival.sp_table = row->sp_table;
+	p->arrival.labelled = 1;
+	p->lane = next_header == SL_PROTO_GRE ? SL_LANE_GRE : SL_LANE_MPLS;
+	return SL_DROP_none;
+}
+
+static bool open_packet(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+{
+	uint8_t *esp = rte_pktmbuf_mtod_offset(m, uint8_t *, p->upper_offset);
+	size_t length = m->data_len - p->upper_offset - SL_ESP_FRONT_LEN - SL_ESP_ICV_LEN;
+	struct sl_esp_trailer trailer;
+	enum sl_drop_reason reason = authenticate(w, m, p, esp, length);
+
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	reason = SL_DROP_esp_padding;
+	if (unlikely(!sl_esp_read_trailer(esp + SL_ESP_FRONT_LEN, length, &trailer)))
+		goto drop;
+	reason = select_lane(&w->tables->sa_in[p->sa], p, trailer.next_header);
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	p->upper_offset = (uint16_t)(p->upper_offset + SL_ESP_FRONT_LEN);
+	sl_end_at(m, (uint16_t)(p->upper_offset + trailer.payload_len));
+	return true;
+drop:
+	sl_drop(w, m, reason);
+	return false;
+}
+
+uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->lane != SL_LANE_ESP || open_packet(w, packets[i], p))
+			packets[kept++] = packets[i];
+	}
+	return kept;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inbound SA of an ESP packet: by SPI, the outer addresses compared, the replay window asked. */
+#include "esp/esp.h"
+#include "esp/replay.h"
+#include "sealane/fib.h"
+#include "stages/packet.h"
+#include "stages/stage.h"
+
+/* Is the packet for an address of ours in the core's table? Asked about packets no SA claims. */
+static bool is_for_us(const struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p)
+{
+	const uint8_t *ip = sl_l3(m, p);
+	uint32_t root = sl_fib_root(w->tables, SL_VRF_CORE, p->family);
+	uint64_t leaf = p->family == 4 ? sl_fib4_lookup(w->tables, root, sl_get32(ip + 16))
+	                               : sl_fib6_lookup(w->tables, root, ip + 24);
+	const struct sl_version_row *version =
+		&w->tables->version[sl_nexthop_active(w, sl_leaf_nexthop(leaf))];
+
+	return leaf != SL_LEAF_NONE && version->kind == SL_NH_RECEIVE &&
+	       version->vrf == SL_VRF_CORE;
+}
+
+static bool same_addresses(const struct sl_sa_row *row, const uint8_t *ip, uint8_t family)
+{
+	if (row->family != family)
+		return false;
+	if (family == 4)
+		return memcmp(row->source, ip + 12, 4) == 0 &&
+		       memcmp(row->destination, ip + 16, 4) == 0;
+	return memcmp(row->source, ip + 8, 16) == 0 && memcmp(row->destination, ip + 24, 16) == 0;
+}
+
+/* Row id of the SA, or 0 and why not. */
+static uint32_t find_sa(const struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p,
+                        enum sl_drop_reason *reason)
+{
+	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	const struct sl_sa_row *row;
+	uint64_t generation;
+	uint32_t spi, id;
+
+	*reason = SL_DROP_esp_truncated;
+	if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN))
+		return 0;
+	*reason = SL_DROP_esp_unknown_spi;
+	spi = sl_esp_spi(esp);
+	id = __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
+	     (SL_MAX_SAS - 1);
+	row = &w->tables->sa_in[id];
+	if (unlikely(id == 0 || row->spi != spi))
+		return 0;
+	*reason = SL_DROP_esp_outer_address;
+	if (unlikely(!same_addresses(row, sl_l3(m, p), p->family)))
+		return 0;
+	*reason = SL_DROP_esp_not_ready;
+	generation = __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE);
+	if (unlikely(generation == 0 ||
+	             __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE) == NULL ||
+	             __atomic_load_n(&w->state->sa_in[id].ready_generation, __ATOMIC_ACQUIRE) !=
+	                     generation))
+		return 0;
+	return id;
+}
+
+static bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+{
+	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	enum sl_drop_reason reason;
+	uint32_t id = find_sa(w, m, p, &reason);
+	struct sl_sa_in_state *state = &w->state->sa_in[id];
+
+	if (unlikely(id == 0)) {
+		sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
+		return false;
+	}
+	if (unlikely(!sl_replay_check(state, w->tables->sa_in[id].replay_window,
+	                              sl_esp_sequence(esp)))) {
+		state->replayed++;
+		sl_drop(w, m, SL_DROP_esp_replayed);
+		return false;
+	}
+	p->sa = id;
+	rte_prefetch0(&w->keys_in[id]->gcm);
+	sl_esp_read_nonce(esp, w->keys_in[id]->salt, p->nonce);
+	return true;
+}
+
+uint16_t sl_stage_esp_sa(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->lane != SL_LANE_ESP || admit(w, packets[i], p))
+			packets[kept++] = packets[i];
+	}
+	return kept;
+}

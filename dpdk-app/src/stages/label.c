@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The VPN label: which it is, whether it accepts the way the packet came, where it leads, and what its
+ * TTL and TC do to the inner packet (pipe: nothing).
+ */
+#include "net/mpls.h"
+#include "stages/ip_header.h"
+#include "stages/stage.h"
+#include "tables/accept.h"
+
+static enum sl_drop_reason refusal(enum sl_accept_result result)
+{
+	switch (result) {
+	case SL_ACCEPTED:
+		return SL_DROP_none;
+	case SL_REFUSED_SP:
+		return SL_DROP_label_wrong_sp;
+	case SL_REFUSED_PROTECTION:
+		return SL_DROP_label_wrong_protection;
+	case SL_REFUSED_ENCAP:
+		return SL_DROP_label_wrong_encap;
+	case SL_REFUSED_PROTECTED:
+	default:
+		return SL_DROP_label_protected;
+	}
+}
+
+/* Read the stack and check the label's accepted set; notes the entry and moves to the inner packet. */
+static enum sl_drop_reason find_label(const struct sl_worker *w, struct rte_mbuf *m,
+                                      struct sl_packet *p, uint64_t *row)
+{
+	const uint8_t *stack = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	const struct sl_arrival *a = &p->arrival;
+	struct sl_mpls mpls;
+	uint32_t label;
+
+	/* explicit null above the label: out of an SA alone (policy-model 5) */
+	switch (sl_mpls_parse(stack, (size_t)(m->data_len - p->upper_offset), a->sp_table != 0,
+	                      &mpls)) {
+	case SL_MPLS_OK:
+		break;
+	case SL_MPLS_TRUNCATED:
+		return SL_DROP_label_truncated;
+	case SL_MPLS_STACK:
+	default:
+		return SL_DROP_label_stack;
+	}
+	label = sl_mpls_label(mpls.entry);
+	*row = __atomic_load_n(&w->tables->label[label], __ATOMIC_ACQUIRE);
+	if (label < SL_MPLS_FIRST_UNRESERVED ||
+	    (sl_label_action(*row) != SL_LABEL_VRF && sl_label_action(*row) != SL_LABEL_NEXTHOP))
+		return SL_DROP_label_unknown;
+	p->label = mpls.entry;
+	p->l3_offset = (uint16_t)(p->upper_offset + mpls.length);
+	return refusal(sl_accept_check(&w->tables->accept[sl_label_accept(*row)], a->protection,
+	                               a->encap, a->sp_table));
+}
+
+/* The packet under the label. Multicast, OSPF and link-local traffic have no place in a VPN SA (P8). */
+static enum sl_drop_reason check_inner(struct rte_mbuf *m, struct sl_packet *p)
+{
+	enum sl_drop_reason reason;
+	enum sl_scope scope;
+
+	if (m->data_len == p->l3_offset)
+		return SL_DROP_label_truncated;
+	p->family = *sl_l3(m, p) >> 4;
+	if (p->family != 4 && p->family != 6)
+		return SL_DROP_inner_not_ip;
+	reason = sl_check_ip(m, p);
+	if (reason != SL_DROP_none)
+		return reason;
+	scope = sl_ip_scope(m, p);
+	return likely(scope == SL_SCOPE_ROUTED) ? SL_DROP_none : sl_scope_drop(m, p, scope);
+}
+
+/*
+ * Uniform models: the label's TTL and TC go on in the inner packet (RFC 3443 5.3, RFC 3270 3.3.1). TTL
+ * only downwards, so that no label can make a packet immortal; forwarding decrements it as always.
+ */
+static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flags)
+{
+	uint8_t *ip = sl_l3(m, p);
+	uint8_t ttl = sl_mpls_ttl(p->label), tc = sl_mpls_tc(p->label);
+	uint8_t dscp = p->family == 4 ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
+
+	if (flags & SL_VRF_TTL_UNIFORM && ttl < (p->family == 4 ? ip[8] : ip[7])) {
+		p->ttl_source = ttl;
+		if (p->family == 4)
+			sl_ip4_set_ttl(ip, ttl);
+		else
+			ip[7] = ttl;
+	}
+	if (flags & SL_VRF_TC_UNIFORM && dscp >> 3 != tc) {
+		if (p->family == 4)
+			sl_ip4_set_dscp(ip, (uint8_t)(tc << 3));
+		else
+			sl_ip6_set_dscp(ip, (uint8_t)(tc << 3));
+	}
+}
+
+static void note_target(const struct sl_worker *w, struct sl_packet *p, uint64_t row)
+{
+	uint32_t target = sl_label_target(row);
+
+	if (sl_label_action(row) == SL_LABEL_VRF) {
+		p->vrf = target & (SL_MAX_VRFS - 1);
+		p->lane = SL_LANE_IP;
+	} else {
+		p->leaf = sl_leaf(target, 0, 0);
+		p->vrf = w->tables->version[sl_nexthop_active(w, target)].vrf & (SL_MAX_VRFS - 1);
+		p->lane = SL_LANE_DIRECT;
+	}
+}
+
+static void count(struct sl_worker *w, const struct sl_packet *p, uint16_t bytes)
+{
+	uint32_t label = sl_mpls_label(p->label);
+
+	sl_vrf_counters(w, p->vrf)->from_core_packets++;
+	sl_vrf_counters(w, p->vrf)->from_core_bytes += bytes;
+	if (label < __atomic_load_n(&w->labels_backed, __ATOMIC_ACQUIRE)) {
+		w->block->label[label].packets++;
+		w->block->label[label].bytes += bytes;
+	}
+}
+
+static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+{
+	uint64_t row = 0;
+	enum sl_drop_reason reason = find_label(w, m, p, &row);
+
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	reason =
+		SL_DROP_label_ttl_expired; /* 0 is never sent, whatever the model (RFC 3032 2.4.1) */
+	if (unlikely(sl_mpls_ttl(p->label) == 0))
+		goto drop;
+	reason = check_inner(m, p);
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	note_target(w, p, row);
+	apply_uniform(m, p, sl_vrf_flags(w, p->vrf));
+	count(w, p, sl_l3_len(m, p));
+	return true;
+drop:
+	sl_drop(w, m, reason);
+	return false;
+}
+
+uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->lane != SL_LANE_MPLS || pop(w, packets[i], p))
+			packets[kept++] = packets[i];
+	}
+	return kept;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Core packets that are not ESP, with their route in the core's table found. For us: a tunnel packet in
+ * clear, where the interface accepts that, or a packet for the kernel (IKE, BGP, ping).
+ */
+#include "stages/ip_header.h"
+#include "stages/stage.h"
+
+/* `clear`: the drop reason when the interface's flags lack `accept`. */
+static enum sl_drop_reason take_tunnel(const struct sl_worker *w, struct sl_packet *p,
+                                       uint32_t accept, enum sl_drop_reason clear,
+                                       enum sl_encap encap)
+{
+	if (!(sl_interface_flags(sl_interface(w, p->interface)) & accept))
+		return clear;
+	p->arrival.protection = SL_PROT_TUNNEL;
+	p->arrival.encap = encap;
+	p->arrival.labelled = 1;
+	p->lane = encap == SL_ENCAP_GRE ? SL_LANE_GRE : SL_LANE_MPLS;
+	return SL_DROP_none;
+}
+
+static bool is_tunnel(uint8_t protocol)
+{
+	return protocol == SL_PROTO_ESP || protocol == SL_PROTO_GRE || protocol == SL_PROTO_MPLS;
+}
+
+static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+{
+	const struct sl_version_row *version =
+		&w->tables->version[sl_nexthop_active(w, sl_leaf_nexthop(p->leaf))];
+	enum sl_drop_reason reason = SL_DROP_core_transit;
+	struct sl_upper upper;
+
+	if (p->leaf == SL_LEAF_NONE || version->kind != SL_NH_RECEIVE ||
+	    version->vrf != SL_VRF_CORE)
+		goto drop;
+	if (!sl_find_upper(m, p, &upper) || !is_tunnel(upper.protocol)) {
+		sl_punt_frame(w, m);
+		return false;
+	}
+	/* the outer DF bit is set by every PE: a fragment is forged or comes from a wrong one */
+	reason = SL_DROP_outer_fragment;
+	if (upper.fragment)
+		goto drop;
+	p->upper_offset = upper.offset;
+	if (upper.protocol == SL_PROTO_GRE)
+		reason = take_tunnel(w, p, SL_IF_ACCEPT_GRE, SL_DROP_gre_clear, SL_ENCAP_GRE);
+	else
+		reason = take_tunnel(w, p, SL_IF_ACCEPT_IP, SL_DROP_mpls_in_ip_clear, SL_ENCAP_IP);
+	if (reason == SL_DROP_none)
+		return true;
+drop:
+	sl_drop(w, m, reason);
+	return false;
+}
+
+uint16_t sl_stage_local(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->lane != SL_LANE_LOCAL || take(w, packets[i], p))
+			packets[kept++] = packets[i];
+	}
+	return kept;
+}

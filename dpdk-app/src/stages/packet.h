@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stages share: bytes of a packet, counters, the ways out. */
+#ifndef SEALANE_STAGES_PACKET_H
+#define SEALANE_STAGES_PACKET_H
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/ip4.h"
+#include "net/ip6.h"
+#include "worker.h"
+
+/* The IP header, and how many bytes there are from it on. */
+static inline uint8_t *sl_l3(struct rte_mbuf *m, const struct sl_packet *p)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, p->l3_offset);
+}
+static inline uint16_t sl_l3_len(const struct rte_mbuf *m, const struct sl_packet *p)
+{
+	return (uint16_t)(m->data_len - p->l3_offset);
+}
+
+/* Make the packet end `length` bytes after the IP header (which it reaches): link padding, ESP trailer. */
+static inline void sl_end_at(struct rte_mbuf *m, uint16_t length)
+{
+	m->data_len = length;
+	m->pkt_len = length;
+}
+
+/*
+ * Let the frame begin `front` bytes before the IP header: drops what was there or takes headroom.
+ * Returns the new first byte, or NULL when the mbuf has not that much room.
+ */
+static inline uint8_t *sl_begin_before_l3(struct rte_mbuf *m, struct sl_packet *p, uint16_t front)
+{
+	uint32_t l3 = (uint32_t)m->data_off + p->l3_offset;
+	uint16_t length = sl_l3_len(m, p);
+
+	if (unlikely(l3 < front))
+		return NULL;
+	m->data_off = (uint16_t)(l3 - front);
+	p->l3_offset = front;
+	sl_end_at(m, (uint16_t)(front + length));
+	return rte_pktmbuf_mtod(m, uint8_t *);
+}
+
+static inline const struct sl_interface_row *sl_interface(const struct sl_worker *w, uint32_t id)
+{
+	return &w->tables->interface[id & (SL_MAX_INTERFACES - 1)];
+}
+static inline uint32_t sl_interface_flags(const struct sl_interface_row *row)
+{
+	return __atomic_load_n(&row->flags, __ATOMIC_RELAXED);
+}
+static inline bool sl_interface_live(const struct sl_interface_row *row)
+{
+	return __atomic_load_n(&row->state, __ATOMIC_ACQUIRE) == SL_ROW_LIVE;
+}
+static inline struct sl_interface_counters *sl_interface_counters(struct sl_worker *w, uint32_t id)
+{
+	return &w->block->interface[id & (SL_MAX_INTERFACES - 1)];
+}
+static inline struct sl_vrf_counters *sl_vrf_counters(struct sl_worker *w, uint32_t vrf)
+{
+	return &w->block->vrf[vrf & (SL_MAX_VRFS - 1)];
+}
+static inline uint32_t sl_vrf_flags(const struct sl_worker *w, uint32_t vrf)
+{
+	return __atomic_load_n(&w->tables->vrf[vrf & (SL_MAX_VRFS - 1)].flags, __ATOMIC_RELAXED);
+}
+/* Active version of a next hop; row 0 (never live) when it has none. */
+static inline uint32_t sl_nexthop_active(const struct sl_worker *w, uint32_t nexthop)
+{
+	return __atomic_load_n(&w->tables->nexthop[nexthop & (SL_MAX_NEXTHOPS - 1)].active,
+	                       __ATOMIC_ACQUIRE) &
+	       (SL_MAX_VERSIONS - 1);
+}
+
+/* Count a drop without ending the packet. */
+void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_reason reason);
+
+/* Give the frame to the kernel on the TAP of the interface it came in by, untagged. */
+void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m);
+/* Give the IP packet to the kernel on the host TAP of `vrf`. */
+void sl_punt_packet(struct sl_worker *w, struct rte_mbuf *m, uint32_t vrf);
+/* Ask the supervisor for the neighbour behind a glean next hop; the packet is dropped and counted. */
+void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version);
+
+/* ICMP errors that the packet path sends about packets it drops. */
+enum sl_icmp_error {
+	SL_ICMP_TIME_EXCEEDED,
+	SL_ICMP_NET_UNREACHABLE,
+	SL_ICMP_HOST_UNREACHABLE,
+	SL_ICMP_TOO_BIG,
+};
+/*
+ * Drop the packet (IP header at l3_offset, as received) for `reason` and answer its source by an
+ * ICMP error where that is allowed; `mtu` is told by SL_ICMP_TOO_BIG. The answer is left in w->icmp.
+ */
+void sl_icmp_error(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason reason,
+                   enum sl_icmp_error error, uint16_t mtu);
+
+#endif

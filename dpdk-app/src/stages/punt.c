@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* To the kernel, by way of the control thread's ring. Once on the ring an mbuf is the control thread's. */
+#include "net/eth.h"
+#include "stages/packet.h"
+
+/* False: the ring is full and the packet, its notes unchanged, still the caller's. */
+static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, uint32_t interface)
+{
+	struct sl_packet *p = sl_packet(m);
+	uint32_t input = p->interface;
+
+	p->punt = kind;
+	p->interface = interface;
+	if (unlikely(rte_ring_enqueue(w->punt, m) != 0)) {
+		p->interface = input;
+		return false;
+	}
+	if (kind != SL_PUNT_RESOLVE)
+		sl_interface_counters(w, interface)->punted++;
+	return true;
+}
+
+/* The TAP of a VLAN's interface is untagged: the MAC addresses move up over the tag. */
+static void pop_vlan(struct rte_mbuf *m, struct sl_packet *p)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+
+	memmove(frame + SL_VLAN_LEN, frame, 2 * SL_MAC_LEN);
+	rte_pktmbuf_adj(m, SL_VLAN_LEN);
+	p->l3_offset = (uint16_t)(p->l3_offset - SL_VLAN_LEN);
+}
+
+void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m)
+{
+	struct sl_packet *p = sl_packet(m);
+
+	if (p->l3_offset == SL_ETH_LEN + SL_VLAN_LEN)
+		pop_vlan(m, p);
+	if (unlikely(!enqueue(w, m, SL_PUNT_FRAME, p->interface)))
+		sl_drop(w, m, SL_DROP_punt_full);
+}
+
+void sl_punt_packet(struct sl_worker *w, struct rte_mbuf *m, uint32_t vrf)
+{
+	struct sl_packet *p = sl_packet(m);
+	uint32_t host = w->tables->vrf[vrf & (SL_MAX_VRFS - 1)].host_interface;
+
+	if (unlikely(host == 0)) { /* the VRF has no kernel side to take it */
+		sl_drop(w, m, SL_DROP_punt_tap);
+		return;
+	}
+	p->vrf = vrf & (SL_MAX_VRFS - 1);
+	rte_pktmbuf_adj(m, p->l3_offset);
+	p->l3_offset = 0;
+	if (unlikely(!enqueue(w, m, SL_PUNT_PACKET, host)))
+		sl_drop(w, m, SL_DROP_punt_full);
+}
+
+void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version)
+{
+	static const uint8_t none[16];
+	struct sl_packet *p = sl_packet(m);
+	const uint8_t *ip = sl_l3(m, p);
+
+	sl_count_drop(w, p, SL_DROP_neighbour_pending);
+	memset(p->address, 0, sizeof(p->address));
+	if (memcmp(version->neighbour, none, sizeof(none)) != 0) { /* a gateway */
+		memcpy(p->address, version->neighbour, sizeof(p->address));
+		if (version->family != 0)
+			p->family = version->family;
+	} else if (p->family == 4) {
+		memcpy(p->address, ip + 16, 4);
+	} else {
+		memcpy(p->address, ip + 24, 16);
+	}
+	if (unlikely(!enqueue(w, m, SL_PUNT_RESOLVE, version->interface)))
+		rte_pktmbuf_free(m); /* counted above; the next packet asks again */
+}
