@@ -168,6 +168,7 @@
 	F(sl_state_header, committed_sa_in)      \
 	F(sl_state_header, committed_lcores)     \
 	F(sl_state_header, committed_labels)     \
+	F(sl_state_header, generation_floor)     \
 	F(sl_state_header, control_drops)        \
 	F(sl_state, header)                      \
 	F(sl_state, sa_out)                      \

@@ -98,7 +98,12 @@ struct sl_state_header {
 	uint64_t committed_sa_in;
 	uint64_t committed_lcores; /* blocks backed by memory, labels excluded */
 	uint64_t committed_labels; /* label counters backed in each of those blocks */
-	uint64_t reserved[17];
+	/*
+	 * SA generations up to this one are refused: this segment was made after an older one of the
+	 * same epoch was lost, and what those SAs had sent is unknown (policy-model 22). 0 = none.
+	 */
+	uint64_t generation_floor;
+	uint64_t reserved[16];
 	uint64_t control_drops[SL_MAX_DROP_REASONS]; /* counted by the control thread */
 };
 SL_AT(struct sl_state_header, control_drops, 256);
