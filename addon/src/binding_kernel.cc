@@ -39,7 +39,7 @@ template <Function function> Value guarded(const CallbackInfo &info)
 	try {
 		if (::syscall(SYS_gettid) != ::getpid())
 			throw KernelError("WRONG_THREAD",
-					  "the kernel half is for the process's main thread alone");
+			                  "the kernel half is for the process's main thread alone");
 		return function(info);
 	} catch (const KernelError &error) {
 		throw_addon_error(info.Env(), error);
@@ -164,7 +164,7 @@ Value remove_tap(const CallbackInfo &info)
 Value write_sysctl(const CallbackInfo &info)
 {
 	sealane::write_sysctl(descriptor(info[0], "netns"), text(info[1], "path"),
-			      text(info[2], "value"));
+	                      text(info[2], "value"));
 	return info.Env().Undefined();
 }
 
@@ -187,7 +187,7 @@ Value read_offloads(const CallbackInfo &info)
 Value write_offload(const CallbackInfo &info)
 {
 	sealane::write_offload(descriptor(info[0], "netns"), text(info[1], "interface"),
-			       text(info[2], "offload"), flag(info[3], "enabled"));
+	                       text(info[2], "offload"), flag(info[3], "enabled"));
 	return info.Env().Undefined();
 }
 
@@ -285,19 +285,22 @@ Napi::Object socket_object(Napi::Env env, const std::shared_ptr<sealane::PolledS
 	};
 	result.Set("send", Napi::Function::New(env, send, "send"));
 	result.Set("close",
-		   Napi::Function::New(
+	           Napi::Function::New(
 			   env, [socket](const CallbackInfo &) { socket->close(); }, "close"));
 	return result;
 }
 
 Value open_netlink(const CallbackInfo &info)
 {
+	uint32_t port = 0;
 	Fd fd = sealane::open_netlink(descriptor(info[0], "netns"),
-				      integers<uint32_t>(info[1], "groups"));
-	return socket_object(info.Env(),
-			     sealane::PolledSocket::open(event_loop(info.Env()),
-							 sealane::SocketKind::netlink,
-							 std::move(fd), socket_events(info[2])));
+	                              integers<uint32_t>(info[1], "groups"), &port);
+	Napi::Object result = socket_object(
+		info.Env(),
+		sealane::PolledSocket::open(event_loop(info.Env()), sealane::SocketKind::netlink,
+	                                    std::move(fd), socket_events(info[2])));
+	result.Set("port", Napi::Number::New(info.Env(), port));
+	return result;
 }
 
 Value connect_seqpacket(const CallbackInfo &info)
@@ -307,7 +310,7 @@ Value connect_seqpacket(const CallbackInfo &info)
 	Napi::Object result = socket_object(
 		info.Env(),
 		sealane::PolledSocket::open(event_loop(info.Env()), sealane::SocketKind::seqpacket,
-					    std::move(fd), socket_events(info[1])));
+	                                    std::move(fd), socket_events(info[1])));
 	result.Set("peerPid", Napi::Number::New(info.Env(), peer_pid));
 	return result;
 }
@@ -329,7 +332,7 @@ Value watch_process(const CallbackInfo &info)
 		*watch = nullptr;
 	};
 	*watch = sealane::UvPoll::start(event_loop(info.Env()), std::move(fd), UV_READABLE,
-					[stop, on_exit](int) {
+	                                [stop, on_exit](int) {
 						stop();
 						on_exit();
 					});

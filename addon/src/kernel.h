@@ -65,10 +65,11 @@ struct Offload {
 std::vector<Offload> read_offloads(int netns, const std::string &interface);
 /// Throws for an unknown name; EOPNOTSUPP from the device means that it cannot be switched.
 void write_offload(int netns, const std::string &interface, const std::string &offload,
-		   bool enabled);
+                   bool enabled);
 
 /// A netlink route socket, joined to `groups` (RTNLGRP_*), with extended acks and strict checking.
-Fd open_netlink(int netns, const std::vector<uint32_t> &groups);
+/// `port` is its address, which answers to it carry.
+Fd open_netlink(int netns, const std::vector<uint32_t> &groups, uint32_t *port);
 /// Connected SOCK_SEQPACKET unix socket; `peer_pid` is the listener's process (SO_PEERCRED).
 Fd connect_seqpacket(const std::string &path, int32_t *peer_pid);
 

@@ -26,7 +26,7 @@ void enable(const Fd &fd, int option, const char *name)
 
 } // namespace
 
-Fd open_netlink(int netns, const std::vector<uint32_t> &groups)
+Fd open_netlink(int netns, const std::vector<uint32_t> &groups, uint32_t *port)
 {
 	const NetnsScope scope(netns);
 	Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
@@ -34,7 +34,7 @@ Fd open_netlink(int netns, const std::vector<uint32_t> &groups)
 		throw KernelError::system(errno, "cannot open a netlink socket");
 	// Beyond net.core.rmem_max where we may; the default is good enough to start with.
 	(void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kNetlinkBuffer,
-			   sizeof(kNetlinkBuffer));
+	                   sizeof(kNetlinkBuffer));
 	enable(fd, NETLINK_EXT_ACK, "NETLINK_EXT_ACK");
 	enable(fd, NETLINK_CAP_ACK, "NETLINK_CAP_ACK");
 	enable(fd, NETLINK_GET_STRICT_CHK, "NETLINK_GET_STRICT_CHK");
@@ -42,11 +42,15 @@ Fd open_netlink(int netns, const std::vector<uint32_t> &groups)
 	address.nl_family = AF_NETLINK;
 	if (::bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0)
 		throw KernelError::system(errno, "cannot bind a netlink socket");
+	socklen_t length = sizeof(address);
+	if (::getsockname(fd.get(), reinterpret_cast<sockaddr *>(&address), &length) != 0)
+		throw KernelError::system(errno, "cannot read a netlink socket's port");
+	*port = address.nl_pid;
 	for (const uint32_t group : groups)
 		if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
-				 sizeof(group)) != 0)
+		                 sizeof(group)) != 0)
 			throw KernelError::system(errno, "cannot join netlink group " +
-								 std::to_string(group));
+			                                         std::to_string(group));
 	return fd;
 }
 
@@ -56,7 +60,7 @@ Fd connect_seqpacket(const std::string &path, int32_t *peer_pid)
 	address.sun_family = AF_UNIX;
 	if (path.empty() || path.size() >= sizeof(address.sun_path))
 		throw KernelError("BAD_ARGUMENT",
-				  "unix socket path of 1 to 107 bytes wanted: '" + path + "'");
+		                  "unix socket path of 1 to 107 bytes wanted: '" + path + "'");
 	path.copy(address.sun_path, sizeof(address.sun_path) - 1);
 	Fd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (!fd.valid())

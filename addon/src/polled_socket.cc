@@ -23,12 +23,12 @@ constexpr size_t kMaxDescriptors = 16;
 } // namespace
 
 std::shared_ptr<PolledSocket> PolledSocket::open(uv_loop_s *loop, SocketKind kind, Fd fd,
-						 SocketEvents events)
+                                                 SocketEvents events)
 {
 	std::shared_ptr<PolledSocket> socket(new PolledSocket(kind, std::move(events)));
 	// The poller keeps the socket alive, and with it the callbacks, until close().
 	socket->poll_ = UvPoll::start(loop, std::move(fd), UV_READABLE,
-				      [socket](int happened) { socket->ready(happened); });
+	                              [socket](int happened) { socket->ready(happened); });
 	return socket;
 }
 
@@ -92,6 +92,24 @@ void PolledSocket::receive()
 			return;
 }
 
+/// A netlink socket that has lost messages loses all further ones, answers included, without another
+/// ENOBUFS until it has been read empty. So an overrun is reported then, when asking again is of use.
+bool PolledSocket::receive_failed(int error)
+{
+	if (error == EINTR)
+		return true;
+	if (error == EAGAIN) {
+		if (std::exchange(overrun_, false))
+			events_.on_overrun();
+		return false;
+	}
+	if (error == ENOBUFS && kind_ == SocketKind::netlink)
+		overrun_ = true;
+	else
+		fail(::strerror(error));
+	return true;
+}
+
 /// False when nothing more is waiting. Descriptors sent to us are refused by the kernel: there is no
 /// room for control messages.
 bool PolledSocket::receive_one()
@@ -108,22 +126,14 @@ bool PolledSocket::receive_one()
 	}
 	const ssize_t length = ::recvmsg(poll_->fd(), &message, MSG_DONTWAIT);
 	if (length < 0) {
-		if (errno == EAGAIN)
-			return false;
-		if (errno == EINTR)
-			return true;
-		if (errno == ENOBUFS && kind_ == SocketKind::netlink)
-			events_.on_overrun();
-		else
-			fail(::strerror(errno));
-		return true;
+		return receive_failed(errno);
 	}
 	if (kind_ == SocketKind::netlink) {
 		// Any local process may send to a netlink port; only port 0 is the kernel.
 		if (sender.nl_pid != 0)
 			return true;
 		if ((message.msg_flags & MSG_TRUNC) != 0)
-			events_.on_overrun();
+			overrun_ = true;
 		else
 			events_.on_message(buffer, static_cast<size_t>(length));
 		return true;

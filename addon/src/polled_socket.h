@@ -23,7 +23,8 @@ struct SocketEvents {
 	std::function<void(const uint8_t *data, size_t length)> on_message;
 	/// Peer closed or error. Once, and the descriptor is closed.
 	std::function<void(const std::string &reason)> on_close;
-	/// Netlink: the kernel dropped messages for want of buffer. The socket stays open.
+	/// Netlink: the kernel dropped messages for want of buffer. Called when what it had kept is
+	/// read. The socket stays open.
 	std::function<void()> on_overrun;
 	/// After a refused send: there is room again.
 	std::function<void()> on_writable;
@@ -33,7 +34,7 @@ class PolledSocket : public std::enable_shared_from_this<PolledSocket>
 {
 public:
 	static std::shared_ptr<PolledSocket> open(uv_loop_s *loop, SocketKind kind, Fd fd,
-						  SocketEvents events);
+	                                          SocketEvents events);
 
 	/// One datagram, with descriptors by SCM_RIGHTS (they stay the caller's). False when the kernel has no
 	/// room: nothing was sent, on_writable tells when to try again. Throws when closed or refused.
@@ -48,11 +49,13 @@ private:
 	void ready(int happened);
 	void receive();
 	bool receive_one();
+	bool receive_failed(int error);
 	void fail(const std::string &reason);
 
 	SocketKind kind_;
 	SocketEvents events_;
 	UvPoll *poll_ = nullptr; // nullptr: closed
+	bool overrun_ = false;   // messages were lost, and the rest is not read yet
 };
 
 } // namespace sealane

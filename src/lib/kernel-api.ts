@@ -19,7 +19,7 @@ export interface PolledSocketEvents {
   readonly onMessage: (data: Uint8Array) => void;
   /** Peer closed, or an error; called once, the socket is closed. */
   readonly onClose: (reason: string) => void;
-  /** Netlink: the kernel dropped messages (ENOBUFS); the socket is still open. */
+  /** Netlink: the kernel dropped messages (ENOBUFS); what it had kept is delivered, the socket open. */
   readonly onOverrun?: () => void;
   /** Once after each refused `send`: there is room again. */
   readonly onWritable?: () => void;
@@ -47,8 +47,15 @@ export interface Kernel {
   }): number;
   /** Ends a TAP's persistence: it goes with its last queue. One that is not there is no error. */
   removeTap(netns: number, name: string): void;
-  /** A NETLINK_ROUTE socket joined to `groups` (RTNLGRP_*). Only the kernel's messages arrive. */
-  openNetlink(netns: number, groups: readonly number[], events: PolledSocketEvents): PolledSocket;
+  /**
+   * A NETLINK_ROUTE socket joined to `groups` (RTNLGRP_*). Only the kernel's messages arrive; answers to
+   * this socket carry `port` in their nlmsg_pid.
+   */
+  openNetlink(
+    netns: number,
+    groups: readonly number[],
+    events: PolledSocketEvents,
+  ): PolledSocket & { readonly port: number };
   connectSeqpacket(
     path: string,
     events: PolledSocketEvents,
