@@ -15,5 +15,5 @@ void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_
 void sl_drop(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason reason)
 {
 	sl_count_drop(w, sl_packet(m), reason);
-	rte_pktmbuf_free(m);
+	sl_free(m);
 }

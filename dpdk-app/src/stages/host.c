@@ -14,6 +14,7 @@ static bool accept(struct sl_worker *w, struct rte_mbuf *m)
 	p->vrf = sl_interface(w, interface)->vrf & (SL_MAX_VRFS - 1);
 	p->from_host = 1;
 	p->lane = SL_LANE_IP;
+	sl_poison_around(m);
 	p->family = m->data_len == 0 ? 0 : *rte_pktmbuf_mtod(m, uint8_t *) >> 4;
 	if (m->nb_segs != 1 || (p->family != 4 && p->family != 6) ||
 	    sl_check_ip(m, p) != SL_DROP_none) {

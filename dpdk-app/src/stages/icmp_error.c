@@ -126,5 +126,5 @@ void sl_icmp_error(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason 
 	return;
 suppress:
 	w->block->drops[suppressed]++;
-	rte_pktmbuf_free(m);
+	sl_free(m);
 }

@@ -11,6 +11,7 @@
 
 #include "net/ip4.h"
 #include "net/ip6.h"
+#include "stages/poison.h"
 #include "worker.h"
 
 /* The IP header, and how many bytes there are from it on. */
@@ -28,6 +29,7 @@ static inline void sl_end_at(struct rte_mbuf *m, uint16_t length)
 {
 	m->data_len = length;
 	m->pkt_len = length;
+	sl_poison_around(m);
 }
 
 /*

@@ -11,6 +11,7 @@ static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, 
 
 	p->punt = kind;
 	p->interface = interface;
+	sl_unpoison(m);
 	if (unlikely(rte_ring_enqueue(w->punt, m) != 0)) {
 		p->interface = input;
 		return false;
@@ -74,5 +75,5 @@ void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ve
 		memcpy(p->address, ip + 24, 16);
 	}
 	if (unlikely(!enqueue(w, m, SL_PUNT_RESOLVE, version->interface)))
-		rte_pktmbuf_free(m); /* counted above; the next packet asks again */
+		sl_free(m); /* counted above; the next packet asks again */
 }

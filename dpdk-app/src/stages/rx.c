@@ -27,6 +27,7 @@ static enum sl_drop_reason find_interface(struct sl_worker *w, uint32_t port, st
 	/* chained buffers: no byte format looks beyond the first one */
 	if (unlikely(m->nb_segs != 1) && rte_pktmbuf_linearize(m) != 0)
 		return SL_DROP_no_mbuf;
+	sl_poison_around(m);
 	if (unlikely(!sl_eth_parse(frame, m->data_len, eth)))
 		return SL_DROP_rx_truncated;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))

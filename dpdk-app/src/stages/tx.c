@@ -42,6 +42,7 @@ static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t interface)
 	queue->note[queue->count].interface = interface;
 	queue->note[queue->count].bytes = m->pkt_len;
 	queue->frames[queue->count++] = m;
+	sl_unpoison(m);
 	w->tx_pending[port / 64] |= 1ull << port % 64;
 	return true;
 }
@@ -59,6 +60,7 @@ static bool push_vlan(struct rte_mbuf *m, uint16_t vlan)
 {
 	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, SL_VLAN_LEN);
 
+	sl_unpoison(m);
 	if (unlikely(frame == NULL))
 		return false;
 	memmove(frame, frame + SL_VLAN_LEN, 2 * SL_MAC_LEN);
