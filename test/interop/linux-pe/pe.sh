@@ -72,7 +72,7 @@ up() {
     uml_dir="$S/uml" umid="$name" con=null con0=null,fd:1 con1=fd:3,null "${vec[@]}" quiet \
     PE_STATE="$S" PE_INIT="$HERE/guest/init" PE_MODULES="$(readlink -f "$UML_DIR/modules")" \
     PE_NICS="$(IFS=,; echo "${nics[*]}")" >"$S/console.log" 2>&1 </dev/null 7>&- &
-  local pid=$!
+  local pid=$!; disown "$pid"  # no "Killed" from bash
   echo "$pid $(started "$pid")" >"$S/pid"
   exec 3>&- 7>&-
   if [ "${LINUX_PE_OWNER:-}" ]; then

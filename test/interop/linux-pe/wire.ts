@@ -5,7 +5,7 @@
  */
 import { spawn, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -36,20 +36,23 @@ export interface Wire {
 
 const ip = (...args: readonly string[]): Promise<unknown> => execute('ip', args);
 
-/** Removes what runs that were killed have left: namespaces PREFIX-PID-END of processes that are gone. */
+const captureFolder = (prefix: string, pid: string): string => join(tmpdir(), `${prefix}-${pid}`);
+
+/** Removes what runs that were killed have left: namespaces PREFIX-PID-END and captures of processes that are gone. */
 async function removeStale(prefix: string): Promise<void> {
   const { stdout } = await execute('ip', ['netns', 'list']);
   for (const [name = ''] of stdout.split('\n').map((row) => row.split(' '))) {
-    const pid = name.startsWith(`${prefix}-`)
-      ? /^(\d+)-[ab]$/.exec(name.slice(prefix.length + 1))?.[1]
-      : undefined;
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await ip('netns', 'delete', name);
+    if (!name.startsWith(`${prefix}-`)) continue;
+    const pid = /^(\d+)-[ab]$/.exec(name.slice(prefix.length + 1))?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    await ip('netns', 'delete', name);
+    await rm(captureFolder(prefix, pid), { recursive: true, force: true });
   }
 }
 
 /**
  * Makes namespaces PREFIX-PID-a and -b joined by a veth pair without offloads: a guest or a poll-mode program on a raw
- * socket gets frames of wire size with whole checksums. `mtu` in octets.
+ * socket gets frames of wire size with whole checksums. `mtu` in octets. One wire of a prefix per process at a time.
  */
 export async function makeWire(prefix: string, nic = 'wan0', mtu = 1500): Promise<Wire> {
   await removeStale(prefix);
@@ -58,7 +61,9 @@ export async function makeWire(prefix: string, nic = 'wan0', mtu = 1500): Promis
     nic,
   }));
   if (a === undefined || b === undefined) throw new Error('unreachable');
-  const folder = await mkdtemp(join(tmpdir(), `${prefix}-`));
+  const folder = captureFolder(prefix, String(process.pid));
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { mode: 0o700 });
   await ip('netns', 'add', a.netns);
   await ip('netns', 'add', b.netns);
   const size = ['mtu', String(mtu)];
@@ -104,25 +109,10 @@ export async function makeWire(prefix: string, nic = 'wan0', mtu = 1500): Promis
 }
 
 function startCapture(end: WireEnd, file: string): Promise<Capture> {
-  // --immediate-mode: else frames wait up to a second in the kernel
-  const options = [
-    '--immediate-mode',
-    '-U',
-    '-n',
-    '-s',
-    '0',
-    '-B',
-    '16384',
-    '-Z',
-    'root',
-    '-i',
-    end.nic,
-    '-w',
-    file,
-  ];
-  const child = spawn('ip', ['netns', 'exec', end.netns, 'tcpdump', ...options], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  // --immediate-mode: else frames wait up to a second in the kernel. It dies with this process.
+  const tcpdump = 'setpriv --pdeathsig TERM tcpdump --immediate-mode -U -n -s 0 -B 16384 -Z root';
+  const args = ['netns', 'exec', end.netns, ...tcpdump.split(' '), '-i', end.nic, '-w', file];
+  const child = spawn('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   const ended = new Promise<void>((resolve) =>
     child.once('close', () => {

@@ -66,8 +66,8 @@ tunnel() {
   say addr replace "$local/$len" dev lo $nodad
   say xfrm policy add src "$local/$len" dst "$remote/$len" proto $proto dir out priority 1000 "$out"
   say xfrm policy add src "$remote/$len" dst "$local/$len" proto $proto dir in priority 1000 "$in"
-  say link add "$name" type "$type" local "$local" remote "$remote" "$@"
-  say link set "$name" mtu "$mtu" up
+  say link add name "$name" type "$type" local "$local" remote "$remote" "$@"
+  say link set dev "$name" mtu "$mtu" up
   tunnels+=("$name")
 }
 # inner TUNNEL ADDRESS NEXT_HOP: an address of this PE inside the tunnel, and one routed into it, which vpn_out uses
@@ -78,18 +78,18 @@ inner() {
   echo "$3" >"/run/tunnel/$1.$fam"
 }
 
-vrf() { say link add "$1" type vrf table "$2"; say link set "$1" up; }  # NAME TABLE
+vrf() { say link add name "$1" type vrf table "$2"; say link set dev "$1" up; }  # NAME TABLE
 # attach VRF NIC ADDR/LEN...: a NIC becomes the VRF's, with these addresses
 attach() {
   local vrf=$1 nic=$2 a; shift 2
-  say link set "$nic" master "$vrf"; say link set "$nic" up
+  say link set dev "$nic" master "$vrf"; say link set dev "$nic" up
   for a; do mask "$a"; say addr add "$a" dev "$nic" $nodad; done
 }
 # customer VRF PE_ADDR/LEN HOST_ADDR/LEN: a host in the guest's network namespace ce-VRF; again for another family
 customer() {
   local ns=ce-$1 nic=v-$1
   if [ ! -e "/run/netns/$ns" ] && [ ! -e "$batch.$ns" ]; then
-    say netns add "$ns"; say link add "$nic" type veth peer name eth0 netns "$ns"
+    say netns add "$ns"; say link add name "$nic" type veth peer name eth0 netns "$ns"
     printf '%s\n' "link set lo up" "link set eth0 up" >"$batch.$ns"
     attach "$1" "$nic"
   fi
