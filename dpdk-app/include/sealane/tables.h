@@ -164,7 +164,7 @@ struct sl_version_row {
 	uint8_t flags;          /* SL_NHF_* */
 	uint8_t protection;     /* enum sl_protection of a tunnel */
 	uint8_t encap;          /* enum sl_encap of a tunnel */
-	uint8_t family;         /* outer: 4 or 6 */
+	uint8_t family;         /* tunnel: of the outer header; adjacency: of the neighbour; 4 or 6 */
 	uint8_t template_len;
 	uint8_t ip_off;    /* outer IP header */
 	uint8_t esp_off;   /* 0 = no ESP */
@@ -215,7 +215,7 @@ struct sl_sa_row {
 	uint8_t salt[4];
 	uint8_t reserved1[4];
 	uint64_t packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
-	uint64_t key_check;    /* first 8 bytes of SHA-256(key || salt), as they lie in memory */
+	uint64_t key_check;    /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t reserved2[16];
 };
 SL_SIZE(struct sl_sa_row, 128);
