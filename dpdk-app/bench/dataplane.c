@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sealane-bench: the whole packet path of the worker on one thread, between a source that copies
+ * prepared frames into fresh mbufs and a sink that frees what is sent.
+ *
+ *   sealane-bench TABLES STATE RUNS PACKETS CASE... -- EAL arguments
+ *   CASE = out|in|plain|gre,BYTES,SAS     BYTES: inner Ethernet frame without FCS
+ *
+ * perf/dataplane.ts writes the tables and says which rows mean what. Prints "ready" when the SAs are
+ * installed, waits for a line (the SPI table is filled meanwhile), then prints one JSON object per
+ * case: nanoseconds of on-CPU time per packet, per run, of the path, of the raw cipher on BYTES bytes
+ * in the same run, and of source and sink alone.
+ */
+#include <inttypes.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/sa_store.h"
+#include "esp/esp.h"
+#include "frames.h"
+#include "segments/state_segment.h"
+#include "segments/tables_segment.h"
+#include "worker.h"
+
+/* Rows as perf/dataplane.ts writes them. */
+enum { PORT_CE = 1, PORT_CORE = 2, LABEL = 1000 };
+#define TO_TUNNELS 0x0a800000u   /* 10.128.0.0/9: the /24 number k goes into tunnel k */
+#define TO_CE 0x0ac80001u        /* 10.200.0.1: adjacency */
+#define TO_CLEAR_GRE 0x0ac90001u /* 10.201.0.1: tunnel without IPsec */
+#define MAX_FRAMES 1024u
+#define MIN_FRAMES 256u
+#define RAW_FRAMES 256u
+
+struct bench {
+	struct sl_worker worker;
+	struct sl_state_segment segment;
+	struct sl_sa_store store;
+	struct bench_frame *frames;
+	uint32_t count; /* frames in use */
+	uint32_t next;
+};
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "sealane-bench: %s: %s\n", what, why);
+	exit(1);
+}
+
+/* On-CPU nanoseconds of this thread so far: neighbours on the core do not count. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The source: fills what net_null handed out with the next prepared frames. */
+static uint16_t fill(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n,
+                     uint16_t max, void *context)
+{
+	struct bench *b = context;
+
+	(void)port, (void)queue, (void)max;
+	for (uint16_t i = 0; i < n; i++) {
+		const struct bench_frame *frame = &b->frames[b->next];
+
+		memcpy(rte_pktmbuf_mtod(mbufs[i], void *), frame->bytes, frame->length);
+		mbufs[i]->data_len = frame->length;
+		mbufs[i]->pkt_len = frame->length;
+		b->next = b->next + 1 == b->count ? 0 : b->next + 1;
+	}
+	return n;
+}
+
+/* Forget the sequence numbers of the prepared frames, so that they are new once more. */
+static void forget(struct bench *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		struct sl_sa_in_state *state = &b->segment.state->sa_in[b->frames[i].sa];
+
+		state->highest_sequence = 0;
+		state->window[b->frames[i].sequence / 64 % SL_REPLAY_WORDS] = 0;
+	}
+}
+
+static void prepare(struct bench *b, const char *direction, uint16_t bytes, uint32_t sas)
+{
+	const struct sl_tables *t = b->worker.tables;
+	const uint8_t *mac = t->interface[1].mac;
+
+	b->count = sas > MIN_FRAMES ? RTE_MIN(sas, MAX_FRAMES) : MIN_FRAMES;
+	b->next = 0;
+	for (uint32_t i = 0; i < b->count; i++) {
+		struct bench_frame *frame = &b->frames[i];
+
+		frame->sa = 0;
+		if (strcmp(direction, "out") == 0) {
+			bench_customer_frame(frame, bytes, mac, TO_TUNNELS + (i % sas << 8) + 1, i);
+		} else if (strcmp(direction, "plain") == 0) {
+			bench_customer_frame(frame, bytes, mac, TO_CE, i);
+		} else if (strcmp(direction, "gre") == 0) {
+			bench_customer_frame(frame, bytes, mac, TO_CLEAR_GRE, i);
+		} else if (strcmp(direction, "in") == 0) {
+			uint32_t sa = 1 + i % sas;
+
+			frame->sa = sa;
+			bench_tunnel_frame(frame, bytes, t->interface[2].mac, &t->sa_in[sa],
+			                   b->worker.keys_in[sa], i / sas + 1, LABEL, TO_CE);
+		} else {
+			die("unknown direction", direction);
+		}
+	}
+}
+
+static uint64_t dropped(const struct bench *b)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < SL_DROP_COUNT; i++)
+		sum += b->worker.block->drops[i];
+	return sum;
+}
+
+static uint64_t transmitted(void)
+{
+	struct rte_eth_stats stats;
+	uint64_t sum = 0;
+	uint16_t port;
+
+	RTE_ETH_FOREACH_DEV (port) {
+		if (rte_eth_stats_get(port, &stats) == 0)
+			sum += stats.opackets;
+	}
+	return sum;
+}
+
+/* ns per packet of the path; with `path` false of source and sink alone. */
+static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool inbound, bool path)
+{
+	struct rte_mbuf *frames[SL_BURST];
+	uint64_t done = 0, passes = 0, sent = transmitted(), drops = dropped(b), begin;
+	uint16_t dpdk = b->worker.ports[port].dpdk_port;
+
+	b->next = 0;
+	if (inbound)
+		forget(b);
+	begin = cpu_ns();
+	while (done < packets) {
+		uint16_t n = rte_eth_rx_burst(dpdk, 0, frames, SL_BURST);
+
+		b->worker.now_tsc = rte_rdtsc();
+		if (path) {
+			sl_pipeline_receive(&b->worker, port, frames, n);
+			sl_pipeline_flush(&b->worker);
+		} else {
+			(void)rte_eth_tx_burst(dpdk, 0, frames, n);
+		}
+		done += n;
+		if (inbound && done / b->count != passes) {
+			passes = done / b->count;
+			forget(b);
+		}
+	}
+	begin = cpu_ns() - begin;
+	if (dropped(b) != drops || transmitted() - sent != done)
+		die("measurement is void", "packets were dropped or lost");
+	return (double)begin / (double)done;
+}
+
+/* The wall: one-shot GCM over `bytes` bytes, IVs written in an earlier pass. */
+static double run_raw(struct bench *b, uint16_t bytes, uint64_t packets, bool inbound)
+{
+	static uint8_t buffers[RAW_FRAMES][BENCH_FRAME_MAX] __rte_aligned(64);
+	static uint8_t nonces[SL_BURST][16];
+	const struct sl_sa_key *key = inbound ? b->worker.keys_in[1] : b->worker.keys_out[1];
+	struct gcm_context_data context;
+	uint8_t icv[16];
+	uint64_t done = 0, begin = cpu_ns();
+
+	while (done < packets) {
+		for (uint32_t i = 0; i < SL_BURST; i++) {
+			memcpy(nonces[i], key->salt, 4);
+			sl_put64(nonces[i] + 4, done + i);
+		}
+		for (uint32_t i = 0; i < SL_BURST; i++) {
+			uint8_t *at = buffers[(done + i) % RAW_FRAMES];
+
+			(inbound ? key->open : key->seal)(&key->gcm, &context, at + 16, at + 16,
+			                                  bytes, nonces[i], at, 8, icv, 16);
+		}
+		done += SL_BURST;
+	}
+	return (double)(cpu_ns() - begin) / (double)done;
+}
+
+static void measure(struct bench *b, const char *text, unsigned int runs, uint64_t packets)
+{
+	char direction[8];
+	unsigned int bytes, sas;
+	bool inbound;
+	uint32_t port;
+
+	if (sscanf(text, "%7[a-z],%u,%u", direction, &bytes, &sas) != 3 || bytes < 64 ||
+	    bytes > 1500 || sas == 0)
+		die("bad case", text);
+	inbound = strcmp(direction, "in") == 0;
+	port = inbound ? PORT_CORE : PORT_CE;
+	prepare(b, direction, (uint16_t)bytes, sas);
+	(void)run_path(b, port, packets / 8, inbound, true); /* warm up */
+	printf("{\"direction\":\"%s\",\"bytes\":%u,\"sas\":%u,\"runs\":[", direction, bytes, sas);
+	for (unsigned int r = 0; r < runs; r++) {
+		double raw = run_raw(b, (uint16_t)bytes, packets, inbound);
+		double path = run_path(b, port, packets, inbound, true);
+		double ends = run_path(b, port, packets, false, false);
+
+		printf("%s{\"raw\":%.2f,\"path\":%.2f,\"ends\":%.2f}", r == 0 ? "" : ",", raw, path,
+		       ends);
+	}
+	printf("]}\n");
+	fflush(stdout);
+}
+
+static void start_port(struct bench *b, uint32_t id, uint16_t dpdk)
+{
+	struct rte_eth_conf conf = {0};
+
+	if (rte_eth_dev_configure(dpdk, 1, 1, &conf) != 0 ||
+	    rte_eth_rx_queue_setup(dpdk, 0, 512, 0, NULL, b->worker.pool) != 0 ||
+	    rte_eth_tx_queue_setup(dpdk, 0, 512, 0, NULL) != 0 || rte_eth_dev_start(dpdk) != 0 ||
+	    rte_eth_add_rx_callback(dpdk, 0, fill, b) == NULL)
+		die("cannot start a net_null port", "two are needed: --vdev net_null0 ...");
+	b->worker.ports[id].dpdk_port = dpdk;
+	b->worker.ports[id].interface_by_vlan[0] = id; /* interface row = port id here */
+}
+
+static void attach(struct bench *b, const char *tables, const char *state)
+{
+	struct sl_fault fault = {0};
+	struct sl_worker *w = &b->worker;
+
+	w->tables = sl_tables_attach(tables, 1000, &fault);
+	if (w->tables == NULL || sl_state_attach(&b->segment, state, w->tables, &fault) != 0 ||
+	    sl_state_commit_lcores(&b->segment, 1, &fault) != 0 ||
+	    sl_state_commit_labels(&b->segment, 4096, &fault) != 0 ||
+	    sl_sa_store_init(&b->store, w->tables, &b->segment, &fault) != 0)
+		die(fault.message, fault.remedy);
+	w->state = b->segment.state;
+	w->block = &w->state->lcore[0].block;
+	w->crypto = b->store.crypto;
+	w->keys_out = b->store.keys[SL_OUT];
+	w->keys_in = b->store.keys[SL_IN];
+	w->labels_backed = 4096;
+	fprintf(stderr, "sealane-bench: %u SAs ready\n", sl_sa_store_attach(&b->store));
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench bench;
+	struct sl_worker *w = &bench.worker;
+	int cases = 5, end = 5, used;
+	char line[16];
+
+	while (end < argc && strcmp(argv[end], "--") != 0)
+		end++;
+	if (end < 6 || end == argc)
+		die("usage", "TABLES STATE RUNS PACKETS CASE... -- EAL arguments");
+	argv[end] = argv[0];
+	used = rte_eal_init(argc - end, argv + end);
+	if (used < 0)
+		die("EAL", "could not start");
+	w->pool = rte_pktmbuf_pool_create("bench", 8191, 256, sizeof(struct sl_packet),
+	                                  SL_HEADROOM + BENCH_FRAME_MAX + 128, SOCKET_ID_ANY);
+	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
+	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
+	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);
+	w->inject = rte_ring_create("inject", 1024, SOCKET_ID_ANY, 0);
+	bench.frames = calloc(MAX_FRAMES, sizeof(*bench.frames));
+	if (w->pool == NULL || w->ports == NULL || w->tx == NULL || w->punt == NULL ||
+	    w->inject == NULL || bench.frames == NULL)
+		die("memory", "not enough");
+	for (uint32_t i = 0; i < SL_MAX_PORTS; i++)
+		w->ports[i].dpdk_port = RTE_MAX_ETHPORTS;
+	attach(&bench, argv[1], argv[2]);
+	start_port(&bench, PORT_CE, 0);
+	start_port(&bench, PORT_CORE, 1);
+	printf("ready\n");
+	fflush(stdout);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return 0;
+	for (; cases < end; cases++)
+		measure(&bench, argv[cases], (unsigned int)atoi(argv[3]),
+		        strtoull(argv[4], NULL, 10));
+	sl_sa_store_free(&bench.store);
+	rte_eal_cleanup();
+	return 0;
+}
