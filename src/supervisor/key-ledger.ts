@@ -27,12 +27,7 @@ export type KeyVerdict =
 /**
  * `live`: the segments hold a live row of this SA with this key. `epoch`: the segments' now.
  */
-export function judgeKey(
-  ledger: Ledger,
-  digest: string,
-  epoch: string,
-  live: boolean,
-): KeyVerdict {
+export function judgeKey(ledger: Ledger, digest: string, epoch: string, live: boolean): KeyVerdict {
   if (live) return { ok: true, action: 'keep' };
   const entry = Object.hasOwn(ledger, digest) ? ledger[digest] : undefined;
   if (entry?.used !== true) return { ok: true, action: 'add' };

@@ -87,7 +87,11 @@ function saRow(name: string, sa: ManualSa, sps: SpTables): SaRow {
   const inbound = sa.direction === 'in';
   const spTable = sa.sp === undefined ? OWN_SP_TABLE : sps.table(sa.sp);
   if (spTable === undefined) {
-    throw new SupervisorError('KEY', `SA ${name}: SP ${String(sa.sp)} is not configured`, 'add it to otherSps');
+    throw new SupervisorError(
+      'KEY',
+      `SA ${name}: SP ${String(sa.sp)} is not configured`,
+      'add it to otherSps',
+    );
   }
   return {
     name: saRowName(name, sa.spi),
@@ -124,7 +128,9 @@ export class ManualSas {
   /** Outbound SAs that the worker has installed. */
   ready(): ReadonlySet<string> {
     const out = this.#tables.sas('out');
-    return new Set(out.filter(({ id }) => this.#tables.saState('out', id).ready).map((sa) => sa.name));
+    return new Set(
+      out.filter(({ id }) => this.#tables.saState('out', id).ready).map((sa) => sa.name),
+    );
   }
 
   /** Throws KEY when a key file is unusable or a key was used before; nothing has changed then. */
@@ -154,7 +160,8 @@ export class ManualSas {
         }
         if (twin !== undefined) throw sharedKey(name, twin);
         if (!verdict.ok) throw new SupervisorError('KEY', `SA ${name}: ${verdict.reason}`, REMEDY);
-        if (verdict.action === 'add' && live !== undefined) replace.push({ direction, id: live.id });
+        if (verdict.action === 'add' && live !== undefined)
+          {replace.push({ direction, id: live.id });}
       }
     } catch (error) {
       wipe({ add });

@@ -33,7 +33,11 @@ export interface Memory {
 export function makePlan(config: Config, memory: Memory, now: number): Plan {
   const sps = SpTables.assign(memory.spTables, config.ownSp, config.otherSps ?? []);
   if (sps === undefined) {
-    throw new SupervisorError('CONFIG', 'more than 63 service providers', 'remove some from otherSps');
+    throw new SupervisorError(
+      'CONFIG',
+      'more than 63 service providers',
+      'remove some from otherSps',
+    );
   }
   const model = forwardingModel(config);
   const labels = planLabels(config, sps, memory.labels, now);
@@ -44,7 +48,8 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
   }
   const policy = vpnPolicy(config, sps, labels.labels);
   const [problem] = model.problems;
-  if (problem !== undefined) throw new SupervisorError('CONFIG', problem, 'correct the configuration');
+  if (problem !== undefined)
+    {throw new SupervisorError('CONFIG', problem, 'correct the configuration');}
   return {
     ...{ config, model, policy, sps },
     gateways: gateways(model, policy.labels),

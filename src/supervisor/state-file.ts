@@ -3,12 +3,23 @@
  * Small JSON files of the state directory: mode 0600, replaced as a whole and on disk before the
  * call returns, so that a reader finds the old or the new contents after a crash at any instant.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, messageOf, SupervisorError } from './errors.js';
 
 /** Contents of a file, or undefined when there is none. `check` narrows, or returns undefined to refuse. */
-export function readState<T>(path: string, check: (value: unknown) => T | undefined): T | undefined {
+export function readState<T>(
+  path: string,
+  check: (value: unknown) => T | undefined,
+): T | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

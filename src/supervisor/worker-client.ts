@@ -113,8 +113,9 @@ export class WorkerClient {
   async hello(tablesEpoch: bigint): Promise<HelloReply> {
     const value = { protocolVersion: PROTOCOL_VERSION, tablesEpoch };
     const { hello } = await this.call({ $case: 'hello', value });
-    if (hello === undefined)
-      {throw new WorkerError('PROTOCOL', 'the reply to Hello lacks a body', '');}
+    if (hello === undefined) {
+      throw new WorkerError('PROTOCOL', 'the reply to Hello lacks a body', '');
+    }
     return hello;
   }
 
@@ -123,8 +124,9 @@ export class WorkerClient {
     const netnsDescriptor = netns !== undefined;
     const command = { $case: 'addPort', value: { ...value, netnsDescriptor } } as const;
     const { port } = await this.call(command, netns === undefined ? [] : [netns]);
-    if (port === undefined)
-      {throw new WorkerError('PROTOCOL', 'the reply to AddPort lacks a body', '');}
+    if (port === undefined) {
+      throw new WorkerError('PROTOCOL', 'the reply to AddPort lacks a body', '');
+    }
     return port;
   }
 

@@ -52,9 +52,23 @@ export function workerArguments(config: Config, paths: InstancePaths): string[] 
   return [
     ...['--instance-dir', paths.runtime, '--tables', paths.tables, '--state', paths.state],
     ...['--socket', paths.workerSocket, '--log', paths.workerLog],
-    ...['--memory-mb', String(worker.memoryMb ?? 256), '--max-mtu', String(Math.max(1900, ...mtus))],
-    ...['--huge', huge, '--idle', worker.idle ?? 'adaptive', '--lcores', String(worker.lcores ?? 1)],
-    ...(worker.cpus === undefined ? [] : ['--lcore-map', `(0-${worker.lcores ?? 1})@(${worker.cpus})`]),
+    ...[
+      '--memory-mb',
+      String(worker.memoryMb ?? 256),
+      '--max-mtu',
+      String(Math.max(1900, ...mtus)),
+    ],
+    ...[
+      '--huge',
+      huge,
+      '--idle',
+      worker.idle ?? 'adaptive',
+      '--lcores',
+      String(worker.lcores ?? 1),
+    ],
+    ...(worker.cpus === undefined
+      ? []
+      : ['--lcore-map', `(0-${worker.lcores ?? 1})@(${worker.cpus})`]),
     ...(pci ? ['--pci'] : []),
     ...['--', ...(worker.eal ?? [])],
   ];

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * One running PE: keeps tables, worker and kernel as the plan in force says. Everything here runs
+ * under the one owner of changes ({@link Serial}), except reading.
+ */
+import type { Tables } from '../forwarding/addon/api.js';
+import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
+import { projectConfig } from '../forwarding/project.js';
+import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
+import type { DesiredRows } from '../forwarding/rows.js';
+import type { Kernel } from '../lib/kernel-api.js';
+import type { Logger } from '../lib/log.js';
+import type { Event } from '../rpc/gen/worker.js';
+import type { KernelPort } from './kernel-port.js';
+import type { ManualSas, SaPlan } from './manual-sas.js';
+import type { Plan } from './plan.js';
+import { inSlices } from './serial.js';
+import type { WorkerLink } from './worker-link.js';
+
+export interface InstanceDeps {
+  readonly tables: Tables;
+  readonly kernel: Kernel;
+  readonly kernelPort: KernelPort;
+  readonly worker: WorkerLink;
+  readonly sas: ManualSas;
+  readonly log: Logger;
+}
+
+/** What is in force. */
+export interface InForce {
+  readonly plan: Plan;
+  readonly rows: DesiredRows;
+  readonly overlay: Overlay;
+}
+
+export class Instance {
+  readonly #deps: InstanceDeps;
+  readonly #reconciler: Reconciler;
+  #inForce: InForce | undefined;
+
+  constructor(deps: InstanceDeps) {
+    this.#deps = deps;
+    this.#reconciler = new Reconciler(deps.tables, (name) => deps.sas.outbound(name));
+  }
+
+  get inForce(): InForce | undefined {
+    return this.#inForce;
+  }
+  get reconciler(): Reconciler {
+    return this.#reconciler;
+  }
+
+  /**
+   * Brings everything to the plan, from whatever state it is in. Returns the rows that were written.
+   * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
+   */
+  async apply(plan: Plan, saPlan: SaPlan): Promise<Changes> {
+    const { tables, kernelPort, worker, sas } = this.#deps;
+    await kernelPort.deafen(plan);
+    await worker.raise(plan);
+    await kernelPort.apply(plan, worker.macs);
+    const rows = projectConfig(plan.model, worker.macs, plan.policy);
+    const changes = noChanges();
+    this.#reconciler.prepare(rows, changes);
+    await this.#attachInterfaces(rows);
+    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    await sas.install(saPlan, worker.installer);
+    const overlay = this.#project(plan, rows);
+    await inSlices(this.#reconciler.publish(rows, overlay, changes));
+    this.#inForce = { plan, rows, overlay };
+    await worker.start();
+    await this.#retire(plan, saPlan, changes);
+    tables.reclaim();
+    return changes;
+  }
+
+  async #retire(plan: Plan, saPlan: SaPlan, changes: Changes): Promise<void> {
+    const { rows, overlay } = this.#must();
+    await inSlices(this.#reconciler.retire(rows, overlay, changes));
+    this.#deps.sas.retire(saPlan.wanted);
+    await this.#detachInterfaces();
+    await this.#deps.kernelPort.retire(plan);
+    this.#reconciler.retireInterfaces(rows, changes);
+  }
+
+  #must(): InForce {
+    if (this.#inForce === undefined) throw new Error('nothing is in force yet');
+    return this.#inForce;
+  }
+
+  /** Gives the worker a TAP queue of every interface that it has none of. */
+  async #attachInterfaces(rows: DesiredRows): Promise<void> {
+    const { worker, kernel, kernelPort } = this.#deps;
+    for (const name of rows.interfaces.keys()) {
+      const id = this.#reconciler.live.interface(name);
+      if (id === undefined || worker.attached.has(id)) continue;
+      const queue = kernelPort.openQueue(name);
+      try {
+        await worker.attachInterface(id, queue);
+      } finally {
+        kernel.closeDescriptor(queue);
+      }
+    }
+  }
+
+  async #detachInterfaces(): Promise<void> {
+    const { worker } = this.#deps;
+    const wanted = new Set(
+      [...this.#must().rows.interfaces.keys()].map((name) => this.#reconciler.live.interface(name)),
+    );
+    for (const id of [...worker.attached]) {
+      if (!wanted.has(id)) await worker.detachInterface(id);
+    }
+  }
+
+  #project(plan: Plan, rows: DesiredRows): Overlay {
+    const { kernelPort, worker, sas } = this.#deps;
+    const facts: Facts = {
+      macs: worker.macs,
+      neighbours: kernelPort.neighbours(),
+      coreRoutes: kernelPort.coreRoutes(),
+      readySas: sas.ready(),
+    };
+    return projectOverlay(plan.model, facts, rows.routes, plan.policy, plan.gateways);
+  }
+
+  /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */
+  async refresh(): Promise<Changes> {
+    const changes = noChanges();
+    const before = this.#inForce;
+    if (before === undefined) return changes;
+    const overlay = this.#project(before.plan, before.rows);
+    this.#inForce = { ...before, overlay };
+    const { reconciler } = this;
+    await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
+    this.#deps.tables.reclaim();
+    return changes;
+  }
+
+  /** After the worker died: a new one with the same ports and interfaces; the tables are as they were. */
+  async revive(): Promise<void> {
+    const { plan, rows } = this.#must();
+    const { worker, kernelPort, sas } = this.#deps;
+    await kernelPort.deafen(plan);
+    await worker.raise(plan);
+    await this.#attachInterfaces(rows);
+    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    sas.activate();
+    await worker.start();
+    await this.refresh();
+  }
+
+  /** What the worker reports. */
+  onEvent(event: NonNullable<Event['event']>): void {
+    const { log, kernelPort } = this.#deps;
+    switch (event.$case) {
+      case 'resolveNeighbour': {
+        const row = this.#interfaceName(event.value.interface);
+        if (row !== undefined) kernelPort.probe(row, event.value.address);
+        return;
+      }
+      case 'linkState':
+        this.#deps.worker.linkState(event.value.port, event.value.up);
+        return;
+      case 'alarm':
+        log.warning('alarm of the worker', { name: event.value.name, detail: event.value.detail });
+    }
+  }
+
+  #interfaceName(id: number): string | undefined {
+    for (const [name, row] of this.#reconciler.live.interfaces) if (row.id === id) return name;
+    return undefined;
+  }
+}

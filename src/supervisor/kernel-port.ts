@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the instance needs of the host's kernel. kernel-sync.ts does it; a test may do it otherwise.
+ */
+import type { Device } from '../config/types.js';
+import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
+import type { PortMacs } from '../forwarding/project.js';
+import type { Plan } from './plan.js';
+
+export interface KernelPort {
+  /**
+   * Makes the kernel interfaces behind the plan's ports deaf (policy-model 20). Idempotent; throws
+   * when one cannot be, and then it must not be used.
+   */
+  deafen(plan: Plan): Promise<void>;
+  /** What is not deaf any more, one line each; empty: all is well. */
+  checkDeaf(): Promise<readonly string[]>;
+
+  /**
+   * Makes what the plan needs: namespaces, TAPs, addresses, routes of the host TAPs; and starts
+   * watching neighbours and core routes. When it resolves, {@link neighbours} and {@link coreRoutes}
+   * say what the kernel knows now. What is right already is not touched. `macs`: by port.
+   */
+  apply(plan: Plan, macs: PortMacs): Promise<void>;
+  /** Removes what an earlier plan needed and this one does not. */
+  retire(plan: Plan): Promise<void>;
+  /** Removes everything that was made, and gives deaf interfaces back. */
+  removeAll(): Promise<void>;
+  /** Lets go of descriptors and sockets; what was made stays. */
+  close(): void;
+
+  /** A new queue of an interface's TAP, for the worker; the caller closes it. Name as in the rows. */
+  openQueue(interfaceRow: string): number;
+  /** Namespace descriptor to probe a device in; undefined when it needs none. Stays the callee's. */
+  portNamespace(device: Device): number | undefined;
+  /** Namespace of a VRF's kernel side, by name. */
+  vrfNamespace(vrf: string): string;
+
+  /** Neighbours with a known link address, on configured interfaces. */
+  neighbours(): readonly Neighbour[];
+  /** By tunnel name. */
+  coreRoutes(): ReadonlyMap<string, CoreRoute>;
+  /** A packet is waiting for this address: resolve it. */
+  probe(interfaceName: string, address: Uint8Array): void;
+}
+
+export interface KernelPortEvents {
+  /** Neighbours or core routes may have changed. */
+  readonly onChange: () => void;
+  /** Something that was set up does not hold any more. */
+  readonly onFault: (what: string) => void;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Ports as the worker is told of them. */
+import type { Device } from '../config/types.js';
+import type { PortModel } from '../forwarding/model.js';
+import type { PortInfo } from '../rpc/gen/worker.js';
+
+/** DPDK device arguments. The stable port id makes the name of a virtual device unique. */
+export function devargs(id: number, device: Device): string {
+  if ('kernel' in device) {
+    return `net_${device.driver ?? 'af_packet'}${id},iface=${device.kernel}`;
+  }
+  if ('pci' in device) {
+    return device.options === undefined ? device.pci : `${device.pci},${device.options}`;
+  }
+  return device.vdev;
+}
+
+/** The wanted ports by stable id. */
+export interface WantedPort {
+  readonly id: number;
+  readonly model: PortModel;
+  readonly devargs: string;
+}
+
+/** Ports cannot be added to or removed from a running worker: whether it has other ones than wanted. */
+export function portsDiffer(wanted: readonly WantedPort[], live: readonly PortInfo[]): boolean {
+  if (wanted.length !== live.length) return true;
+  return wanted.some((port) => {
+    const found = live.find(({ port: id }) => id === port.id);
+    // A port with a larger MTU than needed will do.
+    return found?.devargs !== port.devargs || found.mtu < port.model.mtu;
+  });
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import type { Config, ExportRule } from '../../../src/config/types.js';
+import { NO_LABELS, planLabels, type LabelRegister } from '../../../src/vpn/label-plan.js';
+import { NO_SP_TABLES, SpTables } from '../../../src/vpn/sp-tables.js';
+
+const sps = SpTables.assign(NO_SP_TABLES, 'own', ['b'])!;
+
+function config(vrfs: Record<string, readonly ExportRule[]>): Config {
+  return {
+    ...{ instance: 'pe', ownSp: 'own', otherSps: ['b'], core: { tunnelAddresses: [] } },
+    interfaces: {},
+    vrfs: Object.fromEntries(Object.entries(vrfs).map(([name, exports]) => [name, { exports }])),
+  };
+}
+const rule = (over: Partial<ExportRule> = {}): ExportRule => ({
+  ...{ name: 'r', protections: ['encrypt'], label: 100 },
+  ...over,
+});
+const plan = (c: Config, before: LabelRegister = NO_LABELS, now = 1000) =>
+  planLabels(c, sps, before, now, 600);
+
+describe('sharing a label (policy-model 1)', () => {
+  it('lets rules of one VRF, class and target share', () => {
+    const both = [
+      rule({ name: 'x', prefixes: ['10.0.0.0/8'] }),
+      rule({ name: 'y', toSps: ['own'], encapsulations: ['ip', 'gre'] }),
+    ];
+    const { labels, conflicts } = plan(config({ A: both }));
+    expect(conflicts).toEqual([]);
+    expect(labels).toHaveLength(1);
+    expect(labels[0]!.rules).toEqual(['x', 'y']);
+  });
+
+  it.each([
+    ['protection', { A: [rule(), rule({ name: 's', protections: ['authenticate'] })] }],
+    ['SPs', { A: [rule(), rule({ name: 's', toSps: ['b'] })] }],
+    ['encapsulation', { A: [rule(), rule({ name: 's', encapsulations: ['gre'] })] }],
+    ['case ii', { A: [rule(), rule({ name: 's', clearInsideOwnSp: true })] }],
+    ['target', { A: [rule(), rule({ name: 's', labelFor: { ce: '10.0.0.2' } })] }],
+    ['VRF', { A: [rule()], B: [rule({ name: 's' })] }],
+  ])('refuses rules that differ in %s', (_, vrfs) => {
+    const { conflicts } = plan(config(vrfs));
+    expect(conflicts.map(({ rule: name }) => name)).toEqual(['s']);
+  });
+});
+
+describe('one meaning for a value, over time (policy-model 5)', () => {
+  const a = plan(config({ A: [rule()] }));
+  const other = config({ A: [rule({ protections: ['tunnel'] })] });
+
+  it('takes the same configuration again at any time', () => {
+    expect(plan(config({ A: [rule()] }), a.register, 1001).conflicts).toEqual([]);
+    expect(plan(config({ A: [rule()] }), a.register, 9999).conflicts).toEqual([]);
+  });
+
+  it('never changes the class of a label in use, however long it has been', () => {
+    const { conflicts } = plan(other, a.register, 99_999);
+    expect(conflicts).toHaveLength(1);
+    expect(conflicts[0]!.reason).toContain('in use');
+  });
+
+  it('keeps a freed value for its meaning until the quarantine is over', () => {
+    const freed = plan(config({ A: [] }), a.register, 2000).register;
+    expect(freed.labels['100']!.freedAt).toBe(2000);
+    expect(plan(other, freed, 2599).conflicts[0]!.remedy).toContain('wait 1 s');
+    expect(plan(config({ B: [rule()] }), freed, 2599).conflicts).toHaveLength(1);
+    expect(plan(config({ A: [rule()] }), freed, 2001).conflicts).toEqual([]);
+    expect(plan(other, freed, 2600).conflicts).toEqual([]);
+  });
+
+  it('counts from when it was freed, over reloads and restarts', () => {
+    const freed = plan(config({ A: [] }), a.register, 2000).register;
+    const stored = JSON.parse(JSON.stringify(freed)) as LabelRegister;
+    const later = plan(config({ A: [] }), stored, 2500).register;
+    expect(later.labels['100']!.freedAt).toBe(2000);
+    expect(plan(config({ A: [] }), later, 2601).register.labels).toEqual({});
+  });
+
+  it('does not end a quarantine when the clock goes back', () => {
+    const freed = plan(config({ A: [] }), a.register, 2000).register;
+    expect(plan(other, freed, 500).conflicts).toHaveLength(1);
+  });
+
+  it('sees a renamed own SP as another class', () => {
+    const renamed = SpTables.assign(NO_SP_TABLES, 'new-owner', [])!;
+    const { conflicts } = planLabels(config({ A: [rule()] }), renamed, a.register, 1001, 600);
+    expect(conflicts).toHaveLength(1);
+  });
+});
