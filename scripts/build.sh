@@ -43,12 +43,12 @@ flock 8
 
 say() { echo "build: $*" >&2; }
 
-# stale STAMP INPUT... : succeeds when an input is newer than the stamp. Folders are inputs too, so
-# that a deleted or renamed file counts.
+# stale PRODUCT STAMP INPUT... : succeeds when an input is newer than the stamp, or the product is
+# gone. Folders are inputs too, so that a deleted or renamed file counts.
 stale() {
-  local stamp=$1
-  shift
-  [ "$force" = yes ] || [ ! -e "$stamp" ] || [ -n "$(find "$@" -newer "$stamp" -print -quit 2>/dev/null)" ]
+  local product=$1 stamp=$2
+  shift 2
+  [ "$force" = yes ] || [ ! -e "$product" ] || [ ! -e "$stamp" ] || [ -n "$(find "$@" -newer "$stamp" -print -quit 2>/dev/null)" ]
 }
 
 # with_stamp STAMP COMMAND... : the stamp carries the time at which the build *started*.
@@ -74,7 +74,7 @@ build_js() {
     say "js: src/ is empty"
     return
   fi
-  stale "$prefix/.js.stamp" src tsconfig.json package-lock.json scripts/build.sh || return 0
+  stale build/js "$prefix/.js.stamp" src tsconfig.json package-lock.json scripts/build.sh || return 0
   say "js -> build/js"
   # A file that was removed from src/ must not live on in build/js.
   if [ -d build/js ]; then
@@ -95,13 +95,13 @@ configure_and_build() {
 }
 
 build_worker() {
-  stale "$prefix/.worker.stamp" dpdk-app proto scripts/build.sh || return 0
+  stale "$prefix/dpdk-app/sealane-worker" "$prefix/.worker.stamp" dpdk-app proto scripts/build.sh || return 0
   say "worker -> $prefix/dpdk-app"
   with_stamp "$prefix/.worker.stamp" configure_and_build dpdk-app "$prefix/dpdk-app"
 }
 
 build_addon() {
-  stale "$prefix/.addon.stamp" addon dpdk-app/include package-lock.json scripts/build.sh || return 0
+  stale "$prefix/addon/Release/sealane.node" "$prefix/.addon.stamp" addon dpdk-app/include package-lock.json scripts/build.sh || return 0
   say "addon -> $prefix/addon"
   if [ "$prefix" = build ]; then
     with_stamp "$prefix/.addon.stamp" node_modules/.bin/cmake-js build -l warn -d addon -O build/addon \
