@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Names: keys of tables, namespaces, SPs, and how many of each there may be. */
+import { tapNetns, vrfNetns } from '../defaults.js';
+import { LONGEST, MAX_SPS } from '../schema.js';
+import { nameMistake } from '../scalars.js';
+import type { Context } from './context.js';
+
+/** Rows of the shared tables (dpdk-app/include/sealane/layout.h); row 0 stands for none. */
+const MAX_INTERFACE_ROWS = 4095;
+const MAX_VRF_ROWS = 4095;
+const MAX_SA_ROWS = 131_071; // per direction
+
+/** Names with a meaning of their own in a namespace (RFC 6890 host, /proc/sys/net/ipv4/conf). */
+const RESERVED_INTERFACES = new Set(['lo', 'all', 'default']);
+
+export function checkNames(ctx: Context): void {
+  checkKeys(ctx);
+  checkCounts(ctx);
+  checkSps(ctx);
+  checkNamespaces(ctx);
+  checkTapNames(ctx);
+}
+
+function checkKeys(ctx: Context): void {
+  const longest = { interfaces: LONGEST.interface, vrfs: LONGEST.entity } as const;
+  for (const table of ['interfaces', 'vrfs', 'tunnels', 'manualSas'] as const) {
+    for (const name of ctx.names(table)) {
+      const most = table === 'interfaces' ? longest.interfaces : longest.vrfs;
+      const mistake = nameMistake(name, most);
+      if (mistake !== undefined) ctx.failKey([table, name], mistake);
+      else if (table === 'interfaces' && RESERVED_INTERFACES.has(name)) {
+        ctx.failKey([table, name], {
+          reason: 'a name that the kernel uses itself',
+          remedy: 'another name',
+        });
+      }
+    }
+  }
+}
+
+function checkCounts(ctx: Context): void {
+  const count = (table: 'interfaces' | 'vrfs'): number => ctx.names(table).length;
+  const limit = (path: string, given: number, most: number, what: string): void => {
+    if (given <= most) return;
+    ctx.fail([path], { reason: `${given} ${what}`, remedy: `at most ${most}` });
+  };
+  limit('vrfs', count('vrfs'), MAX_VRF_ROWS, 'VRFs');
+  // Each VRF has a host interface beside the configured ones.
+  const rows = count('interfaces') + count('vrfs');
+  limit('interfaces', rows, MAX_INTERFACE_ROWS, 'interfaces, one per VRF included');
+  const sas = Object.values(ctx.config.manualSas ?? {});
+  for (const direction of ['in', 'out']) {
+    const given = sas.filter((sa) => sa.direction === direction).length;
+    limit('manualSas', given, MAX_SA_ROWS, `SAs of direction "${direction}"`);
+  }
+}
+
+function checkSps(ctx: Context): void {
+  const { ownSp, otherSps = [] } = ctx.config;
+  otherSps.forEach((sp, i) => {
+    const path = ['otherSps', i];
+    if (sp === ownSp && ctx.whole('ownSp')) {
+      ctx.fail(path, { reason: 'this is the own SP', remedy: 'remove it here' });
+    } else if (otherSps.indexOf(sp) < i) {
+      ctx.fail(path, { reason: 'named twice', remedy: 'remove one' });
+    }
+  });
+  const others = MAX_SPS - 1;
+  if (otherSps.length > others) {
+    const reason = `${otherSps.length} other SPs`;
+    ctx.fail(['otherSps'], { reason, remedy: `at most ${others}: each has a label table` });
+  }
+}
+
+/** Each VRF has a namespace of its own: two routing tables cannot share one. */
+function checkNamespaces(ctx: Context): void {
+  const users = new Map<string, string>();
+  if (ctx.config.core.netns !== undefined) users.set(ctx.config.core.netns, 'the core');
+  for (const [vrf, { netns }] of Object.entries(ctx.config.vrfs ?? {})) {
+    const name = vrfNetns(ctx.config, vrf);
+    const user = users.get(name);
+    if (user === undefined) {
+      users.set(name, `VRF "${vrf}"`);
+      continue;
+    }
+    ctx.fail(netns === undefined ? ['vrfs', vrf] : ['vrfs', vrf, 'netns'], {
+      reason: `namespace "${name}" is used by ${user}`,
+      remedy: 'a namespace of its own for each VRF and for the core',
+    });
+  }
+}
+
+/** An interface appears in its namespace under its own name; the device under it may be there too. */
+function checkTapNames(ctx: Context): void {
+  const interfaces = Object.entries(ctx.config.interfaces);
+  const devices = new Map<string, string>();
+  for (const [name, { device }] of interfaces) {
+    if ('kernel' in device) devices.set(`${device.netns ?? ''} ${device.kernel}`, name);
+  }
+  for (const [name, configured] of interfaces) {
+    const user = devices.get(`${tapNetns(ctx.config, configured) ?? ''} ${name}`);
+    if (user === undefined) continue;
+    ctx.failKey(['interfaces', name], {
+      reason: `the device of interface "${user}" has this name in the same namespace`,
+      remedy: 'another name for the interface: it appears beside its device',
+    });
+  }
+}

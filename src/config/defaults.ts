@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a configuration means where it is silent. types.ts names the same values in words. */
+import type { Config, Device, Interface } from './types.js';
+
+export const DEFAULT_MTU = 1500; // bytes, largest IP packet
+export const DEFAULT_REPLAY_WINDOW = 1024; // packets
+export const DEFAULT_TUNNEL_TTL = 64;
+export const DEFAULT_LCORES = 1;
+export const DEFAULT_MEMORY_MB = 256;
+
+export function runtimeDirectory(config: Config): string {
+  return config.runtimeDirectory ?? `/run/sealane/${config.instance}`;
+}
+
+export function stateDirectory(config: Config): string {
+  return config.stateDirectory ?? `/var/lib/sealane/${config.instance}`;
+}
+
+export function segmentDirectory(config: Config): string {
+  return config.segmentDirectory ?? `/dev/shm/sealane/${config.instance}`;
+}
+
+/** Namespace of a VRF's kernel side, by name. */
+export function vrfNetns(config: Config, vrf: string): string {
+  return config.vrfs?.[vrf]?.netns ?? `${config.instance}-${vrf}`;
+}
+
+/** Namespace an interface's TAP lives in; undefined: the supervisor's own. */
+export function tapNetns(config: Config, configured: Interface): string | undefined {
+  return configured.role === 'ce' ? vrfNetns(config, configured.vrf) : config.core.netns;
+}
+
+/** Interfaces with equal keys share one port. Driver and options are attributes, not identity. */
+export function deviceKey(device: Device): string {
+  if ('kernel' in device) return `kernel ${device.kernel}@${device.netns ?? ''}`;
+  if ('pci' in device) return `pci ${device.pci}`;
+  return `vdev ${device.vdev.split(',')[0] ?? ''}`;
+}

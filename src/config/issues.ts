@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Mistakes of a configuration, in words. A value that may be a secret is never shown. */
+
+export type Path = readonly (string | number)[];
+
+export interface Issue {
+  /** E.g. `vrfs.a.routes[2].tunnel`. */
+  readonly path: string;
+  /** The offending value as JSON, shortened; empty: nothing was there. */
+  readonly value: string;
+  readonly reason: string;
+  /** What would be right. */
+  readonly remedy: string;
+}
+
+export interface Mistake {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+/** `interfaces["ce-a.1"].vlan`; the whole configuration is "(configuration)". */
+export function formatPath(path: Path): string {
+  if (path.length === 0) return '(configuration)';
+  return path
+    .map((step, i) => {
+      if (typeof step === 'number') return `[${step}]`;
+      if (!/^[A-Za-z_$][\w$]*$/.test(step)) return `[${JSON.stringify(step)}]`;
+      return i === 0 ? step : `.${step}`;
+    })
+    .join('');
+}
+
+/** What of a manual SA may be shown; anything else there could be a key in the wrong place. */
+const SHOWN_OF_SA = new Set<unknown>([
+  ...['direction', 'local', 'remote', 'encapsulation', 'algorithm', 'spi', 'sp', 'replayWindow'],
+]);
+const LONGEST = 80;
+
+function mayShow(path: Path): boolean {
+  return path[0] !== 'manualSas' || (path.length === 3 && SHOWN_OF_SA.has(path[2]));
+}
+
+export function formatValue(value: unknown, path: Path): string {
+  if (value === undefined) return '';
+  if (!mayShow(path)) return '(not shown)';
+  const text = JSON.stringify(value);
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}...`;
+}
+
+export function issue(path: Path, value: unknown, mistake: Mistake): Issue {
+  return { path: formatPath(path), value: formatValue(value, path), ...mistake };
+}
+
+/** The value at `path`, undefined where there is none. */
+export function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Object.hasOwn(value, step) ? Reflect.get(value, step) : undefined;
+  }
+  return value;
+}
+
+/** "a string", "an array", ... for messages. */
+export function typeInWords(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/** One issue in one line: `PATH: REASON (VALUE): REMEDY`. */
+export function formatIssue({ path, value, reason, remedy }: Issue): string {
+  const shown = value === '' ? '' : ` (${value})`;
+  return `${path}: ${reason}${shown}${remedy === '' ? '' : `: ${remedy}`}`;
+}

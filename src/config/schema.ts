@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The schema of {@link Config}: what can be said about each value alone. What depends on several
+ * (references, uniqueness, protections against algorithms) is in checks/.
+ */
+import type { z } from 'zod';
+import {
+  address,
+  boolean,
+  cpuList,
+  directory,
+  integer,
+  kernelName,
+  name,
+  network,
+  nonEmpty,
+  oneOf,
+  ownAddress,
+  pciAddress,
+  scalar,
+  vdev,
+} from './scalars.js';
+import { choiceByKey, choiceByWord, list, set, strict, table, wordOr } from './shapes.js';
+import type { Config } from './types.js';
+
+/** Longest names, bytes. Those of interfaces become TAP names (IFNAMSIZ 16 with NUL). */
+export const LONGEST = { instance: 12, interface: 15, entity: 32, netns: 64 } as const;
+/** Secured label tables: one per SP, the own one included. */
+export const MAX_SPS = 63;
+
+const entity = name(LONGEST.entity);
+const netns = name(LONGEST.netns);
+const encapsulation = oneOf('gre', 'ip');
+const protection = oneOf('encrypt', 'authenticate', 'tunnel', 'mpls');
+const algorithm = oneOf('aes-gcm-128', 'aes-gcm-256', 'aes-gmac-128', 'aes-gmac-256');
+/** RFC 3032 §2.1: 0..15 are reserved. */
+const label = integer(16, 1_048_575, 'a label');
+
+const instance = scalar<string>('a name', (value) => {
+  if (typeof value === 'string' && /^[a-z0-9][a-z0-9-]{0,11}$/.test(value)) return value;
+  return {
+    reason: 'not the name of an instance',
+    remedy: '1..12 characters a-z, 0-9, "-"; a letter or digit first',
+  };
+});
+
+const device = choiceByKey({
+  kernel: strict({
+    kernel: kernelName,
+    netns: netns.exactOptional(),
+    driver: oneOf('af_packet', 'af_xdp').exactOptional(),
+  }),
+  pci: strict({
+    pci: pciAddress,
+    options: nonEmpty('driver options', '"rx_desc=1024"').exactOptional(),
+  }),
+  vdev: strict({ vdev }),
+});
+
+const interfaceCommon = {
+  device,
+  vlan: integer(1, 4094, 'a VLAN id').exactOptional(),
+  addresses: list(ownAddress),
+  /** RFC 8200 §5 asks for 1280 at least; 9216 is what data room and NICs take. */
+  mtu: integer(1280, 9216, 'largest IP packet in bytes').exactOptional(),
+};
+const ceInterface = strict({ ...interfaceCommon, role: oneOf('ce'), vrf: entity });
+const coreInterface = strict({
+  ...interfaceCommon,
+  role: oneOf('core'),
+  mpls: oneOf('off', 'own-sp').exactOptional(),
+  // An empty list says the same as none, and is what a generated configuration may hold.
+  acceptClear: list(encapsulation).exactOptional(),
+});
+const anInterface = choiceByWord(
+  'role',
+  oneOf('ce', 'core'),
+  { ce: ceInterface, core: coreInterface },
+  (value) => (Object.hasOwn(value, 'vrf') ? 'ce' : 'core'),
+);
+
+const staticRoute = choiceByKey({
+  via: strict({
+    prefix: network,
+    via: address({ linkLocal: true }),
+    interface: name(LONGEST.interface).exactOptional(),
+  }),
+  tunnel: strict({ prefix: network, tunnel: entity, label }),
+  discard: strict({ prefix: network, discard: oneOf('silent', 'unreachable') }),
+});
+
+const labelFor = wordOr('vrf', '{ ce: ADDRESS }', strict({ ce: address() }));
+
+const exportRule = strict({
+  name: entity,
+  protections: set(protection),
+  toSps: set(entity).exactOptional(),
+  encapsulations: set(encapsulation).exactOptional(),
+  clearInsideOwnSp: boolean.exactOptional(),
+  prefixes: set(network).exactOptional(),
+  label,
+  labelFor: labelFor.exactOptional(),
+});
+
+const model = oneOf('pipe', 'uniform');
+const vrf = strict({
+  netns: netns.exactOptional(),
+  addresses: list(ownAddress).exactOptional(),
+  ttl: model.exactOptional(),
+  trafficClass: model.exactOptional(),
+  routes: list(staticRoute).exactOptional(),
+  exports: list(exportRule).exactOptional(),
+  importsFrom: list(entity).exactOptional(),
+});
+
+const dscp = scalar<'copy' | number>('"copy" or 0..63', (value) => {
+  if (value === 'copy') return value;
+  const bits = typeof value === 'number' && Number.isInteger(value) ? value : -1;
+  if (bits >= 0 && bits <= 63) return bits;
+  return { reason: 'no DSCP', remedy: '"copy" or a whole number 0..63' };
+});
+
+const tunnel = strict({
+  local: address(),
+  remote: address(),
+  protection: oneOf('encrypt', 'authenticate', 'tunnel'),
+  encapsulation,
+  dscp: dscp.exactOptional(),
+  ttl: integer(1, 255, 'TTL or hop limit').exactOptional(),
+  sa: entity.exactOptional(),
+});
+
+const replayWindow = scalar<number>('a replay window', (value) => {
+  if (typeof value === 'number' && value % 64 === 0 && value >= 64 && value <= 4096) return value;
+  return { reason: 'no replay window', remedy: 'packets: a multiple of 64, 64..4096' };
+});
+
+const manualSa = strict({
+  direction: oneOf('in', 'out'),
+  local: address(),
+  remote: address(),
+  encapsulation,
+  algorithm,
+  /** RFC 4303 §2.1: 1..255 are reserved, 0 never goes on the wire. */
+  spi: integer(256, 0xffff_ffff, 'an SPI'),
+  sp: entity.exactOptional(),
+  keyFile: directory(4095),
+  replayWindow: replayWindow.exactOptional(),
+});
+
+const worker = strict({
+  lcores: integer(1, 32, 'packet-path threads').exactOptional(),
+  memoryMb: integer(64, 1_048_576, 'memory in MB').exactOptional(),
+  hugepages: oneOf('auto', 'never', 'require').exactOptional(),
+  idle: oneOf('adaptive', 'poll').exactOptional(),
+  cpus: cpuList.exactOptional(),
+  eal: list(nonEmpty('an EAL argument', '"--log-level=7"')).exactOptional(),
+});
+
+/** Leaves room for "/control.sock" and the like in a socket's 108 bytes. */
+const socketDirectory = directory(80);
+
+/** Each part of the configuration, so that one broken part does not hide what is wrong with another. */
+export const configSchema = strict({
+  instance,
+  lab: strict({ manualSas: boolean.exactOptional() }).exactOptional(),
+  runtimeDirectory: socketDirectory.exactOptional(),
+  stateDirectory: directory(1024).exactOptional(),
+  segmentDirectory: directory(1024).exactOptional(),
+  worker: worker.exactOptional(),
+  ownSp: entity,
+  otherSps: list(entity).exactOptional(),
+  core: strict({ netns: netns.exactOptional(), tunnelAddresses: list(address()) }),
+  interfaces: table(anInterface),
+  vrfs: table(vrf).exactOptional(),
+  tunnels: table(tunnel).exactOptional(),
+  manualSas: table(manualSa).exactOptional(),
+});
+
+// The schema and the type of types.ts say the same: this fails to compile when they do not.
+type Plain<T> = T extends object ? { -readonly [K in keyof T]: Plain<T[K]> } : T;
+type Identity<A> = <T>() => T extends A ? 1 : 2;
+type Equal<A, B> = Identity<A> extends Identity<B> ? true : false;
+true satisfies Equal<Plain<z.output<typeof configSchema>>, Plain<Config>>;
