@@ -20,18 +20,13 @@ unsigned int sl_sa_key_bytes(uint8_t algorithm)
 
 bool sl_sa_algorithm_known(uint8_t algorithm) { return sl_sa_key_bytes(algorithm) != 0; }
 
-struct sl_sa_key *sl_sa_key_new(struct IMB_MGR *manager, const struct sl_sa_row *row)
+bool sl_sa_key_expand(struct sl_sa_key *key, struct IMB_MGR *manager, const struct sl_sa_row *row)
 {
 	unsigned int bytes = sl_sa_key_bytes(row->algorithm);
-	struct sl_sa_key *key;
 
 	if (bytes == 0)
-		return NULL;
-	key = aligned_alloc(_Alignof(struct sl_sa_key), sizeof(*key));
-	if (key == NULL)
-		return NULL;
+		return false;
 	memset(key, 0, sizeof(*key));
-
 	if (bytes == 16) {
 		IMB_AES128_GCM_PRE(manager, row->key, &key->gcm);
 		key->seal = manager->gcm128_enc;
@@ -44,6 +39,17 @@ struct sl_sa_key *sl_sa_key_new(struct IMB_MGR *manager, const struct sl_sa_row 
 	memcpy(key->salt, row->salt, SL_SALT_LEN);
 	key->authenticate_only =
 		row->algorithm == SL_ALG_AES_GMAC_128 || row->algorithm == SL_ALG_AES_GMAC_256;
+	return true;
+}
+
+struct sl_sa_key *sl_sa_key_new(struct IMB_MGR *manager, const struct sl_sa_row *row)
+{
+	struct sl_sa_key *key = aligned_alloc(_Alignof(struct sl_sa_key), sizeof(*key));
+
+	if (key != NULL && !sl_sa_key_expand(key, manager, row)) {
+		free(key);
+		key = NULL;
+	}
 	return key;
 }
 

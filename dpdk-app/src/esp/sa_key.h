@@ -32,6 +32,12 @@ struct sl_sa_key {
  */
 struct sl_sa_key *sl_sa_key_new(struct IMB_MGR *manager, const struct sl_sa_row *row);
 
+/*
+ * The same into memory of the caller's, 64-byte aligned: false, and nothing written, when the row's
+ * algorithm is none of enum sl_algorithm. The caller wipes it.
+ */
+bool sl_sa_key_expand(struct sl_sa_key *key, struct IMB_MGR *manager, const struct sl_sa_row *row);
+
 /* Wipe the key and give its memory back. NULL is allowed. No packet thread may still read it. */
 void sl_sa_key_free(struct sl_sa_key *key);
 

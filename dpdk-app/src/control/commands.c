@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each of the supervisor's commands does. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "control/control.h"
+#include "control/log.h"
+#include "control/privileges.h"
+
+/* A command under way, and what its reply will hold. */
+struct call {
+	struct sl_control *control;
+	const SlCommand *command;
+	struct sl_received *received;
+	struct sl_reply reply;
+	struct sl_hello_info hello;
+	uint32_t attached[SL_MAX_INTERFACES];
+};
+
+static int hello(struct call *call, struct sl_fault *fault)
+{
+	struct sl_control *control = call->control;
+	uint64_t epoch = control->segment.state->header.segment.epoch;
+	const Sealane__Worker__V1__Hello *in = call->command->hello;
+
+	if (in->protocol_version != SL_PROTOCOL_VERSION)
+		return sl_fail(fault, SL_FAULT_STATE, "run supervisor and worker of the same build",
+		               "the supervisor speaks protocol version %" PRIu32 ", this worker %u",
+		               in->protocol_version, SL_PROTOCOL_VERSION);
+	if (in->tables_epoch != epoch)
+		return sl_fail(fault, SL_FAULT_STATE, "shut this worker down and start another",
+		               "the supervisor's tables are not those this worker has attached");
+	control->server.greeted = true;
+	call->hello = (struct sl_hello_info){.epoch = epoch,
+	                                     .started = control->started,
+	                                     .ports = control->ports,
+	                                     .attached = call->attached};
+	for (uint32_t i = 1; i < SL_MAX_INTERFACES; i++)
+		if (control->kernel.interface[i].fd >= 0)
+			call->attached[call->hello.attached_count++] = i;
+	call->reply.hello = &call->hello;
+	return 0;
+}
+
+static bool same_port(const struct sl_port_info *port, const Sealane__Worker__V1__AddPort *in)
+{
+	return strcmp(port->name, in->name) == 0 && strcmp(port->devargs, in->devargs) == 0 &&
+	       port->mtu == in->mtu && port->promiscuous == (in->promiscuous != 0);
+}
+
+static int add_port(struct call *call, struct sl_fault *fault)
+{
+	struct sl_control *control = call->control;
+	const Sealane__Worker__V1__AddPort *in = call->command->add_port;
+	struct sl_port_info *port = &control->ports[in->port];
+	struct sl_port_request request = {.id = in->port,
+	                                  .name = in->name,
+	                                  .devargs = in->devargs,
+	                                  .netns = in->netns_descriptor ? call->received->fds[0]
+	                                                                : -1,
+	                                  .mtu = in->mtu,
+	                                  .promiscuous = in->promiscuous};
+	struct sl_port_limits limits = {.pool = control->worker->pool,
+	                                .max_mtu = control->options->max_mtu,
+	                                .pci = control->options->pci};
+	int result;
+
+	call->reply.port = port;
+	call->reply.port_id = in->port;
+	if (port->exists && same_port(port, in))
+		return 0;
+	if (port->exists)
+		return sl_fail(fault, SL_FAULT_ALREADY,
+		               "use another port id, or restart the worker",
+		               "port %" PRIu32 " exists with other attributes", in->port);
+	if (control->started)
+		return sl_fail(fault, SL_FAULT_STATE,
+		               "restart the worker: it gave up its privileges when it started",
+		               "port %s cannot be added after Start", in->name);
+	sl_control_offline(control);
+	result = sl_port_add(port, &request, &limits, fault);
+	sl_control_online(control);
+	if (result != 0)
+		return -1;
+	control->worker->ports[in->port].queue = 0;
+	control->worker->ports[in->port].dpdk_port = port->dpdk_port;
+	return 0;
+}
+
+static int attach_interface(struct call *call, struct sl_fault *fault)
+{
+	if (sl_kernel_path_attach(&call->control->kernel,
+	                          call->command->attach_interface->interface,
+	                          call->received->fds[0], fault) != 0)
+		return -1;
+	call->received->fds[0] = -1;
+	return 0;
+}
+
+static int detach_interface(struct call *call, struct sl_fault *fault)
+{
+	return sl_kernel_path_detach(&call->control->kernel,
+	                             call->command->detach_interface->interface, fault);
+}
+
+static int install_sas(struct call *call, struct sl_fault *fault)
+{
+	const Sealane__Worker__V1__InstallSas *in = call->command->install_sas;
+	struct sl_sa_store *sas = &call->control->sas;
+
+	for (size_t i = 0; i < in->n_outbound; i++)
+		if (sl_sa_install(sas, SL_OUT, in->outbound[i], fault) != 0)
+			return -1;
+	for (size_t i = 0; i < in->n_inbound; i++)
+		if (sl_sa_install(sas, SL_IN, in->inbound[i], fault) != 0)
+			return -1;
+	return 0;
+}
+
+static int reserve_labels(struct call *call, struct sl_fault *fault)
+{
+	struct sl_control *control = call->control;
+
+	if (sl_state_commit_labels(&control->segment, call->command->reserve_labels->labels,
+	                           fault) != 0)
+		return -1;
+	__atomic_store_n(&control->worker->labels_backed,
+	                 (uint32_t)control->segment.state->header.committed_labels,
+	                 __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int start(struct call *call, struct sl_fault *fault)
+{
+	struct sl_control *control = call->control;
+
+	if (control->started)
+		return 0;
+	control->thread.port_count = 0;
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists)
+			control->thread.port_ids[control->thread.port_count++] = id;
+	if (sl_privileges_drop(fault) != 0)
+		return -1;
+	if (sl_kernel_path_start(&control->kernel, fault) != 0)
+		return -1;
+	if (sl_packet_thread_launch(&control->thread) != 0)
+		return sl_fail(fault, SL_FAULT_INTERNAL, "restart the worker",
+		               "the packet thread does not start");
+	control->started = true;
+	sl_log(SL_LOG_INFO, "started: %" PRIu32 " ports, no privileges left",
+	       control->thread.port_count);
+	return 0;
+}
+
+static int dispatch(struct call *call, struct sl_fault *fault)
+{
+	switch (call->command->command_case) {
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_HELLO:
+		return hello(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SHUTDOWN:
+		call->control->stopping = true;
+		return 0;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_PORT:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ATTACH_INTERFACE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_DETACH_INTERFACE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_INSTALL_SAS:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START:
+		break;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__NOT_SET:
+	case _SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__CASE_IS_INT_SIZE:
+	default:
+		return sl_fail(fault, SL_FAULT_MALFORMED, "", "no command this worker knows");
+	}
+	/* Rows and descriptors belong to the tables that Hello compared. */
+	if (!call->control->server.greeted)
+		return sl_fail(fault, SL_FAULT_STATE, "send Hello first",
+		               "no Hello on this connection");
+	switch ((int)call->command->command_case) {
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_PORT:
+		return add_port(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ATTACH_INTERFACE:
+		return attach_interface(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_DETACH_INTERFACE:
+		return detach_interface(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_INSTALL_SAS:
+		return install_sas(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
+		return reserve_labels(call, fault);
+	default:
+		return start(call, fault);
+	}
+}
+
+static void send_reply(struct sl_control *control, const struct sl_reply *reply)
+{
+	struct sl_encoded encoded;
+	bool sent = false;
+
+	if (sl_encode_reply(&encoded, reply) == 0) {
+		sent = sl_server_send(&control->server, encoded.data, encoded.length);
+		sl_encoded_free(&encoded);
+	}
+	/* It would wait for this answer for ever; on a new connection it asks again. */
+	if (!sent) {
+		sl_log(SL_LOG_WARNING, "the supervisor does not take replies: disconnected");
+		sl_server_disconnect(&control->server);
+	}
+}
+
+void sl_control_command(struct sl_control *control, struct sl_received *received)
+{
+	struct call call = {.control = control, .received = received};
+	struct sl_fault fault = {.code = SL_FAULT_NONE};
+	SlCommand *command = NULL;
+	int result = -1;
+
+	if (received->cut)
+		(void)sl_fail(&fault, SL_FAULT_MALFORMED, "send less at a time",
+		              "a command is larger than %u bytes or has more than %u descriptors",
+		              SL_COMMAND_BYTES, SL_COMMAND_FDS);
+	else
+		command = sl_command_decode(received->data, received->length, received->fd_count,
+		                            &call.reply.id, &fault);
+	if (command != NULL) {
+		call.command = command;
+		result = dispatch(&call, &fault);
+	}
+	if (result != 0) {
+		call.reply.fault = &fault;
+		call.reply.port = NULL;
+		sl_log_fault(SL_LOG_WARNING, &fault);
+	}
+	send_reply(control, &call.reply);
+	if (command != NULL)
+		sl_command_free(command);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/kernel_path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "control/tap.h"
+
+void sl_kernel_path_init(struct sl_kernel_path *path, struct sl_worker *worker, uint64_t *drops,
+                         int epoll_fd, uint64_t event_tag)
+{
+	memset(path, 0, sizeof(*path));
+	path->worker = worker;
+	path->drops = drops;
+	path->epoll_fd = epoll_fd;
+	path->event_tag = event_tag;
+	for (uint32_t i = 0; i < SL_MAX_INTERFACES; i++)
+		path->interface[i].fd = -1;
+}
+
+void sl_kernel_path_close(struct sl_kernel_path *path)
+{
+	for (uint32_t i = 0; i < SL_MAX_INTERFACES; i++)
+		if (path->interface[i].fd >= 0)
+			close(path->interface[i].fd);
+}
+
+static int watch(struct sl_kernel_path *path, uint32_t interface, struct sl_fault *fault)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = path->event_tag | interface};
+
+	if (epoll_ctl(path->epoll_fd, EPOLL_CTL_ADD, path->interface[interface].fd, &event) == 0)
+		return 0;
+	return sl_fail(fault, SL_FAULT_INTERNAL, "",
+	               "cannot watch the TAP of interface %" PRIu32 ": %s", interface,
+	               strerror(errno));
+}
+
+int sl_kernel_path_start(struct sl_kernel_path *path, struct sl_fault *fault)
+{
+	path->reading = true;
+	for (uint32_t i = 0; i < SL_MAX_INTERFACES; i++)
+		if (path->interface[i].fd >= 0 && watch(path, i, fault) != 0)
+			return -1;
+	return 0;
+}
+
+static void map_vlan(struct sl_kernel_path *path, const struct sl_attachment *attachment,
+                     uint32_t interface)
+{
+	if (attachment->port != 0)
+		__atomic_store_n(
+			&path->worker->ports[attachment->port].interface_by_vlan[attachment->vlan],
+			interface, __ATOMIC_RELEASE);
+}
+
+static void release(struct sl_kernel_path *path, uint32_t interface)
+{
+	struct sl_attachment *attachment = &path->interface[interface];
+
+	if (attachment->fd < 0)
+		return;
+	map_vlan(path, attachment, 0);
+	/* Closing is not enough: the supervisor may hold the same open file. */
+	if (path->reading)
+		(void)epoll_ctl(path->epoll_fd, EPOLL_CTL_DEL, attachment->fd, NULL);
+	close(attachment->fd);
+	*attachment = (struct sl_attachment){.fd = -1};
+}
+
+/* What the row says about where the interface is. */
+static int locate(const struct sl_kernel_path *path, uint32_t interface,
+                  const struct sl_interface_row *row, struct sl_fault *fault)
+{
+	uint32_t taken;
+
+	if (row->role == SL_ROLE_HOST)
+		return 0;
+	if (row->port == 0 || row->port >= SL_MAX_PORTS ||
+	    path->worker->ports[row->port].dpdk_port == RTE_MAX_ETHPORTS)
+		return sl_fail(fault, SL_FAULT_NOT_FOUND, "add the port first",
+		               "interface %" PRIu32 " is on port %" PRIu32 ", which does not exist",
+		               interface, row->port);
+	if (row->vlan >= 4095)
+		return sl_fail(fault, SL_FAULT_MALFORMED, "use a VLAN of 0..4094",
+		               "interface %" PRIu32 " has VLAN %u", interface, row->vlan);
+	taken = __atomic_load_n(&path->worker->ports[row->port].interface_by_vlan[row->vlan],
+	                        __ATOMIC_RELAXED);
+	if (taken != 0 && taken != interface)
+		return sl_fail(fault, SL_FAULT_ALREADY, "detach that interface first",
+		               "port %" PRIu32 " VLAN %u is interface %" PRIu32 " already",
+		               row->port, row->vlan, taken);
+	return 0;
+}
+
+int sl_kernel_path_attach(struct sl_kernel_path *path, uint32_t interface, int fd,
+                          struct sl_fault *fault)
+{
+	const struct sl_interface_row *row;
+	struct sl_attachment fresh = {.fd = fd};
+
+	row = &path->worker->tables->interface[interface & (SL_MAX_INTERFACES - 1)];
+	if (interface == 0 || interface >= SL_MAX_INTERFACES ||
+	    __atomic_load_n(&row->state, __ATOMIC_ACQUIRE) != SL_ROW_LIVE)
+		return sl_fail(fault, SL_FAULT_NOT_FOUND, "write the row first",
+		               "interface row %" PRIu32 " is not live", interface);
+	if (locate(path, interface, row, fault) != 0 ||
+	    sl_tap_check(fd, row->role == SL_ROLE_HOST, fault) != 0)
+		return -1;
+	if (row->role != SL_ROLE_HOST) {
+		fresh.port = row->port;
+		fresh.vlan = row->vlan;
+	}
+	release(path, interface);
+	path->interface[interface] = fresh;
+	if (path->reading && watch(path, interface, fault) != 0) {
+		path->interface[interface].fd = -1;
+		return -1;
+	}
+	map_vlan(path, &fresh, interface);
+	return 0;
+}
+
+int sl_kernel_path_detach(struct sl_kernel_path *path, uint32_t interface, struct sl_fault *fault)
+{
+	if (interface == 0 || interface >= SL_MAX_INTERFACES || path->interface[interface].fd < 0)
+		return sl_fail(fault, SL_FAULT_NOT_FOUND, "attach it first",
+		               "interface %" PRIu32 " is not attached", interface);
+	release(path, interface);
+	return 0;
+}
+
+static void count(struct sl_kernel_path *path, enum sl_drop_reason reason, uint32_t packets)
+{
+	/* One writer; relaxed, so that the supervisor reads whole words. */
+	__atomic_store_n(&path->drops[reason], path->drops[reason] + packets, __ATOMIC_RELAXED);
+}
+
+/* Read up to `want` frames. *lost: the device is gone. */
+static uint32_t read_batch(struct sl_kernel_path *path, uint32_t interface,
+                           struct rte_mbuf **frames, uint32_t want, bool *lost)
+{
+	uint32_t got = 0;
+
+	for (uint32_t attempt = 0; attempt < want; attempt++) {
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path->worker->pool);
+		enum sl_tap_read result;
+
+		if (mbuf == NULL) { /* the kernel keeps the rest; the ports come first */
+			count(path, SL_DROP_no_mbuf, 1);
+			break;
+		}
+		result = sl_tap_read(path->interface[interface].fd, mbuf);
+		if (result == SL_TAP_GOT) {
+			memset(sl_packet(mbuf), 0, sizeof(struct sl_packet));
+			sl_packet(mbuf)->interface = interface;
+			sl_packet(mbuf)->from_host = path->interface[interface].port == 0;
+			frames[got++] = mbuf;
+			continue;
+		}
+		rte_pktmbuf_free(mbuf);
+		if (result == SL_TAP_LONG) {
+			count(path, SL_DROP_inject_malformed, 1);
+			continue;
+		}
+		*lost = result == SL_TAP_BROKEN;
+		break;
+	}
+	return got;
+}
+
+uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface)
+{
+	struct rte_mbuf *frames[SL_INJECT_BATCH];
+	bool lost = false;
+	uint32_t got, sent;
+
+	if (interface >= SL_MAX_INTERFACES || path->interface[interface].fd < 0)
+		return 0;
+	got = read_batch(path, interface, frames, SL_INJECT_BATCH, &lost);
+	sent = rte_ring_sp_enqueue_burst(path->worker->inject, (void **)frames, got, NULL);
+	if (sent < got) {
+		count(path, SL_DROP_inject_full, got - sent);
+		rte_pktmbuf_free_bulk(frames + sent, got - sent);
+	}
+	if (lost) {
+		release(path, interface);
+		path->on_lost(path->context, interface);
+	}
+	return got;
+}
+
+/* Frame or packet: to the descriptor of the interface noted. */
+static void deliver(struct sl_kernel_path *path, const struct rte_mbuf *mbuf,
+                    const struct sl_packet *packet, bool is_host)
+{
+	const struct sl_attachment *to = &path->interface[packet->interface % SL_MAX_INTERFACES];
+	uint16_t offset = is_host ? packet->l3_offset : 0;
+
+	if (to->fd < 0 || (to->port == 0) != is_host || !sl_tap_write(to->fd, mbuf, offset))
+		count(path, SL_DROP_punt_tap, 1);
+}
+
+static void resolve(struct sl_kernel_path *path, const struct sl_packet *packet, uint64_t now_ns)
+{
+	if (packet->family != 4 && packet->family != 6)
+		return;
+	if (sl_resolve_allowed(&path->resolve, packet->interface, packet->family, packet->address,
+	                       now_ns))
+		(void)path->on_resolve(path->context, packet->interface, packet->address,
+		                       packet->family == 4 ? 4 : 16);
+}
+
+uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
+{
+	struct rte_mbuf *mbufs[SL_PUNT_BATCH];
+	uint32_t n;
+
+	if (rte_ring_empty(path->worker->punt))
+		return 0;
+	n = rte_ring_sc_dequeue_burst(path->worker->punt, (void **)mbufs, SL_PUNT_BATCH, NULL);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sl_packet *packet = sl_packet(mbufs[i]);
+
+		switch (packet->punt) {
+		case SL_PUNT_FRAME:
+		case SL_PUNT_PACKET:
+			deliver(path, mbufs[i], packet, packet->punt == SL_PUNT_PACKET);
+			break;
+		case SL_PUNT_RESOLVE:
+			resolve(path, packet, now_ns);
+			break;
+		default:
+			count(path, SL_DROP_punt_tap, 1);
+			break;
+		}
+	}
+	rte_pktmbuf_free_bulk(mbufs, n);
+	return n;
+}

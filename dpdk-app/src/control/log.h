@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker's log: a file, or a datagram socket ("unixgram:PATH"), never a pipe: a pipe to a dead
+ * parent would kill the worker. One line is one write(2), so threads need no lock. The packet path
+ * never logs. Key material never comes here.
+ */
+#ifndef SEALANE_CONTROL_LOG_H
+#define SEALANE_CONTROL_LOG_H
+
+#include <stddef.h>
+
+#include "control/fault.h"
+
+enum sl_log_level { SL_LOG_ERROR, SL_LOG_WARNING, SL_LOG_INFO };
+
+/*
+ * Open the log and send DPDK's messages there too. Until sl_log_detach_stderr(), lines of level error
+ * are also written to standard error, so that whoever started the worker sees why it refused.
+ * Returns 0, or -1 with `fault`.
+ */
+int sl_log_open(const char *target, struct sl_fault *fault);
+
+/* Standard input, output and error no longer lead to the parent: start-up is over. */
+void sl_log_detach_stderr(void);
+
+/* "2026-01-31T12:00:00.123Z level message", cut at about 1000 bytes. */
+void sl_log(enum sl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Log what happened and what to do. */
+void sl_log_fault(enum sl_log_level level, const struct sl_fault *fault);
+
+/*
+ * The last line DPDK wrote since sl_log_forget_dpdk(), "" when none: its drivers return -1 and say why
+ * only in their log. Control thread only.
+ */
+const char *sl_log_last_dpdk(void);
+void sl_log_forget_dpdk(void);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/packet_thread.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_pause.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Empty rounds before each step of the ladder: poll, then pause, then sleep longer and longer. */
+#define SL_POLL_ROUNDS 32u
+#define SL_PAUSE_ROUNDS 256u
+#define SL_PAUSES 16u
+#define SL_FIRST_SLEEP_NS 50000u
+#define SL_LONGEST_SLEEP_NS 1000000u
+#define SL_HEARTBEATS_PER_SEC 1000u
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * From offline: whoever frees must either see this thread online, or this thread must see what was
+ * unpublished; hence the full fence between the store and the reads that follow.
+ */
+static void go_online(struct sl_worker *w)
+{
+	uint64_t now = __atomic_load_n(&w->tables->header.reclaim_epoch, __ATOMIC_ACQUIRE);
+
+	__atomic_store_n(&w->block->epoch, now, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Between rounds: everything read in the last round has been let go of. */
+static void stay_online(struct sl_worker *w)
+{
+	uint64_t now = __atomic_load_n(&w->tables->header.reclaim_epoch, __ATOMIC_ACQUIRE);
+
+	if (now != w->block->epoch)
+		__atomic_store_n(&w->block->epoch, now, __ATOMIC_RELEASE);
+}
+
+static void go_offline(struct sl_worker *w)
+{
+	__atomic_store_n(&w->block->epoch, 0, __ATOMIC_RELEASE);
+}
+
+/* One poll of everything. Returns the number of packets found. */
+static uint32_t round_once(struct sl_packet_thread *thread)
+{
+	struct sl_worker *w = thread->worker;
+	struct rte_mbuf *frames[SL_BURST];
+	uint32_t found = 0;
+
+	w->now_tsc = rte_rdtsc();
+	for (uint32_t i = 0; i < thread->port_count; i++) {
+		uint32_t id = thread->port_ids[i];
+		uint16_t n = rte_eth_rx_burst(w->ports[id].dpdk_port, w->ports[id].queue, frames,
+		                              SL_BURST);
+
+		if (n > 0)
+			sl_pipeline_receive(w, id, frames, n);
+		found += n;
+	}
+	if (!rte_ring_empty(w->inject)) {
+		uint16_t n = (uint16_t)rte_ring_sc_dequeue_burst(w->inject, (void **)frames,
+		                                                 SL_BURST, NULL);
+
+		sl_pipeline_inject(w, frames, n);
+		found += n;
+	}
+	if (found > 0)
+		sl_pipeline_flush(w);
+	return found;
+}
+
+/* What to do after the `empty`th round in a row without a packet. */
+static void idle(struct sl_packet_thread *thread, uint32_t empty)
+{
+	struct sl_worker *w = thread->worker;
+	struct timespec time = {.tv_sec = 0};
+	uint32_t sleep_ns = SL_LONGEST_SLEEP_NS;
+
+	if (empty < SL_POLL_ROUNDS)
+		return;
+	if (thread->idle_poll || empty < SL_PAUSE_ROUNDS) {
+		for (uint32_t i = 0; i < SL_PAUSES; i++)
+			rte_pause();
+		return;
+	}
+	if (empty - SL_PAUSE_ROUNDS < 16)
+		sleep_ns = RTE_MIN(SL_FIRST_SLEEP_NS << (empty - SL_PAUSE_ROUNDS) / 3,
+		                   SL_LONGEST_SLEEP_NS);
+	time.tv_nsec = (long)sleep_ns;
+	go_offline(w);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+	w->block->sleeps++;
+	go_online(w);
+}
+
+static int packet_loop(void *context)
+{
+	struct sl_packet_thread *thread = context;
+	struct sl_worker *w = thread->worker;
+	const uint64_t heartbeat_tsc = rte_get_tsc_hz() / SL_HEARTBEATS_PER_SEC;
+	uint64_t next_heartbeat = 0;
+	uint32_t empty = 0;
+
+	w->block->tid = (uint32_t)gettid();
+	go_online(w);
+	__atomic_store_n(&w->block->running, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&thread->stop, __ATOMIC_ACQUIRE) == 0) {
+		stay_online(w);
+		/* Released, so that whoever sees this round begun knows the last one's reads are over. */
+		__atomic_store_n(&w->block->rounds, w->block->rounds + 1, __ATOMIC_RELEASE);
+		if (round_once(thread) > 0) {
+			w->block->busy_rounds++;
+			empty = 0;
+		} else if (empty < UINT32_MAX) {
+			empty++;
+		}
+		if (w->now_tsc >= next_heartbeat) {
+			w->block->heartbeat_ns = monotonic_ns();
+			next_heartbeat = w->now_tsc + heartbeat_tsc;
+		}
+		if (empty > 0)
+			idle(thread, empty);
+	}
+	sl_pipeline_flush(w);
+	go_offline(w);
+	__atomic_store_n(&w->block->running, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int sl_packet_thread_launch(struct sl_packet_thread *thread)
+{
+	__atomic_store_n(&thread->stop, 0, __ATOMIC_RELEASE);
+	if (rte_eal_remote_launch(packet_loop, thread, thread->lcore) != 0)
+		return -1;
+	thread->launched = true;
+	return 0;
+}
+
+void sl_packet_thread_stop(struct sl_packet_thread *thread)
+{
+	if (!thread->launched)
+		return;
+	__atomic_store_n(&thread->stop, 1, __ATOMIC_RELEASE);
+	(void)rte_eal_wait_lcore(thread->lcore);
+	thread->launched = false;
+}
+
+int sl_packet_thread_quiesce(void *context)
+{
+	struct sl_packet_thread *thread = context;
+	const struct sl_lcore_block *block = thread->worker->block;
+	struct timespec pause = {.tv_nsec = 20000};
+	uint64_t deadline = monotonic_ns() + 1000000000u, first;
+
+	if (!thread->launched)
+		return 0;
+	/* Pairs with the fence in go_online(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	first = __atomic_load_n(&block->rounds, __ATOMIC_ACQUIRE);
+	/*
+	 * The round after `first` may have loaded a pointer before its own count became visible; so two
+	 * have to begin.
+	 */
+	while (__atomic_load_n(&block->epoch, __ATOMIC_ACQUIRE) != 0 &&
+	       __atomic_load_n(&block->rounds, __ATOMIC_ACQUIRE) < first + 2) {
+		if (monotonic_ns() > deadline)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One queue of a TAP (Ethernet frames) or TUN (IP packets) device that the supervisor made, as this
+ * process holds it. The kernel's side of an interface.
+ */
+#ifndef SEALANE_CONTROL_TAP_H
+#define SEALANE_CONTROL_TAP_H
+
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/fault.h"
+
+/*
+ * Check that `fd` is a queue of a TUN/TAP device of the right kind without packet information or
+ * virtio headers, and make it non-blocking. 0, or -1 with `fault` (SL_FAULT_MALFORMED).
+ */
+int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault);
+
+enum sl_tap_read {
+	SL_TAP_GOT,    /* one frame or packet is in the mbuf */
+	SL_TAP_EMPTY,  /* nothing there now */
+	SL_TAP_LONG,   /* larger than the mbuf: gone, to be counted */
+	SL_TAP_BROKEN, /* the device is gone */
+};
+
+/* Read one frame or packet into an empty mbuf. */
+enum sl_tap_read sl_tap_read(int fd, struct rte_mbuf *mbuf);
+
+/* Write the mbuf's bytes from `offset` on. False: the kernel refused them. */
+bool sl_tap_write(int fd, const struct rte_mbuf *mbuf, uint16_t offset);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ports/port.h"
+
+#include <errno.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/log.h"
+#include "ports/kernel_device.h"
+#include "ports/netns.h"
+#include "ports/pci.h"
+
+#define SL_RX_DESCRIPTORS 512u
+#define SL_TX_DESCRIPTORS 512u
+
+/* Everything one attempt needs, for the function called inside the namespace. */
+struct attempt {
+	struct sl_port_info *port;
+	const struct sl_port_request *request;
+	const struct sl_port_limits *limits;
+	struct sl_devargs devargs;
+	char probed[SL_DEVARGS_LEN + 64];
+};
+
+/* DPDK's drivers often return -1 and give the reason only in their log. */
+static int fail(const struct attempt *a, int error, const char *what, struct sl_fault *fault)
+{
+	enum sl_fault_code code = sl_fault_of_errno(error);
+	const char *why = sl_log_last_dpdk();
+	const char *remedy = "see the worker's log";
+
+	if (code == SL_FAULT_NO_PRIVILEGE)
+		remedy = "run as root; for vfio, give the user the /dev/vfio group";
+	else if (code == SL_FAULT_NO_MEMORY)
+		remedy = "start the worker with more --memory-mb, or make more hugepages";
+	else if (code == SL_FAULT_DEVICE_BUSY)
+		remedy = "stop the other process that uses the device";
+	return sl_fail(fault, code, remedy, "port %s (%s): %s failed: %s", a->request->name,
+	               a->devargs.name, what, why[0] != '\0' ? why : strerror(error));
+}
+
+static bool is_kernel_device(const struct sl_devargs *devargs)
+{
+	return devargs->kind == SL_DEVICE_AF_PACKET || devargs->kind == SL_DEVICE_AF_XDP;
+}
+
+/* Largest MTU the generic layer accepts: AF_PACKET reports a frame size that has nothing to do with it. */
+static uint16_t rx_mtu(const struct attempt *a, const struct rte_eth_dev_info *info)
+{
+	unsigned int mtu = a->request->mtu;
+
+	if (is_kernel_device(&a->devargs) || mtu > info->max_mtu)
+		mtu = RTE_MIN(RTE_MIN((unsigned int)RTE_ETHER_MTU, (unsigned int)info->max_mtu),
+		              mtu);
+	return (uint16_t)mtu;
+}
+
+static int configure(struct attempt *a, struct sl_fault *fault)
+{
+	uint16_t id = a->port->dpdk_port, rx = SL_RX_DESCRIPTORS, tx = SL_TX_DESCRIPTORS;
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf;
+	int error = rte_eth_dev_info_get(id, &info);
+
+	if (error != 0)
+		return fail(a, -error, "reading its abilities", fault);
+	if (info.max_mtu != 0 && !is_kernel_device(&a->devargs) && a->request->mtu > info.max_mtu)
+		return sl_fail(fault, SL_FAULT_MALFORMED, "choose a smaller MTU",
+		               "port %s (%s): MTU %u is above the device's %u", a->request->name,
+		               a->devargs.name, a->request->mtu, info.max_mtu);
+	/* No offload: tags stay in the frame, checksums are checked in software, one segment a frame. */
+	memset(&conf, 0, sizeof(conf));
+	conf.rxmode.mtu = rx_mtu(a, &info);
+	error = rte_eth_dev_configure(id, 1, 1, &conf);
+	if (error != 0)
+		return fail(a, -error, "configuring", fault);
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
+	if (error == 0)
+		error = rte_eth_rx_queue_setup(id, 0, rx, rte_socket_id(), NULL, a->limits->pool);
+	if (error == 0)
+		error = rte_eth_tx_queue_setup(id, 0, tx, rte_socket_id(), NULL);
+	if (error != 0)
+		return fail(a, -error, "setting its queues up", fault);
+	return 0;
+}
+
+/* What the driver cannot do is no error: the frames then come anyway, or the supervisor sees to it. */
+static int start(struct attempt *a, struct sl_fault *fault)
+{
+	uint16_t id = a->port->dpdk_port;
+	struct rte_ether_addr mac;
+	struct rte_eth_link link = {0};
+	int error;
+
+	if (is_kernel_device(&a->devargs) &&
+	    sl_kernel_device_prepare(a->devargs.iface, a->request->mtu, a->request->promiscuous,
+	                             fault) != 0)
+		return -1;
+	error = rte_eth_dev_start(id);
+	if (error != 0)
+		return fail(a, -error, "starting", fault);
+	if (!is_kernel_device(&a->devargs)) {
+		error = a->request->promiscuous ? rte_eth_promiscuous_enable(id)
+		                                : rte_eth_allmulticast_enable(id);
+		if (error != 0 && error != -ENOTSUP)
+			return fail(a, -error, "setting its receive filter", fault);
+	}
+	if (rte_eth_macaddr_get(id, &mac) == 0)
+		memcpy(a->port->mac, mac.addr_bytes, sizeof(a->port->mac));
+	(void)rte_eth_link_get_nowait(id, &link);
+	a->port->link_up = link.link_status == RTE_ETH_LINK_UP;
+	return 0;
+}
+
+static int probe(struct attempt *a, struct sl_fault *fault)
+{
+	int error;
+
+	sl_af_packet_socket_link();
+	sl_log_forget_dpdk();
+	error = rte_dev_probe(a->probed);
+	if (error != 0)
+		return fail(a, error < -1 ? -error : rte_errno, "probing", fault);
+	error = rte_eth_dev_get_port_by_name(a->devargs.name, &a->port->dpdk_port);
+	if (error != 0)
+		return sl_fail(fault, SL_FAULT_DEVICE_UNKNOWN,
+		               "use a network device that this DPDK has a driver for",
+		               "port %s (%s): DPDK made no Ethernet port of it", a->request->name,
+		               a->devargs.name);
+	return 0;
+}
+
+/* Undo what part of an attempt was done. */
+static void discard(struct sl_port_info *port)
+{
+	struct rte_eth_dev_info info;
+
+	if (port->dpdk_port != RTE_MAX_ETHPORTS) {
+		bool known = rte_eth_dev_info_get(port->dpdk_port, &info) == 0;
+
+		(void)rte_eth_dev_stop(port->dpdk_port);
+		(void)rte_eth_dev_close(port->dpdk_port);
+		if (known && info.device != NULL)
+			(void)rte_dev_remove(info.device);
+	}
+	if (port->claim >= 0)
+		close(port->claim);
+	*port = (struct sl_port_info){.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
+}
+
+/* Inside the namespace. */
+static int make(void *context, struct sl_fault *fault)
+{
+	struct attempt *a = context;
+
+	if (is_kernel_device(&a->devargs)) {
+		a->port->claim = sl_kernel_device_claim(a->devargs.iface, fault);
+		if (a->port->claim < 0)
+			return -1;
+	}
+	if (probe(a, fault) != 0 || configure(a, fault) != 0 || start(a, fault) != 0) {
+		discard(a->port);
+		return -1;
+	}
+	return 0;
+}
+
+static int check(struct attempt *a, struct sl_fault *fault)
+{
+	if (sl_devargs_parse(a->request->devargs, &a->devargs, fault) != 0 ||
+	    sl_devargs_complete(a->request->devargs, &a->devargs, a->request->mtu, a->probed,
+	                        sizeof(a->probed), fault) != 0)
+		return -1;
+	if (a->request->mtu > a->limits->max_mtu)
+		return sl_fail(fault, SL_FAULT_NO_MEMORY,
+		               "start the worker with a larger --max-mtu",
+		               "port %s: MTU %u is above the %u the packet buffers are made for",
+		               a->request->name, a->request->mtu, a->limits->max_mtu);
+	if (a->devargs.kind != SL_DEVICE_PCI)
+		return 0;
+	if (!a->limits->pci)
+		return sl_fail(fault, SL_FAULT_STATE, "start the worker with --pci",
+		               "port %s is a PCI device, and this worker does not scan the PCI bus",
+		               a->request->name);
+	return sl_pci_check("/sys", a->devargs.name, fault);
+}
+
+int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request,
+                const struct sl_port_limits *limits, struct sl_fault *fault)
+{
+	struct attempt a = {.port = port, .request = request, .limits = limits};
+	struct rte_eth_dev_info info;
+
+	if (check(&a, fault) != 0)
+		return -1;
+	*port = (struct sl_port_info){.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
+	if (sl_with_netns(request->netns, make, &a, fault) != 0)
+		return -1;
+	if (rte_eth_dev_info_get(port->dpdk_port, &info) == 0 && info.driver_name != NULL)
+		(void)snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
+	(void)snprintf(port->name, sizeof(port->name), "%s", request->name);
+	(void)snprintf(port->devargs, sizeof(port->devargs), "%s", request->devargs);
+	port->mtu = request->mtu;
+	port->promiscuous = request->promiscuous;
+	port->exists = true;
+	/* Not the device arguments: memif's hold a secret. */
+	sl_log(SL_LOG_INFO, "port %u %s: %s %s, link %s", request->id, port->name, a.devargs.name,
+	       a.devargs.iface, port->link_up ? "up" : "down");
+	return 0;
+}
+
+void sl_port_remove(struct sl_port_info *port)
+{
+	if (port->exists)
+		discard(port);
+}
+
+bool sl_port_link_changed(struct sl_port_info *port)
+{
+	struct rte_eth_link link = {0};
+	bool up;
+
+	if (rte_eth_link_get_nowait(port->dpdk_port, &link) != 0)
+		return false;
+	up = link.link_status == RTE_ETH_LINK_UP;
+	if (up == port->link_up)
+		return false;
+	port->link_up = up;
+	return true;
+}
