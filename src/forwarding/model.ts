@@ -4,11 +4,10 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
+import { DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
-
-export const DEFAULT_MTU = 1500;
 
 export interface InterfaceModel {
   readonly name: string;
@@ -84,13 +83,6 @@ export const hostInterfaceName = (vrf: string): string => `host/${vrf}`;
 export const saRowName = (name: string, spi: number): string =>
   `${name}@${spi.toString(16).padStart(8, '0')}`;
 
-/** Interfaces with an equal device share the port of this name. */
-export function portName(device: config.Device): string {
-  if ('kernel' in device) return `kernel/${device.netns ?? ''}/${device.kernel}`;
-  if ('pci' in device) return `pci/${device.pci}`;
-  return `vdev/${device.vdev.split(',')[0] ?? ''}`;
-}
-
 /** Collects what does not parse. */
 class Reader {
   readonly problems: string[] = [];
@@ -118,7 +110,7 @@ function interfaceModel(read: Reader, name: string, from: config.Interface): Int
     name,
     role: from.role,
     vrf: from.role === 'ce' ? from.vrf : CORE_VRF,
-    port: portName(from.device),
+    port: deviceKey(from.device),
     vlan: from.vlan ?? 0,
     mtu: from.mtu ?? DEFAULT_MTU,
     addresses: read.prefixes(`interfaces.${name}.addresses`, from.addresses),
@@ -133,7 +125,7 @@ function portModels(
 ): ReadonlyMap<string, PortModel> {
   const ports = new Map<string, PortModel>();
   for (const { device, mtu = DEFAULT_MTU } of Object.values(configured)) {
-    const name = portName(device);
+    const name = deviceKey(device);
     const known = ports.get(name);
     ports.set(name, { name, device, mtu: Math.max(mtu, known?.mtu ?? 0) });
   }
@@ -208,7 +200,7 @@ function tunnelModel(
     protection: from.protection,
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
-    ttl: from.ttl ?? 64,
+    ttl: from.ttl ?? DEFAULT_TUNNEL_TTL,
     sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
   };
 }

@@ -7,9 +7,9 @@
  *   local/VRF             other own addresses              discard/VRF/HOW     discard routes
  *   ce/VRF/INTERFACE/ADDRESS   a neighbour                 tunnel/NAME         a tunnel
  */
+import { DEFAULT_MTU } from '../config/defaults.js';
 import { formatAddress } from '../lib/ip.js';
 import {
-  DEFAULT_MTU,
   gatewayOf,
   type ForwardingModel,
   type GatewayModel,

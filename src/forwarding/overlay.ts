@@ -100,7 +100,7 @@ function tunnelPath(
   facts: Facts,
   known: Neighbours,
   tunnel: TunnelModel,
-): string | { out: InterfaceModel; source: Uint8Array; mac: Uint8Array } {
+): string | { out: InterfaceModel; source: Uint8Array; mac: Uint8Array; via: Uint8Array } {
   const route = facts.coreRoutes.get(tunnel.name);
   const remote = formatAddress(tunnel.remote);
   if (route === undefined) return `route to ${remote} not looked up yet`;
@@ -116,7 +116,7 @@ function tunnelPath(
   if (tunnel.sa !== undefined && !facts.readySas.has(tunnel.sa.row)) {
     return `SA ${tunnel.sa.row} is not installed`;
   }
-  return { out, source, mac };
+  return { out, source, mac, via: route.nextHop };
 }
 
 function tunnelNexthop(
@@ -145,7 +145,7 @@ function tunnelNexthop(
       ...(spi === undefined ? {} : { spi }),
     },
   };
-  return { name, version };
+  return { name, version, via: path.via };
 }
 
 /** Whether a host route of this neighbour belongs to the interface: on-link and not ourselves. */

@@ -157,8 +157,9 @@ export class Reconciler {
       }
     }
     for (const name of before?.nexthops.keys() ?? []) {
-      if (!overlay.nexthops.has(name) && !rows.nexthops.has(name))
-        {this.#removeNexthop(name, changes);}
+      if (!overlay.nexthops.has(name) && !rows.nexthops.has(name)) {
+        this.#removeNexthop(name, changes);
+      }
     }
   }
 
@@ -270,8 +271,9 @@ export class Reconciler {
       changes.labels++;
     }
     for (const name of [...this.#mirror.nexthops.keys()]) {
-      if (!rows.nexthops.has(name) && !overlay.nexthops.has(name))
-        {this.#removeNexthop(name, changes);}
+      if (!rows.nexthops.has(name) && !overlay.nexthops.has(name)) {
+        this.#removeNexthop(name, changes);
+      }
     }
   }
 

@@ -64,6 +64,8 @@ export interface DesiredNexthop {
   readonly name: string;
   readonly version: DesiredVersion | undefined;
   readonly why?: string;
+  /** Of a tunnel: the neighbour in the core it leaves to. For people. */
+  readonly via?: Uint8Array;
 }
 
 export interface DesiredLabel {

@@ -9,6 +9,7 @@
  * before the step it allows: `reserved` before the SA row is written, `used` before anything may
  * refer to that row. A supervisor killed in between leaves a key that has encrypted nothing.
  */
+import { isRecord } from './state-file.js';
 
 export interface LedgerEntry {
   /** Segment epoch, hex. */
@@ -51,12 +52,11 @@ export function record(
 
 /** A ledger read from disk; undefined when it is none. */
 export function checkLedger(value: unknown): Ledger | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const ledger: Record<string, LedgerEntry> = {};
   for (const [digest, entry] of Object.entries(value)) {
-    if (typeof entry !== 'object' || entry === null) return undefined;
-    const fields = new Map<string, unknown>(Object.entries(entry));
-    const [epoch, sa, used] = ['epoch', 'sa', 'used'].map((name) => fields.get(name));
+    if (!isRecord(entry)) return undefined;
+    const { epoch, sa, used } = entry;
     if (typeof epoch !== 'string' || typeof sa !== 'string' || typeof used !== 'boolean') {
       return undefined;
     }

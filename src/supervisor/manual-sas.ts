@@ -8,6 +8,7 @@
  *   retire    removes rows that are not wanted
  */
 import { createHash } from 'node:crypto';
+import { DEFAULT_REPLAY_WINDOW } from '../config/defaults.js';
 import type { Config, ManualSa } from '../config/types.js';
 import type { LiveSa, SaRow, Tables } from '../forwarding/addon/api.js';
 import { saRowName } from '../forwarding/model.js';
@@ -17,7 +18,6 @@ import { OWN_SP_TABLE, type SpTables } from '../vpn/sp-tables.js';
 import { oneLine, SupervisorError } from './errors.js';
 import { judgeKey, record, type Ledger } from './key-ledger.js';
 
-const DEFAULT_REPLAY_WINDOW = 1024;
 const REMEDY = 'make new key files with `sealane lab keygen`, one per direction, on both PEs';
 
 type Direction = 'in' | 'out';
@@ -160,8 +160,9 @@ export class ManualSas {
         }
         if (twin !== undefined) throw sharedKey(name, twin);
         if (!verdict.ok) throw new SupervisorError('KEY', `SA ${name}: ${verdict.reason}`, REMEDY);
-        if (verdict.action === 'add' && live !== undefined)
-          {replace.push({ direction, id: live.id });}
+        if (verdict.action === 'add' && live !== undefined) {
+          replace.push({ direction, id: live.id });
+        }
       }
     } catch (error) {
       wipe({ add });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where the files of an instance are. */
+import { runtimeDirectory, segmentDirectory, stateDirectory } from '../config/defaults.js';
 import type { Config } from '../config/types.js';
 
 export interface InstancePaths {
@@ -20,22 +21,20 @@ export interface InstancePaths {
   readonly spTables: string;
 }
 
-export function instancePaths(
-  config: Pick<Config, 'instance' | 'runtimeDirectory' | 'stateDirectory' | 'segmentDirectory'>,
-): InstancePaths {
-  const runtime = config.runtimeDirectory ?? `/run/sealane/${config.instance}`;
-  const stateDirectory = config.stateDirectory ?? `/var/lib/sealane/${config.instance}`;
-  const segments = config.segmentDirectory ?? `/dev/shm/sealane/${config.instance}`;
+export function instancePaths(config: Config): InstancePaths {
+  const runtime = runtimeDirectory(config);
+  const state = stateDirectory(config);
+  const segments = segmentDirectory(config);
   return {
-    ...{ runtime, stateDirectory, segments },
+    ...{ runtime, stateDirectory: state, segments },
     tables: `${segments}/tables`,
     state: `${segments}/state`,
     controlSocket: `${runtime}/control.sock`,
     workerSocket: `${runtime}/worker.sock`,
     workerLog: `${runtime}/worker.log`,
     workerOutput: `${runtime}/worker.out`,
-    keyLedger: `${stateDirectory}/keys.json`,
-    labelRegister: `${stateDirectory}/labels.json`,
-    spTables: `${stateDirectory}/sp-tables.json`,
+    keyLedger: `${state}/keys.json`,
+    labelRegister: `${state}/labels.json`,
+    spTables: `${state}/sp-tables.json`,
   };
 }

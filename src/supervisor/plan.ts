@@ -48,8 +48,9 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
   }
   const policy = vpnPolicy(config, sps, labels.labels);
   const [problem] = model.problems;
-  if (problem !== undefined)
-    {throw new SupervisorError('CONFIG', problem, 'correct the configuration');}
+  if (problem !== undefined) {
+    throw new SupervisorError('CONFIG', problem, 'correct the configuration');
+  }
   return {
     ...{ config, model, policy, sps },
     gateways: gateways(model, policy.labels),

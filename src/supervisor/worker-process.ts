@@ -13,7 +13,7 @@ import type { Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { HelloReply } from '../rpc/gen/worker.js';
-import { messageOf, SupervisorError } from './errors.js';
+import { messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { InstancePaths } from './paths.js';
 import { WorkerClient, WorkerError, type WorkerEvents } from './worker-client.js';
 
@@ -21,6 +21,13 @@ import { WorkerClient, WorkerError, type WorkerEvents } from './worker-client.js
 const START_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
+
+/** By exit status, as `sealane-worker --help` lists them. */
+const EXIT_CODES = new Map<number, SupervisorErrorCode>([
+  [3, 'SEGMENTS'],
+  [5, 'HUGEPAGES'],
+  [6, 'PRIVILEGE'],
+]);
 
 export interface WorkerProcessDeps {
   readonly kernel: Kernel;
@@ -193,13 +200,8 @@ export class WorkerProcess {
         ? `was ended by ${child.signalCode ?? 'nobody'}`
         : `ended with status ${child.exitCode}`;
     const last = lastLine(paths.workerOutput) ?? lastLine(paths.workerLog);
-    const codes = new Map([
-      [3, 'SEGMENTS'],
-      [5, 'HUGEPAGES'],
-      [6, 'PRIVILEGE'],
-    ] as const);
-    const code = codes.get(child.exitCode as 3 | 5 | 6) ?? 'WORKER_START';
-    const what = last === undefined ? `the worker ${how} while starting` : last;
+    const code = EXIT_CODES.get(child.exitCode ?? 0) ?? 'WORKER_START';
+    const what = last ?? `the worker ${how} while starting`;
     return new SupervisorError(code, what, last === undefined ? `see ${paths.workerLog}` : '');
   }
 

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `sealane show routes`: the live rows, not the wanted ones. A generator: a million rows take a while. */
+import { CORE_VRF, prefixKey, type DesiredNexthop } from '../forwarding/rows.js';
+import { covers, familyOf, formatPrefix, type Family, type Prefix } from '../lib/ip.js';
+import type { RouteFilter, RouteRow } from '../rpc/backend.js';
+import type { InForce } from './instance.js';
+import { acceptWords, nexthopWords, type NexthopWords, type ShowSource } from './show-rows.js';
+
+interface Route {
+  readonly address: Uint8Array;
+  readonly length: number;
+  readonly nexthop: number;
+  readonly label: number;
+  readonly accept: number;
+  readonly owner: RouteRow['owner'];
+  readonly stale: boolean;
+}
+
+/** Words by next-hop row id, made when first needed. */
+class Words {
+  readonly #names: ReadonlyMap<number, string>;
+  readonly #made = new Map<number, NexthopWords>();
+  readonly #inForce: InForce;
+
+  constructor(source: ShowSource, inForce: InForce) {
+    const { nexthops } = source.instance.reconciler.live;
+    this.#names = new Map([...nexthops].map(([name, { id }]) => [id, name]));
+    this.#inForce = inForce;
+  }
+
+  of(id: number): NexthopWords {
+    const made = this.#made.get(id);
+    if (made !== undefined) return made;
+    const name = this.#names.get(id) ?? '';
+    const { overlay, rows } = this.#inForce;
+    const nexthop: DesiredNexthop | undefined =
+      overlay.nexthops.get(name) ?? rows.nexthops.get(name);
+    const words = nexthopWords(this.#inForce, name, nexthop);
+    this.#made.set(id, words);
+    return words;
+  }
+}
+
+function matches(filter: RouteFilter, family: Family, route: Route): boolean {
+  if (filter.prefix === undefined) return true;
+  const { address, length } = filter.prefix;
+  const outerFamily = familyOf(address);
+  if (outerFamily === undefined) return false;
+  const outer: Prefix = { family: outerFamily, address, length };
+  return covers(outer, { family, address: route.address, length: route.length });
+}
+
+function* routesOf(
+  source: ShowSource,
+  filter: RouteFilter,
+  vrf: number,
+): Generator<[Family, Route]> {
+  const { live } = source.instance.reconciler;
+  if (filter.address !== undefined) {
+    const found = source.tables.lookup(vrf, filter.address);
+    if (found === undefined) return;
+    // The mirror's row, so that both ways of asking show the same.
+    const route = live.routes(vrf, found.family).get(prefixKey(found)) ?? found;
+    if (matches(filter, found.family, route)) yield [found.family, route];
+    return;
+  }
+  for (const family of [4, 6] as const) {
+    for (const route of live.routes(vrf, family).values()) {
+      if (matches(filter, family, route)) yield [family, route];
+    }
+  }
+}
+
+export function* routeRows(source: ShowSource, filter: RouteFilter): Generator<RouteRow> {
+  const { inForce } = source.instance;
+  if (inForce === undefined) return;
+  const accepts = acceptWords(source, inForce);
+  const words = new Words(source, inForce);
+  const all = [CORE_VRF, ...inForce.rows.vrfs.keys()];
+  for (const vrf of filter.vrf === undefined ? all : [filter.vrf]) {
+    const id = source.instance.reconciler.live.vrf(vrf);
+    if (id === undefined) continue;
+    for (const [, route] of routesOf(source, filter, id)) {
+      const nexthop = words.of(route.nexthop);
+      yield {
+        ...{ vrf, prefix: formatPrefix(route), owner: route.owner },
+        ...nexthop,
+        label: nexthop.nexthop === 'tunnel' ? route.label : undefined,
+        accept: route.accept === 0 ? '' : (accepts.get(route.accept) ?? ''),
+        stale: route.stale,
+      };
+    }
+  }
+}
