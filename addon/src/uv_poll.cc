@@ -52,9 +52,13 @@ UvPoll *UvPoll::start(uv_loop_s *loop, Fd fd, int events, Ready ready)
 
 void UvPoll::set_events(int events)
 {
+	events_ = events;
 	uv_poll_start(poll_, events, [](uv_poll_s *poll, int status, int happened) {
 		auto *self = static_cast<UvPoll *>(
 			uv_handle_get_data(reinterpret_cast<uv_handle_s *>(poll)));
+		// libuv stops a handle on EPOLLERR, which is only a pending socket error here.
+		if (status < 0)
+			self->set_events(self->events_);
 		self->ready_(status < 0 ? UV_READABLE : happened);
 	});
 }

@@ -38,6 +38,7 @@ private:
 	uv_poll_s *poll_ = nullptr;
 	Fd fd_;
 	Ready ready_;
+	int events_ = 0;
 };
 
 } // namespace sealane

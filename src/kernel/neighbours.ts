@@ -66,6 +66,7 @@ export class NeighbourWatcher {
   readonly #links = new Map<number, { readonly name: string; readonly ready: boolean }>();
   readonly #stopListening: () => void;
   readonly #timer: NodeJS.Timeout;
+  #closed = false;
 
   constructor(monitor: NamespaceMonitor, options: NeighbourWatcherOptions) {
     this.#monitor = monitor;
@@ -112,7 +113,7 @@ export class NeighbourWatcher {
     this.#monitor.netlink
       .request(RTM.DELNEIGH, 0, payload, `delete neighbour ${formatAddress(address)}`)
       .catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') this.#options.onError(error);
+        if (errnoOf(error) !== 'ENOENT') this.#failed(error);
       });
   }
 
@@ -125,8 +126,13 @@ export class NeighbourWatcher {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#stopListening();
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#closed) this.#options.onError(error);
   }
 
   /** `once`: leave it to the kernel afterwards. */
@@ -134,7 +140,7 @@ export class NeighbourWatcher {
     this.#tryResolve(entry, once).catch((error: unknown) => {
       // The device is down, has no address of that family, or went away: its next change tries again.
       const passing = ['ENETDOWN', 'ENODEV', 'EINVAL', 'ENOENT'];
-      if (!passing.includes(errnoOf(error) ?? '')) this.#options.onError(error);
+      if (!passing.includes(errnoOf(error) ?? '')) this.#failed(error);
     });
   }
 

@@ -80,7 +80,7 @@ export interface Route {
 function via(attributes: Attributes): Uint8Array | undefined {
   const value = attributes.get(RTA.VIA);
   if (value === undefined || (value.length !== 6 && value.length !== 18)) return undefined;
-  return value.slice(2);
+  return Uint8Array.from(value.subarray(2));
 }
 
 function nextHop(index: number, attributes: Attributes, flags: number, hops: number): RouteNextHop {
