@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
-import type { Config, Device, Interface } from '../config/types.js';
-import type { InterfaceCounters, Tables } from '../forwarding/addon/api.js';
+import type { Device, Interface, ManualSa } from '../config/types.js';
+import type { InterfaceCounters, SaState, Tables } from '../forwarding/addon/api.js';
 import { hostInterfaceName, saRowName } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
-import type { DesiredNexthop, DesiredVersion } from '../forwarding/rows.js';
+import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
 import { describeAccept } from '../vpn/accept.js';
@@ -111,22 +111,32 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
   }
 }
 
+/** What is known of a tunnel's path; all empty while it is down. */
+function tunnelPath(
+  nexthop: DesiredNexthop | undefined,
+): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'mac' | 'mtu' | 'state' | 'reason'> {
+  const version = nexthop?.version;
+  if (version?.kind !== 'tunnel') {
+    const reason = nexthop?.why ?? '';
+    return { interface: '', nextHop: '', mac: '', mtu: 0, state: 'down', reason };
+  }
+  return {
+    interface: version.interface,
+    nextHop: nexthop?.via === undefined ? '' : formatAddress(nexthop.via),
+    mac: formatMac(version.header.ethernet.subarray(0, 6)),
+    ...{ mtu: version.mtu, state: 'up', reason: '' },
+  };
+}
+
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
   const { plan, overlay } = inForce;
   for (const [name, tunnel] of Object.entries(plan.config.tunnels ?? {})) {
-    const nexthop = overlay.nexthops.get(names.tunnel(name));
-    const version = nexthop?.version?.kind === 'tunnel' ? nexthop.version : undefined;
     yield {
-      ...{ name, local: tunnel.local, remote: tunnel.remote },
+      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? '' },
       ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
-      ...{ sa: tunnel.sa ?? '', interface: version?.interface ?? '' },
-      nextHop: nexthop?.via === undefined ? '' : formatAddress(nexthop.via),
-      mac: version === undefined ? '' : formatMac(version.header.ethernet.subarray(0, 6)),
-      mtu: version?.mtu ?? 0,
-      state: version === undefined ? 'down' : 'up',
-      reason: nexthop?.why ?? '',
+      ...tunnelPath(overlay.nexthops.get(names.tunnel(name))),
     };
   }
 }
@@ -134,30 +144,30 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
 const protectionOf = (algorithm: string): 'encrypt' | 'authenticate' =>
   algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
 
-function* saRowsOf(source: ShowSource, config: Config): Generator<rows.SaRow> {
-  const inForce = source.instance.inForce;
-  const live = { in: source.tables.sas('in'), out: source.tables.sas('out') };
-  for (const [name, sa] of Object.entries(config.manualSas ?? {})) {
-    const { direction } = sa;
-    const row = live[direction].find((one) => one.name === saRowName(name, sa.spi));
-    const state = row && source.tables.saState(direction, row.id);
-    const inbound = direction === 'in';
-    yield {
-      ...{ name, direction, spi: `0x${sa.spi.toString(16).padStart(8, '0')}` },
-      ...{ local: sa.local, remote: sa.remote, algorithm: sa.algorithm },
-      ...{ protection: protectionOf(sa.algorithm), encapsulation: sa.encapsulation },
-      sp: inbound ? (sa.sp ?? inForce?.plan.config.ownSp ?? '') : '',
-      ...{ ready: state?.ready ?? false, sequence: state?.sequence ?? 0n },
-      window: row?.replayWindow ?? 0,
-      ...{ packets: state?.packets ?? 0n, bytes: state?.bytes ?? 0n },
-      ...{ replayed: state?.replayed ?? 0n, authFailed: state?.authFailed ?? 0n },
-    };
-  }
+const NO_STATE: SaState = {
+  ...{ ready: false, sequence: 0n, packets: 0n, bytes: 0n, replayed: 0n, authFailed: 0n },
+};
+
+function saRow(source: ShowSource, name: string, sa: ManualSa, ownSp: string): rows.SaRow {
+  const { direction } = sa;
+  const rowName = saRowName(name, sa.spi);
+  const live = source.tables.sas(direction).find((one) => one.name === rowName);
+  return {
+    ...{ name, direction, spi: `0x${sa.spi.toString(16).padStart(8, '0')}` },
+    ...{ local: sa.local, remote: sa.remote, algorithm: sa.algorithm },
+    ...{ protection: protectionOf(sa.algorithm), encapsulation: sa.encapsulation },
+    sp: direction === 'in' ? (sa.sp ?? ownSp) : '',
+    window: live?.replayWindow ?? 0,
+    ...(live === undefined ? NO_STATE : source.tables.saState(direction, live.id)),
+  };
 }
 
-export function saRows(source: ShowSource): Iterable<rows.SaRow> {
-  const { inForce } = source.instance;
-  return inForce === undefined ? [] : saRowsOf(source, inForce.plan.config);
+export function* saRows(source: ShowSource): Generator<rows.SaRow> {
+  const config = source.instance.inForce?.plan.config;
+  if (config === undefined) return;
+  for (const [name, sa] of Object.entries(config.manualSas ?? {})) {
+    yield saRow(source, name, sa, config.ownSp);
+  }
 }
 
 /** What a route's next hop is, in the words of `show routes`. */
@@ -170,9 +180,15 @@ export interface NexthopWords {
   readonly reason: string;
 }
 
-function kindOf(name: string, version: DesiredVersion | undefined): rows.RouteRow['nexthop'] {
-  if (version !== undefined) return version.kind;
-  return name.startsWith('tunnel/') ? 'tunnel' : 'adjacency';
+/** Next-hop names say what an unusable one would be: names.ts. */
+function unusableWords(inForce: InForce, name: string, reason: string): NexthopWords {
+  const [kind = '', ...rest] = name.split('/');
+  const isTunnel = kind === 'tunnel';
+  const tunnel = isTunnel ? rest.join('/') : '';
+  return {
+    ...{ nexthop: isTunnel ? 'tunnel' : 'adjacency', tunnel, interface: '', usable: false, reason },
+    via: isTunnel ? (inForce.plan.config.tunnels?.[tunnel]?.remote ?? '') : (rest.at(-1) ?? ''),
+  };
 }
 
 export function nexthopWords(
@@ -181,15 +197,19 @@ export function nexthopWords(
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  const kind = kindOf(name, version);
-  const tunnel = kind === 'tunnel' ? name.slice('tunnel/'.length) : '';
-  const remote = inForce.plan.config.tunnels?.[tunnel]?.remote;
-  const via = version?.kind === 'adjacency' ? formatAddress(version.neighbour) : undefined;
-  return {
-    ...{ nexthop: kind, tunnel },
-    via: remote ?? via ?? (kind === 'adjacency' ? (name.split('/').at(-1) ?? '') : ''),
-    interface: version === undefined || version.kind === 'drop' ? '' : version.interface,
-    usable: version !== undefined,
-    reason: version?.kind === 'drop' ? version.reason : (nexthop?.why ?? ''),
-  };
+  if (version === undefined) return unusableWords(inForce, name, nexthop?.why ?? '');
+  const common = { nexthop: version.kind, via: '', tunnel: '', interface: '', usable: true, reason: '' };
+  switch (version.kind) {
+    case 'drop':
+      return { ...common, reason: version.reason };
+    case 'receive':
+    case 'glean':
+      return { ...common, interface: version.interface };
+    case 'adjacency':
+      return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+    case 'tunnel': {
+      const via = formatAddress(version.header.destination);
+      return { ...common, via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+    }
+  }
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Changing the configuration: prepare (decide everything, change nothing), apply (all of it, or back
+ * to what was in force), abort (forget a prepared change). Runs under the one owner of changes.
+ */
+import type { Config } from '../config/types.js';
+import type { Changes } from '../forwarding/reconcile.js';
+import type { Logger } from '../lib/log.js';
+import { oneLine, SupervisorError } from './errors.js';
+import type { Instance } from './instance.js';
+import { wipe, type ManualSas, type SaPlan } from './manual-sas.js';
+import type { InstancePaths } from './paths.js';
+import { makePlan, readMemory, remember, type Plan } from './plan.js';
+import type { WorkerLink } from './worker-link.js';
+
+export interface Prepared {
+  readonly plan: Plan;
+  readonly sas: SaPlan;
+  /** Ports are fixed when the worker starts: it will be another one. */
+  readonly restartsWorker: boolean;
+}
+
+export interface CommitterDeps {
+  readonly instance: Instance;
+  readonly sas: ManualSas;
+  readonly worker: WorkerLink;
+  readonly paths: InstancePaths;
+  readonly log: Logger;
+  /** Seconds since 1970. */
+  readonly clock: () => number;
+  /** Makes the configuration the one a restart loads. */
+  readonly store: (config: Config) => Promise<void>;
+}
+
+export class Committer {
+  readonly #deps: CommitterDeps;
+
+  constructor(deps: CommitterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws {@link SupervisorError} CONFIG, LABELS or KEY; nothing has changed then. */
+  async prepare(config: Config): Promise<Prepared> {
+    const { paths, sas, worker, clock } = this.#deps;
+    const plan = makePlan(config, readMemory(paths), clock());
+    return {
+      plan,
+      sas: await sas.plan(config, plan.sps),
+      restartsWorker: worker.mustRestart(plan),
+    };
+  }
+
+  abort(prepared: Prepared): void {
+    wipe(prepared.sas);
+  }
+
+  /**
+   * When it throws, what was in force before is in force again, as far as the fault allows; the error
+   * says so when it is not.
+   */
+  async apply(prepared: Prepared): Promise<Changes> {
+    const { instance, paths, log } = this.#deps;
+    const before = instance.inForce?.plan;
+    remember(paths, prepared.plan);
+    try {
+      const changes = await instance.apply(prepared.plan, prepared.sas);
+      await this.#deps.store(prepared.plan.config);
+      log.notice('configuration in force', { ...changes });
+      return changes;
+    } catch (error) {
+      this.abort(prepared);
+      if (before === undefined) throw error;
+      log.error('applying the configuration failed; going back', { why: oneLine(error) });
+      await this.#back(before, error);
+      throw error;
+    }
+  }
+
+  async #back(before: Plan, cause: unknown): Promise<void> {
+    try {
+      const prepared = await this.prepare(before.config);
+      remember(this.#deps.paths, prepared.plan);
+      await this.#deps.instance.apply(prepared.plan, prepared.sas);
+    } catch (error) {
+      throw new SupervisorError(
+        'CONFIG',
+        `${oneLine(cause)}; and going back failed: ${oneLine(error)}`,
+        'correct the cause and reload',
+        error,
+      );
+    }
+  }
+}
