@@ -41,7 +41,11 @@ enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3 };
 struct sl_packet {
 	uint32_t interface; /* input interface row; on the rings: the interface concerned */
 	uint32_t vrf;
-	uint64_t leaf;
+	union {
+		uint64_t leaf; /* route found; 0 = none */
+		const struct sl_sa_key
+			*key; /* within ESP: read once, so all of a packet sees one key */
+	};
 	uint32_t label; /* label stack entry at egress, host order */
 	struct sl_arrival arrival;
 	uint16_t l3_offset;    /* from rte_pktmbuf_mtod to the IP header */

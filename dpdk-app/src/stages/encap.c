@@ -80,6 +80,7 @@ static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, u
 	sl_end_at(m, (uint16_t)(m->data_len + trailer + SL_ESP_ICV_LEN));
 	sl_esp_write_trailer(esp + SL_ESP_FRONT_LEN + payload, trailer, t->next_header);
 	sl_esp_write_sequence(esp, t->sequence++, t->key->salt, p->nonce);
+	p->key = t->key;
 	p->upper_offset = t->version->esp_off;
 	p->sa = t->version->sa;
 	return true;

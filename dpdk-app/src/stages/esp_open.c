@@ -14,7 +14,7 @@ static enum sl_drop_reason authenticate(struct sl_worker *w, struct rte_mbuf *m,
 {
 	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
 
-	if (unlikely(!sl_esp_open(w->keys_in[p->sa], esp, length, p->nonce))) {
+	if (unlikely(!sl_esp_open(p->key, esp, length, p->nonce))) {
 		state->auth_failed++;
 		return SL_DROP_esp_auth_failed;
 	}
@@ -62,6 +62,7 @@ static bool open_packet(struct sl_worker *w, struct rte_mbuf *m, struct sl_packe
 	reason = select_lane(&w->tables->sa_in[p->sa], p, trailer.next_header);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
+	p->leaf = SL_LEAF_NONE; /* takes the key's place again */
 	p->upper_offset = (uint16_t)(p->upper_offset + SL_ESP_FRONT_LEN);
 	sl_end_at(m, (uint16_t)(p->upper_offset + trailer.payload_len));
 	return true;

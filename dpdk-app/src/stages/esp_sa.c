@@ -30,58 +30,57 @@ static bool same_addresses(const struct sl_sa_row *row, const uint8_t *ip, uint8
 	return memcmp(row->source, ip + 8, 16) == 0 && memcmp(row->destination, ip + 24, 16) == 0;
 }
 
-/* Row id of the SA, or 0 and why not. */
-static uint32_t find_sa(const struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p,
-                        enum sl_drop_reason *reason)
+/* Is the SA of row `id` installed, and the key the one of its present generation? */
+static const struct sl_sa_key *ready_key(const struct sl_worker *w, uint32_t id)
 {
-	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	uint64_t generation = __atomic_load_n(&w->tables->sa_in[id].generation, __ATOMIC_ACQUIRE);
+
+	if (unlikely(generation == 0 || __atomic_load_n(&w->state->sa_in[id].ready_generation,
+	                                                __ATOMIC_ACQUIRE) != generation))
+		return NULL;
+	return __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE);
+}
+
+/* Note the SA and its key. */
+static enum sl_drop_reason find_sa(const struct sl_worker *w, struct rte_mbuf *m,
+                                   struct sl_packet *p)
+{
 	const struct sl_sa_row *row;
-	uint64_t generation;
 	uint32_t spi, id;
 
-	*reason = SL_DROP_esp_truncated;
 	if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN))
-		return 0;
-	*reason = SL_DROP_esp_unknown_spi;
-	spi = sl_esp_spi(esp);
+		return SL_DROP_esp_truncated;
+	spi = sl_esp_spi(rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset));
 	id = __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
 	     (SL_MAX_SAS - 1);
 	row = &w->tables->sa_in[id];
 	if (unlikely(id == 0 || row->spi != spi))
-		return 0;
-	*reason = SL_DROP_esp_outer_address;
+		return SL_DROP_esp_unknown_spi;
 	if (unlikely(!same_addresses(row, sl_l3(m, p), p->family)))
-		return 0;
-	*reason = SL_DROP_esp_not_ready;
-	generation = __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE);
-	if (unlikely(generation == 0 ||
-	             __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE) == NULL ||
-	             __atomic_load_n(&w->state->sa_in[id].ready_generation, __ATOMIC_ACQUIRE) !=
-	                     generation))
-		return 0;
-	return id;
+		return SL_DROP_esp_outer_address;
+	p->sa = id;
+	p->key = ready_key(w, id);
+	return likely(p->key != NULL) ? SL_DROP_none : SL_DROP_esp_not_ready;
 }
 
 static bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
-	enum sl_drop_reason reason;
-	uint32_t id = find_sa(w, m, p, &reason);
-	struct sl_sa_in_state *state = &w->state->sa_in[id];
+	enum sl_drop_reason reason = find_sa(w, m, p);
+	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
 
-	if (unlikely(id == 0)) {
+	if (unlikely(reason != SL_DROP_none)) {
 		sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
 		return false;
 	}
-	if (unlikely(!sl_replay_check(state, w->tables->sa_in[id].replay_window,
+	rte_prefetch0(&p->key->gcm);
+	if (unlikely(!sl_replay_check(state, w->tables->sa_in[p->sa].replay_window,
 	                              sl_esp_sequence(esp)))) {
 		state->replayed++;
 		sl_drop(w, m, SL_DROP_esp_replayed);
 		return false;
 	}
-	p->sa = id;
-	rte_prefetch0(&w->keys_in[id]->gcm);
-	sl_esp_read_nonce(esp, w->keys_in[id]->salt, p->nonce);
+	sl_esp_read_nonce(esp, p->key->salt, p->nonce);
 	return true;
 }
 
