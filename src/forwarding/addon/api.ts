@@ -6,7 +6,7 @@
  * Expected refusals are thrown as {@link AddonError} with a stable `code`.
  */
 
-import { type Kernel } from '../../lib/kernel-api.js';
+import type { Kernel } from '../../lib/kernel-api.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums over the worker's threads. Each counter has one writer and is read whole; a sum is not an
+// instant's picture.
+#include "tables.h"
+
+namespace sealane
+{
+
+namespace
+{
+
+uint64_t load(const uint64_t &word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
+
+/// Adds the words of one counter struct to another's; all its fields are 64-bit counters.
+template <class T> void add(T &sum, const T &part)
+{
+	auto *to = reinterpret_cast<uint64_t *>(&sum);
+	const auto *from = reinterpret_cast<const uint64_t *>(&part);
+	for (size_t i = 0; i < sizeof(T) / sizeof(uint64_t); i++)
+		to[i] += load(from[i]);
+}
+
+} // namespace
+
+std::array<uint64_t, SL_DROP_COUNT> Tables::drops()
+{
+	std::array<uint64_t, SL_DROP_COUNT> sums{};
+	const sl_state *state = state_.get();
+	if (state == nullptr)
+		return sums;
+	const uint32_t lcores = state_.lcores();
+	for (size_t reason = 0; reason < sums.size(); reason++) {
+		sums[reason] = load(state->header.control_drops[reason]);
+		for (uint32_t i = 0; i < lcores; i++)
+			sums[reason] += load(state->lcore[i].block.drops[reason]);
+	}
+	return sums;
+}
+
+sl_interface_counters Tables::interface_counters(uint32_t id)
+{
+	interfaces.require(id);
+	sl_interface_counters sum{};
+	const sl_state *state = state_.get();
+	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
+		add(sum, state->lcore[i].block.interface[id]);
+	return sum;
+}
+
+sl_vrf_counters Tables::vrf_counters(uint32_t id)
+{
+	vrfs.require(id);
+	sl_vrf_counters sum{};
+	const sl_state *state = state_.get();
+	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
+		add(sum, state->lcore[i].block.vrf[id]);
+	return sum;
+}
+
+sl_label_counters Tables::label_counters(uint32_t label)
+{
+	sl_label_counters sum{};
+	const sl_state *state = state_.get();
+	if (label >= state_.labels())
+		return sum;
+	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
+		add(sum, state->lcore[i].block.label[label]);
+	return sum;
+}
+
+SaCounters Tables::sa_counters(Direction direction, uint32_t id)
+{
+	sas.require(direction, id);
+	const uint64_t generation = sas.row(direction, id).generation;
+	const sl_sa_out_state *out = direction == Direction::out ? state_.sa_out(id) : nullptr;
+	const sl_sa_in_state *in = direction == Direction::in ? state_.sa_in(id) : nullptr;
+	if (out != nullptr && __atomic_load_n(&out->generation, __ATOMIC_ACQUIRE) == generation)
+		return {load(out->ready_generation) == generation,
+		        load(out->last_sequence),
+		        load(out->packets),
+		        load(out->bytes),
+		        0,
+		        0};
+	if (in != nullptr && __atomic_load_n(&in->generation, __ATOMIC_ACQUIRE) == generation)
+		return {load(in->ready_generation) == generation,
+		        load(in->highest_sequence),
+		        load(in->packets),
+		        load(in->bytes),
+		        load(in->replayed),
+		        load(in->auth_failed)};
+	return {};
+}
+
+} // namespace sealane

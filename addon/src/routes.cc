@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routes.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tables_error.h"
+
+namespace sealane
+{
+
+namespace
+{
+
+void store_state(sl_prefix_row &row, sl_row_state state)
+{
+	__atomic_store_n(&row.state, static_cast<uint8_t>(state), __ATOMIC_RELEASE);
+}
+
+Prefix prefix_of(const RouteColumns &batch, uint32_t i)
+{
+	const size_t bytes = batch.family == 4 ? 4 : 16;
+	return {batch.vrf, batch.family, batch.lengths[i],
+	        key_from_bytes(batch.family, batch.addresses + i * bytes)};
+}
+
+} // namespace
+
+Routes::Routes(Context context)
+	: context_(context), tables_(context.tables), index_(context.tables->prefix),
+	  fib_(context.segment, context.reclaimer, index_), ids_("prefix", SL_MAX_PREFIXES),
+	  by_table_(SL_MAX_VRFS * 2ull)
+{
+}
+
+Trie Routes::trie(uint32_t vrf, unsigned family)
+{
+	return {&tables_->vrf[vrf].fib_root[family == 6], vrf, static_cast<uint8_t>(family)};
+}
+
+void Routes::thaw() { fib_.thaw(); }
+
+void Routes::use(uint64_t leaf)
+{
+	context_.uses.nexthop.add(sl_leaf_nexthop(leaf));
+	context_.uses.accept.add(sl_leaf_accept(leaf));
+}
+
+void Routes::disuse(uint64_t leaf)
+{
+	context_.uses.nexthop.drop(sl_leaf_nexthop(leaf));
+	context_.uses.accept.drop(sl_leaf_accept(leaf));
+}
+
+void Routes::validate(const RouteColumns &batch) const
+{
+	if (batch.vrf >= SL_MAX_VRFS || tables_->vrf[batch.vrf].state != SL_ROW_LIVE)
+		not_found("VRF " + std::to_string(batch.vrf) + " does not exist");
+	const uint32_t accepts = context_.segment.committed(SL_ARENA_ACCEPT);
+	const uint32_t nexthops = context_.segment.committed(SL_ARENA_NEXTHOP);
+	for (uint32_t i = 0; i < batch.count; i++) {
+		// Called only for what is refused: a text per route would cost more than the route.
+		const auto which = [i] { return "route " + std::to_string(i) + ": "; };
+		const Prefix p = prefix_of(batch, i);
+		if (p.length > address_bits(p.family))
+			bad_argument(which() + "prefix length " + std::to_string(p.length));
+		const sl_fib_key cut = truncated(p.key, p.length);
+		if (cut.high != p.key.high || cut.low != p.key.low)
+			bad_argument(which() +
+			             "address bits behind the prefix length are not zero");
+		if (batch.remove[i] != 0)
+			continue;
+		if (batch.labels[i] > 0xfffffu)
+			bad_argument(which() + "label " + std::to_string(batch.labels[i]));
+		if (batch.owners[i] < SL_OWNER_STATIC || batch.owners[i] > SL_OWNER_TUNNEL)
+			bad_argument(which() + "owner " + std::to_string(batch.owners[i]));
+		const uint32_t nexthop = batch.nexthops[i];
+		if (nexthop == 0 || nexthop >= nexthops ||
+		    tables_->nexthop[nexthop].state != SL_ROW_LIVE)
+			not_found(which() + "next hop " + std::to_string(nexthop) +
+			          " does not exist");
+		const uint32_t accept = batch.accepts[i];
+		if (accept != 0 &&
+		    (accept >= accepts || tables_->accept[accept].state != SL_ROW_LIVE))
+			not_found(which() + "accept set " + std::to_string(accept) +
+			          " does not exist");
+	}
+}
+
+void Routes::apply(const RouteColumns &batch)
+{
+	validate(batch);
+	const Trie t = trie(batch.vrf, batch.family);
+	constexpr uint32_t kAhead = 8; // index slots are fetched this many changes ahead
+	for (uint32_t i = 0; i < batch.count; i++) {
+		if (i + kAhead < batch.count)
+			index_.prefetch(prefix_of(batch, i + kAhead));
+		const Prefix prefix = prefix_of(batch, i);
+		try {
+			if (batch.remove[i] != 0)
+				remove(t, prefix);
+			else
+				insert(t, prefix,
+				       sl_leaf(batch.nexthops[i], batch.labels[i],
+				               batch.accepts[i]),
+				       batch.owners[i]);
+		} catch (const TablesError &error) {
+			throw TablesError(error.code(),
+			                  std::string(error.what()) + " (" + std::to_string(i) +
+			                          " of " + std::to_string(batch.count) +
+			                          " route changes were applied)",
+			                  error.remedy());
+		}
+	}
+}
+
+void Routes::insert(const Trie &t, const Prefix &prefix, uint64_t leaf, uint32_t owner)
+{
+	const uint32_t there = index_.find(prefix);
+	if (there != 0) {
+		replace(t, prefix, there, leaf, owner);
+		return;
+	}
+	fib_.reserve_for_insert();
+	const uint32_t row = new_row(prefix, leaf, owner);
+	store_state(tables_->prefix[row], SL_ROW_LIVE);
+	index_.insert(prefix, row);
+	enlist(row);
+	use(leaf);
+	fib_.insert(t, prefix, leaf);
+}
+
+void Routes::replace(const Trie &t, const Prefix &prefix, uint32_t row, uint64_t leaf,
+                     uint32_t owner)
+{
+	sl_prefix_row &old = tables_->prefix[row];
+	const uint64_t before = old.leaf;
+	if (owner == old.owner) {
+		__atomic_store_n(&old.stale, 0, __ATOMIC_RELAXED);
+		if (before == leaf)
+			return;
+		__atomic_store_n(&old.leaf, leaf, __ATOMIC_RELEASE);
+	} else {
+		// Leaf and owner cannot change in one store. A retired row counts until another
+		// one of the same prefix is live.
+		const uint32_t fresh = new_row(prefix, leaf, owner);
+		store_state(old, SL_ROW_RETIRED);
+		store_state(tables_->prefix[fresh], SL_ROW_LIVE);
+		index_.move(prefix, fresh);
+		std::vector<uint32_t> &list =
+			by_table_[table_index(prefix.vrf, prefix.family)].rows;
+		position_[fresh] = position_[row];
+		list[position_[fresh]] = fresh;
+		free_row(row);
+	}
+	use(leaf);
+	disuse(before);
+	if (before != leaf)
+		fib_.insert(t, prefix, leaf);
+}
+
+void Routes::remove(const Trie &t, const Prefix &prefix)
+{
+	const uint32_t row = index_.find(prefix);
+	if (row == 0)
+		return;
+	fib_.reserve_for_remove();
+	const uint64_t leaf = tables_->prefix[row].leaf;
+	std::vector<uint32_t> &list = by_table_[table_index(prefix.vrf, prefix.family)].rows;
+	list[position_[row]] = list.back();
+	position_[list.back()] = position_[row];
+	list.pop_back();
+	index_.erase(prefix); // reads the row
+	free_row(row);
+	fib_.remove(t, prefix);
+	disuse(leaf);
+}
+
+/// A written row that is not live yet.
+uint32_t Routes::new_row(const Prefix &prefix, uint64_t leaf, uint32_t owner)
+{
+	const uint32_t id = ids_.allocate();
+	try {
+		context_.segment.commit(SL_ARENA_PREFIX, id + 1);
+	} catch (...) {
+		ids_.release(id);
+		throw;
+	}
+	if (id >= position_.size())
+		position_.resize(id + 1u + id / 2u);
+	sl_prefix_row &row = tables_->prefix[id];
+	key_to_bytes(prefix.family, prefix.key, row.address);
+	row.leaf = leaf;
+	row.vrf = prefix.vrf;
+	row.owner = owner;
+	row.family = prefix.family;
+	row.length = prefix.length;
+	row.stale = 0;
+	return id;
+}
+
+void Routes::free_row(uint32_t row)
+{
+	store_state(tables_->prefix[row], SL_ROW_FREE);
+	ids_.release(row); // readers look at no prefix row: no grace period
+}
+
+void Routes::enlist(uint32_t id)
+{
+	const sl_prefix_row &r = tables_->prefix[id];
+	std::vector<uint32_t> &list = by_table_[table_index(r.vrf, r.family)].rows;
+	position_[id] = static_cast<uint32_t>(list.size());
+	list.push_back(id);
+}
+
+uint32_t Routes::count(uint32_t vrf, unsigned family) const
+{
+	return static_cast<uint32_t>(rows(vrf, family).size());
+}
+
+const std::vector<uint32_t> &Routes::rows(uint32_t vrf, unsigned family) const
+{
+	return by_table_[table_index(vrf, family)].rows;
+}
+
+uint32_t Routes::lookup(uint32_t vrf, unsigned family, const sl_fib_key &key) const
+{
+	const uint64_t leaf = sl_fib_walk(tables_, sl_fib_root(tables_, vrf, family), key,
+	                                  family == 4 ? SL_FIB4_LEVELS : SL_FIB6_LEVELS);
+	if (leaf == SL_LEAF_NONE)
+		return 0;
+	for (unsigned length = address_bits(family) + 1; length-- > 0;) {
+		const uint32_t row =
+			index_.find({vrf, static_cast<uint8_t>(family),
+		                     static_cast<uint8_t>(length), truncated(key, length)});
+		if (row != 0)
+			return tables_->prefix[row].leaf == leaf ? row : 0;
+	}
+	return 0;
+}
+
+} // namespace sealane

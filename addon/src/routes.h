@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routes: the prefix rows, which are the truth, and the tries derived from them.
+#ifndef SEALANE_ADDON_ROUTES_H
+#define SEALANE_ADDON_ROUTES_H
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "fib_writer.h"
+#include "rows.h"
+
+namespace sealane
+{
+
+/// A batch as RouteBatch of api.ts has it: columns of `count` elements.
+struct RouteColumns {
+	uint32_t vrf;
+	uint8_t family;
+	uint32_t count;
+	const uint8_t *remove;
+	const uint8_t *addresses; // 4 or 16 bytes each
+	const uint8_t *lengths;
+	const uint32_t *nexthops;
+	const uint32_t *labels;
+	const uint16_t *accepts;
+	const uint8_t *owners; // enum sl_owner
+};
+
+/*
+ * The order of stores, so that a writer may die between any two of them: a row becomes live, or its
+ * leaf changes, in one store; then the trie follows. At attach each trie is compared with the rows
+ * and built anew where a change had not arrived.
+ */
+class Routes
+{
+public:
+	explicit Routes(Context context);
+
+	/// Reads the rows and tries of the segment. Space that readers may still see stays unused
+	/// until thaw().
+	void attach();
+	void thaw();
+
+	/// Checks everything first, then applies in order. Throws BAD_ARGUMENT, NOT_FOUND before the
+	/// first change; SEGMENT_SPACE, TABLE_FULL after a whole number of them, said in the message.
+	void apply(const RouteColumns &batch);
+	uint32_t count(uint32_t vrf, unsigned family) const;
+	/// The rows of one table, in no particular order.
+	const std::vector<uint32_t> &rows(uint32_t vrf, unsigned family) const;
+	const sl_prefix_row &row(uint32_t id) const { return tables_->prefix[id]; }
+	/// Longest-prefix match by fib.h; the row it stands for, 0 when no route covers the address.
+	uint32_t lookup(uint32_t vrf, unsigned family, const sl_fib_key &key) const;
+
+	FibWriter &fib() { return fib_; }
+	const FibWriter &fib() const { return fib_; }
+	uint32_t live_rows() const { return ids_.live(); }
+	/// Everything derived agrees with the rows and with itself; an empty string, or what does not.
+	std::string check();
+
+private:
+	struct Table {
+		std::vector<uint32_t> rows;
+	};
+
+	void validate(const RouteColumns &batch) const;
+	void insert(const Trie &trie, const Prefix &prefix, uint64_t leaf, uint32_t owner);
+	void replace(const Trie &trie, const Prefix &prefix, uint32_t row, uint64_t leaf,
+	             uint32_t owner);
+	void remove(const Trie &trie, const Prefix &prefix);
+	uint32_t new_row(const Prefix &prefix, uint64_t leaf, uint32_t owner);
+	void free_row(uint32_t row);
+	void enlist(uint32_t row);
+	void use(uint64_t leaf);
+	void disuse(uint64_t leaf);
+	Trie trie(uint32_t vrf, unsigned family);
+	static size_t table_index(uint32_t vrf, unsigned family)
+	{
+		return vrf * 2ull + (family == 6);
+	}
+	void adopt_rows();
+	void adopt_row(uint32_t id);
+	void rebuild(const std::map<size_t, bool> &damaged);
+
+	Context context_;
+	sl_tables *tables_;
+	PrefixIndex index_;
+	FibWriter fib_;
+	RowIds ids_;
+	std::vector<Table> by_table_;
+	std::vector<uint32_t> position_; // of a row in its table's list
+};
+
+} // namespace sealane
+
+#endif

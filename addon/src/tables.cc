@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tables.h"
+
+#include <cstring>
+
+#include "tables_error.h"
+
+namespace sealane
+{
+
+Tables::Tables(const std::string &tables, const std::string &state)
+	: segment_(tables), state_(state, segment_.tables()->header.segment.epoch),
+	  reclaimer_(
+		  &segment_.tables()->header.reclaim_epoch, state_,
+		  [this](Retired kind, uint32_t id, uint32_t count) { release(kind, id, count); }),
+	  context_{segment_, segment_.tables(), state_, reclaimer_, uses_}, vrfs(context_),
+	  interfaces(context_), ports(context_), accepts(context_), labels(context_),
+	  nexthops(context_), sas(context_), routes(context_)
+{
+	if (!segment_.created())
+		attach();
+}
+
+void Tables::attach()
+{
+	// Readers of a worker that ran on may be anywhere. What is free now, or was retired by the
+	// writer before, is used again only when each of them has begun another round.
+	reclaimer_.retire(Retired::attach_barrier, 0, 0);
+	vrfs.attach();
+	interfaces.attach();
+	nexthops.attach();
+	for (const uint32_t sa : sas.attach())
+		nexthops.forget_sa(sa);
+	labels.attach();
+	routes.attach();
+	accepts.attach();
+	// The barrier may have been passed while ids were still being found.
+	if (!reclaimer_.advance())
+		thaw();
+}
+
+void Tables::thaw()
+{
+	vrfs.thaw();
+	interfaces.thaw();
+	accepts.thaw();
+	nexthops.thaw();
+	sas.thaw();
+	routes.thaw();
+}
+
+void Tables::release(Retired kind, uint32_t id, uint32_t count)
+{
+	switch (kind) {
+	case Retired::fib_nodes:
+		return routes.fib().release_nodes(id, count);
+	case Retired::fib_leaves:
+		return routes.fib().release_leaves(id, count);
+	case Retired::version:
+		return nexthops.released_version(id);
+	case Retired::nexthop:
+		return nexthops.released_slot(id);
+	case Retired::sa_out:
+		return sas.released(Direction::out, id);
+	case Retired::sa_in:
+		return sas.released(Direction::in, id);
+	case Retired::vrf:
+		return vrfs.released(id);
+	case Retired::interface:
+		return interfaces.released(id);
+	case Retired::attach_barrier:
+		return thaw();
+	}
+}
+
+void Tables::remove_vrf(uint32_t id)
+{
+	vrfs.require(id);
+	vrfs.remove(id, routes.count(id, 4) + routes.count(id, 6));
+}
+
+void Tables::set_config_digest(const std::array<uint8_t, 32> &digest)
+{
+	sl_tables_header &header = segment_.tables()->header;
+	std::memcpy(header.config_digest, digest.data(), digest.size());
+	store_word(header.config_generation, header.config_generation + 1);
+}
+
+std::vector<TableMemory> Tables::memory() const
+{
+	const auto backed = [this](sl_arena which) {
+		return static_cast<uint64_t>(segment_.committed(which)) * arena(which).row;
+	};
+	return {
+		{"vrf", vrfs.live_rows(), sizeof(sl_tables::vrf)},
+		{"interface", interfaces.live_rows(), sizeof(sl_tables::interface)},
+		{"label", labels.live_rows(), sizeof(sl_tables::label)},
+		{"accept", accepts.live_rows(), backed(SL_ARENA_ACCEPT)},
+		{"nexthop", nexthops.live_rows(),
+	         backed(SL_ARENA_NEXTHOP) + backed(SL_ARENA_NEXTHOP_NAME)},
+		{"version", nexthops.live_versions(), backed(SL_ARENA_VERSION)},
+		{"sa_out", sas.live_rows(Direction::out),
+	         backed(SL_ARENA_SA_OUT) + backed(SL_ARENA_SA_OUT_NAME)},
+		{"sa_in", sas.live_rows(Direction::in),
+	         backed(SL_ARENA_SA_IN) + backed(SL_ARENA_SA_IN_NAME) + sizeof(sl_tables::spi)},
+		{"prefix", routes.live_rows(), backed(SL_ARENA_PREFIX)},
+		{"fib_node", routes.fib().nodes(), backed(SL_ARENA_FIB_NODE)},
+		{"fib_leaf", routes.fib().leaves(), backed(SL_ARENA_FIB_LEAF)},
+	};
+}
+
+} // namespace sealane

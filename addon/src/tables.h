@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Segment `tables` as a whole, with the worker's counters beside it: what `Tables` of api.ts offers,
+// without Node.
+#ifndef SEALANE_ADDON_TABLES_H
+#define SEALANE_ADDON_TABLES_H
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "labels.h"
+#include "nexthops.h"
+#include "routes.h"
+#include "sas.h"
+#include "sealane/drop_reasons.h"
+#include "topology.h"
+
+namespace sealane
+{
+
+struct TableMemory {
+	const char *table;
+	uint64_t rows;  // in use
+	uint64_t bytes; // backed by memory
+};
+
+/// What `state` says about an SA's present generation; zeros until the worker knows it.
+struct SaCounters {
+	bool ready;
+	uint64_t sequence; // outbound: highest reserved; inbound: highest received
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t replayed;
+	uint64_t auth_failed;
+};
+
+class Tables
+{
+public:
+	/// Creates segment `tables` or attaches to it. `state` is the path of the worker's segment,
+	/// which may come later.
+	Tables(const std::string &tables, const std::string &state);
+
+	bool created() const { return segment_.created(); }
+	const sl_tables_header &header() const { return segment_.tables()->header; }
+	StateView &state() { return state_; }
+
+	void remove_vrf(uint32_t id);
+	/// True while something still waits for readers.
+	bool reclaim() { return reclaimer_.advance(); }
+	size_t waiting() const { return reclaimer_.waiting(); }
+	void set_config_digest(const std::array<uint8_t, 32> &digest);
+
+	std::array<uint64_t, SL_DROP_COUNT> drops();
+	sl_interface_counters interface_counters(uint32_t id);
+	sl_vrf_counters vrf_counters(uint32_t id);
+	sl_label_counters label_counters(uint32_t label);
+	SaCounters sa_counters(Direction direction, uint32_t id);
+	std::vector<TableMemory> memory() const;
+	/// For tests: an empty string, or which derived structure disagrees with the rows.
+	std::string check() { return routes.check(); }
+
+private:
+	void attach();
+	void thaw();
+	void release(Retired kind, uint32_t id, uint32_t count);
+
+	Segment segment_;
+	StateView state_;
+	Uses uses_;
+	Reclaimer reclaimer_;
+	Context context_;
+
+public:
+	Vrfs vrfs;
+	Interfaces interfaces;
+	Ports ports;
+	AcceptSets accepts;
+	Labels labels;
+	Nexthops nexthops;
+	Sas sas;
+	Routes routes;
+};
+
+} // namespace sealane
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tunnel_template.h"
+
+#include <cstring>
+
+#include "tables_error.h"
+
+namespace sealane
+{
+
+namespace
+{
+
+constexpr uint16_t kEtherVlan = 0x8100;
+constexpr uint16_t kEtherIp4 = 0x0800;
+constexpr uint16_t kEtherIp6 = 0x86dd;
+constexpr uint16_t kEtherMpls = 0x8847;
+constexpr uint8_t kProtocolGre = 47;
+constexpr uint8_t kProtocolEsp = 50;
+constexpr uint8_t kProtocolMpls = 137; // RFC 4023 3
+constexpr uint32_t kLowestSpi = 256;   // RFC 4303 2.1: 1..255 are reserved
+
+void put16(uint8_t *to, uint32_t value)
+{
+	to[0] = static_cast<uint8_t>(value >> 8);
+	to[1] = static_cast<uint8_t>(value);
+}
+
+void put32(uint8_t *to, uint32_t value)
+{
+	put16(to, value >> 16);
+	put16(to + 2, value & 0xffff);
+}
+
+uint32_t get16(const uint8_t *from) { return static_cast<uint32_t>(from[0] << 8 | from[1]); }
+
+uint32_t get32(const uint8_t *from) { return get16(from) << 16 | get16(from + 2); }
+
+/// 14 bytes with the EtherType of an IP family, or 18 with one 802.1Q tag before it.
+void check_ethernet(const std::vector<uint8_t> &ethernet, unsigned family)
+{
+	const size_t length = ethernet.size();
+	if (length != 14 && length != 18)
+		bad_argument("Ethernet header of " + std::to_string(length) +
+		             " bytes: 14, or 18 with an 802.1Q tag");
+	if (length == 18 && get16(&ethernet[12]) != kEtherVlan)
+		bad_argument("Ethernet header of 18 bytes without an 802.1Q tag (0x8100)");
+	if (get16(&ethernet[length - 2]) != (family == 4 ? kEtherIp4 : kEtherIp6))
+		bad_argument("EtherType is not that of IPv" + std::to_string(family));
+}
+
+/*
+ *  0                   1                   2                   3
+ *  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ * |4      |5      |   DSCP    |ECN|         Total length: 0       |
+ * |        Identification: 0      |0|1|0|   Fragment offset: 0    |   DF: policy-model 21
+ * |      TTL      |    Protocol   |       Header checksum: 0      |
+ * |                         Source address                        |
+ * |                      Destination address                      |
+ */
+size_t put_ip4(uint8_t *ip, const TunnelHeader &h, uint8_t protocol)
+{
+	ip[0] = 0x45;
+	ip[1] = static_cast<uint8_t>(h.dscp << 2);
+	put16(ip + 6, 0x4000);
+	ip[8] = h.ttl;
+	ip[9] = protocol;
+	std::memcpy(ip + 12, h.source.data(), 4);
+	std::memcpy(ip + 16, h.destination.data(), 4);
+	return 20;
+}
+
+/*
+ * |6      |   DSCP    |ECN|              Flow label               |
+ * |       Payload length: 0       |  Next header  |   Hop limit   |
+ * |                   Source address, 16 bytes                    |
+ * |                 Destination address, 16 bytes                 |
+ */
+size_t put_ip6(uint8_t *ip, const TunnelHeader &h, uint8_t protocol)
+{
+	put32(ip, 6u << 28 | static_cast<uint32_t>(h.dscp) << 22 | h.flow_label);
+	ip[6] = protocol;
+	ip[7] = h.ttl;
+	std::memcpy(ip + 8, h.source.data(), 16);
+	std::memcpy(ip + 24, h.destination.data(), 16);
+	return 40;
+}
+
+/// One's-complement sum of an IPv4 header, folded, not inverted.
+uint16_t ip4_sum(const uint8_t *ip)
+{
+	uint32_t sum = 0;
+	for (size_t i = 0; i < 20; i += 2)
+		sum += get16(ip + i);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return static_cast<uint16_t>(sum);
+}
+
+void check(const TunnelHeader &h)
+{
+	check_ethernet(h.ethernet, h.family);
+	if (h.ttl == 0)
+		bad_argument("outer TTL is 0");
+	if (h.dscp > 63)
+		bad_argument("DSCP " + std::to_string(h.dscp) + " is not within 0..63");
+	if (h.flow_label > 0xfffff || (h.family == 4 && h.flow_label != 0))
+		bad_argument("flow label: 20 bits, and 0 for IPv4");
+	if (h.spi && *h.spi < kLowestSpi)
+		bad_argument("SPI " + std::to_string(*h.spi) + " is reserved (below 256)");
+}
+
+} // namespace
+
+void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap encap)
+{
+	check(header);
+	uint8_t *const start = row.template_bytes;
+	std::memset(start, 0, SL_TEMPLATE_LEN);
+	std::memcpy(start, header.ethernet.data(), header.ethernet.size());
+	size_t at = header.ethernet.size();
+	const uint8_t inner = encap == SL_ENCAP_GRE ? kProtocolGre : kProtocolMpls;
+	const uint8_t protocol = header.spi ? kProtocolEsp : inner;
+	row.family = header.family;
+	row.ip_off = static_cast<uint8_t>(at);
+	row.ip4_sum = 0;
+	if (header.family == 4) {
+		at += put_ip4(start + at, header, protocol);
+		row.ip4_sum = ip4_sum(start + row.ip_off);
+	} else {
+		at += put_ip6(start + at, header, protocol);
+	}
+	row.esp_off = 0;
+	if (header.spi) {
+		row.esp_off = static_cast<uint8_t>(at);
+		put32(start + at, *header.spi);
+		at += 4 + 4 + 8; // SPI, sequence number, IV
+	}
+	row.gre_off = 0;
+	if (encap == SL_ENCAP_GRE) {
+		row.gre_off = static_cast<uint8_t>(at);
+		put16(start + at + 2, kEtherMpls); // RFC 2784: no checksum, version 0
+		at += 4;
+	}
+	row.label_off = static_cast<uint8_t>(at);
+	put32(start + at, 1u << 8); // RFC 3032: S = 1
+	row.template_len = static_cast<uint8_t>(at + 4);
+}
+
+TunnelHeader parse_tunnel(const sl_version_row &row)
+{
+	const uint8_t *const start = row.template_bytes;
+	const uint8_t *const ip = start + row.ip_off;
+	TunnelHeader h{};
+	h.ethernet.assign(start, ip);
+	h.family = row.family;
+	if (row.family == 4) {
+		std::memcpy(h.source.data(), ip + 12, 4);
+		std::memcpy(h.destination.data(), ip + 16, 4);
+		h.ttl = ip[8];
+		h.dscp = ip[1] >> 2;
+	} else {
+		const uint32_t first = get32(ip);
+		std::memcpy(h.source.data(), ip + 8, 16);
+		std::memcpy(h.destination.data(), ip + 24, 16);
+		h.ttl = ip[7];
+		h.dscp = first >> 22 & 63;
+		h.flow_label = first & 0xfffff;
+	}
+	if (row.esp_off != 0)
+		h.spi = get32(start + row.esp_off);
+	return h;
+}
+
+void build_adjacency(sl_version_row &row, const std::vector<uint8_t> &ethernet, unsigned family)
+{
+	check_ethernet(ethernet, family);
+	std::memset(row.template_bytes, 0, SL_TEMPLATE_LEN);
+	std::memcpy(row.template_bytes, ethernet.data(), ethernet.size());
+	row.template_len = static_cast<uint8_t>(ethernet.size());
+	row.ip_off = row.esp_off = row.gre_off = row.label_off = 0;
+	row.ip4_sum = 0;
+}
+
+} // namespace sealane

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Templates of next-hop versions: the bytes in front of an inner packet (struct sl_version_row).
+#ifndef SEALANE_ADDON_TUNNEL_TEMPLATE_H
+#define SEALANE_ADDON_TUNNEL_TEMPLATE_H
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sealane/tables.h"
+
+namespace sealane
+{
+
+/// What a tunnel's template is made of. Addresses in network order, IPv4 in the first four bytes.
+struct TunnelHeader {
+	std::vector<uint8_t> ethernet; // 14, or 18 with an 802.1Q tag
+	uint8_t family;                // 4 or 6
+	std::array<uint8_t, 16> source;
+	std::array<uint8_t, 16> destination;
+	uint8_t ttl;
+	uint8_t dscp;        // 0..63
+	uint32_t flow_label; // IPv6, 20 bits
+	std::optional<uint32_t> spi;
+};
+
+/// Writes template, its length, offsets, family and ip4_sum. Throws BAD_ARGUMENT.
+void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap encap);
+/// The parts that build_tunnel() was given.
+TunnelHeader parse_tunnel(const sl_version_row &row);
+/// An adjacency's template is its Ethernet header. Throws BAD_ARGUMENT.
+void build_adjacency(sl_version_row &row, const std::vector<uint8_t> &ethernet, unsigned family);
+
+} // namespace sealane
+
+#endif
