@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { DEFAULT_REPLAY_WINDOW } from '../config/defaults.js';
 import type { Config, ManualSa } from '../config/types.js';
 import type { LiveSa, SaRow, Tables } from '../forwarding/addon/api.js';
+import { keyCheck } from '../forwarding/addon/load.js';
 import { saRowName } from '../forwarding/model.js';
 import { equalBytes, parseAddress } from '../lib/ip.js';
 import { readKeyFile } from '../lib/key-file.js';
@@ -64,9 +65,6 @@ export interface ManualSaDeps {
   readonly ledger: LedgerStore;
   readonly readKey?: typeof readKeyFile;
 }
-
-/** The first 8 bytes of the digest as the tables have them: the uint64 that lies in memory. */
-const keyCheck = (digest: string): bigint => Buffer.from(digest, 'hex').readBigUInt64LE(0);
 
 function sameAttributes(live: LiveSa, row: SaRow): boolean {
   return (
@@ -150,7 +148,7 @@ export class ManualSas {
         const twin = digests.get(digest);
         digests.set(digest, name);
         const live = this.#tables.sas(direction).find((one) => one.name === row.name);
-        const verdict = judgeKey(ledger, digest, this.#epoch, isLive(live, row, digest));
+        const verdict = judgeKey(ledger, digest, this.#epoch, isLive(live, row, keying));
         wanted[direction].add(row.name);
         if (verdict.ok && verdict.action === 'keep') {
           keying.fill(0);
@@ -243,8 +241,8 @@ export class ManualSas {
   }
 }
 
-function isLive(live: LiveSa | undefined, row: SaRow, digest: string): boolean {
-  return live !== undefined && sameAttributes(live, row) && live.keyCheck === keyCheck(digest);
+function isLive(live: LiveSa | undefined, row: SaRow, keying: Uint8Array): boolean {
+  return live !== undefined && sameAttributes(live, row) && live.keyCheck === keyCheck(keying);
 }
 
 function sharedKey(name: string, twin: string): SupervisorError {

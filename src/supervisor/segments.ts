@@ -11,10 +11,20 @@ function refused(error: unknown, paths: InstancePaths): SupervisorError {
   const remedy = remedyOf(error);
   if (code === 'SEGMENT_LOCKED') {
     const use = 'use `sealane reload` to change its configuration, or `sealane stop` to end it';
-    return new SupervisorError('SECOND_SUPERVISOR', `another supervisor runs: ${messageOf(error)}`, use, error);
+    return new SupervisorError(
+      'SECOND_SUPERVISOR',
+      `another supervisor runs: ${messageOf(error)}`,
+      use,
+      error,
+    );
   }
   const fallback = `check ${paths.segments}: it must be on a tmpfs with room`;
-  return new SupervisorError('SEGMENTS', messageOf(error), remedy === '' ? fallback : remedy, error);
+  return new SupervisorError(
+    'SEGMENTS',
+    messageOf(error),
+    remedy === '' ? fallback : remedy,
+    error,
+  );
 }
 
 function open(addon: Addon, paths: InstancePaths): Tables {

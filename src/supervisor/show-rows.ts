@@ -57,8 +57,9 @@ export function* interfaceRows(source: ShowSource): Generator<rows.InterfaceRow>
   const { plan, rows: desired } = source.instance.inForce ?? {};
   if (plan === undefined || desired === undefined) return;
   const { config } = plan;
-  for (const [name, from] of Object.entries(config.interfaces))
-    {yield interfaceRow(source, name, from);}
+  for (const [name, from] of Object.entries(config.interfaces)) {
+    yield interfaceRow(source, name, from);
+  }
   for (const vrf of Object.keys(config.vrfs ?? {})) {
     const name = hostInterfaceName(vrf);
     yield {
@@ -198,7 +199,14 @@ export function nexthopWords(
 ): NexthopWords {
   const version = nexthop?.version;
   if (version === undefined) return unusableWords(inForce, name, nexthop?.why ?? '');
-  const common = { nexthop: version.kind, via: '', tunnel: '', interface: '', usable: true, reason: '' };
+  const common = {
+    nexthop: version.kind,
+    via: '',
+    tunnel: '',
+    interface: '',
+    usable: true,
+    reason: '',
+  };
   switch (version.kind) {
     case 'drop':
       return { ...common, reason: version.reason };

@@ -17,8 +17,9 @@ export interface WorkerHealth {
 
 /** `now`: CLOCK_MONOTONIC, ns. */
 export function workerHealth(status: WorkerStatus, link: WorkerLink, now: bigint): WorkerHealth {
-  if (!status.alive)
-    {return { state: 'down', reason: link.up ? 'it has just ended' : 'it is not running' };}
+  if (!status.alive) {
+    return { state: 'down', reason: link.up ? 'it has just ended' : 'it is not running' };
+  }
   if (!link.started) return { state: 'starting', reason: '' };
   const beats = [
     { who: 'control thread', at: status.controlHeartbeatNs },
