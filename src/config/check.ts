@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/** From a file to a checked configuration; `sealane check` and what `run` and `reload` begin with. */
+import { stat } from 'node:fs/promises';
+import { formatIssue, type Issue } from './issues.js';
+import { loadFile, type LoadError, type LoadOptions } from './load.js';
+import type { Config } from './types.js';
+import { validateConfig } from './validate.js';
+
+export type ReadConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Issue[] }
+  | {
+      readonly ok: false;
+      /** Absent: the file could be loaded and says something wrong. */
+      readonly load?: LoadError;
+      readonly issues: readonly Issue[];
+      readonly warnings: readonly Issue[];
+    };
+
+/** Loads and checks a configuration file. Never throws. */
+export async function readConfig(path: string, options: LoadOptions = {}): Promise<ReadConfig> {
+  const loaded = await loadFile(path, options);
+  if (!loaded.ok) {
+    return { ok: false, load: loaded.error, issues: loaded.error.issues, warnings: [] };
+  }
+  const checked = validateConfig(loaded.value);
+  if (!checked.ok) return checked;
+  const files = await keyFileWarnings(checked.config);
+  return { ...checked, warnings: [...checked.warnings, ...files] };
+}
+
+/** Key files may be made later, so what is wrong with them now is a warning; none is opened. */
+async function keyFileWarnings(config: Config): Promise<readonly Issue[]> {
+  const found: Issue[] = [];
+  for (const [name, { keyFile }] of Object.entries(config.manualSas ?? {})) {
+    const reason = await keyFileFault(keyFile);
+    if (reason === undefined) continue;
+    const remedy = 'sealane lab keygen --algorithm ALGORITHM --out FILE';
+    found.push({ path: `manualSas.${name}.keyFile`, value: '(not shown)', reason, remedy });
+  }
+  return found;
+}
+
+async function keyFileFault(path: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(path);
+    return (mode & 0o077) === 0 ? undefined : 'others may use the key file';
+  } catch {
+    return 'no such key file yet';
+  }
+}
+
+/** `sealane check`: exit codes of docs/cli.md. */
+export const CHECK_EXIT = { ok: 0, invalid: 3 } as const;
+
+/** Where `sealane check` writes. */
+export interface CheckOutput {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/**
+ * Checks a file and says what is wrong with it: every mistake a line on stderr, or with `json` one
+ * array of {severity, path, value, reason, remedy} on stdout. Returns the exit code.
+ */
+export async function checkFile(
+  path: string,
+  to: CheckOutput,
+  options: { readonly json?: boolean } = {},
+): Promise<number> {
+  const result = await readConfig(path, { onOutput: to.err });
+  const issues = result.ok ? [] : problemsOf(result);
+  if (options.json === true) {
+    const rows = [
+      ...issues.map((found) => ({ severity: 'error', ...found })),
+      ...result.warnings.map((found) => ({ severity: 'warning', ...found })),
+    ];
+    to.out(`${JSON.stringify(rows)}\n`);
+  } else {
+    for (const found of issues) to.err(`error: ${formatIssue(found)}\n`);
+    for (const found of result.warnings) to.err(`warning: ${formatIssue(found)}\n`);
+    if (result.ok) to.out(`${path}: ${summary(result.config)}\n`);
+    else to.err(`${path}: ${issues.length} mistake${issues.length === 1 ? '' : 's'}\n`);
+  }
+  return result.ok ? CHECK_EXIT.ok : CHECK_EXIT.invalid;
+}
+
+/** The load error, if any, as an issue of the whole, before those of its parts. */
+export function problemsOf(result: Extract<ReadConfig, { ok: false }>): readonly Issue[] {
+  if (result.load === undefined) return result.issues;
+  const { message, remedy } = result.load;
+  const whole = { path: '(configuration)', value: '', reason: message, remedy };
+  return [whole, ...result.issues];
+}
+
+function summary(config: Config): string {
+  const count = (table: object | undefined, one: string, many = `${one}s`): string => {
+    const size = Object.keys(table ?? {}).length;
+    return `${size} ${size === 1 ? one : many}`;
+  };
+  const parts = [
+    count(config.interfaces, 'interface'),
+    count(config.vrfs, 'VRF'),
+    count(config.tunnels, 'tunnel'),
+    count(config.manualSas, 'manual SA'),
+  ];
+  return `instance ${config.instance} is correct: ${parts.join(', ')}`;
+}
