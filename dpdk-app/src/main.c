@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	leave_parent();
+	sl_log_take_stdout();
 	sl_privileges_prepare();
 	control.options = &options;
 	if (run(&control, &fault) != 0) {

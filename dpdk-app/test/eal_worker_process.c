@@ -1,32 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker as a process: start, stop, kill, privileges, the supervisor's socket. */
+/* The worker as a process: start, stop, kill, privileges, segments kept and refused. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <dirent.h>
 
 #include <cmocka.h>
 
 #include "support/worker_process.h"
 
-static const char *const no_huge[] = {"--no-huge", NULL};
-static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 1};
+#define EPOCH 0x1122334455667788ull
 
-static void begin(struct test_worker *worker, const char *const *arguments)
+static const char *const no_huge[] = {"--no-huge", NULL};
+
+static void connect_and_greet(struct test_worker *worker)
 {
-	assert_int_equal(test_instance(worker, 0x1122334455667788ull), 0);
-	assert_int_equal(test_spawn(worker, arguments), 0);
 	assert_int_equal(test_connect(worker), 0);
 	assert_int_equal(test_hello(worker), PB_CODE(OK));
 }
 
-static void end(struct test_worker *worker)
+static void begin(struct test_worker *worker, const char *const *arguments)
+{
+	assert_int_equal(test_instance(worker, EPOCH), 0);
+	assert_int_equal(test_spawn(worker, arguments), 0);
+	connect_and_greet(worker);
+}
+
+static void finish(struct test_worker *worker)
 {
 	assert_int_equal(test_shutdown(worker), PB_CODE(OK));
 	assert_int_equal(test_wait_exit(worker, 10000), 0);
 	close(worker->fd);
+}
+
+static void end(struct test_worker *worker)
+{
+	finish(worker);
 	test_instance_remove(worker);
+}
+
+static void kill_worker(struct test_worker *worker)
+{
+	assert_int_equal(kill(worker->pid, SIGKILL), 0);
+	assert_int_equal(test_wait_exit(worker, 10000), 128 + SIGKILL);
+	close(worker->fd);
+}
+
+static const struct sl_state *state_of(const struct test_worker *worker)
+{
+	const struct sl_state *state = test_state_map(test_path(worker, "state"));
+
+	assert_non_null(state);
+	return state;
+}
+
+static void unmap(const struct sl_state *state)
+{
+	munmap((void *)(uintptr_t)state, sizeof(*state));
+}
+
+static uint64_t rounds_of(const struct sl_state *state)
+{
+	return __atomic_load_n(&state->lcore[0].block.rounds, __ATOMIC_ACQUIRE);
 }
 
 static void test_clean_run(void **cmocka)
@@ -44,26 +80,310 @@ static void test_clean_run(void **cmocka)
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 4, "net_null2", -1), PB_CODE(STATE));
 
-	state = test_state_map(test_path(&worker, "state"));
-	assert_non_null(state);
+	state = state_of(&worker);
 	assert_int_equal(state->header.worker_starts, 1);
+	assert_int_equal(state->header.segment.epoch, EPOCH);
 	assert_int_equal(state->header.segment.writer.pid, worker.pid);
-	rounds = __atomic_load_n(&state->lcore[0].block.rounds, __ATOMIC_ACQUIRE);
-	test_sleep_ms(100);
-	assert_true(__atomic_load_n(&state->lcore[0].block.rounds, __ATOMIC_ACQUIRE) > rounds);
 	assert_int_equal(state->lcore[0].block.running, 1);
-	end(&worker);
+	rounds = rounds_of(state);
+	test_sleep_ms(100);
+	assert_true(rounds_of(state) > rounds);
+
+	finish(&worker);
 	assert_int_equal(state->lcore[0].block.running, 0);
 	assert_int_equal(state->lcore[0].block.epoch, 0);
-	munmap((void *)(uintptr_t)state, sizeof(*state));
+	assert_int_equal(state->header.control_epoch, 0);
+	assert_int_not_equal(access(test_path(&worker, "worker.sock"), F_OK), 0);
+	unmap(state);
+	test_instance_remove(&worker);
+}
+
+/* Every capability set of every thread, the bounding set included; and no way back by exec. */
+static void assert_bare(pid_t pid, const char *task)
+{
+	char path[64], line[256];
+	unsigned int sets = 0;
+	FILE *status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status", (int)pid, task);
+	status = fopen(path, "r");
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status) != NULL) {
+		if (strncmp(line, "Cap", 3) == 0) {
+			assert_int_equal(strtoull(line + 7, NULL, 16), 0);
+			sets++;
+		} else if (strncmp(line, "NoNewPrivs:", 11) == 0) {
+			assert_int_equal(strtoul(line + 11, NULL, 10), 1);
+			sets++;
+		}
+	}
+	(void)fclose(status);
+	assert_int_equal(sets, 6);
+}
+
+static void test_privileges_are_gone_in_every_thread(void **cmocka)
+{
+	struct test_worker worker;
+	unsigned int threads = 0;
+	struct dirent *entry;
+	char path[64];
+	DIR *tasks;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)worker.pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks)) != NULL)
+		if (entry->d_name[0] != '.') {
+			assert_bare(worker.pid, entry->d_name);
+			threads++;
+		}
+	closedir(tasks);
+	assert_true(threads >= 3); /* control, packets, EAL's interrupts */
+	end(&worker);
+}
+
+static void test_no_core_dump_and_own_session(void **cmocka)
+{
+	struct test_worker worker;
+	struct stat status;
+	char path[64];
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	assert_int_equal(getsid(worker.pid), worker.pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)worker.pid);
+	assert_int_equal(stat(path, &status), 0);
+	assert_true(S_ISREG(status.st_mode)); /* the log, not our pipe or terminal */
+	assert_int_equal(kill(worker.pid, SIGSEGV), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 128 + SIGSEGV);
+	close(worker.fd);
+	test_instance_remove(&worker);
+}
+
+/* What EAL keeps in its runtime directory is gone even while the worker runs, so a kill leaves nothing. */
+static void test_no_runtime_directory(void **cmocka)
+{
+	struct test_worker worker;
+	char prefix[64], dir[128], file[160];
+	const char *const arguments[] = {"--no-huge", "--", "--file-prefix", prefix, NULL};
+	FILE *junk;
+
+	(void)cmocka;
+	(void)snprintf(prefix, sizeof(prefix), "sealane-process-test-%d", (int)getpid());
+	(void)snprintf(dir, sizeof(dir), "/var/run/dpdk/%s", prefix);
+	(void)snprintf(file, sizeof(file), "%s/config", dir);
+	(void)mkdir("/var/run/dpdk", 0700);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	junk = fopen(file, "w");
+	assert_non_null(junk);
+	(void)fclose(junk);
+	begin(&worker, arguments);
+	assert_int_not_equal(access(dir, F_OK), 0);
+	end(&worker);
+	assert_int_not_equal(access(dir, F_OK), 0);
+}
+
+static void test_sigterm(void **cmocka)
+{
+	struct test_worker worker;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	assert_int_equal(kill(worker.pid, SIGTERM), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 0);
+	assert_int_not_equal(access(test_path(&worker, "worker.sock"), F_OK), 0);
+	close(worker.fd);
+	test_instance_remove(&worker);
+}
+
+/* Killed at any time, nothing stops the next start, and what was counted is still there. */
+static void test_kill_and_restart(void **cmocka)
+{
+	struct test_worker worker;
+	const struct sl_state *state;
+	struct sl_state *writable;
+	uint64_t generation;
+	int fd;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	generation = test_sa(worker.tables, &worker.tables->sa_out[5], 0x55);
+	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	state = state_of(&worker);
+	assert_int_equal(state->sa_out[5].ready_generation, generation);
+	kill_worker(&worker);
+
+	/* as if it had sent */
+	fd = open(test_path(&worker, "state"), O_RDWR);
+	writable = mmap(NULL, sizeof(*writable), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(writable, MAP_FAILED);
+	close(fd);
+	writable->sa_out[5].last_sequence = 4711;
+	writable->sa_out[5].ready_generation = 99;
+
+	assert_int_equal(test_spawn(&worker, no_huge), 0);
+	connect_and_greet(&worker);
+	assert_int_equal(state->header.worker_starts, 2);
+	assert_int_equal(state->sa_out[5].last_sequence, 4711);
+	assert_int_equal(state->sa_out[5].generation, generation);
+	assert_int_equal(state->sa_out[5].ready_generation, generation); /* expanded at attach */
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	munmap(writable, sizeof(*writable));
+	unmap(state);
+	end(&worker);
+}
+
+/* policy-model 22: the segment that counted is gone, so the key is refused. */
+static void test_lost_state_refuses_keys(void **cmocka)
+{
+	struct test_worker worker;
+	uint64_t generation;
+	const struct sl_state *state;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	(void)test_sa(worker.tables, &worker.tables->sa_out[5], 0x56);
+	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
+	kill_worker(&worker);
+	assert_int_equal(unlink(test_path(&worker, "state")), 0);
+
+	assert_int_equal(test_spawn(&worker, no_huge), 0);
+	connect_and_greet(&worker);
+	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(KEY_REFUSED));
+	generation = test_sa(worker.tables, &worker.tables->sa_out[5], 0x57);
+	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
+	state = state_of(&worker);
+	assert_int_equal(state->sa_out[5].ready_generation, generation);
+	unmap(state);
+	end(&worker);
+}
+
+static void test_second_worker_is_refused(void **cmocka)
+{
+	struct test_worker worker, second;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	second = worker;
+	assert_int_equal(test_spawn(&second, no_huge), 0);
+	assert_int_equal(test_wait_exit(&second, 10000), 4);
+	/* and has not disturbed the first */
+	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	end(&worker);
+}
+
+static void test_start_refusals(void **cmocka)
+{
+	static const char *const patient[] = {"--no-huge", "--wait-ms", "50", NULL};
+	static const char *const two_lcores[] = {"--lcores", "2", NULL};
+	static const char *const too_much[] = {"--huge", "on", "--memory-mb", "65536", NULL};
+	static const char *const bad_eal[] = {"--no-huge", "--", "--no-such-argument", NULL};
+	struct test_worker worker;
+
+	(void)cmocka;
+	assert_int_equal(test_instance(&worker, EPOCH), 0);
+	assert_int_equal(test_spawn(&worker, two_lcores), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 2);
+	assert_int_equal(test_spawn(&worker, too_much), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 5);
+	assert_int_equal(test_spawn(&worker, bad_eal), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 2);
+	worker.tables->header.segment.layout_hash ^= 1;
+	assert_int_equal(test_spawn(&worker, patient), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 3);
+	worker.tables->header.segment.layout_hash ^= 1;
+	worker.tables->header.segment.complete = 0;
+	assert_int_equal(test_spawn(&worker, patient), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 3);
+	assert_int_equal(unlink(test_path(&worker, "tables")), 0);
+	assert_int_equal(test_spawn(&worker, patient), 0);
+	assert_int_equal(test_wait_exit(&worker, 10000), 3);
+	test_instance_remove(&worker);
+}
+
+static void run_two(const char *const *arguments)
+{
+	struct test_worker one, two;
+	const struct sl_state *state_one, *state_two;
+	uint64_t rounds_one, rounds_two;
+
+	begin(&one, arguments);
+	begin(&two, arguments);
+	assert_int_equal(test_add_port(&one, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_add_port(&two, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_start(&one), PB_CODE(OK));
+	assert_int_equal(test_start(&two), PB_CODE(OK));
+	state_one = state_of(&one);
+	state_two = state_of(&two);
+	rounds_one = rounds_of(state_one);
+	rounds_two = rounds_of(state_two);
+	test_sleep_ms(200);
+	assert_true(rounds_of(state_one) > rounds_one);
+	assert_true(rounds_of(state_two) > rounds_two);
+	unmap(state_one);
+	unmap(state_two);
+	end(&one);
+	end(&two);
+}
+
+static void test_two_workers_without_hugepages(void **cmocka)
+{
+	(void)cmocka;
+	run_two(no_huge);
+}
+
+static unsigned long free_huge_mb(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
+	unsigned long pages = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%lu", &pages) != 1)
+			pages = 0;
+		(void)fclose(file);
+	}
+	return pages * 2;
+}
+
+static void test_two_workers_with_hugepages(void **cmocka)
+{
+	static const char *const huge[] = {"--huge", "on", NULL};
+
+	(void)cmocka;
+	if (free_huge_mb() < 160) {
+		print_message("    160 MB of free hugepages are needed for this\n");
+		skip();
+	}
+	run_two(huge);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean_run),
+		cmocka_unit_test(test_privileges_are_gone_in_every_thread),
+		cmocka_unit_test(test_no_core_dump_and_own_session),
+		cmocka_unit_test(test_no_runtime_directory),
+		cmocka_unit_test(test_sigterm),
+		cmocka_unit_test(test_kill_and_restart),
+		cmocka_unit_test(test_lost_state_refuses_keys),
+		cmocka_unit_test(test_second_worker_is_refused),
+		cmocka_unit_test(test_start_refusals),
+		cmocka_unit_test(test_two_workers_without_hugepages),
+		cmocka_unit_test(test_two_workers_with_hugepages),
 	};
 
-	(void)mac;
+	if (geteuid() != 0) {
+		(void)fputs("these tests start workers, which needs root\n", stderr);
+		return 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

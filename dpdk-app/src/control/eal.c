@@ -212,13 +212,6 @@ int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl
 	if (choose_memory(eal, options, fault) != 0)
 		return -1;
 	(void)snprintf(prefix, sizeof(prefix), "sealane-%016" PRIx64, instance_hash(options));
-	(void)snprintf(eal->runtime_dir, sizeof(eal->runtime_dir), "%s/dpdk/%s",
-	               geteuid() == 0                      ? "/var/run"
-	               : getenv("XDG_RUNTIME_DIR") != NULL ? getenv("XDG_RUNTIME_DIR")
-	                                                   : "/tmp",
-	               prefix);
-	/* Of a worker that was killed: the state lock says that none runs here now. */
-	remove_runtime_dir(eal->runtime_dir);
 	add_all(&arguments, eal, options, prefix);
 	if (arguments.full)
 		return sl_fail(fault, SL_FAULT_USAGE, "pass fewer arguments after --",
@@ -226,7 +219,12 @@ int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl
 	sl_log_forget_dpdk();
 	if (rte_eal_init(arguments.count, arguments.vector) < 0)
 		return explain(eal, options, fault);
+	/*
+	 * Nothing in it is needed without shared configuration, nor what a killed worker left there.
+	 * Gone at once, it cannot be left behind by the next kill.
+	 */
 	(void)snprintf(eal->runtime_dir, sizeof(eal->runtime_dir), "%s", rte_eal_get_runtime_dir());
+	remove_runtime_dir(eal->runtime_dir);
 	eal->packet_lcore = rte_get_next_lcore(UINT32_MAX, 1, 0);
 	if (eal->packet_lcore >= RTE_MAX_LCORE)
 		return sl_fail(fault, SL_FAULT_USAGE, "map two, e.g. --lcore-map 0@0,1@3",

@@ -11,7 +11,7 @@
 struct sl_eal {
 	bool huge;                 /* memory is hugepages */
 	unsigned int packet_lcore; /* EAL's id of the packet thread */
-	char runtime_dir[512];     /* EAL's own files, removed at start and exit */
+	char runtime_dir[512];     /* EAL's own files: removed once it is up, and at exit */
 };
 
 /*

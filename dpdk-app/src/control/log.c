@@ -156,16 +156,20 @@ int sl_log_open(const char *target, struct sl_fault *fault)
 	return 0;
 }
 
-void sl_log_detach_stderr(void)
+void sl_log_take_stdout(void)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	to_stderr = false;
 	if (null_fd < 0)
 		return;
-	dup2(null_fd, STDIN_FILENO);
-	/* Libraries that print end up in the log; dup2 clears close-on-exec, and nothing is executed. */
-	dup2(log_fd >= 0 ? log_fd : null_fd, STDOUT_FILENO);
-	dup2(log_fd >= 0 ? log_fd : null_fd, STDERR_FILENO);
+	/* dup2 clears close-on-exec, which matters not: nothing is executed. */
+	(void)dup2(null_fd, STDIN_FILENO);
+	(void)dup2(log_fd >= 0 ? log_fd : null_fd, STDOUT_FILENO);
 	close(null_fd);
+}
+
+void sl_log_detach_stderr(void)
+{
+	to_stderr = false;
+	(void)dup2(STDOUT_FILENO, STDERR_FILENO);
 }

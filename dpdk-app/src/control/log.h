@@ -20,7 +20,10 @@ enum sl_log_level { SL_LOG_ERROR, SL_LOG_WARNING, SL_LOG_INFO };
  */
 int sl_log_open(const char *target, struct sl_fault *fault);
 
-/* Standard input, output and error no longer lead to the parent: start-up is over. */
+/* Standard input is /dev/null and standard output the log from now on: libraries print there. */
+void sl_log_take_stdout(void);
+
+/* Start-up is over: standard error no longer leads to the parent either. */
 void sl_log_detach_stderr(void);
 
 /* "2026-01-31T12:00:00.123Z level message", cut at about 1000 bytes. */

@@ -18,9 +18,9 @@
 
 /* Immutable once made. */
 struct sl_sa_key {
-	struct gcm_key_data gcm; /* AES round keys and GHASH key powers; 64-byte aligned */
-	aes_gcm_enc_dec_t seal;  /* one-shot GCM, encrypting */
-	aes_gcm_enc_dec_t open;  /* one-shot GCM, decrypting */
+	_Alignas(64) struct gcm_key_data gcm; /* AES round keys and GHASH key powers */
+	aes_gcm_enc_dec_t seal;               /* one-shot GCM, encrypting */
+	aes_gcm_enc_dec_t open;               /* one-shot GCM, decrypting */
 	uint8_t salt[SL_SALT_LEN];
 	bool authenticate_only; /* AES-GMAC (RFC 4543) rather than AES-GCM (RFC 4106) */
 };

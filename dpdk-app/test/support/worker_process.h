@@ -20,7 +20,7 @@
 #include "support/segments.h"
 #include "worker.pb-c.h"
 
-#define PB(name)      Sealane__Worker__V1__##name
+#define PB(name) Sealane__Worker__V1__##name
 #define PB_CODE(name) SEALANE__WORKER__V1__ERROR_CODE__##name
 #define PB_CASE(name) SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_##name
 
@@ -140,7 +140,8 @@ static inline int test_connect(struct test_worker *worker)
 		worker->fd = test_connect_once(worker);
 		if (worker->fd >= 0)
 			return 0;
-		if (waitid(P_PID, (id_t)worker->pid, &(siginfo_t){0}, WEXITED | WNOHANG | WNOWAIT) != 0)
+		if (waitid(P_PID, (id_t)worker->pid, &(siginfo_t){0},
+		           WEXITED | WNOHANG | WNOWAIT) != 0)
 			return -1;
 		test_sleep_ms(10);
 	}
@@ -178,14 +179,15 @@ static inline PB(WorkerMessage) * test_receive(int socket_fd, int ms)
 	if (poll(&poll_fd, 1, ms) != 1)
 		return NULL;
 	length = recv(socket_fd, data, sizeof(data), 0);
-	return length <= 0 ? NULL
-	                   : sealane__worker__v1__worker_message__unpack(NULL, (size_t)length, data);
+	return length <= 0
+	               ? NULL
+	               : sealane__worker__v1__worker_message__unpack(NULL, (size_t)length, data);
 }
 
 /* Send a command and wait for its reply, dropping events. NULL: none came. */
-static inline PB(WorkerMessage) *
-	test_command(struct test_worker *worker, PB(WorkerCommand) * command, const int *fds,
-                     size_t fd_count)
+static inline PB(WorkerMessage) * test_command(struct test_worker *worker,
+                                               PB(WorkerCommand) * command, const int *fds,
+                                               size_t fd_count)
 {
 	uint8_t data[65536];
 	size_t length;
