@@ -12,7 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Tables, Version } from '../src/forwarding/addon/api.js';
-import { loadAddon } from '../src/forwarding/addon/index.js';
+import { loadAddon } from '../src/forwarding/addon/load.js';
 import { machine, median, round, type Result, type Row } from './result.js';
 
 const SIZES = [64, 128, 256, 512, 1024, 1420] as const;
@@ -208,7 +208,9 @@ export async function dataplane(quick: boolean): Promise<Result> {
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
-    const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const exit = new Promise<string>((resolve) =>
+      child.once('exit', (code, signal) => resolve(signal ?? String(code))),
+    );
     const measured: Measured[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
       if (line === 'ready') {
@@ -220,8 +222,8 @@ export async function dataplane(quick: boolean): Promise<Result> {
         process.stderr.write(`  ${m.direction} ${String(m.bytes)} B, ${String(m.sas)} SA\n`);
       }
     }
-    const code = await exit;
-    if (code !== 0) throw new Error(`sealane-bench ended with ${String(code)}`);
+    const end = await exit;
+    if (end !== '0') throw new Error(`sealane-bench ended with ${end}`);
     return { bench: 'dataplane', machine: machine(), runs, rows: measured.map(summarise) };
   } finally {
     tables.close();

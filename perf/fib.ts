@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RouteBatch, Tables } from '../src/forwarding/addon/api.js';
-import { loadAddon } from '../src/forwarding/addon/index.js';
+import { loadAddon } from '../src/forwarding/addon/load.js';
 import { machine, median, round, type Result, type Row } from './result.js';
 
 /** A small generator with a fixed seed: the same prefixes in each run. */

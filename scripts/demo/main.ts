@@ -15,7 +15,7 @@ import { Checks } from './checks.js';
 import { journey } from './journey.js';
 import { drops, SEALANE, show, startPe, tunnelsUp, type PeProcess } from './pe.js';
 import { render, type Findings } from './report.js';
-import { addCoreRoutes, build, KEYS, LAB, PES, RUN, SITES } from './topology.js';
+import { addCoreRoutes, build, KEYS, LAB, PES, RUN, SEGMENTS, SITES } from './topology.js';
 import {
   eavesdropper,
   isolation,
@@ -77,7 +77,7 @@ async function warmUp(lab: Lab): Promise<void> {
   }
 }
 
-function profile(): string {
+async function profile(): Promise<string> {
   const directory = `${RUN}/wireshark`;
   const a = {
     family: 4,
@@ -89,14 +89,14 @@ function profile(): string {
       source: PES.pe1.tunnel4,
       destination: PES.pe2.tunnel4,
       spi: SPI_A_TO_PE2,
-      keyAndSalt: readKeyFile(`${KEYS}/a-1to2`).key,
+      keyAndSalt: (await readKeyFile(`${KEYS}/a-1to2`)).keying,
     },
     {
       ...a,
       source: PES.pe2.tunnel4,
       destination: PES.pe1.tunnel4,
       spi: SPI_A_TO_PE1,
-      keyAndSalt: readKeyFile(`${KEYS}/a-2to1`).key,
+      keyAndSalt: (await readKeyFile(`${KEYS}/a-2to1`)).keying,
     },
   ]);
   return directory;
@@ -121,7 +121,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');
-  const way = await journey(lab, CAPTURES, checks, profile());
+  const way = await journey(lab, CAPTURES, checks, await profile());
   await wire.stop();
   const seen = await eavesdropper(wire.file, checks);
   progress('a TCP transfer');
@@ -139,7 +139,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
     sequence,
     capture: toReplay.file,
     rogueSpi: SPI_TRANSIT,
-    rogueKey: readKeyFile(`${KEYS}/transit-to2`).key,
+    rogueKey: (await readKeyFile(`${KEYS}/transit-to2`)).keying,
   });
   const last = await ping(lab, SITES.a1, SITES.a2.address4, 5);
   checks.add(
@@ -157,6 +157,11 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
     throughput,
     captures: [...captures, ...way.files, toReplay.file, ...attacked],
   };
+}
+
+/** What the PEs keep in files: sockets, logs, keys, shared segments. */
+function clearFiles(): void {
+  for (const directory of [RUN, SEGMENTS]) rmSync(directory, { recursive: true, force: true });
 }
 
 function lookAround(): string {
@@ -185,6 +190,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (argv.includes('--stop')) {
     await Lab.clear(LAB);
+    clearFiles();
     return 0;
   }
   const json = argv.includes('--json');
@@ -214,6 +220,7 @@ async function main(argv: readonly string[]): Promise<number> {
     lab.release();
   } else {
     await lab.close();
+    clearFiles();
   }
   return ok ? 0 : 1;
 }
