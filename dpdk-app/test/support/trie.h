@@ -95,17 +95,29 @@ static inline void trie_node(struct trie_builder *b, uint32_t row, uint32_t vrf,
 			          depth + SL_FIB_STRIDE);
 }
 
+/* Add a prefix, or give it another leaf. */
 static inline void trie_add(struct trie_builder *b, uint32_t vrf, uint8_t family,
                             const uint8_t *address, uint8_t length, uint64_t leaf)
 {
-	assert(b->n < sizeof(b->prefixes) / sizeof(b->prefixes[0]));
-	b->prefixes[b->n++] = (struct trie_prefix){
+	struct trie_prefix prefix = {
 		.address = trie_read(family, address) & trie_top(length),
 		.leaf = leaf,
 		.vrf = vrf,
 		.family = family,
 		.length = length,
 	};
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		struct trie_prefix *p = &b->prefixes[i];
+
+		if (p->vrf == vrf && p->family == family && p->length == length &&
+		    p->address == prefix.address) {
+			p->leaf = leaf;
+			return;
+		}
+	}
+	assert(b->n < sizeof(b->prefixes) / sizeof(b->prefixes[0]));
+	b->prefixes[b->n++] = prefix;
 }
 
 /* Rebuild every trie of VRFs below `vrfs` and publish the roots. */

@@ -42,6 +42,7 @@ enum { IF_CE = 1, IF_CORE = 2, IF_HOST = 3, IF_CE_VLAN = 4, IF_CE_B = 5, IF_HOST
 enum { VRF_A = 1, VRF_B = 2, WORLD_VRFS = 3 };
 enum { PORT_CE = 1, PORT_CORE = 2 };
 enum { VLAN_A = 7, VLAN_B = 8 };
+#define WORLD_MBUFS 2047
 #define MTU_CE 1500
 #define MTU_TUNNEL 1400
 
@@ -122,9 +123,9 @@ static inline void world_start(void)
 	for (unsigned int i = 0; i < ARGS; i++)
 		args[i] = text[i];
 	world_check(rte_eal_init(ARGS, args) >= 0, "rte_eal_init");
-	w->pool =
-		rte_pktmbuf_pool_create("frames", 1023, 0, RTE_ALIGN(sizeof(struct sl_packet), 64),
-	                                SL_HEADROOM + 2048, SOCKET_ID_ANY);
+	w->pool = rte_pktmbuf_pool_create("frames", WORLD_MBUFS, 0,
+	                                  RTE_ALIGN(sizeof(struct sl_packet), 64),
+	                                  SL_HEADROOM + 2048, SOCKET_ID_ANY);
 	world_check(w->pool != NULL, "pool");
 	w->punt = rte_ring_create("punt", 256, SOCKET_ID_ANY, 0);
 	world_check(w->punt != NULL, "punt ring");
@@ -425,7 +426,7 @@ static inline void world_expect_quiet(void)
 	assert_int_equal(world_sent(PORT_CE, frame), 0);
 	assert_int_equal(world_sent(PORT_CORE, frame), 0);
 	assert_null(world_punted());
-	assert_int_equal(rte_mempool_avail_count(world.worker.pool), 1023);
+	assert_int_equal(rte_mempool_avail_count(world.worker.pool), WORLD_MBUFS);
 }
 
 /* Empty segments, zero counters, interfaces; the tests add next hops, routes, labels, SAs. */
