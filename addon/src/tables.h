@@ -44,6 +44,7 @@ public:
 
 	bool created() const { return segment_.created(); }
 	const sl_tables_header &header() const { return segment_.tables()->header; }
+	const sl_tables *segment() const { return segment_.tables(); }
 	StateView &state() { return state_; }
 
 	void remove_vrf(uint32_t id);

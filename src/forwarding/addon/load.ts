@@ -50,14 +50,16 @@ function openTables(native: NativeAddon, paths: SegmentPaths): Tables {
   });
 }
 
+/** SEALANE_ADDON names another build of it (the sanitizer builds of the tests). */
+function findAddon(): string {
+  const built = process.env['SEALANE_ADDON'] ?? PLACES.find((place) => existsSync(place));
+  if (built !== undefined) return built;
+  throw new Error(`the native addon is not built (looked for ${PLACES.join(', ')}): npm run build`);
+}
+
 /** Throws when the addon was not built (npm run build:addon) or is not ours. */
 export function loadAddon(): Addon {
-  const path = PLACES.find((place) => existsSync(place));
-  if (path === undefined) {
-    throw new Error(
-      `the native addon is not built (looked for ${PLACES.join(', ')}): npm run build`,
-    );
-  }
+  const path = findAddon();
   const native: unknown = createRequire(import.meta.url)(path);
   if (!isNativeAddon(native)) throw new Error(`${path} is not the Sealane addon`);
   return {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// For the test programs of this folder: checks that stop the program, a tmpfs directory, a model.
+#ifndef SEALANE_ADDON_TEST_HARNESS_H
+#define SEALANE_ADDON_TEST_HARNESS_H
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "tables.h"
+#include "tables_error.h"
+
+#define CHECK(condition, ...)                                                                      \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			std::fprintf(stderr, "%s:%d: failed: %s: ", __FILE__, __LINE__,            \
+			             #condition);                                                  \
+			std::fprintf(stderr, __VA_ARGS__);                                         \
+			std::fprintf(stderr, "\n");                                                \
+			std::exit(1);                                                              \
+		}                                                                                  \
+	} while (0)
+
+namespace sealane::test
+{
+
+/// A directory on a tmpfs, removed with everything of ours in it by the process that made it.
+class Directory
+{
+public:
+	explicit Directory(const std::string &below = "/dev/shm")
+	{
+		std::string path = below + "/sealane-addon-XXXXXX";
+		CHECK(mkdtemp(path.data()) != nullptr, "mkdtemp below %s", below.c_str());
+		path_ = path;
+	}
+	~Directory()
+	{
+		if (getpid() != owner_)
+			return;
+		unlink(tables().c_str());
+		unlink(state().c_str());
+		rmdir(path_.c_str());
+	}
+	Directory(const Directory &) = delete;
+	Directory &operator=(const Directory &) = delete;
+	std::string tables() const { return path_ + "/tables"; }
+	std::string state() const { return path_ + "/state"; }
+
+private:
+	std::string path_;
+	pid_t owner_ = getpid();
+};
+
+using Random = std::mt19937_64;
+
+inline uint32_t below(Random &random, uint32_t n) { return static_cast<uint32_t>(random() % n); }
+
+/// One route change.
+struct Change {
+	uint32_t vrf;
+	uint8_t family;
+	uint8_t length;
+	sl_fib_key key;
+	uint32_t nexthop; // 0: remove
+	uint32_t label;
+	uint8_t owner;
+};
+
+inline void apply(Tables &tables, const std::vector<Change> &changes)
+{
+	for (const Change &c : changes) {
+		uint8_t address[16];
+		key_to_bytes(c.family, c.key, address);
+		const uint8_t remove = c.nexthop == 0;
+		const uint16_t accept = 0;
+		tables.routes.apply({c.vrf, c.family, 1, &remove, address, &c.length, &c.nexthop,
+		                     &c.label, &accept, &c.owner});
+	}
+}
+
+/// Longest-prefix match as slowly and plainly as it can be written.
+class Model
+{
+public:
+	using Key = std::tuple<uint32_t, unsigned, unsigned, uint64_t, uint64_t>;
+
+	void apply(const Change &c)
+	{
+		const Key key{c.vrf, c.family, c.length, c.key.high, c.key.low};
+		if (c.nexthop == 0)
+			routes_.erase(key);
+		else
+			routes_[key] = {sl_leaf(c.nexthop, c.label, 0), c.owner};
+	}
+	uint64_t lookup(uint32_t vrf, unsigned family, const sl_fib_key &address) const
+	{
+		for (unsigned length = address_bits(family) + 1; length-- > 0;) {
+			const sl_fib_key cut = truncated(address, length);
+			const auto found = routes_.find({vrf, family, length, cut.high, cut.low});
+			if (found != routes_.end())
+				return found->second.first;
+		}
+		return SL_LEAF_NONE;
+	}
+	const std::map<Key, std::pair<uint64_t, uint8_t>> &routes() const { return routes_; }
+
+private:
+	std::map<Key, std::pair<uint64_t, uint8_t>> routes_; // leaf, owner
+};
+
+inline uint64_t random_bits(Random &random, unsigned family, unsigned word)
+{
+	if (family == 4)
+		return word == 0 ? random() & 0xffffffff00000000ull : 0;
+	return random();
+}
+
+/// Addresses that share long parts: prefixes nest and touch, nodes fill and empty.
+inline sl_fib_key clustered_key(Random &random, unsigned family)
+{
+	sl_fib_key key{random_bits(random, family, 0), random_bits(random, family, 1)};
+	if (below(random, 4) != 0) {
+		// One of a few stems, then differing late.
+		const unsigned stem = below(random, address_bits(family));
+		sl_fib_key base{0x2001'0db8'0000'0000ull * (1 + below(random, 3)), 0};
+		if (family == 4)
+			base = {base.high & 0xffffffff00000000ull, 0};
+		const sl_fib_key cut = truncated(base, stem);
+		const sl_fib_key mask = truncated({~0ull, ~0ull}, stem);
+		key = {cut.high | (key.high & ~mask.high), cut.low | (key.low & ~mask.low)};
+	}
+	return key;
+}
+
+inline Change random_change(Random &random, uint32_t vrf, unsigned family, uint32_t nexthops)
+{
+	Change c{};
+	c.vrf = vrf;
+	c.family = static_cast<uint8_t>(family);
+	const unsigned bits = address_bits(family);
+	// Every length, those beside a level's boundary and the extremes more often.
+	const unsigned pick = below(random, 8);
+	unsigned length = below(random, bits + 1);
+	if (pick == 0)
+		length = below(random, 2) == 0 ? 0 : bits;
+	else if (pick <= 3)
+		length = std::min(bits, 6 * below(random, bits / 6 + 1) + below(random, 3));
+	c.length = static_cast<uint8_t>(length);
+	c.key = truncated(clustered_key(random, family), length);
+	c.nexthop = 1 + below(random, nexthops);
+	c.label = below(random, 1u << 20);
+	c.owner = static_cast<uint8_t>(SL_OWNER_STATIC + below(random, 5));
+	return c;
+}
+
+/// The first or last address of a prefix, or one beside it: where an off-by-one shows.
+inline sl_fib_key edge_of(Random &random, const Change &c)
+{
+	const unsigned bits = address_bits(c.family);
+	unsigned __int128 address = static_cast<unsigned __int128>(c.key.high) << 64 | c.key.low;
+	const unsigned __int128 unit = static_cast<unsigned __int128>(1) << (128 - bits);
+	const unsigned __int128 span =
+		c.length == 0 ? 0 : static_cast<unsigned __int128>(1) << (128 - c.length);
+	switch (below(random, 4)) {
+	case 0:
+		break;
+	case 1:
+		address -= unit;
+		break;
+	case 2:
+		address += span - unit;
+		break;
+	default:
+		address += span;
+		break;
+	}
+	return {static_cast<uint64_t>(address >> 64), static_cast<uint64_t>(address)};
+}
+
+inline double seconds_since(std::chrono::steady_clock::time_point start)
+{
+	return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// The seed: argument 1, or a fresh one; printed, so that a failure can be repeated.
+inline uint64_t seed_of(int argc, char **argv)
+{
+	const uint64_t seed =
+		argc > 1 ? std::strtoull(argv[1], nullptr, 0) : std::random_device{}();
+	std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+	std::fflush(stdout);
+	return seed;
+}
+
+} // namespace sealane::test
+
+#endif
