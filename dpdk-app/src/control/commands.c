@@ -232,6 +232,7 @@ void sl_control_command(struct sl_control *control, struct sl_received *received
 		call.reply.port = NULL;
 		sl_log_fault(SL_LOG_WARNING, &fault);
 	}
+	sl_received_close(received);
 	send_reply(control, &call.reply);
 	if (command != NULL)
 		sl_command_free(command);

@@ -123,7 +123,6 @@ static void take_commands(struct sl_control *control)
 		if (result <= 0)
 			return;
 		sl_control_command(control, &received);
-		sl_received_close(&received);
 	}
 }
 

@@ -52,7 +52,7 @@ void sl_control_free_worker(struct sl_control *control);
  */
 int sl_control_run(struct sl_control *control, struct sl_fault *fault);
 
-/* Serve one received command and reply to it. */
+/* Serve one received command, close the descriptors it did not take, and reply to it. */
 void sl_control_command(struct sl_control *control, struct sl_received *received);
 
 /*

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -100,6 +101,7 @@ static inline int test_spawn(struct test_worker *worker, const char *const *argu
 	if (worker->pid == 0) {
 		int null_fd = open("/dev/null", O_RDWR);
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no worker */
 		dup2(null_fd, STDERR_FILENO);
 		execv(program, (char *const *)(uintptr_t)vector);
 		_exit(127);
