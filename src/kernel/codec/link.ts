@@ -26,7 +26,15 @@ import {
 import { AF, IFF } from './constants.js';
 
 const HEADER = 16;
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, OPERSTATE: 16, LINKINFO: 18 } as const;
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  OPERSTATE: 16,
+  LINKINFO: 18,
+} as const;
 const IFLA_AF_SPEC = 26;
 const IFLA_EXT_MASK = 29;
 const IFLA_INFO_KIND = 1;
@@ -47,6 +55,8 @@ export interface Link {
   readonly mac?: Uint8Array;
   /** Index of the bridge, bond or VRF device it belongs to. */
   readonly master?: number;
+  /** Index of the device it sits on (VLAN, macvlan) or is joined to (veth). */
+  readonly lower?: number;
   /** "veth", "tun", "bridge"; absent for hardware. */
   readonly kind?: string;
   /** One of ADDR_GEN_MODE; absent where IPv6 is off. */
@@ -67,6 +77,7 @@ export function decodeLink(payload: Uint8Array): Link | undefined {
   if (name === undefined) return undefined;
   const mac = attributes.get(IFLA.ADDRESS);
   const master = attributeU32(attributes, IFLA.MASTER);
+  const lower = attributeU32(attributes, IFLA.LINK);
   const kind = attributeString(info, IFLA_INFO_KIND);
   const addrGenMode = attributeU8(inet6, IFLA_INET6_ADDR_GEN_MODE);
   return {
@@ -78,6 +89,7 @@ export function decodeLink(payload: Uint8Array): Link | undefined {
     mtu: attributeU32(attributes, IFLA.MTU) ?? 0,
     ...(mac === undefined ? {} : { mac: Uint8Array.from(mac) }),
     ...(master === undefined ? {} : { master }),
+    ...(lower === undefined ? {} : { lower }),
     ...(kind === undefined ? {} : { kind }),
     ...(addrGenMode === undefined ? {} : { addrGenMode }),
   };
