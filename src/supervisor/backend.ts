@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the control socket offers: showing, reloading, stopping. */
+import { configDigestHex } from '../config/canonical.js';
+import { problemsOf, readConfig } from '../config/check.js';
+import { diffConfigs, type Diff } from '../config/diff.js';
+import { formatIssue, type Issue } from '../config/issues.js';
+import type { Config } from '../config/types.js';
+import type {
+  ControlBackend,
+  ReloadRequest,
+  ReloadResult,
+  RouteFilter,
+  Rows,
+  Status,
+} from '../rpc/backend.js';
+import type * as rows from '../rpc/backend.js';
+import { ControlError } from '../rpc/errors.js';
+import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
+import type { Prepared } from './commit.js';
+import { routeRows } from './show-routes.js';
+import { interfaceRows, labelRows, saRows, tunnelRows, vrfRows } from './show-rows.js';
+import type { Supervisor } from './supervisor.js';
+
+export interface BackendDeps {
+  readonly supervisor: Supervisor;
+  readonly version: string;
+  /** Where the configuration in force came from; empty: the committed one at a restart. */
+  readonly source: { file: string; warnings: readonly Issue[] };
+  /** Ends the process's work; returns at once. */
+  readonly stop: (options: { readonly keepWorker: boolean }) => void;
+}
+
+export class Backend implements ControlBackend {
+  readonly #deps: BackendDeps;
+  readonly #since = process.hrtime.bigint();
+  #generation = 0n;
+
+  constructor(deps: BackendDeps) {
+    this.#deps = deps;
+  }
+
+  /** A configuration came into force. */
+  committed(): void {
+    this.#generation++;
+  }
+
+  status(): Status {
+    const { supervisor, version, source } = this.#deps;
+    const { instance, tables } = supervisor;
+    const config = instance.inForce?.plan.config;
+    const worker = tables.worker();
+    const tunnels = [...tunnelRows(supervisor)];
+    return {
+      ...{ instance: config?.instance ?? '', version, pid: process.pid },
+      ...{ state: supervisor.state, reason: supervisor.reason },
+      uptimeSeconds: (process.hrtime.bigint() - this.#since) / 1_000_000_000n,
+      ...{ configFile: source.file, configDigest: config ? configDigestHex(config) : '' },
+      ...{ configGeneration: this.#generation, workerPid: worker.alive ? worker.pid : 0 },
+      ...{ workerState: supervisor.workerRows.health().state, workerStarts: worker.starts },
+      interfaces: Object.keys(config?.interfaces ?? {}).length,
+      vrfs: Object.keys(config?.vrfs ?? {}).length,
+      routes: this.#routes(),
+      labels: instance.inForce?.rows.labels.size ?? 0,
+      tunnels: tunnels.length,
+      tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
+      warnings: source.warnings.map(formatIssue),
+    };
+  }
+
+  #routes(): bigint {
+    const { tables, instance } = this.#deps.supervisor;
+    const ids = [...instance.reconciler.live.vrfs.values()].map(({ id }) => id);
+    const counts = ids.map((id) => tables.routeCount(id, 4) + tables.routeCount(id, 6));
+    return BigInt(counts.reduce((sum, count) => sum + count, 0));
+  }
+
+  interfaces(): Rows<rows.InterfaceRow> {
+    return interfaceRows(this.#deps.supervisor);
+  }
+  vrfs(): Rows<rows.VrfRow> {
+    return vrfRows(this.#deps.supervisor);
+  }
+  routes(filter: RouteFilter): Rows<rows.RouteRow> {
+    return routeRows(this.#deps.supervisor, filter);
+  }
+  labels(): Rows<rows.LabelRow> {
+    return labelRows(this.#deps.supervisor);
+  }
+  tunnels(): Rows<rows.TunnelRow> {
+    return tunnelRows(this.#deps.supervisor);
+  }
+  sas(): Rows<rows.SaRow> {
+    return saRows(this.#deps.supervisor);
+  }
+  drops(): Rows<rows.DropRow> {
+    return this.#deps.supervisor.tables.drops();
+  }
+  workers(): Rows<rows.WorkerRow> {
+    return this.#deps.supervisor.workerRows.rows();
+  }
+
+  async reload({ path, dryRun }: ReloadRequest): Promise<ReloadResult> {
+    const { supervisor, source } = this.#deps;
+    const before = supervisor.instance.inForce?.plan.config;
+    if (before === undefined || supervisor.busy) {
+      throw new ControlError('BUSY', 'another change is under way', { remedy: 'try again' });
+    }
+    const { config, warnings } = await loadChecked(path);
+    const diff = diffConfigs(before, config);
+    refuseInstanceRestart(diff);
+    const apply = !dryRun && diff.changes.length > 0;
+    const prepared = await asControlError(async () =>
+      apply ? supervisor.change(config) : supervisor.tryChange(config),
+    );
+    if (apply) {
+      Object.assign(source, { file: path, warnings });
+      this.committed();
+    }
+    return {
+      ...{ changes: diff.changes, warnings, applied: apply },
+      restarted: restarted(prepared, diff),
+      configDigest: configDigestHex(config),
+    };
+  }
+
+  stop(options: { readonly keepWorker: boolean }): void {
+    this.#deps.stop(options);
+  }
+}
+
+function restarted(prepared: Prepared, diff: Diff): string[] {
+  return diff.changes.length > 0 && prepared.restartsWorker ? ['worker'] : [];
+}
+
+async function loadChecked(path: string): Promise<{ config: Config; warnings: readonly Issue[] }> {
+  const read = await readConfig(path);
+  if (read.ok) return read;
+  const { load } = read;
+  if (load !== undefined) {
+    throw new ControlError('CONFIG_LOAD', load.message, {
+      remedy: load.remedy,
+      issues: read.issues,
+    });
+  }
+  const issues = problemsOf(read);
+  const message = `${path}: ${issues.length} mistake${issues.length === 1 ? '' : 's'}`;
+  throw new ControlError('INVALID_CONFIG', message, { issues });
+}
+
+function refuseInstanceRestart(diff: Diff): void {
+  const change = diff.changes.find(({ effect }) => effect === 'instance-restart');
+  if (change === undefined) return;
+  throw new ControlError('INVALID_CONFIG', `${change.path} cannot be changed while running`, {
+    remedy: 'run `sealane stop`, then `sealane run` with the new configuration',
+  });
+}
+
+/** What refuses a plan is a mistake of the configuration; what fails later is the machine's. */
+async function asControlError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const refused =
+      error instanceof SupervisorError && ['CONFIG', 'LABELS', 'KEY'].includes(error.code);
+    const code = refused ? 'INVALID_CONFIG' : 'APPLY_FAILED';
+    throw new ControlError(code, messageOf(error), {
+      remedy: remedyOf(error),
+      cause: oneLine(error),
+    });
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Keeps the kernel interfaces behind our ports deaf (policy-model 20), and remembers over restarts
+ * what each was like before, so that the last stop gives it back as it was.
+ */
+import type { Device } from '../config/types.js';
+import { deafProblems, makeDeaf, undoDeaf, type BeforeDeaf } from '../kernel/deaf.js';
+import type { NamespaceContext } from '../kernel/device.js';
+import type { Logger } from '../lib/log.js';
+import { messageOf } from './errors.js';
+import { isRecord, readState, writeState } from './state-file.js';
+
+/** A kernel interface by namespace (undefined: our own) and name. */
+export interface KernelInterface {
+  readonly netns: string | undefined;
+  readonly name: string;
+}
+
+export function kernelInterfaces(devices: Iterable<Device>): KernelInterface[] {
+  return [...devices].flatMap((device) =>
+    'kernel' in device ? [{ netns: device.netns, name: device.kernel }] : [],
+  );
+}
+
+export interface DeafGuardDeps {
+  /** Context of a namespace, opened when first needed. */
+  readonly context: (netns: string | undefined) => Promise<NamespaceContext>;
+  /** Where the state of before is kept; goes with a reboot, as what it describes does. */
+  readonly file: string;
+  readonly log: Logger;
+}
+
+interface Remembered extends KernelInterface {
+  readonly before: BeforeDeaf;
+}
+
+const keyOf = ({ netns, name }: KernelInterface): string => `${netns ?? ''}|${name}`;
+
+export class DeafGuard {
+  readonly #deps: DeafGuardDeps;
+  readonly #deaf: Map<string, Remembered>;
+  readonly #noted = new Set<string>();
+
+  constructor(deps: DeafGuardDeps) {
+    this.#deps = deps;
+    const entries = readState(deps.file, checkRemembered) ?? [];
+    this.#deaf = new Map(entries.map((entry) => [keyOf(entry), entry]));
+  }
+
+  /** Throws when one cannot be made deaf. */
+  async deafen(interfaces: readonly KernelInterface[]): Promise<void> {
+    for (const one of interfaces) {
+      const context = await this.#deps.context(one.netns);
+      const key = keyOf(one);
+      const { before, notes } = await makeDeaf(context, one.name, this.#deaf.get(key)?.before);
+      if (!this.#deaf.has(key)) {
+        this.#deaf.set(key, { ...one, before });
+        this.#save();
+      }
+      for (const note of notes) this.#note(`${one.name}: ${note}`);
+    }
+  }
+
+  #note(text: string): void {
+    if (this.#noted.has(text)) return;
+    this.#noted.add(text);
+    this.#deps.log.info(text);
+  }
+
+  /** What is wrong, one line for each interface that hears. */
+  async check(interfaces: readonly KernelInterface[]): Promise<readonly string[]> {
+    const hearing: string[] = [];
+    for (const one of interfaces) {
+      const problems = await this.#problems(one);
+      if (problems.length > 0) hearing.push(`interface ${one.name}: ${problems.join(', ')}`);
+    }
+    return hearing;
+  }
+
+  async #problems(one: KernelInterface): Promise<readonly string[]> {
+    try {
+      return await deafProblems(await this.#deps.context(one.netns), one.name);
+    } catch (error) {
+      // What cannot be looked at is not known to be deaf.
+      return [messageOf(error)];
+    }
+  }
+
+  /** Gives back all but these. */
+  async undoExcept(kept: readonly KernelInterface[]): Promise<void> {
+    const keep = new Set(kept.map(keyOf));
+    for (const [key, one] of [...this.#deaf]) {
+      if (keep.has(key)) continue;
+      this.#deaf.delete(key);
+      const last = ![...this.#deaf.values()].some(({ netns }) => netns === one.netns);
+      try {
+        const context = await this.#deps.context(one.netns);
+        await undoDeaf(context, one.name, one.before, { last });
+      } catch (error) {
+        // An interface that was removed meanwhile needs nothing back.
+        const why = messageOf(error);
+        this.#deps.log.warning('could not give an interface back', { name: one.name, why });
+      }
+      this.#save();
+    }
+  }
+
+  #save(): void {
+    writeState(this.#deps.file, [...this.#deaf.values()]);
+  }
+}
+
+function checkRemembered(value: unknown): Remembered[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const entries: Remembered[] = [];
+  for (const entry of value as unknown[]) {
+    if (!isRecord(entry) || typeof entry['name'] !== 'string') return undefined;
+    const { netns, before } = entry;
+    if (netns !== undefined && typeof netns !== 'string') return undefined;
+    if (!isBefore(before)) return undefined;
+    entries.push({ netns, name: entry['name'], before });
+  }
+  return entries;
+}
+
+function isBefore(value: unknown): value is BeforeDeaf {
+  return (
+    isRecord(value) &&
+    typeof value['up'] === 'boolean' &&
+    typeof value['addrGenMode'] === 'number' &&
+    isRecord(value['sysctls']) &&
+    isRecord(value['offloads'])
+  );
+}

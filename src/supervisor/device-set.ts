@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The TAPs and host TUNs of a plan, by the name of their interface row. */
+import { hostInterfaceName } from '../forwarding/model.js';
+import { hostMtu } from '../forwarding/names.js';
+import type { PortMacs } from '../forwarding/project.js';
+import type { NamespaceContext } from '../kernel/device.js';
+import { ensureHostTun, ensureTap, type KernelDevice } from '../kernel/tap.js';
+import { formatAddress, formatPrefix } from '../lib/ip.js';
+import type { Plan } from './plan.js';
+
+/** Name of every VRF's TUN in its namespace. */
+export const HOST_DEVICE = 'sealane0';
+
+interface Held {
+  readonly device: KernelDevice;
+  /** What it was set up as; equal: nothing to do. */
+  readonly spec: string;
+}
+
+export class DeviceSet {
+  readonly #held = new Map<string, Held>();
+
+  async ensureInterface(
+    context: NamespaceContext,
+    plan: Plan,
+    name: string,
+    macs: PortMacs,
+  ): Promise<void> {
+    const model = plan.model.interfaces.get(name);
+    const mac = model && macs.get(model.port);
+    if (model === undefined || mac === undefined) return;
+    const { mtu, addresses } = model;
+    const spec = [context.netns, formatAddress(mac), mtu, ...addresses.map(formatPrefix)].join(' ');
+    await this.#ensure(name, spec, async () => ensureTap(context, { name, mac, mtu, addresses }));
+  }
+
+  async ensureHost(context: NamespaceContext, plan: Plan, vrf: string): Promise<void> {
+    const model = plan.model.vrfs.get(vrf);
+    if (model === undefined) return;
+    const { addresses } = model;
+    const own = model.interfaces.flatMap((one) => one.addresses);
+    const source4 = own.find(({ family }) => family === 4)?.address;
+    const source6 = own.find(({ family }) => family === 6)?.address;
+    const mtu = hostMtu(model);
+    const all = [...addresses, ...own].map(formatPrefix);
+    const spec = [context.netns, mtu, addresses.length, ...all].join(' ');
+    await this.#ensure(hostInterfaceName(vrf), spec, async () =>
+      ensureHostTun(context, {
+        ...{ name: HOST_DEVICE, mtu, addresses },
+        ...(source4 && { source4 }),
+        ...(source6 && { source6 }),
+      }),
+    );
+  }
+
+  async #ensure(row: string, spec: string, make: () => Promise<KernelDevice>): Promise<void> {
+    const held = this.#held.get(row);
+    if (held?.spec === spec) return;
+    const device = await make();
+    this.#held.set(row, { device, spec });
+    // The new holding queue is there before the old one goes: the carrier stays.
+    held?.device.close();
+  }
+
+  /** A fresh queue for the worker; the caller closes it. */
+  openQueue(row: string): number {
+    const held = this.#held.get(row);
+    if (held === undefined) throw new Error(`interface ${row} has no kernel device`);
+    return held.device.openQueue();
+  }
+
+  removeExcept(plan: Plan): void {
+    const hosts = new Set([...plan.model.vrfs.keys()].map(hostInterfaceName));
+    for (const [row, { device }] of [...this.#held]) {
+      if (hosts.has(row) || plan.model.interfaces.has(row)) continue;
+      device.remove();
+      this.#held.delete(row);
+    }
+  }
+
+  removeAll(): void {
+    for (const { device } of this.#held.values()) device.remove();
+    this.#held.clear();
+  }
+
+  close(): void {
+    for (const { device } of this.#held.values()) device.close();
+    this.#held.clear();
+  }
+}

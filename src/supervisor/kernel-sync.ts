@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The host's kernel, brought to what a plan needs: namespaces, TAPs, neighbours, core routes. */
+import { tapNetns, vrfNetns } from '../config/defaults.js';
+import type { Device } from '../config/types.js';
+import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
+import type { PortMacs } from '../forwarding/project.js';
+import { ensureOwnAddress, removeOwnAddress } from '../kernel/loopback.js';
+import type { NeighbourEntry } from '../kernel/neighbours.js';
+import { namespaceVisibilityProblem, NamespaceRegistry } from '../kernel/netns.js';
+import { CoreRoutes } from '../kernel/routes.js';
+import { prepareNamespace } from '../kernel/tap.js';
+import type { Kernel } from '../lib/kernel-api.js';
+import type { Logger } from '../lib/log.js';
+import { CorePaths } from './core-paths.js';
+import { DeafGuard, kernelInterfaces, type KernelInterface } from './deaf-guard.js';
+import { DeviceSet } from './device-set.js';
+import type { KernelPort, KernelPortEvents } from './kernel-port.js';
+import { KernelSpace } from './kernel-space.js';
+import { NeighbourKeeper } from './neighbour-keeper.js';
+import type { InstancePaths } from './paths.js';
+import type { Plan } from './plan.js';
+
+export interface KernelSyncDeps {
+  readonly kernel: Kernel;
+  readonly paths: InstancePaths;
+  readonly log: Logger;
+  readonly events: KernelPortEvents;
+}
+
+export class KernelSync implements KernelPort {
+  readonly #deps: KernelSyncDeps;
+  readonly #registry: NamespaceRegistry;
+  readonly #spaces = new Map<string, KernelSpace>();
+  readonly #devices: DeviceSet;
+  readonly #neighbours: NeighbourKeeper;
+  readonly #deaf: DeafGuard;
+  #core: { readonly space: KernelSpace; readonly paths: CorePaths } | undefined;
+  #plan: Plan | undefined;
+  /** Tunnel addresses that we have put on the core's loopback device. */
+  readonly #loopback: Uint8Array[] = [];
+
+  constructor(deps: KernelSyncDeps) {
+    this.#deps = deps;
+    this.#registry = new NamespaceRegistry(`${deps.paths.runtime}/namespaces.json`);
+    this.#devices = new DeviceSet();
+    this.#neighbours = new NeighbourKeeper((name) => this.#watcherOf(name));
+    this.#deaf = new DeafGuard({
+      context: async (netns) => (await this.#space(netns)).context,
+      file: `${deps.paths.runtime}/deaf.json`,
+      log: deps.log,
+    });
+  }
+
+  async #space(name: string | undefined): Promise<KernelSpace> {
+    const key = name ?? '';
+    const open = this.#spaces.get(key);
+    if (open !== undefined) return open;
+    const space = await KernelSpace.open(this.#deps.kernel, name, {
+      onNeighbour: (entry) => {
+        this.#neighbourChanged(name, entry);
+      },
+      onFault: this.#deps.events.onFault,
+    });
+    this.#spaces.set(key, space);
+    return space;
+  }
+
+  /** The namespace of a configured interface's TAP, once it is open. */
+  #spaceOf(interfaceName: string): KernelSpace | undefined {
+    const config = this.#plan?.config;
+    const configured = config?.interfaces[interfaceName];
+    if (config === undefined || configured === undefined) return undefined;
+    return this.#spaces.get(tapNetns(config, configured) ?? '');
+  }
+  #watcherOf(interfaceName: string): KernelSpace['neighbours'] | undefined {
+    return this.#spaceOf(interfaceName)?.neighbours;
+  }
+
+  #neighbourChanged(netns: string | undefined, entry: NeighbourEntry): void {
+    if (this.#spaceOf(entry.interface)?.name !== netns) return;
+    this.#neighbours.changed(entry);
+    this.#deps.events.onChange();
+  }
+
+  async deafen(plan: Plan): Promise<void> {
+    await this.#deaf.deafen(interfacesOf(plan));
+  }
+  async checkDeaf(): Promise<readonly string[]> {
+    return this.#plan === undefined ? [] : this.#deaf.check(interfacesOf(this.#plan));
+  }
+
+  async apply(plan: Plan, macs: PortMacs): Promise<void> {
+    const problem = namespaceVisibilityProblem();
+    if (problem !== undefined && this.#plan === undefined) this.#deps.log.warning(problem);
+    this.#plan = plan;
+    for (const [vrf, { netns }] of Object.entries(plan.config.vrfs ?? {})) {
+      const name = vrfNetns(plan.config, vrf);
+      await this.#registry.ensure(name, { mayBeForeign: netns !== undefined });
+      const space = await this.#space(name);
+      await prepareNamespace(space.context);
+      await this.#devices.ensureHost(space.context, plan, vrf);
+    }
+    const core = await this.#space(plan.config.core.netns);
+    await prepareNamespace(core.context);
+    for (const [name, configured] of Object.entries(plan.config.interfaces)) {
+      const space = await this.#space(tapNetns(plan.config, configured));
+      await this.#devices.ensureInterface(space.context, plan, name, macs);
+    }
+    await core.monitor.resync();
+    for (const address of plan.model.tunnelAddresses) {
+      if (await ensureOwnAddress(core.monitor, address)) this.#loopback.push(address);
+    }
+    this.#neighbours.require(plan);
+    await this.#corePaths(core).follow(plan.model.tunnels);
+  }
+
+  #corePaths(space: KernelSpace): CorePaths {
+    if (this.#core?.space === space) return this.#core.paths;
+    this.#core?.paths.close();
+    const routes = new CoreRoutes(space.monitor, {
+      onError: (error) => {
+        this.#deps.events.onFault(`core routes: ${String(error)}`);
+      },
+    });
+    const paths = new CorePaths(routes, space.neighbours, this.#deps.events.onChange);
+    this.#core = { space, paths };
+    return paths;
+  }
+
+  async retire(plan: Plan): Promise<void> {
+    this.#devices.removeExcept(plan);
+    const needed = new Set([
+      ...Object.keys(plan.config.vrfs ?? {}).map((vrf) => vrfNetns(plan.config, vrf)),
+      ...interfacesOf(plan).map(({ netns }) => netns ?? ''),
+      ...['', plan.config.core.netns ?? ''],
+    ]);
+    await this.#deaf.undoExcept(interfacesOf(plan));
+    await this.#removeSpaces((name) => !needed.has(name));
+  }
+
+  async #removeSpaces(unwanted: (name: string) => boolean): Promise<void> {
+    for (const [name, space] of [...this.#spaces]) {
+      if (!unwanted(name)) continue;
+      space.close();
+      this.#spaces.delete(name);
+    }
+    for (const name of this.#registry.owned()) {
+      if (unwanted(name)) await this.#registry.remove(name);
+    }
+  }
+
+  async removeAll(): Promise<void> {
+    this.#devices.removeAll();
+    await this.#deaf.undoExcept([]);
+    for (const address of this.#loopback.splice(0)) {
+      if (this.#core !== undefined) await removeOwnAddress(this.#core.space.monitor, address);
+    }
+    this.#core?.paths.close();
+    this.#core = undefined;
+    await this.#removeSpaces(() => true);
+    this.#plan = undefined;
+  }
+
+  close(): void {
+    this.#core?.paths.close();
+    this.#devices.close();
+    for (const space of this.#spaces.values()) space.close();
+    this.#spaces.clear();
+  }
+
+  openQueue(interfaceRow: string): number {
+    return this.#devices.openQueue(interfaceRow);
+  }
+
+  portNamespace(device: Device): number | undefined {
+    // Opened by deafen(), which comes before any port is made.
+    return 'kernel' in device ? this.#spaces.get(device.netns ?? '')?.context.netns : undefined;
+  }
+  vrfNamespace(vrf: string): string {
+    return this.#plan === undefined ? '' : vrfNetns(this.#plan.config, vrf);
+  }
+
+  neighbours(): readonly Neighbour[] {
+    const found: Neighbour[] = [];
+    for (const space of this.#spaces.values()) {
+      for (const { interface: name, address, mac } of space.neighbours.entries()) {
+        if (mac === undefined || this.#spaceOf(name) !== space) continue;
+        found.push({ interface: name, address, mac });
+      }
+    }
+    return found;
+  }
+
+  coreRoutes(): ReadonlyMap<string, CoreRoute> {
+    return this.#core?.paths.current() ?? new Map<string, CoreRoute>();
+  }
+
+  probe(interfaceName: string, address: Uint8Array): void {
+    this.#neighbours.probe(interfaceName, address);
+  }
+}
+
+function interfacesOf(plan: Plan): KernelInterface[] {
+  return kernelInterfaces([...plan.model.ports.values()].map(({ device }) => device));
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The composition root of a PE: segments → worker → kernel → rows, then the loops that keep them so.
+ *
+ * How it ends (docs/operation.md):
+ *   SIGTERM, crash, kill -9   the worker goes on alone; the next supervisor attaches and reconciles
+ *   SIGINT, `sealane stop`    everything is taken down and interfaces are given back; the segments
+ *                             stay, because they alone remember how far manual keys are used
+ */
+import type { Config } from '../config/types.js';
+import type { Addon, Tables } from '../forwarding/addon/api.js';
+import type { Kernel } from '../lib/kernel-api.js';
+import type { Logger } from '../lib/log.js';
+import { Committer, type Prepared } from './commit.js';
+import { messageOf, oneLine, SupervisorError } from './errors.js';
+import { Instance } from './instance.js';
+import type { KernelPort, KernelPortEvents } from './kernel-port.js';
+import { checkLedger } from './key-ledger.js';
+import { ManualSas } from './manual-sas.js';
+import type { InstancePaths } from './paths.js';
+import { openSegments } from './segments.js';
+import { Serial } from './serial.js';
+import { WorkerRows } from './show-worker.js';
+import { readState, writeState } from './state-file.js';
+import { WorkerKeeper } from './worker-keeper.js';
+import { WorkerLink } from './worker-link.js';
+import { WorkerProcess } from './worker-process.js';
+
+/** How often deafness is checked and retired rows are given back. */
+const DEAF_CHECK_MS = 5_000;
+const RECLAIM_MS = 1_000;
+/** Neighbour changes come in bursts. */
+const REFRESH_DELAY_MS = 5;
+
+export interface SupervisorDeps {
+  readonly addon: Addon;
+  readonly paths: InstancePaths;
+  readonly workerProgram: string;
+  readonly log: Logger;
+  readonly kernelPort: (kernel: Kernel, events: KernelPortEvents) => KernelPort;
+  /** Makes a configuration the one that a restart loads. */
+  readonly store: (config: Config) => Promise<void>;
+  /** Seconds since 1970. */
+  readonly clock: () => number;
+}
+
+export type SupervisorState = 'starting' | 'running' | 'degraded' | 'stopping';
+
+export class Supervisor {
+  readonly tables: Tables;
+  readonly instance: Instance;
+  readonly worker: WorkerLink;
+  readonly workerRows: WorkerRows;
+  readonly #deps: SupervisorDeps;
+  readonly #kernelPort: KernelPort;
+  readonly #committer: Committer;
+  readonly #keeper: WorkerKeeper;
+  readonly #serial = new Serial();
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #faults = new Map<string, string>();
+  #state: SupervisorState = 'starting';
+  #refreshTimer: NodeJS.Timeout | undefined;
+
+  /** Opens the segments: throws SECOND_SUPERVISOR or SEGMENTS, and then nothing has been touched. */
+  constructor(deps: SupervisorDeps) {
+    this.#deps = deps;
+    const { addon, paths, log } = deps;
+    const { kernel } = addon;
+    this.tables = openSegments(addon, paths, log.area('segments'));
+    this.#kernelPort = deps.kernelPort(kernel, {
+      onChange: () => {
+        this.#refreshSoon();
+      },
+      onFault: (what) => {
+        log.error('kernel', { what });
+      },
+    });
+    const process = new WorkerProcess({
+      ...{ kernel, tables: this.tables, paths, program: deps.workerProgram },
+      log: log.area('worker'),
+    });
+    this.worker = new WorkerLink({
+      ...{ process, tables: this.tables, paths, kernelPort: this.#kernelPort },
+      log: log.area('worker'),
+      onEvent: (event) => {
+        this.instance.onEvent(event);
+      },
+      onDeath: (reason) => {
+        this.#keeper.died(reason);
+      },
+    });
+    const ledger = {
+      read: () => readState(paths.keyLedger, checkLedger) ?? {},
+      write: (entries: object) => {
+        writeState(paths.keyLedger, entries);
+      },
+    };
+    const sas = new ManualSas({ tables: this.tables, ledger });
+    this.instance = new Instance({
+      ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
+      log: log.area('worker'),
+    });
+    this.#committer = new Committer({
+      ...{ instance: this.instance, sas, worker: this.worker, paths },
+      ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
+    });
+    this.#keeper = new WorkerKeeper({
+      log: log.area('worker'),
+      revive: async () => this.#serial.run(async () => this.instance.revive()),
+    });
+    this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
+      kernel.processStartTime(pid),
+    );
+  }
+
+  get state(): SupervisorState {
+    return this.#state === 'running' && this.reason !== '' ? 'degraded' : this.#state;
+  }
+
+  /** What is wrong now, in words; empty: nothing. */
+  get reason(): string {
+    const worker = this.workerRows.health();
+    const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
+    return [...down, ...this.#faults.values()].join('; ');
+  }
+
+  /**
+   * Brings the PE up. When that fails on a machine where nothing of it ran before, what was made is
+   * taken down again; a PE that was forwarding is left as it is.
+   */
+  async start(config: Config): Promise<void> {
+    const { log } = this.#deps;
+    const ranBefore = this.tables.worker().alive;
+    if (config.manualSas !== undefined && Object.keys(config.manualSas).length > 0) {
+      log.warning('manual SAs are for labs: no rekeying, no peer authentication');
+    }
+    try {
+      await this.change(config);
+    } catch (error) {
+      if (!ranBefore) await this.#takeDown('the start failed');
+      this.close();
+      throw error;
+    }
+    this.#state = 'running';
+    this.#every(DEAF_CHECK_MS, async () => this.#checkDeaf());
+    this.#every(RECLAIM_MS, async () =>
+      this.#serial.run(async () => {
+        this.tables.reclaim();
+        return Promise.resolve();
+      }),
+    );
+  }
+
+  /** Plans and applies a configuration. `before` sees the plan and may refuse by throwing. */
+  async change(config: Config, before?: (prepared: Prepared) => void): Promise<Prepared> {
+    return this.#serial.run(async () => {
+      const prepared = await this.#committer.prepare(config);
+      try {
+        before?.(prepared);
+      } catch (error) {
+        this.#committer.abort(prepared);
+        throw error;
+      }
+      await this.#committer.apply(prepared);
+      return prepared;
+    });
+  }
+
+  /** Plans a configuration and forgets it. */
+  async tryChange(config: Config): Promise<Prepared> {
+    return this.#serial.run(async () => {
+      const prepared = await this.#committer.prepare(config);
+      this.#committer.abort(prepared);
+      return prepared;
+    });
+  }
+
+  /** A change is under way. */
+  get busy(): boolean {
+    return this.#serial.busy;
+  }
+
+  vrfNamespace(vrf: string): string {
+    return this.#kernelPort.vrfNamespace(vrf);
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    const timer = setInterval(() => {
+      work().catch((error: unknown) => {
+        this.#deps.log.error('periodic work failed', { why: oneLine(error) });
+      });
+    }, ms);
+    this.#timers.push(timer);
+  }
+
+  #refreshSoon(): void {
+    if (this.#refreshTimer !== undefined || this.#state === 'stopping') return;
+    this.#refreshTimer = setTimeout(() => {
+      this.#refreshTimer = undefined;
+      this.#serial
+        .run(async () => this.instance.refresh())
+        .then((changes) => {
+          const { nexthops, routes } = changes;
+          if (nexthops + routes > 0)
+            {this.#deps.log.debug('followed the network', { nexthops, routes });}
+        })
+        .catch((error: unknown) => {
+          this.#deps.log.error('following the network failed', { why: oneLine(error) });
+        });
+    }, REFRESH_DELAY_MS);
+  }
+
+  /** Policy-model 20: checked while running, and put right where that is possible. */
+  async #checkDeaf(): Promise<void> {
+    const hearing = await this.#kernelPort.checkDeaf();
+    if (hearing.length === 0) {
+      this.#faults.delete('deaf');
+      return;
+    }
+    const what = hearing.join('; ');
+    if (!this.#faults.has('deaf'))
+      {this.#deps.log.error('an interface is not deaf any more', { what });}
+    this.#faults.set('deaf', what);
+    const plan = this.instance.inForce?.plan;
+    if (plan !== undefined) await this.#serial.run(async () => this.#kernelPort.deafen(plan));
+  }
+
+  async #takeDown(why: string): Promise<void> {
+    try {
+      await this.worker.shutdown(why);
+      await this.#kernelPort.removeAll();
+    } catch (error) {
+      this.#deps.log.error('taking down failed', { why: oneLine(error) });
+    }
+  }
+
+  /** `all`: worker, TAPs and namespaces go too, and interfaces are given back. */
+  async stop(all: boolean): Promise<void> {
+    this.#state = 'stopping';
+    this.#keeper.stop();
+    await this.#serial.run(async () => {
+      if (all) await this.#takeDown('asked to stop');
+      return Promise.resolve();
+    });
+    this.close();
+    this.#deps.log.notice(all ? 'stopped' : 'supervisor stopped; the worker goes on');
+  }
+
+  /** Lets go of everything without changing it. */
+  close(): void {
+    this.#keeper.stop();
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#refreshTimer);
+    this.worker.disconnect();
+    this.#kernelPort.close();
+    this.tables.close();
+  }
+}
+
+/** An error for the operator, whatever it was. */
+export function operatorError(error: unknown): SupervisorError {
+  if (error instanceof SupervisorError) return error;
+  return new SupervisorError('KERNEL', messageOf(error), '', error);
+}
