@@ -201,8 +201,9 @@ export class Supervisor {
         .run(async () => this.instance.refresh())
         .then((changes) => {
           const { nexthops, routes } = changes;
-          if (nexthops + routes > 0)
-            {this.#deps.log.debug('followed the network', { nexthops, routes });}
+          if (nexthops + routes > 0) {
+            this.#deps.log.debug('followed the network', { nexthops, routes });
+          }
         })
         .catch((error: unknown) => {
           this.#deps.log.error('following the network failed', { why: oneLine(error) });
@@ -218,8 +219,9 @@ export class Supervisor {
       return;
     }
     const what = hearing.join('; ');
-    if (!this.#faults.has('deaf'))
-      {this.#deps.log.error('an interface is not deaf any more', { what });}
+    if (!this.#faults.has('deaf')) {
+      this.#deps.log.error('an interface is not deaf any more', { what });
+    }
     this.#faults.set('deaf', what);
     const plan = this.instance.inForce?.plan;
     if (plan !== undefined) await this.#serial.run(async () => this.#kernelPort.deafen(plan));
