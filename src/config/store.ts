@@ -55,6 +55,10 @@ const envelope = z.object({
   config: z.unknown(),
 });
 
+function isGenuine({ config, digest }: z.infer<typeof envelope>): boolean {
+  return configDigestHex(config) === digest;
+}
+
 export class CommittedStore {
   readonly #folder: string;
   readonly #afterStep: (step: string) => Promise<void>;
@@ -156,14 +160,12 @@ export class CommittedStore {
       throw this.#systemError('read', error);
     }
     const stored = envelope.safeParse(parse(text)).data;
-    if (stored === undefined || configDigestHex(stored.config) !== stored.digest) {
-      throw new StoreError(
-        'CORRUPT',
-        `${this.#path(name)} is damaged or was edited`,
-        `restore it (${this.#path(PREVIOUS)} is the one before), or remove it and run with a file`,
-      );
-    }
-    return stored;
+    if (stored !== undefined && isGenuine(stored)) return stored;
+    throw new StoreError(
+      'CORRUPT',
+      `${this.#path(name)} is damaged or was edited`,
+      `restore it (${this.#path(PREVIOUS)} is the one before), or remove it and run with a file`,
+    );
   }
 
   async #load(name: string): Promise<Committed | undefined> {

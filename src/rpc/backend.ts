@@ -87,7 +87,7 @@ export interface ReloadRequest {
   /** Check and compare only. */
   readonly dryRun: boolean;
 }
-/** The same shape as `Change` of src/config/diff.ts, with values as JSON. */
+/** The same shape as `Change` of src/config/diff.ts. */
 export type ConfigChange = Narrow<
   pb.ConfigChange,
   {

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Talks to a supervisor's control socket. Every failure is a {@link ControlError}. */
+import { access, constants, lstat } from 'node:fs/promises';
+import { credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import { ControlError } from './errors.js';
+import * as pb from './gen/control.js';
+import { fromDetail, fromServiceError } from './wire-errors.js';
+
+/** Row of each topic of `sealane show`. */
+export interface TopicRows {
+  readonly interfaces: pb.InterfaceRow;
+  readonly vrfs: pb.VrfRow;
+  readonly routes: pb.RouteRow;
+  readonly labels: pb.LabelRow;
+  readonly tunnels: pb.TunnelRow;
+  readonly sas: pb.SaRow;
+  readonly drops: pb.DropRow;
+  readonly workers: pb.WorkerRow;
+}
+export type Topic = keyof TopicRows;
+
+export interface ShowFilter {
+  /** interfaces, vrfs, routes, labels. */
+  readonly vrf?: string;
+  /** routes. */
+  readonly prefix?: string;
+  /** routes. */
+  readonly address?: string;
+  /** routes. */
+  readonly limit?: number;
+  /** drops: reasons that never happened as well. */
+  readonly all?: boolean;
+}
+
+export type Status = Readonly<pb.StatusReply>;
+export type ReloadReply = Readonly<pb.ReloadReply>;
+
+export interface ClientOptions {
+  /** For an answer, or the next rows; default 15 s. */
+  readonly timeoutMs?: number;
+  /** For a reload, which may load a large file and restart the worker; default 120 s. */
+  readonly reloadTimeoutMs?: number;
+}
+
+interface Replies<Row> {
+  readonly rows: Row[];
+}
+
+const CHANNEL_OPTIONS = {
+  // Chunks are small; a status with many warnings may not be.
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_retries': 0,
+};
+
+export class Client {
+  readonly #client: pb.ControlClient;
+  readonly #timeoutMs: number;
+  readonly #reloadTimeoutMs: number;
+
+  private constructor(socketPath: string, options: ClientOptions) {
+    const target = `unix:${socketPath}`;
+    this.#client = new pb.ControlClient(target, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#timeoutMs = options.timeoutMs ?? 15_000;
+    this.#reloadTimeoutMs = options.reloadTimeoutMs ?? 120_000;
+  }
+
+  /** Throws UNAVAILABLE or NO_PRIVILEGE when the socket cannot be used; connects at the first call. */
+  static async open(socketPath: string, options: ClientOptions = {}): Promise<Client> {
+    try {
+      const found = await lstat(socketPath);
+      if (!found.isSocket()) throw notThere(socketPath, 'is no socket');
+      await access(socketPath, constants.R_OK | constants.W_OK);
+    } catch (error) {
+      throw openError(socketPath, error);
+    }
+    return new Client(socketPath, options);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async status(): Promise<Status> {
+    return unary((done) => this.#client.status({}, new Metadata(), this.#deadline(), done));
+  }
+
+  /** @param path absolute. Throws INVALID_CONFIG with every issue, CONFIG_LOAD, BUSY, APPLY_FAILED. */
+  async reload(path: string, dryRun: boolean): Promise<ReloadReply> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    const reply = await unary<pb.ReloadReply>((done) =>
+      this.#client.reload({ path, dryRun }, new Metadata(), options, done),
+    );
+    if (reply.error !== undefined) throw fromDetail(reply.error);
+    return reply;
+  }
+
+  async stop(keepWorker: boolean): Promise<void> {
+    await unary((done) =>
+      this.#client.stop({ keepWorker }, new Metadata(), this.#deadline(), done),
+    );
+  }
+
+  /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
+  async *show<T extends Topic>(topic: T, filter: ShowFilter = {}): AsyncGenerator<TopicRows[T]> {
+    const calls: { [K in Topic]: () => ClientReadableStream<Replies<TopicRows[K]>> } = {
+      interfaces: () => this.#client.showInterfaces({ vrf: filter.vrf ?? '' }),
+      vrfs: () => this.#client.showVrfs({ vrf: filter.vrf ?? '' }),
+      routes: () =>
+        this.#client.showRoutes({
+          ...{ vrf: filter.vrf ?? '', prefix: filter.prefix ?? '', address: filter.address ?? '' },
+          limit: BigInt(filter.limit ?? 0),
+        }),
+      labels: () => this.#client.showLabels({ vrf: filter.vrf ?? '' }),
+      tunnels: () => this.#client.showTunnels({}),
+      sas: () => this.#client.showSas({}),
+      drops: () => this.#client.showDrops({ all: filter.all ?? false }),
+      workers: () => this.#client.showWorkers({}),
+    };
+    yield* rowsOf(calls[topic](), this.#timeoutMs);
+  }
+
+  #deadline(): { deadline: number } {
+    return { deadline: Date.now() + this.#timeoutMs };
+  }
+}
+
+type Done<Reply> = (error: ServiceError | null, reply: Reply) => void;
+
+async function unary<Reply>(call: (done: Done<Reply>) => unknown): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    call((error, reply) => {
+      if (error === null) resolve(reply);
+      else reject(fromServiceError(error));
+    });
+  });
+}
+
+async function* rowsOf<Row>(
+  call: ClientReadableStream<Replies<Row>>,
+  timeoutMs: number,
+): AsyncGenerator<Row> {
+  const replies: AsyncIterator<Replies<Row>> = call[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      // Only waiting counts, not the time the consumer takes.
+      const timer = setTimeout(() => {
+        call.cancel();
+      }, timeoutMs);
+      let next: IteratorResult<Replies<Row>>;
+      try {
+        next = await replies.next();
+      } finally {
+        clearTimeout(timer);
+      }
+      if (next.done === true) return;
+      yield* next.value.rows;
+    }
+  } catch (error) {
+    throw isServiceError(error) ? fromServiceError(error) : error;
+  } finally {
+    call.cancel();
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && 'metadata' in error;
+}
+
+const START = 'is the supervisor running? Start it with: sealane run';
+
+function notThere(socketPath: string, why: string): ControlError {
+  return new ControlError('UNAVAILABLE', `${socketPath} ${why}`, { remedy: START });
+}
+
+function openError(socketPath: string, error: unknown): ControlError {
+  if (error instanceof ControlError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new ControlError('NO_PRIVILEGE', `no permission to use ${socketPath}`, {
+      remedy: 'run as the user the supervisor runs as (root)',
+    });
+  }
+  return notThere(socketPath, code === 'ENOENT' ? 'does not exist' : `cannot be used (${code})`);
+}

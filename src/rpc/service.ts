@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The service of control.proto on top of a {@link ControlBackend}. */
+import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { ControlBackend, Rows } from './backend.js';
+import type * as pb from './gen/control.js';
+import { checkVrf, reloadRequest, routeFilter } from './requests.js';
+import { pump } from './stream.js';
+import { toControlError, toDetail, toStatus } from './wire-errors.js';
+
+export interface ServiceOptions {
+  readonly stallMs: number;
+  /** Told about errors that are defects: code INTERNAL. */
+  readonly onDefect: (error: unknown) => void;
+}
+
+export function controlService(backend: ControlBackend, options: ServiceOptions): pb.ControlServer {
+  const { unary, stream } = handlers(options);
+  const inVrf =
+    <Row>(rows: () => Rows<Row>, vrfOf: (row: Row) => string) =>
+    async ({ vrf }: pb.ShowInVrfRequest): Promise<Rows<Row>> => {
+      await checkVrf(backend, vrf);
+      return vrf === '' ? rows() : filter(rows(), (row) => vrfOf(row) === vrf);
+    };
+  return {
+    status: unary(() => {
+      const { warnings, ...status } = backend.status();
+      return { ...status, warnings: [...warnings] };
+    }),
+    reload: unary(async (request) => reload(backend, request)),
+    stop: unary(({ keepWorker }: pb.StopRequest) => {
+      backend.stop({ keepWorker });
+      return {};
+    }),
+    showInterfaces: stream(
+      inVrf(
+        () => backend.interfaces(),
+        (row) => row.vrf,
+      ),
+      wrap,
+    ),
+    showVrfs: stream(
+      inVrf(
+        () => backend.vrfs(),
+        (row) => row.name,
+      ),
+      wrap,
+    ),
+    showRoutes: stream(
+      async (request: pb.ShowRoutesRequest) => backend.routes(await routeFilter(backend, request)),
+      wrap,
+    ),
+    showLabels: stream(
+      inVrf(
+        () => backend.labels(),
+        (row) => row.vrf,
+      ),
+      wrap,
+    ),
+    showTunnels: stream(() => backend.tunnels(), wrap),
+    showSas: stream(() => backend.sas(), wrap),
+    showDrops: stream(
+      ({ all }: pb.ShowDropsRequest) =>
+        all ? backend.drops() : filter(backend.drops(), ({ packets }) => packets > 0n),
+      wrap,
+    ),
+    showWorkers: stream(() => backend.workers(), wrap),
+  };
+}
+
+const wrap = <Row>(rows: Row[]): { rows: Row[] } => ({ rows });
+
+async function* filter<Row>(rows: Rows<Row>, keep: (row: Row) => boolean): AsyncGenerator<Row> {
+  for await (const row of rows) if (keep(row)) yield row;
+}
+
+async function reload(backend: ControlBackend, request: pb.ReloadRequest): Promise<pb.ReloadReply> {
+  try {
+    const result = await backend.reload(reloadRequest(request));
+    return {
+      ...result,
+      changes: result.changes.map((change) => ({ ...change })),
+      warnings: result.warnings.map((warning) => ({ ...warning })),
+      restarted: [...result.restarted],
+      error: undefined,
+    };
+  } catch (error) {
+    const refused = toControlError(error);
+    if (refused.code === 'INTERNAL') throw error;
+    return {
+      ...{ changes: [], warnings: [], applied: false, restarted: [], configDigest: '' },
+      error: toDetail(refused),
+    };
+  }
+}
+
+interface Handlers {
+  readonly unary: <Request, Reply>(
+    answer: (request: Request) => Reply | Promise<Reply>,
+  ) => (call: ServerUnaryCall<Request, Reply>, callback: sendUnaryData<Reply>) => void;
+  readonly stream: <Request, Row, Reply>(
+    rows: (request: Request) => Rows<Row> | Promise<Rows<Row>>,
+    make: (rows: Row[]) => Reply,
+  ) => (call: ServerWritableStream<Request, Reply>) => void;
+}
+
+/** Every handler ends its call exactly once, with a reply or a status; none lets an error out. */
+function handlers({ stallMs, onDefect }: ServiceOptions): Handlers {
+  const failure = (error: unknown): ReturnType<typeof toStatus> => {
+    if (toControlError(error).code === 'INTERNAL') onDefect(error);
+    return toStatus(error);
+  };
+  return {
+    unary: (answer) => (call, callback) => {
+      const run = async (): Promise<void> => {
+        try {
+          callback(null, await answer(call.request));
+        } catch (error) {
+          callback(failure(error));
+        }
+      };
+      void run();
+    },
+    stream: (rows, make) => (call) => {
+      const limit = limitOf(call.request);
+      const run = async (): Promise<void> => {
+        try {
+          await pump(call, await rows(call.request), make, { stallMs, limit });
+          call.end();
+        } catch (error) {
+          call.emit('error', failure(error));
+        }
+      };
+      // gRPC's own errors (the client is gone) end the call; without a listener they end the process.
+      call.on('error', () => undefined);
+      void run();
+    },
+  };
+}
+
+function limitOf(request: unknown): number {
+  const given =
+    typeof request === 'object' && request !== null && 'limit' in request ? request.limit : 0n;
+  return typeof given === 'bigint' && given <= Number.MAX_SAFE_INTEGER ? Number(given) : 0;
+}
