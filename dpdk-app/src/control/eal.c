@@ -192,15 +192,15 @@ static int explain(const struct sl_eal *eal, const struct sl_options *options,
 
 	if (code == SL_FAULT_NO_PRIVILEGE)
 		return sl_fail(fault, code, "run as root", "DPDK did not start: %s",
-		               sl_log_last_dpdk());
+		               sl_log_recent_dpdk());
 	if (rte_errno == ENOMEM || rte_errno == ENOSPC)
 		return sl_fail(fault, SL_FAULT_NO_MEMORY,
 		               eal->huge ? "make more hugepages, or use --no-huge"
 		                         : "give the machine more memory, or lower --memory-mb",
 		               "DPDK did not start with %u MB: %s", options->memory_mb,
-		               sl_log_last_dpdk());
+		               sl_log_recent_dpdk());
 	return sl_fail(fault, SL_FAULT_USAGE, "check --lcore-map and the arguments after --",
-	               "DPDK did not start: %s", sl_log_last_dpdk());
+	               "DPDK did not start: %s", sl_log_recent_dpdk());
 }
 
 int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl_fault *fault)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <rte_common.h>
 #include <rte_log.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,7 +19,7 @@
 
 static int log_fd = -1;
 static bool to_stderr = true;
-static char last_dpdk[256];
+static char recent_dpdk[300];
 
 static const char *level_name(enum sl_log_level level)
 {
@@ -77,9 +78,17 @@ void sl_log_fault(enum sl_log_level level, const struct sl_fault *fault)
 		sl_log(level, "%s", fault->message);
 }
 
-const char *sl_log_last_dpdk(void) { return last_dpdk; }
+const char *sl_log_recent_dpdk(void) { return recent_dpdk; }
 
-void sl_log_forget_dpdk(void) { last_dpdk[0] = '\0'; }
+void sl_log_forget_dpdk(void) { recent_dpdk[0] = '\0'; }
+
+static void remember(const char *text, size_t length)
+{
+	size_t used = strlen(recent_dpdk);
+
+	(void)snprintf(recent_dpdk + used, sizeof(recent_dpdk) - used, "%s%.*s",
+	               used > 0 ? "; " : "", (int)RTE_MIN(length, sizeof(recent_dpdk)), text);
+}
 
 /* DPDK's stream: whole lines, since it is line buffered. */
 static ssize_t dpdk_write(void *cookie, const char *text, size_t size)
@@ -93,10 +102,7 @@ static ssize_t dpdk_write(void *cookie, const char *text, size_t size)
 
 		if (length > 0) {
 			put_line(SL_LOG_INFO, text + start, length);
-			(void)snprintf(last_dpdk, sizeof(last_dpdk), "%.*s",
-			               length < sizeof(last_dpdk) ? (int)length
-			                                          : (int)sizeof(last_dpdk) - 1,
-			               text + start);
+			remember(text + start, length);
 		}
 		start += length + 1;
 	}

@@ -33,10 +33,10 @@ void sl_log(enum sl_log_level level, const char *format, ...) __attribute__((for
 void sl_log_fault(enum sl_log_level level, const struct sl_fault *fault);
 
 /*
- * The last line DPDK wrote since sl_log_forget_dpdk(), "" when none: its drivers return -1 and say why
- * only in their log. Control thread only.
+ * What DPDK wrote since sl_log_forget_dpdk(), lines joined by "; ", cut at 300 bytes, "" when nothing: its
+ * drivers return -1 and say why only in their log. Control thread only.
  */
-const char *sl_log_last_dpdk(void);
+const char *sl_log_recent_dpdk(void);
 void sl_log_forget_dpdk(void);
 
 #endif

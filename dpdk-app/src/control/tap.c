@@ -26,10 +26,10 @@ int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault)
 		return sl_fail(fault, SL_FAULT_MALFORMED, remedy,
 		               "%.15s is a %s, and a %s is expected", request.ifr_name,
 		               is_tun ? "TAP" : "TUN", is_tun ? "TUN" : "TAP");
-	if ((request.ifr_flags & IFF_NO_PI) == 0 || (request.ifr_flags & IFF_VNET_HDR) != 0)
-		return sl_fail(fault, SL_FAULT_MALFORMED,
-		               "open it with IFF_NO_PI and without IFF_VNET_HDR",
-		               "%.15s puts other headers before the frames", request.ifr_name);
+	/* IFF_NO_PI cannot be asked for: the kernel reports IFF_NOFILTER in the same bit. */
+	if ((request.ifr_flags & IFF_VNET_HDR) != 0)
+		return sl_fail(fault, SL_FAULT_MALFORMED, "open it without IFF_VNET_HDR",
+		               "%.15s puts a virtio header before the frames", request.ifr_name);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
 		return sl_fail(fault, SL_FAULT_INTERNAL, "",

@@ -13,8 +13,8 @@
 #include "control/fault.h"
 
 /*
- * Check that `fd` is a queue of a TUN/TAP device of the right kind without packet information or
- * virtio headers, and make it non-blocking. 0, or -1 with `fault` (SL_FAULT_MALFORMED).
+ * Check that `fd` is a queue of a TUN/TAP device of the right kind without virtio headers, and make it
+ * non-blocking. That it has no packet information either (IFF_NO_PI) is the caller's promise. 0, or -1 with `fault` (SL_FAULT_MALFORMED).
  */
 int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct attempt {
 static int fail(const struct attempt *a, int error, const char *what, struct sl_fault *fault)
 {
 	enum sl_fault_code code = sl_fault_of_errno(error);
-	const char *why = sl_log_last_dpdk();
+	const char *why = sl_log_recent_dpdk();
 	const char *remedy = "see the worker's log";
 
 	if (code == SL_FAULT_NO_PRIVILEGE)
@@ -122,6 +123,17 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 
 	sl_af_packet_socket_link();
 	sl_log_forget_dpdk();
+	if (a->devargs.kind != SL_DEVICE_PCI) {
+		struct rte_devargs parsed;
+
+		error = rte_devargs_parse(&parsed, a->probed);
+		rte_devargs_reset(&parsed);
+		if (error != 0)
+			return sl_fail(fault, SL_FAULT_DEVICE_UNKNOWN,
+			               "use a driver of this DPDK, e.g. net_af_packet",
+			               "port %s: there is no DPDK driver for %s", a->request->name,
+			               a->devargs.name);
+	}
 	error = rte_dev_probe(a->probed);
 	if (error != 0)
 		return fail(a, error < -1 ? -error : rte_errno, "probing", fault);

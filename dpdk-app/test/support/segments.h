@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "sealane/fib.h"
 #include "sealane/layout_hash.h"
 
 #define TEST_ROWS 1024u /* rows of each arena that are backed */
@@ -63,6 +64,7 @@ static inline struct sl_tables *test_tables_create(const char *path, uint64_t ep
 	tables->header.reclaim_epoch = 1;
 	for (int i = 0; i < SL_ARENA_COUNT; i++)
 		tables->header.committed_rows[i] = TEST_ROWS;
+	tables->fib_node[0].word[SL_FIB_LEAFVEC] = 1; /* the empty trie: one leaf, no route */
 	tables->vrf[SL_VRF_CORE].state = SL_ROW_LIVE;
 	__atomic_store_n(&tables->header.segment.complete, 1, __ATOMIC_RELEASE);
 	return tables;
