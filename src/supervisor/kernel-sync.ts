@@ -96,15 +96,18 @@ export class KernelSync implements KernelPort {
     for (const [vrf, { netns }] of Object.entries(plan.config.vrfs ?? {})) {
       const name = vrfNetns(plan.config, vrf);
       await this.#registry.ensure(name, { mayBeForeign: netns !== undefined });
-      const space = await this.#space(name);
-      await prepareNamespace(space.context);
-      await this.#devices.ensureHost(space.context, plan, vrf);
+      await prepareNamespace((await this.#space(name)).context);
     }
     const core = await this.#space(plan.config.core.netns);
     await prepareNamespace(core.context);
     for (const [name, configured] of Object.entries(plan.config.interfaces)) {
       const space = await this.#space(tapNetns(plan.config, configured));
       await this.#devices.ensureInterface(space.context, plan, name, macs);
+    }
+    // After the interfaces, whose addresses may be the source of the host device's default routes.
+    for (const vrf of plan.model.vrfs.keys()) {
+      const space = await this.#space(vrfNetns(plan.config, vrf));
+      await this.#devices.ensureHost(space.context, plan, vrf);
     }
     await core.monitor.resync();
     for (const address of plan.model.tunnelAddresses) {

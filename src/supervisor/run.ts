@@ -8,6 +8,7 @@ import { stateDirectory } from '../config/defaults.js';
 import { formatIssue, type Issue } from '../config/issues.js';
 import { CommittedStore } from '../config/store.js';
 import type { Config } from '../config/types.js';
+import { validateConfig } from '../config/validate.js';
 import { loadAddon } from '../forwarding/addon/load.js';
 import type { Logger } from '../lib/log.js';
 import { startControlServer } from '../rpc/server.js';
@@ -78,7 +79,8 @@ async function chooseCommitted(instance: string | undefined): Promise<Source> {
     const what = `instance ${instance} has no committed configuration`;
     throw new SupervisorError('CONFIG', what, 'run it once with its configuration file');
   }
-  return { config: committed.config, store, file: committed.configFile, warnings: [] };
+  const { warnings } = validateConfig(committed.config);
+  return { config: committed.config, store, file: committed.configFile, warnings };
 }
 
 /** SEALANE_WORKER, or where the build puts it. */

@@ -129,11 +129,7 @@ export class Supervisor {
    * taken down again; a PE that was forwarding is left as it is.
    */
   async start(config: Config): Promise<void> {
-    const { log } = this.#deps;
     const ranBefore = this.tables.worker().alive;
-    if (config.manualSas !== undefined && Object.keys(config.manualSas).length > 0) {
-      log.warning('manual SAs are for labs: no rekeying, no peer authentication');
-    }
     try {
       await this.change(config);
     } catch (error) {
