@@ -48,14 +48,14 @@ static bool take_token(struct sl_worker *w)
 	return true;
 }
 
-/* RFC 1122 3.2.2.1, RFC 4443 2.4 e. Addresses that are no single host's were dropped before. */
+/* RFC 1122 3.2.2, RFC 4443 2.4 e. What no single host sent, or came as multicast, was dropped before. */
 static bool may_answer(struct rte_mbuf *m, const struct sl_packet *p)
 {
 	struct sl_upper upper;
 	const uint8_t *bytes;
 	size_t length;
 
-	if (p->l2_group || !sl_find_upper(m, p, &upper) || !upper.first)
+	if (!sl_find_upper(m, p, &upper) || !upper.first)
 		return false;
 	bytes = rte_pktmbuf_mtod_offset(m, const uint8_t *, upper.offset);
 	length = (size_t)(m->data_len - upper.offset);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes frames.h and esp_kat.h: what the packet path must send and accept, by other implementations.
+"""Writes frames.h, icmp.h and esp_kat.h: what the packet path must send and accept, by other implementations.
 
 Headers are built by Scapy, AES-GCM and AES-GMAC by the Python package `cryptography` (OpenSSL), padding
 and nonces by the few lines below from RFC 4303, 4106 and 4543. Nothing of Sealane takes part.
@@ -16,8 +16,13 @@ import os
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from scapy.contrib.mpls import MPLS
-from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6DestUnreach,
+    ICMPv6PacketTooBig,
+    ICMPv6TimeExceeded,
+    IPv6,
+)
 from scapy.layers.l2 import GRE, Ether
 from scapy.packet import Raw
 
@@ -30,6 +35,9 @@ LOCAL = {4: "192.0.2.1", 6: "2001:db8:f::1"}
 REMOTE = {4: "192.0.2.2", 6: "2001:db8:f::2"}
 SITE_HERE = {4: "10.1.1.1", 6: "2001:db8:a::1"}
 SITE_THERE = {4: "10.2.2.2", 6: "2001:db8:b::2"}
+PE_CE = {4: "10.1.1.254", 6: "2001:db8:a::fe"}
+ICMP_SOURCE = {4: "10.255.0.1", 6: "2001:db8:ff::1"}
+MTU_TUNNEL = 1400
 LABEL_OUT, LABEL_IN = 100002, 100001
 SPI_OUT, SPI_IN = 0x1F2E3D4C, 0x89ABCDEF
 OUTER_TTL, PIPE_LABEL_TTL = 64, 255
@@ -159,6 +167,84 @@ def write_frames():
         out.write("};\n\n#endif\n")
 
 
+def icmp_about(packet, source, kind, mtu=0):
+    """The ICMP error of `kind` about an IP packet: its whole answer."""
+    if packet[0] >> 4 == 4:
+        number, code = {"time": (11, 0), "net": (3, 0), "host": (3, 1), "big": (3, 4)}[kind]
+        head = IP(src=source[4], dst=IP(packet).src, tos=0xC0, ttl=64, id=0, flags="DF")
+        return bytes(head / ICMP(type=number, code=code, nexthopmtu=mtu) / Raw(packet[:548]))
+    error = {
+        "time": ICMPv6TimeExceeded(code=0),
+        "net": ICMPv6DestUnreach(code=0),
+        "host": ICMPv6DestUnreach(code=3),
+        "big": ICMPv6PacketTooBig(mtu=mtu),
+    }[kind]
+    return bytes(IPv6(src=source[6], dst=IPv6(packet).src, hlim=64) / error / Raw(packet[:1232]))
+
+
+def to_host(family, destination, ttl, size, options=b""):
+    """UDP from the site here, IPv4 with options when asked for."""
+    if family == 6:
+        return inner(6, SITE_HERE[6], destination, ttl, 0, size)
+    body = UDP(sport=4000, dport=5000) / Raw(bytes(i & 0xFF for i in range(size)))
+    ihl = 5 + len(options) // 4
+    head = IP(src=SITE_HERE[4], dst=destination, ttl=ttl, id=0x77, flags="DF", ihl=ihl, proto=17)
+    raw = bytearray(bytes(head)[:20] + options + bytes(body))
+    raw[2:4] = len(raw).to_bytes(2, "big")
+    raw[10:12] = b"\0\0"
+    total = sum(int.from_bytes(raw[i : i + 2], "big") for i in range(0, 4 * ihl, 2))
+    total = (total & 0xFFFF) + (total >> 16)
+    raw[10:12] = (0xFFFF ^ ((total & 0xFFFF) + (total >> 16))).to_bytes(2, "big")
+    return bytes(raw)
+
+
+def icmp_vectors():
+    """(name, own address on the interface, in by core, uniform TTL, frame in, frame out, out by core)"""
+    no_route = {4: "172.16.0.1", 6: "2001:db8:dead::1"}
+    for family in (4, 6):
+        there = SITE_THERE[family]
+        for own in (0, 1):
+            source = PE_CE if own else ICMP_SOURCE
+            for name, packet, kind, mtu in (
+                ("TTL 1", to_host(family, there, 1, 40), "time", 0),
+                ("TTL 0", to_host(family, there, 0, 40), "time", 0),
+                ("no route", to_host(family, no_route[family], 9, 5), "net", 0),
+                ("too big", to_host(family, there, 9, MTU_TUNNEL - (27 if family == 4 else 47)), "big", MTU_TUNNEL),
+                ("one byte long quote", to_host(family, no_route[family], 9, 1), "net", 0),
+            ):
+                answer = icmp_about(packet, source, kind, mtu)
+                yield (f"IPv{family}, {name}, own {own}", own, 0, 0, frame(PE_CE_MAC, CE_MAC, packet), frame(CE_MAC, PE_CE_MAC, answer), 0)
+        # the other end's packet expires here: the answer goes back through the tunnel
+        for name, ttl, label_ttl, uniform in (("inner TTL 1", 1, 255, 0), ("label TTL 1", 33, 1, 1)):
+            packet = inner(family, there, SITE_HERE[family], ttl, 0, 30)
+            wire = tunnel("GRE", 4, 1, "in", 1, LABEL_IN, label_ttl, 0, 0, packet)
+            quoted = inner(family, there, SITE_HERE[family], 1, 0, 30)
+            answer = icmp_about(quoted, ICMP_SOURCE, "time")
+            back = tunnel("GRE", 4, 1, "out", 1, LABEL_OUT, 64 if uniform else PIPE_LABEL_TTL, 0, 0, answer)
+            yield (f"IPv{family} out of a tunnel, {name}", 1, 1, uniform, frame(PE_CORE_MAC, P_MAC, wire), frame(P_MAC, PE_CORE_MAC, back), 1)
+    packet = to_host(4, "10.5.0.1", 9, 600)
+    answer = icmp_about(packet, ICMP_SOURCE, "host")
+    yield ("route says unreachable", 0, 0, 0, frame(PE_CE_MAC, CE_MAC, packet), frame(CE_MAC, PE_CE_MAC, answer), 0)
+    packet = to_host(4, SITE_THERE[4], 1, 4, bytes.fromhex("0101010101010100"))
+    answer = icmp_about(packet, ICMP_SOURCE, "time")
+    yield ("IPv4 options", 0, 0, 0, frame(PE_CE_MAC, CE_MAC, packet), frame(CE_MAC, PE_CE_MAC, answer), 0)
+
+
+def write_icmp():
+    with open(os.path.join(HERE, "icmp.h"), "w", encoding="ascii") as out:
+        out.write("/* SPDX-License-Identifier: Apache-2.0 */\n")
+        out.write("/* Written by generate.py (Scapy, OpenSSL): do not edit. */\n/* clang-format off */\n")
+        out.write("#ifndef SEALANE_TEST_ICMP_H\n#define SEALANE_TEST_ICMP_H\n\n#include <stdint.h>\n\n")
+        out.write("struct vec_icmp {\n\tconst char *name;\n")
+        out.write("\tuint8_t own;     /* the CE interface has addresses of its own */\n")
+        out.write("\tuint8_t core;    /* comes from the core */\n\tuint8_t uniform; /* TTL model */\n")
+        out.write("\tuint8_t to_core; /* the answer leaves to the core */\n\tconst char *packet, *answer;\n};\n\n")
+        out.write("static const struct vec_icmp vec_icmps[] = {\n")
+        for name, own, core, uniform, packet, answer, to_core in icmp_vectors():
+            out.write(f'\t{{"{name}", {own}, {core}, {uniform}, {to_core},\n\t "{packet.hex()}",\n\t "{answer.hex()}"}},\n')
+        out.write("};\n\n#endif\n")
+
+
 # draft-mcgrew-gcm-test-01 section 4, the cases with 32-bit sequence numbers (8 bytes of AAD):
 # key, nonce, plaintext with trailer, AAD, ciphertext, ICV.
 GCM_KAT = [
@@ -237,4 +323,5 @@ def write_kat():
 
 if __name__ == "__main__":
     write_frames()
+    write_icmp()
     write_kat()
