@@ -133,7 +133,7 @@ export class Lab {
       return;
     }
     for (const { pid, start } of owned.processes)
-      if (startTime(pid) === start) await endProcess(pid, 'SIGTERM', 3000);
+      {if (startTime(pid) === start) await endProcess(pid, 'SIGTERM', 3000);}
     for (const netns of owned.namespaces) await Lab.#removeNamespace(netns);
     rmSync(file, { force: true });
   }
@@ -160,9 +160,9 @@ export class Lab {
   /** Makes a namespace with loopback up and forwarding off. */
   async namespace(netns: string): Promise<void> {
     if (existsSync(`/run/netns/${netns}`))
-      throw new Error(
+      {throw new Error(
         `namespace ${netns} exists and is not this lab's; remove it: ip netns del ${netns}`,
-      );
+      );}
     this.own(netns);
     await run('ip', ['netns', 'add', netns]);
     await this.must(netns, ['ip', 'link', 'set', 'lo', 'up']);
@@ -194,13 +194,22 @@ export class Lab {
   async must(netns: string, argv: readonly string[], options: RunOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.exec(netns, argv, options);
     if (code !== 0)
-      throw new Error(`${argv.join(' ')} in ${netns}: exit ${String(code)}: ${stderr || stdout}`);
+      {throw new Error(`${argv.join(' ')} in ${netns}: exit ${String(code)}: ${stderr || stdout}`);}
     return stdout;
   }
 
-  /** Runs `ip` commands, one per line, in a namespace. */
+  /** Runs `ip` commands, one per line, in a namespace; `-6 ` may stand before one. */
   async ip(netns: string, lines: readonly string[]): Promise<void> {
-    await this.must(netns, ['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    // A batch takes no options, so the lines of each family are a batch of their own.
+    const six = lines.filter((line) => line.startsWith('-6 ')).map((line) => line.slice(3));
+    const other = lines.filter((line) => !line.startsWith('-6 '));
+    for (const [options, batch] of [
+      [[], other],
+      [['-6'], six],
+    ] as const) {
+      if (batch.length === 0) continue;
+      await this.must(netns, ['ip', ...options, '-batch', '-'], { input: `${batch.join('\n')}\n` });
+    }
   }
 
   /** Starts a program in a namespace (undefined: ours) with its output in `log`; ended with the lab. */
