@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A wire between two network namespaces, what crossed it, and what was inside: a veth pair, tcpdump, and tshark with
- * the keys of manual SAs. Needs root.
+ * A wire between two network namespaces and what crossed it: a veth pair and tcpdump. Needs root.
  */
 import { spawn, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { EspSuite, ManualSa } from './linux-pe.js';
+import { dissect as dissectWith, type TsharkSa } from '../../lib/tshark.js';
+import type { ManualSa } from './linux-pe.js';
 
 const execute = promisify(execFile);
 
@@ -138,78 +138,25 @@ function startCapture(end: WireEnd, file: string): Promise<Capture> {
   });
 }
 
-/** What tshark calls them. It has no AES-GMAC for ESP: use openGmac of gmac.ts. */
-const tsharkNames: Readonly<
-  Record<Exclude<EspSuite, `aes-gmac-${string}`>, readonly [string, string]>
-> = {
-  'aes-gcm-128': ['AES-GCM with 16 octet ICV [RFC4106]', 'NULL'],
-  'aes-gcm-256': ['AES-GCM with 16 octet ICV [RFC4106]', 'NULL'],
-  'aes-cbc-128-hmac-sha256': ['AES-CBC [RFC3602]', 'HMAC-SHA-256-128 [RFC4868]'],
-  'aes-cbc-256-hmac-sha256': ['AES-CBC [RFC3602]', 'HMAC-SHA-256-128 [RFC4868]'],
-  'null-hmac-sha256': ['NULL', 'HMAC-SHA-256-128 [RFC4868]'],
-};
-
-const hexKey = (key: Uint8Array): string =>
-  key.length === 0 ? '' : `0x${Buffer.from(key).toString('hex')}`;
-
-function uatRow(sa: ManualSa): string[] {
-  if (sa.suite === 'aes-gmac-128' || sa.suite === 'aes-gmac-256') return [];
-  const protocol = sa.src.includes(':') ? 'IPv6' : 'IPv4';
-  const fields = [protocol, sa.src, sa.dst, `0x${sa.spi.toString(16).padStart(8, '0')}`];
-  const [encryption, integrity] = tsharkNames[sa.suite];
-  return [
-    [...fields, encryption, hexKey(sa.key), integrity, hexKey(sa.authKey)]
-      .map((field) => `"${field}"`)
-      .join(','),
-  ];
+/** As tshark's table has it; AES-GMAC is not in it: use openGmac of gmac.ts. */
+function tsharkSas(sas: readonly ManualSa[]): TsharkSa[] {
+  return sas.flatMap((sa) => {
+    const { src: source, dst: destination, spi, suite, key, authKey: integrityKey } = sa;
+    if (suite.startsWith('aes-gmac')) return [];
+    const cipher = suite.startsWith('aes-gcm')
+      ? 'aes-gcm'
+      : suite.startsWith('aes-cbc')
+        ? 'aes-cbc'
+        : 'null';
+    return [{ source, destination, spi, cipher, key, integrityKey }];
+  });
 }
 
-/**
- * Dissects a capture, opening ESP with the keys of `sas`: of each frame that matches the display filter, the values of
- * the fields (tshark's names; all occurrences joined by commas, outermost first; '' where the frame has none). The keys
- * go through a file of mode 0600, not through tshark's arguments.
- */
+/** {@link dissectWith} with the keys of manual SAs. */
 export async function dissect<Field extends string>(
   file: string,
   fields: readonly Field[],
   options: { readonly sas?: readonly ManualSa[]; readonly filter?: string } = {},
 ): Promise<Record<Field, string>[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'tshark-'));
-  try {
-    const rows = (options.sas ?? []).flatMap(uatRow).map((row) => `${row}\n`);
-    await writeFile(join(folder, 'esp_sa'), rows.join(''), { mode: 0o600 });
-    const preferences = [
-      'esp.enable_encryption_decode: TRUE',
-      'esp.enable_authentication_check: TRUE',
-    ];
-    await writeFile(join(folder, 'preferences'), `${preferences.join('\n')}\n`);
-    const args = [
-      '-r',
-      file,
-      ...(options.filter === undefined ? [] : ['-Y', options.filter]),
-      '-T',
-      'fields',
-    ];
-    const { stdout } = await execute(
-      'tshark',
-      [...args, ...fields.flatMap((field) => ['-e', field])],
-      {
-        env: { ...process.env, WIRESHARK_CONFIG_DIR: folder },
-        maxBuffer: 1 << 28,
-      },
-    );
-    return stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((row) => row.split('\t'))
-      .map(
-        (values) =>
-          Object.fromEntries(fields.map((field, i) => [field, values[i] ?? ''])) as Record<
-            Field,
-            string
-          >,
-      );
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return dissectWith(file, fields, { ...options, sas: tsharkSas(options.sas ?? []) });
 }
