@@ -204,7 +204,7 @@ static size_t make_arp_request(uint8_t *frame, uint16_t vlan)
 }
 
 /* An ARP request from the wire reaches the kernel by the TAP, and the kernel's answer the wire. */
-static void arp_both_ways(uint16_t vlan)
+static void arp_both_ways(const char *devargs, uint16_t vlan)
 {
 	struct test_worker worker;
 	const struct sl_state *state;
@@ -219,8 +219,7 @@ static void arp_both_ways(uint16_t vlan)
 	assert_int_equal(test_shell("ip link set sltap address 02:00:00:00:00:0a up && "
 	                            "ip addr add 198.18.0.1/24 dev sltap"),
 	                 0);
-	assert_int_equal(test_add_port(&worker, 1, "net_af_packet1,iface=sl0", ns.port),
-	                 PB_CODE(OK));
+	assert_int_equal(test_add_port(&worker, 1, devargs, ns.port), PB_CODE(OK));
 	assert_int_equal(test_attach(&worker, 1, tap), PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 
@@ -251,13 +250,25 @@ static void arp_both_ways(uint16_t vlan)
 static void test_arp_both_ways(void **cmocka)
 {
 	(void)cmocka;
-	arp_both_ways(0);
+	arp_both_ways("net_af_packet1,iface=sl0", 0);
 }
 
 static void test_arp_both_ways_on_a_vlan(void **cmocka)
 {
 	(void)cmocka;
-	arp_both_ways(9);
+	arp_both_ways("net_af_packet1,iface=sl0", 9);
+}
+
+/* A worker has no privilege left to detach its XDP program; the next one does it (ports/xdp.c). */
+static void test_af_xdp_again(void **cmocka)
+{
+	(void)cmocka;
+	arp_both_ways("net_af_xdp1,iface=sl0", 0);
+	arp_both_ways("net_af_xdp1,iface=sl0", 9);
+	arp_both_ways("net_af_xdp1,iface=sl0", 0);
+	assert_int_equal(test_netns_enter(ns.port), 0);
+	assert_int_equal(test_shell("ip link set dev sl0 xdp off"), 0);
+	assert_int_equal(test_netns_enter(ns.home), 0);
 }
 
 /* Two IPv4 fragments as two frames of their own, for an address that is not ours. */
@@ -362,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_attach_refusals),
 		cmocka_unit_test(test_arp_both_ways),
 		cmocka_unit_test(test_arp_both_ways_on_a_vlan),
+		cmocka_unit_test(test_af_xdp_again),
 		cmocka_unit_test(test_fragments_arrive_as_sent),
 		cmocka_unit_test(test_tap_disappears),
 	};

@@ -14,6 +14,7 @@
 #include "ports/kernel_device.h"
 #include "ports/netns.h"
 #include "ports/pci.h"
+#include "ports/xdp.h"
 
 #define SL_RX_DESCRIPTORS 512u
 #define SL_TX_DESCRIPTORS 512u
@@ -174,7 +175,9 @@ static int make(void *context, struct sl_fault *fault)
 		if (a->port->claim < 0)
 			return -1;
 	}
-	if (probe(a, fault) != 0 || configure(a, fault) != 0 || start(a, fault) != 0) {
+	if ((a->devargs.kind == SL_DEVICE_AF_XDP &&
+	     sl_xdp_detach_stale(a->devargs.iface, fault) != 0) ||
+	    probe(a, fault) != 0 || configure(a, fault) != 0 || start(a, fault) != 0) {
 		discard(a->port);
 		return -1;
 	}
