@@ -56,6 +56,8 @@ public:
 	FibWriter &fib() { return fib_; }
 	const FibWriter &fib() const { return fib_; }
 	uint32_t live_rows() const { return ids_.live(); }
+	/// Tries that attach() had to build anew.
+	uint32_t rebuilt() const { return rebuilt_; }
 	/// Everything derived agrees with the rows and with itself; an empty string, or what does not.
 	std::string check();
 
@@ -90,6 +92,7 @@ private:
 	RowIds ids_;
 	std::vector<Table> by_table_;
 	std::vector<uint32_t> position_; // of a row in its table's list
+	uint32_t rebuilt_ = 0;
 };
 
 } // namespace sealane

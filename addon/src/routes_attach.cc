@@ -33,6 +33,8 @@ void Routes::attach()
 				damaged[table] = true;
 		}
 	}
+	// With no reader online, the space found free can be built in at once.
+	context_.reclaimer.advance();
 	rebuild(damaged);
 }
 
@@ -89,6 +91,7 @@ void Routes::rebuild(const std::map<size_t, bool> &damaged)
 			fib_.insert(fresh, prefix_of_row(r), r.leaf);
 		}
 		store_word(*linked.root, root);
+		rebuilt_++;
 		// What cannot be walked cannot be freed; the next attach finds it unused.
 		if (walkable)
 			fib_.retire_trie(old);

@@ -246,7 +246,7 @@ uint32_t Segment::committed(sl_arena which) const
 	return static_cast<uint32_t>(tables_->header.committed_rows[which]);
 }
 
-void Segment::commit(sl_arena which, uint32_t rows)
+void Segment::commit(sl_arena which, uint32_t rows, bool sparing)
 {
 	const Arena &a = arena(which);
 	const size_t have = committed(which);
@@ -260,7 +260,8 @@ void Segment::commit(sl_arena which, uint32_t rows)
 	const size_t limit = page_up(a.capacity * a.row);
 	// An eighth at a time, so that a million inserts cost few system calls; when the tmpfs has
 	// not that much left, what is needed now will do.
-	size_t to = std::min(limit, std::max(need, page_up(from + std::max(kChunk, from / 8))));
+	size_t to = std::min(
+		limit, std::max(need, page_up(from + std::max(kChunk, sparing ? 0 : from / 8))));
 	if (to > from) {
 		try {
 			back(a.offset + from, to - from);

@@ -37,9 +37,10 @@ public:
 
 	/// Rows of an arena that are backed by memory.
 	uint32_t committed(sl_arena which) const;
-	/// Backs at least `rows` rows of an arena, in chunks. Throws TABLE_FULL beyond the arena's
-	/// capacity, SEGMENT_SPACE when the tmpfs is full; nothing has changed then.
-	void commit(sl_arena which, uint32_t rows);
+	/// Backs at least `rows` rows of an arena, in chunks that grow with it unless `sparing`.
+	/// Throws TABLE_FULL beyond the arena's capacity, SEGMENT_SPACE when the tmpfs is full;
+	/// nothing has changed then.
+	void commit(sl_arena which, uint32_t rows, bool sparing = false);
 
 private:
 	void open_locked();

@@ -116,7 +116,8 @@ void UnitPool::reserve(uint32_t blocks)
 		if (wanted > arena(which_).capacity)
 			throw TablesError("TABLE_FULL",
 			                  std::string("table ") + arena(which_).name + " is full");
-		segment_.commit(which_, static_cast<uint32_t>(wanted));
+		// Nearly all that is quarantined will be free in a moment.
+		segment_.commit(which_, static_cast<uint32_t>(wanted), !quarantined_.empty());
 		adopt_committed();
 	}
 }

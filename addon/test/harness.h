@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <random>
 #include <string>
@@ -33,7 +33,8 @@
 namespace sealane::test
 {
 
-/// A directory on a tmpfs, removed with everything of ours in it by the process that made it.
+/// A directory on a tmpfs with the two segments, removed when the process that made it exits, a
+/// failed check included. One to a program.
 class Directory
 {
 public:
@@ -41,24 +42,32 @@ public:
 	{
 		std::string path = below + "/sealane-addon-XXXXXX";
 		CHECK(mkdtemp(path.data()) != nullptr, "mkdtemp below %s", below.c_str());
-		path_ = path;
+		this_path() = path;
+		owner() = getpid();
+		std::atexit(remove);
 	}
-	~Directory()
+	static std::string tables() { return this_path() + "/tables"; }
+	static std::string state() { return this_path() + "/state"; }
+
+private:
+	static std::string &this_path()
 	{
-		if (getpid() != owner_)
+		static std::string path;
+		return path;
+	}
+	static pid_t &owner()
+	{
+		static pid_t pid;
+		return pid;
+	}
+	static void remove()
+	{
+		if (getpid() != owner())
 			return;
 		unlink(tables().c_str());
 		unlink(state().c_str());
-		rmdir(path_.c_str());
+		rmdir(this_path().c_str());
 	}
-	Directory(const Directory &) = delete;
-	Directory &operator=(const Directory &) = delete;
-	std::string tables() const { return path_ + "/tables"; }
-	std::string state() const { return path_ + "/state"; }
-
-private:
-	std::string path_;
-	pid_t owner_ = getpid();
 };
 
 using Random = std::mt19937_64;
@@ -187,9 +196,12 @@ inline sl_fib_key edge_of(Random &random, const Change &c)
 	return {static_cast<uint64_t>(address >> 64), static_cast<uint64_t>(address)};
 }
 
-inline double seconds_since(std::chrono::steady_clock::time_point start)
+/// CPU seconds of this thread: what others on the core do does not count.
+inline double cpu_seconds()
 {
-	return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+	timespec now{};
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 /// The seed: argument 1, or a fresh one; printed, so that a failure can be repeated.
