@@ -54,7 +54,7 @@ COPY --from=build /src/build/addon/Release/sealane.node build/addon/Release/seal
 COPY --from=build /src/build/dpdk-app/sealane-worker build/dpdk-app/sealane-worker
 COPY proto proto
 COPY LICENSE LICENSE
-RUN printf '#!/bin/sh\nexec node /opt/sealane/build/js/main.js "$@"\n' >/usr/local/bin/sealane \
+RUN printf '#!/bin/sh\nexec node /opt/sealane/build/js/cli/main.js "$@"\n' >/usr/local/bin/sealane \
  && chmod +x /usr/local/bin/sealane \
  && mkdir -p /etc/sealane /var/lib/sealane
 ENV NODE_ENV=production

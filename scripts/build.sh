@@ -85,7 +85,7 @@ build_js() {
   fi
   [ -d build/js ] || rm -f build/tsc/src.tsbuildinfo
   with_stamp "$prefix/.js.stamp" node_modules/.bin/tsc -p tsconfig.json || return 1
-  [ ! -e build/js/main.js ] || chmod +x build/js/main.js
+  chmod -f +x build/js/main.js build/js/cli/main.js || true
 }
 
 configure_and_build() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From a file to a checked configuration; `sealane check` and what `run` and `reload` begin with. */
 import { stat } from 'node:fs/promises';
-import { formatIssue, type Issue } from './issues.js';
+import { formatIssue, WHOLE, type Issue } from './issues.js';
 import { loadFile, type LoadError, type LoadOptions } from './load.js';
 import type { Config } from './types.js';
 import { validateConfig } from './validate.js';
@@ -35,7 +35,7 @@ async function keyFileWarnings(config: Config): Promise<readonly Issue[]> {
     const reason = await keyFileFault(keyFile);
     if (reason === undefined) continue;
     const remedy = 'sealane lab keygen --algorithm ALGORITHM --out FILE';
-    found.push({ path: `manualSas.${name}.keyFile`, value: '(not shown)', reason, remedy });
+    found.push({ path: `manualSas.${name}.keyFile`, value: 'not shown', reason, remedy });
   }
   return found;
 }
@@ -88,7 +88,7 @@ export async function checkFile(
 export function problemsOf(result: Extract<ReadConfig, { ok: false }>): readonly Issue[] {
   if (result.load === undefined) return result.issues;
   const { message, remedy } = result.load;
-  const whole = { path: '(configuration)', value: '', reason: message, remedy };
+  const whole = { path: WHOLE, value: '', reason: message, remedy };
   return [whole, ...result.issues];
 }
 

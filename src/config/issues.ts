@@ -18,9 +18,12 @@ export interface Mistake {
   readonly remedy: string;
 }
 
-/** `interfaces["ce-a.1"].vlan`; the whole configuration is "(configuration)". */
+/** The path of the whole configuration. */
+export const WHOLE = '(configuration)';
+
+/** `interfaces["ce-a.1"].vlan` */
 export function formatPath(path: Path): string {
-  if (path.length === 0) return '(configuration)';
+  if (path.length === 0) return WHOLE;
   return path
     .map((step, i) => {
       if (typeof step === 'number') return `[${step}]`;
@@ -42,7 +45,7 @@ function mayShow(path: Path): boolean {
 
 export function formatValue(value: unknown, path: Path): string {
   if (value === undefined) return '';
-  if (!mayShow(path)) return '(not shown)';
+  if (!mayShow(path)) return 'not shown';
   const text = JSON.stringify(value);
   return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}...`;
 }
@@ -72,5 +75,6 @@ export function typeInWords(value: unknown): string {
 /** One issue in one line: `PATH: REASON (VALUE): REMEDY`. */
 export function formatIssue({ path, value, reason, remedy }: Issue): string {
   const shown = value === '' ? '' : ` (${value})`;
-  return `${path}: ${reason}${shown}${remedy === '' ? '' : `: ${remedy}`}`;
+  const where = path === WHOLE ? '' : `${path}: `;
+  return `${where}${reason}${shown}${remedy === '' ? '' : `: ${remedy}`}`;
 }

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What `sealane show` shows: per topic one list of columns, from which the table and the JSON are made.
+ * The keys are those of the messages in proto/control.proto; docs/cli.md says what each means, and a
+ * test holds it to this list. Keys never change their meaning; new ones may be added.
+ */
+import type { Status, Topic, TopicRows } from '../rpc/client.js';
+
+export type CellType = 'string' | 'integer' | 'number' | 'boolean';
+
+export interface Column {
+  readonly title: string;
+  readonly type: CellType;
+  /** In the table only with --wide; always in the JSON. */
+  readonly wide?: true;
+  /** An integer for which 0 stands for none: the table shows "-". */
+  readonly zeroIsNone?: true;
+}
+
+/** Every key of a row, in order. */
+export type Columns<Row> = { readonly [K in keyof Row]-?: Column };
+
+const text = (title: string): Column => ({ title, type: 'string' });
+const count = (title: string): Column => ({ title, type: 'integer' });
+const flag = (title: string): Column => ({ title, type: 'boolean' });
+const wide = (column: Column): Column => ({ ...column, wide: true });
+const orNone = (column: Column): Column => ({ ...column, zeroIsNone: true });
+
+export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
+  interfaces: {
+    name: text('NAME'),
+    role: text('ROLE'),
+    vrf: text('VRF'),
+    device: text('DEVICE'),
+    vlan: orNone(count('VLAN')),
+    mac: wide(text('MAC')),
+    mtu: count('MTU'),
+    link: text('LINK'),
+    addresses: text('ADDRESSES'),
+    rxPackets: count('RX'),
+    rxBytes: wide(count('RX BYTES')),
+    txPackets: count('TX'),
+    txBytes: wide(count('TX BYTES')),
+    drops: count('DROPS'),
+    punted: wide(count('PUNTED')),
+    injected: wide(count('INJECTED')),
+  },
+  vrfs: {
+    name: text('NAME'),
+    id: count('ID'),
+    netns: text('NETNS'),
+    ttl: text('TTL'),
+    trafficClass: wide(text('TC')),
+    addresses: wide(text('ADDRESSES')),
+    interfaces: count('IFS'),
+    routes4: count('IPV4'),
+    routes6: count('IPV6'),
+    fromCePackets: count('FROM CE'),
+    fromCeBytes: wide(count('FROM CE BYTES')),
+    fromCorePackets: count('FROM CORE'),
+    fromCoreBytes: wide(count('FROM CORE BYTES')),
+    localPackets: count('LOCAL'),
+    localBytes: wide(count('LOCAL BYTES')),
+    drops: count('DROPS'),
+  },
+  routes: {
+    vrf: text('VRF'),
+    prefix: text('PREFIX'),
+    owner: text('OWNER'),
+    nexthop: text('NEXT HOP'),
+    via: text('VIA'),
+    tunnel: text('TUNNEL'),
+    label: count('LABEL'),
+    interface: text('INTERFACE'),
+    usable: flag('USABLE'),
+    reason: text('REASON'),
+    accept: text('ACCEPTS'),
+    stale: wide(flag('STALE')),
+  },
+  labels: {
+    label: count('LABEL'),
+    vrf: text('VRF'),
+    action: text('ACTION'),
+    target: text('TARGET'),
+    rules: text('RULES'),
+    accept: text('ACCEPTS'),
+    packets: count('PACKETS'),
+    bytes: count('BYTES'),
+  },
+  tunnels: {
+    name: text('NAME'),
+    local: text('LOCAL'),
+    remote: text('REMOTE'),
+    protection: text('PROTECTION'),
+    encapsulation: text('ENCAP'),
+    sa: text('SA'),
+    interface: text('INTERFACE'),
+    nextHop: text('NEXT HOP'),
+    mac: wide(text('MAC')),
+    mtu: orNone(count('MTU')),
+    state: text('STATE'),
+    reason: text('REASON'),
+  },
+  sas: {
+    name: text('NAME'),
+    direction: text('DIR'),
+    spi: text('SPI'),
+    local: text('LOCAL'),
+    remote: text('REMOTE'),
+    algorithm: text('ALGORITHM'),
+    protection: wide(text('PROTECTION')),
+    encapsulation: wide(text('ENCAP')),
+    sp: text('SP'),
+    ready: flag('READY'),
+    sequence: count('SEQUENCE'),
+    window: orNone(count('WINDOW')),
+    packets: count('PACKETS'),
+    bytes: wide(count('BYTES')),
+    replayed: count('REPLAYED'),
+    authFailed: count('FORGED'),
+  },
+  drops: {
+    reason: text('REASON'),
+    text: text('MEANING'),
+    packets: count('PACKETS'),
+  },
+  workers: {
+    worker: count('WORKER'),
+    pid: orNone(count('PID')),
+    state: text('STATE'),
+    reason: text('REASON'),
+    uptimeSeconds: count('UPTIME s'),
+    starts: count('STARTS'),
+    hugepages: flag('HUGEPAGES'),
+    lcore: count('LCORE'),
+    tid: wide(count('TID')),
+    busyPercent: { title: 'BUSY %', type: 'number' },
+    heartbeatAgeMs: count('HEARTBEAT ms'),
+  },
+};
+
+/** `sealane status`: one row, of which `warnings` is a list; a line each in the JSON's string. */
+export const STATUS_COLUMNS: Columns<Status> = {
+  instance: text('instance'),
+  version: text('version'),
+  pid: count('supervisor pid'),
+  state: text('state'),
+  reason: text('reason'),
+  uptimeSeconds: count('uptime s'),
+  configFile: text('configuration file'),
+  configDigest: text('configuration digest'),
+  configGeneration: count('configuration generation'),
+  workerPid: orNone(count('worker pid')),
+  workerState: text('worker state'),
+  workerStarts: count('worker starts'),
+  interfaces: count('interfaces'),
+  vrfs: count('VRFs'),
+  routes: count('routes'),
+  labels: count('labels'),
+  tunnels: count('tunnels'),
+  tunnelsUsable: count('tunnels usable'),
+  warnings: text('warnings'),
+};
+
+export interface ChangeRow {
+  readonly path: string;
+  readonly kind: string;
+  readonly before: string;
+  readonly after: string;
+  readonly effect: string;
+}
+
+/** `sealane reload --json`. */
+export const CHANGE_COLUMNS: Columns<ChangeRow> = {
+  path: text('PATH'),
+  kind: text('KIND'),
+  before: text('BEFORE'),
+  after: text('AFTER'),
+  effect: text('EFFECT'),
+};
+
+export const TOPICS: readonly Topic[] = [
+  ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
+];
+
+export function isTopic(word: string): word is Topic {
+  return TOPICS.some((topic) => topic === word);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The commands of `sealane` and their options. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { reload, stop } from './commands/change.js';
+import { keygen } from './commands/keygen.js';
+import { delegate } from './commands/process.js';
+import { show, status, type ShowOptions } from './commands/show.js';
+import { TOPICS } from './columns.js';
+import { EXIT } from './errors.js';
+import type { Output } from './output.js';
+import type { Selection } from './select.js';
+
+const DEFAULT_FILE = './sealane.config.ts';
+const LOG_LEVELS = ['error', 'warning', 'notice', 'info', 'debug'];
+
+const EXIT_CODES = `
+Exit status: 0 done, 1 failed, 2 usage, 3 the configuration is wrong, 4 no supervisor to talk to,
+5 no such thing, 6 busy or timed out: try again.`;
+
+export interface Program {
+  readonly command: Command;
+  /** Of the command that ran. */
+  readonly exitCode: () => number;
+}
+
+export function makeProgram(version: string, output: Output): Program {
+  const program = new Command('sealane')
+    .description('BGP/MPLS VPNs over an IPsec-protected backbone')
+    .version(version)
+    .addOption(new Option('--instance <name>', 'the instance; default: the only one that runs'))
+    .addOption(new Option('--socket <path>', 'its control socket, wherever that is'))
+    .addHelpText('after', EXIT_CODES)
+    .showHelpAfterError('(sealane --help says more)')
+    .configureOutput({
+      writeErr: (text) => {
+        output.err(text);
+      },
+    })
+    .exitOverride();
+  let exitCode: number = EXIT.ok;
+  addProcessCommands(program, (code) => {
+    exitCode = code;
+  });
+  addShow(program, output);
+  addChanges(program, output);
+  addLab(program, output);
+  return { command: program, exitCode: () => exitCode };
+}
+
+function addProcessCommands(program: Command, setExit: (code: number) => void): void {
+  program
+    .command('run')
+    .description('run a PE in the foreground: the supervisor and its worker')
+    .argument('[file]', `configuration; default ${DEFAULT_FILE}, with --instance what it committed`)
+    .addOption(new Option('--log-level <level>').choices(LOG_LEVELS))
+    .action(async (file: string | undefined, options: { logLevel?: string }) => {
+      const { instance } = program.opts<Selection>();
+      const config = file ?? (instance === undefined ? DEFAULT_FILE : undefined);
+      setExit(
+        await delegate([
+          'run',
+          ...(config === undefined ? [] : [config]),
+          ...(instance === undefined ? [] : ['--instance', instance]),
+          ...(options.logLevel === undefined ? [] : ['--log-level', options.logLevel]),
+        ]),
+      );
+    });
+  program
+    .command('check')
+    .description('check a configuration: every mistake at once; changes nothing')
+    .argument('[file]', 'configuration', DEFAULT_FILE)
+    .option('--json', 'mistakes and warnings as a JSON array')
+    .action(async (file: string, options: { json?: boolean }) => {
+      setExit(await delegate(['check', file, ...(options.json === true ? ['--json'] : [])]));
+    });
+}
+
+function addShow(program: Command, output: Output): void {
+  program
+    .command('status')
+    .description('state of an instance in a few lines')
+    .option('--json', 'as a JSON array of one object')
+    .action(async (options: { json?: boolean }) => {
+      await status(options, program.opts<Selection>(), output);
+    });
+  program
+    .command('show')
+    .description('show what is in force, and its counters')
+    .argument('<topic>', TOPICS.join(', '))
+    .option('--json', 'as a JSON array of flat objects, all columns')
+    .option('--wide', 'all columns')
+    .option('--vrf <name>', 'interfaces, vrfs, routes, labels: of one VRF')
+    .option('--prefix <prefix>', 'routes: inside this prefix')
+    .option('--address <address>', 'routes: the longest match of this address')
+    .option('--limit <n>', 'routes: at most so many', positive)
+    .option('--all', 'drops: also what never happened')
+    .action(async (topic: string, options: ShowOptions) => {
+      await show(topic, options, program.opts<Selection>(), output);
+    });
+}
+
+function positive(word: string): number {
+  if (!/^[1-9][0-9]{0,14}$/.test(word)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(word);
+}
+
+function addChanges(program: Command, output: Output): void {
+  program
+    .command('reload')
+    .description('compare a configuration with the one in force, and apply it')
+    .argument('[file]', 'configuration', DEFAULT_FILE)
+    .option('--dry-run', 'compare only')
+    .option('--json', 'the changes as a JSON array')
+    .action(async (file: string, options: { dryRun?: boolean; json?: boolean }) => {
+      await reload(file, options, program.opts<Selection>(), output);
+    });
+  program
+    .command('stop')
+    .description('stop an instance: supervisor and worker')
+    .option('--keep-worker', 'leave the worker forwarding; `sealane run` takes it over again')
+    .action(async (options: { keepWorker?: boolean }) => {
+      await stop(options, program.opts<Selection>(), output);
+    });
+}
+
+function addLab(program: Command, output: Output): void {
+  program
+    .command('lab')
+    .description('for labs only')
+    .command('keygen')
+    .description('make a key file for one direction of a manual SA (mode 0600, never overwritten)')
+    .requiredOption('--algorithm <name>', 'e.g. aes-gcm-128')
+    .requiredOption('--out <file>', 'file to make')
+    .action(async (options: { algorithm: string; out: string }) => {
+      await keygen(options.algorithm, options.out, output);
+    });
+}
