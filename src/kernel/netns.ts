@@ -131,20 +131,28 @@ function isState(value: unknown): value is State {
  * exec` makes one) their names are mounted for this process and its children alone.
  */
 export function namespaceVisibilityProblem(): string | undefined {
+  const withInit = sharesMountsWithInit();
+  if (withInit === true) return undefined;
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n').map(parseMount);
+  const holder = mounts
+    .filter(({ point }) => point === '/' || `${DIRECTORY}/`.startsWith(`${point}/`))
+    .reduce((best, mount) => (mount.point.length >= best.point.length ? mount : best));
+  const has = (kind: string): boolean => holder.options.some((text) => text.startsWith(kind));
+  // A shared mount passes new mounts on to its peers, a slave gives none to its master; a private one is
+  // the ordinary case of a container, whose PID 1 may be out of sight.
+  if (!has('master:') && (has('shared:') || withInit === undefined)) return undefined;
+  return (
+    'this process has its own mount namespace: the network namespaces it makes are invisible outside; ' +
+    'start it with `nsenter --net=/run/netns/NAME` instead of `ip netns exec NAME`'
+  );
+}
+
+/** undefined: not allowed to look at PID 1. */
+function sharesMountsWithInit(): boolean | undefined {
   try {
-    if (readlinkSync('/proc/self/ns/mnt') === readlinkSync('/proc/1/ns/mnt')) return undefined;
-    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(parseMount);
-    const holder = mounts
-      .filter(({ point }) => point === '/' || `${DIRECTORY}/`.startsWith(`${point}/`))
-      .reduce((best, mount) => (mount.point.length >= best.point.length ? mount : best));
-    // A shared mount passes new mounts on; a slave or private one keeps them.
-    if (holder.options.some((option) => option.startsWith('shared:'))) return undefined;
-    return (
-      'this process has its own mount namespace: the network namespaces it makes are invisible outside; ' +
-      'start it with `nsenter --net=/run/netns/NAME` instead of `ip netns exec NAME`'
-    );
+    return readlinkSync('/proc/self/ns/mnt') === readlinkSync('/proc/1/ns/mnt');
   } catch {
-    return undefined; // not allowed to look at PID 1: nothing is known against it
+    return undefined;
   }
 }
 
