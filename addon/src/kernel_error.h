@@ -23,7 +23,7 @@ struct KernelError : std::runtime_error {
 	static KernelError system(int error, const std::string &message, std::string remedy_ = {})
 	{
 		KernelError result("KERNEL", message + ": " + ::strerror(error),
-				   std::move(remedy_));
+		                   std::move(remedy_));
 		const char *name = ::strerrorname_np(error);
 		result.errno_name = name != nullptr ? name : std::to_string(error);
 		return result;

@@ -54,7 +54,7 @@ NetnsScope::~NetnsScope()
 	if (!entered_ || ::setns(home_netns(), CLONE_NEWNET) == 0)
 		return;
 	::fprintf(stderr, "sealane: cannot return to the own network namespace: %s\n",
-		  ::strerror(errno));
+	          ::strerror(errno));
 	::abort();
 }
 
@@ -65,7 +65,7 @@ Fd open_netns(const std::string &path)
 	if (!fd.valid()) {
 		const int error = errno;
 		throw KernelError::system(error, "cannot open network namespace " + name,
-					  error == ENOENT ? "create it, or correct its name" : "");
+		                          error == ENOENT ? "create it, or correct its name" : "");
 	}
 	// Any file can be opened; only a namespace of this type answers so.
 	if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
@@ -81,7 +81,7 @@ void write_sysctl(int netns, const std::string &path, const std::string &value)
 	if (!fd.valid() ||
 	    ::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
 		throw KernelError::system(errno, "cannot write " + file,
-					  "in a container /proc/sys must be writable");
+		                          "in a container /proc/sys must be writable");
 }
 
 std::string read_sysctl(int netns, const std::string &path)

@@ -44,7 +44,7 @@ Fd open_process(int32_t pid, uint64_t start_time)
 	// Read after the pidfd is held: from here on the PID cannot be given to another unseen.
 	if (!fd.valid() || process_start_time(pid) != start_time)
 		throw KernelError("NOT_FOUND", "process " + std::to_string(pid) +
-						       " with that start time does not exist");
+		                                       " with that start time does not exist");
 	return fd;
 }
 

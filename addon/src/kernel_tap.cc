@@ -26,7 +26,7 @@ ifreq request_for(const std::string &name)
 	ifreq request = {};
 	if (name.empty() || name.size() >= IFNAMSIZ || name.find('%') != std::string::npos)
 		throw KernelError("BAD_ARGUMENT",
-				  "'" + name + "' cannot be a device name (1 to 15 bytes, no %)");
+		                  "'" + name + "' cannot be a device name (1 to 15 bytes, no %)");
 	name.copy(request.ifr_name, IFNAMSIZ - 1);
 	return request;
 }
@@ -90,7 +90,7 @@ Fd open_tap(const TapOptions &options)
 		request.ifr_flags = IFF_DETACH_QUEUE;
 		if (::ioctl(fd.get(), TUNSETQUEUE, &request) != 0)
 			throw KernelError::system(errno,
-						  "cannot detach a queue of " + options.name);
+			                          "cannot detach a queue of " + options.name);
 	}
 	return fd;
 }

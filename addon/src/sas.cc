@@ -200,8 +200,8 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
 		throw;
 	}
 	// A number is spent before anybody sees it, so that none is given out twice.
-	const uint64_t generation = context_.tables->header.next_generation;
-	store_word(context_.tables->header.next_generation, generation + 1);
+	const uint64_t generation = context_.tables->header.next_generation + 1;
+	store_word(context_.tables->header.next_generation, generation);
 	keys_.add(key_check);
 	sl_sa_row row = wanted;
 	row.generation = 0;

@@ -34,18 +34,30 @@ void StateView::release()
 	fd_ = -1;
 }
 
-/// Follows the path to the file that is there now.
+bool StateView::locked() const
+{
+	struct flock lock {
+	};
+	lock.l_type = F_WRLCK;
+	lock.l_whence = SEEK_SET;
+	lock.l_len = 1;
+	return fd_ >= 0 && fcntl(fd_, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/// Follows the path to the file that is there now. A file whose worker lives is kept even when it
+/// was removed or replaced: that worker still reads `tables`.
 void StateView::open_file()
 {
 	struct stat now {
 	};
-	if (stat(path_.c_str(), &now) < 0) {
-		release();
+	const bool there = stat(path_.c_str(), &now) == 0;
+	if (there && fd_ >= 0 && now.st_dev == device_ && now.st_ino == inode_)
 		return;
-	}
-	if (fd_ >= 0 && now.st_dev == device_ && now.st_ino == inode_)
+	if (locked())
 		return;
 	release();
+	if (!there)
+		return;
 	fd_ = open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd_ < 0 || fstat(fd_, &now) < 0) {
 		release();
@@ -85,14 +97,7 @@ const sl_state *StateView::get()
 bool StateView::worker_alive()
 {
 	open_file();
-	if (fd_ < 0)
-		return false;
-	struct flock lock {
-	};
-	lock.l_type = F_WRLCK;
-	lock.l_whence = SEEK_SET;
-	lock.l_len = 1;
-	return fcntl(fd_, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	return locked();
 }
 
 uint64_t StateView::oldest_reader()

@@ -42,6 +42,7 @@ public:
 	const sl_sa_in_state *sa_in(uint32_t id);
 
 private:
+	bool locked() const;
 	void open_file();
 	void release();
 	bool acceptable(const sl_segment_header &header) const;

@@ -208,7 +208,7 @@ void check_sas(const Tables &tables, std::map<uint64_t, uint64_t> &key_of_genera
 			      "free SA row with content");
 			continue;
 		}
-		CHECK(row.generation < t->header.next_generation, "generation from the future");
+		CHECK(row.generation <= t->header.next_generation, "generation from the future");
 		const auto [known, fresh] =
 			key_of_generation.insert({row.generation, row.key_check});
 		CHECK(fresh || known->second == row.key_check, "SA generation used twice");
