@@ -34,9 +34,11 @@ export interface Changes {
   nexthops: number;
   labels: number;
   routes: number;
+  /** Routes of before a restart that were right: only their stale mark went. */
+  confirmed: number;
 }
 export const noChanges = (): Changes => ({
-  ...{ vrfs: 0, interfaces: 0, nexthops: 0, labels: 0, routes: 0 },
+  ...{ vrfs: 0, interfaces: 0, nexthops: 0, labels: 0, routes: 0, confirmed: 0 },
 });
 
 const FAMILIES: readonly Family[] = [4, 6];
@@ -199,18 +201,21 @@ export class Reconciler {
     if (vrf === undefined) return;
     const live = this.#mirror.routes(vrf, family);
     const batch: RouteChange[] = [];
+    let confirmed = 0;
     const now = new Map<string, MirroredRoute | undefined>();
     for (const key of keys) {
       const desired = wanted.over.get(key) ?? wanted.base.get(key);
       const present = live.get(key);
       const row = desired && this.#routeRow(desired, accepts);
-      if (row === undefined ? present === undefined : isRoute(present, row)) continue;
       const at = row ?? present;
-      if (at === undefined) continue;
+      if (at === undefined || isRoute(present, row)) continue;
+      if (present?.stale === true && isRoute({ ...present, stale: false }, row)) confirmed++;
       batch.push({ address: at.address, length: at.length, to: row });
       now.set(key, row);
     }
     yield* this.#apply(vrf, family, batch, now, changes);
+    changes.confirmed += confirmed;
+    changes.routes -= confirmed;
   }
 
   #routeRow(desired: DesiredRoute, accepts: AcceptIds): MirroredRoute | undefined {
@@ -315,9 +320,10 @@ export class Reconciler {
 }
 
 /** Whether a live row is this one and needs no confirmation. */
-function isRoute(live: MirroredRoute | undefined, row: MirroredRoute): boolean {
+function isRoute(live: MirroredRoute | undefined, row: MirroredRoute | undefined): boolean {
   return (
     live !== undefined &&
+    row !== undefined &&
     !live.stale &&
     live.nexthop === row.nexthop &&
     live.label === row.label &&

@@ -142,6 +142,7 @@ export class Supervisor {
     this.#every(RECLAIM_MS, async () =>
       this.#serial.run(async () => {
         this.tables.reclaim();
+        if (!this.worker.up) this.#keeper.missing();
         return Promise.resolve();
       }),
     );

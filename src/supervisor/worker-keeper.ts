@@ -51,6 +51,11 @@ export class WorkerKeeper {
     this.#schedule();
   }
 
+  /** Nobody reported a death, but no worker is there. */
+  missing(): void {
+    if (!this.#reviving) this.died('it is not there');
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
