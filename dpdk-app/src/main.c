@@ -15,6 +15,12 @@
 #include "control/privileges.h"
 #include "segments/tables_segment.h"
 
+#ifdef SEALANE_SANITIZE
+/* libxdp 1.3 loses a bookkeeping object of each AF_XDP socket. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libxdp.so\n"; }
+#endif
+
 /* Our own session: signals and the end of the parent's terminal do not concern us. */
 static void leave_parent(void)
 {

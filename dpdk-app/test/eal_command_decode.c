@@ -59,8 +59,9 @@ static int code_of(SlCommand *command, unsigned int fds)
 static size_t packed_add_port(uint8_t *data)
 {
 	SlCommand command = new_command(PB_CASE(ADD_PORT));
-	PB(AddPort) port = SEALANE__WORKER__V1__ADD_PORT__INIT;
+	PB(AddPort) port;
 
+	sealane__worker__v1__add_port__init(&port);
 	port.port = 5;
 	port.name = (char[]){"core0"};
 	port.devargs = (char[]){"net_af_packet1,iface=eth0"};
@@ -97,13 +98,14 @@ static void test_accepted(void **cmocka)
 static void test_port_limits(void **cmocka)
 {
 	SlCommand command = new_command(PB_CASE(ADD_PORT));
-	PB(AddPort) port = SEALANE__WORKER__V1__ADD_PORT__INIT;
+	PB(AddPort) port;
 	char name[] = "x", long_name[100], devargs[] = "net_null0", bad[] = "net_null0\n",
 	     empty[] = "";
 
 	(void)cmocka;
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
+	sealane__worker__v1__add_port__init(&port);
 	command.add_port = &port;
 	port.port = 255;
 	port.name = name;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #include "support/worker_process.h"
 
@@ -146,7 +147,7 @@ static void test_privileges_are_gone_in_every_thread(void **cmocka)
 	end(&worker);
 }
 
-static void test_no_core_dump_and_own_session(void **cmocka)
+static void test_own_session_and_log(void **cmocka)
 {
 	struct test_worker worker;
 	struct stat status;
@@ -155,11 +156,34 @@ static void test_no_core_dump_and_own_session(void **cmocka)
 	(void)cmocka;
 	begin(&worker, no_huge);
 	assert_int_equal(getsid(worker.pid), worker.pid);
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)worker.pid);
-	assert_int_equal(stat(path, &status), 0);
-	assert_true(S_ISREG(status.st_mode)); /* the log, not our pipe or terminal */
-	assert_int_equal(kill(worker.pid, SIGSEGV), 0);
-	assert_int_equal(test_wait_exit(&worker, 10000), 128 + SIGSEGV);
+	for (int fd = 1; fd <= 2; fd++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)worker.pid, fd);
+		assert_int_equal(stat(path, &status), 0);
+		assert_true(S_ISREG(status.st_mode)); /* the log, not our pipe or terminal */
+	}
+	end(&worker);
+}
+
+/* Keys are in memory: no core dump, even where the limit and the kernel would make one. */
+static void test_no_core_dump(void **cmocka)
+{
+	struct rlimit before, limit;
+	struct test_worker worker;
+	int status;
+
+	(void)cmocka;
+	assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+	limit = (struct rlimit){.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_CORE, &limit), 0);
+	begin(&worker, no_huge);
+	assert_int_equal(setrlimit(RLIMIT_CORE, &before), 0);
+	if (limit.rlim_max == 0)
+		print_message("    no core dump is possible here anyway\n");
+	assert_int_equal(kill(worker.pid, SIGQUIT), 0);
+	assert_int_equal(waitpid(worker.pid, &status, 0), worker.pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGQUIT);
+	assert_false(WCOREDUMP(status));
 	close(worker.fd);
 	test_instance_remove(&worker);
 }
@@ -370,7 +394,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean_run),
 		cmocka_unit_test(test_privileges_are_gone_in_every_thread),
-		cmocka_unit_test(test_no_core_dump_and_own_session),
+		cmocka_unit_test(test_own_session_and_log),
+		cmocka_unit_test(test_no_core_dump),
 		cmocka_unit_test(test_no_runtime_directory),
 		cmocka_unit_test(test_sigterm),
 		cmocka_unit_test(test_kill_and_restart),

@@ -44,7 +44,7 @@ static struct rtattr *add_attribute(struct request *request, unsigned short type
 static ssize_t ask(const struct request *request, void *answer, size_t size)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	const struct nlmsghdr *header = answer;
+	struct nlmsghdr *header = answer;
 	ssize_t length = -1;
 
 	if (fd < 0)
@@ -65,7 +65,7 @@ static ssize_t ask(const struct request *request, void *answer, size_t size)
 }
 
 /* Value of attribute `type` among `length` bytes of attributes, NULL when it is not there. */
-static const struct rtattr *find(const struct rtattr *attribute, size_t length, unsigned short type)
+static struct rtattr *find(struct rtattr *attribute, size_t length, unsigned short type)
 {
 	int left = (int)length;
 
@@ -79,12 +79,12 @@ static const struct rtattr *find(const struct rtattr *attribute, size_t length, 
 static uint32_t program_on(unsigned int index, uint32_t *mode)
 {
 	_Alignas(struct nlmsghdr) static uint8_t answer[32768];
-	const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
+	struct nlmsghdr *header = (struct nlmsghdr *)answer;
 	struct request request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
 	                                     .nlmsg_type = RTM_GETLINK,
 	                                     .nlmsg_flags = NLM_F_REQUEST},
 	                          .link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index}};
-	const struct rtattr *xdp, *id, *attached;
+	struct rtattr *xdp, *id, *attached;
 	ssize_t length = ask(&request, answer, sizeof(answer));
 
 	if (length < 0 || header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len > (size_t)length)

@@ -246,11 +246,12 @@ static inline int test_add_port(struct test_worker *worker, uint32_t id, const c
                                 int netns)
 {
 	PB(WorkerCommand) command = test_new_command(PB_CASE(ADD_PORT));
-	PB(AddPort) port = SEALANE__WORKER__V1__ADD_PORT__INIT;
+	PB(AddPort) port;
 	char name[16], text[512];
 
 	(void)snprintf(name, sizeof(name), "port%u", id);
 	(void)snprintf(text, sizeof(text), "%s", devargs);
+	sealane__worker__v1__add_port__init(&port);
 	port.port = id;
 	port.name = name;
 	port.devargs = text;
