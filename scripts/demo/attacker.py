@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attacker of the demo: builds frames with Scapy and sends them from the router p, or from a CE.
 
-Reads one JSON object from standard input and prints {"sent": N}. Keys come that way too, never as
-arguments. Frames carry a marker, by which a delivered one would be recognised behind the PE.
+For each line of standard input, a JSON object, it prints {"sent": N}. Keys come that way too, never
+as arguments. Frames carry a marker, by which a delivered one would be recognised behind the PE.
 """
 import json
 import os
@@ -89,12 +89,12 @@ def replayed_from_elsewhere(job):
 
 def bit_flipped(job):
     """One bit changed: in the sequence number, so that it looks new."""
-    frames = captured(job)
-    for frame in frames:
+    frames = []
+    for frame in captured(job):
         body = bytearray(bytes(frame[IP].payload))
         body[5] ^= 0x10
         frame[IP].remove_payload()
-        frame = frame / Raw(bytes(body))
+        frames.append(frame / Raw(bytes(body)))
     return frames
 
 
@@ -102,10 +102,7 @@ BUILD = {f.__name__: f for f in (plain_mpls, mpls_in_gre, mpls_in_ip, forged_esp
 REUSE = {f.__name__: f for f in (replayed, replayed_from_elsewhere, bit_flipped)}
 
 
-def main():
-    conf.verb = 0
-    job = json.load(sys.stdin)
-
+def attack(job):
     def link(ethertype):
         return Ether(src=job["src_mac"], dst=job["dst_mac"], type=ethertype)
 
@@ -114,7 +111,9 @@ def main():
     else:
         frames = [BUILD[job["kind"]](job, link, n) for n in range(job["count"])]
     sendp(frames, iface=job["interface"], verbose=False)
-    print(json.dumps({"sent": len(frames)}))
+    return {"sent": len(frames)}
 
 
-main()
+conf.verb = 0
+for line in sys.stdin:
+    print(json.dumps(attack(json.loads(line))), flush=True)

@@ -3,8 +3,10 @@
  * The attacks of the demo. Each passes only when its named drop counter rose by exactly the packets
  * sent and no marked packet reached a customer.
  */
-import type { Lab } from '../lib/lab.js';
-import { eventually } from '../lib/lab.js';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { eventually, inNetns, type Lab } from '../lib/lab.js';
 import type { Checks } from './checks.js';
 import { Capture, occurrences } from './captures.js';
 import { drops, type PeProcess } from './pe.js';
@@ -144,20 +146,49 @@ async function macOf(lab: Lab, netns: string, link: string): Promise<string> {
   return first.address;
 }
 
-async function launch(lab: Lab, attack: Attack, marker: string): Promise<number> {
-  const { netns, link } = attack.from;
-  const peLink = netns === 'p' ? 'wan' : `to-${netns}`;
-  const job = {
-    ...attack.job,
-    marker,
-    count: EACH,
-    interface: link,
-    src_mac: await macOf(lab, netns, link),
-    dst_mac: await macOf(lab, attack.at, peLink),
-  };
-  const script = new URL('attacker.py', import.meta.url).pathname;
-  const out = await lab.must(netns, ['/usr/bin/python3', script], { input: JSON.stringify(job) });
-  return (JSON.parse(out) as { sent: number }).sent;
+/** One attacker program per place it sends from: starting Scapy takes longer than an attack. */
+class Attackers {
+  readonly #lab: Lab;
+  readonly #running = new Map<string, { child: ChildProcess; lines: AsyncIterator<string> }>();
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  #at(netns: string): { child: ChildProcess; lines: AsyncIterator<string> } {
+    const known = this.#running.get(netns);
+    if (known !== undefined) return known;
+    const script = fileURLToPath(new URL('attacker.py', import.meta.url));
+    const [program = '', ...args] = inNetns(netns, ['/usr/bin/python3', script]);
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const started = { child, lines };
+    this.#running.set(netns, started);
+    return started;
+  }
+
+  /** Sends an attack's frames; returns how many. */
+  async launch(attack: Attack, marker: string): Promise<number> {
+    const { netns, link } = attack.from;
+    const peLink = netns === 'p' ? 'wan' : `to-${netns}`;
+    const job = {
+      ...attack.job,
+      marker,
+      count: EACH,
+      interface: link,
+      src_mac: await macOf(this.#lab, netns, link),
+      dst_mac: await macOf(this.#lab, attack.at, peLink),
+    };
+    const { child, lines } = this.#at(netns);
+    child.stdin?.write(`${JSON.stringify(job)}\n`);
+    const answer = await lines.next();
+    if (answer.done === true) throw new Error(`the attacker in ${netns} ended`);
+    return (JSON.parse(answer.value) as { sent: number }).sent;
+  }
+
+  close(): void {
+    for (const { child } of this.#running.values()) child.stdin?.end();
+  }
 }
 
 export interface AttackInput {
@@ -184,12 +215,13 @@ export async function attackAll(
     ...outsider(input.spi, input.sequence, input.capture),
     ...rogue(input.rogueSpi, input.rogueKey),
   ];
+  const attackers = new Attackers(lab);
   const results: { attack: Attack; sent: number; risen: number; others: string; marker: string }[] =
     [];
   for (const attack of all) {
     const marker = `SEALANE-${attack.id}-`;
     const before = await drops(lab, input.pes[attack.at]);
-    const sent = await launch(lab, attack, marker);
+    const sent = await attackers.launch(attack, marker);
     const delta = async (): Promise<Map<string, number>> => {
       const after = await drops(lab, input.pes[attack.at]);
       return new Map([...after].map(([k, v]) => [k, v - (before.get(k) ?? 0)]));
@@ -212,6 +244,7 @@ export async function attackAll(
       marker,
     });
   }
+  attackers.close();
   await Promise.all(captures.map((c) => c.stop()));
   for (const { attack, sent, risen, others, marker } of results) {
     const delivered = captures

@@ -26,7 +26,18 @@ export class Capture {
   ): Promise<Capture> {
     const log = `${file}.log`;
     writeFileSync(log, '');
-    const argv = ['tcpdump', '-i', interfaceName, '-U', '-n', '-s', '0', '-w', file];
+    const argv = [
+      'tcpdump',
+      '--immediate-mode',
+      '-i',
+      interfaceName,
+      '-U',
+      '-n',
+      '-s',
+      '0',
+      '-w',
+      file,
+    ];
     const child = lab.start(netns, filter === '' ? argv : [...argv, filter], log);
     await eventually(`tcpdump on ${interfaceName} in ${netns}`, () =>
       readFileSync(log, 'utf8').includes('listening on') ? true : undefined,
