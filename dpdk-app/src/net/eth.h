@@ -60,7 +60,14 @@ static inline bool sl_mac_is_group(const uint8_t *mac) { return (mac[0] & 1u) !=
 
 static inline bool sl_mac_equal(const uint8_t *a, const uint8_t *b)
 {
-	return sl_get32(a) == sl_get32(b) && sl_get16(a + 4) == sl_get16(b + 4);
+	uint32_t first[2];
+	uint16_t last[2];
+
+	memcpy(&first[0], a, 4);
+	memcpy(&first[1], b, 4);
+	memcpy(&last[0], a + 4, 2);
+	memcpy(&last[1], b + 4, 2);
+	return first[0] == first[1] && last[0] == last[1];
 }
 
 #endif

@@ -45,6 +45,20 @@ static inline bool sl_ip4_is_later_fragment(const uint8_t *ip)
 	return (sl_get16(ip + 6) & SL_IP4_OFFSET) != 0;
 }
 
+/* Sum of a header without options; a fifth of the instructions of sl_sum(). */
+static inline uint16_t sl_sum20(const uint8_t *ip)
+{
+	uint32_t w[5];
+	uint64_t sum;
+
+	/* in host order: the sum of swapped words is the swapped sum (RFC 1071 section 2 B) */
+	memcpy(w, ip, sizeof(w));
+	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+	sum = (sum & 0xffffffffu) + (sum >> 32);
+	sum = (sum & 0xffffu) + (sum >> 16 & 0xffffu) + (sum >> 32);
+	return __builtin_bswap16(sl_sum_fold((uint32_t)sum));
+}
+
 /*
  * Check version, header length, total length and header checksum of the packet at `ip`, of which
  * `length` bytes exist (RFC 1812 5.2.2). Options are accepted and not looked at. Bytes beyond the
@@ -64,12 +78,7 @@ static inline enum sl_ip_result sl_ip4_check(const uint8_t *ip, size_t length)
 		return SL_IP_HEADER;
 	if (total > length)
 		return SL_IP_TRUNCATED;
-	/* twenty bytes without a loop; options are rare */
-	sum = (sl_get32(ip) >> 16) + (sl_get32(ip) & 0xffffu) + (sl_get32(ip + 4) >> 16) +
-	      (sl_get32(ip + 4) & 0xffffu) + (sl_get32(ip + 8) >> 16) +
-	      (sl_get32(ip + 8) & 0xffffu) + (sl_get32(ip + 12) >> 16) +
-	      (sl_get32(ip + 12) & 0xffffu) + (sl_get32(ip + 16) >> 16) +
-	      (sl_get32(ip + 16) & 0xffffu);
+	sum = sl_sum20(ip);
 	if (__builtin_expect(header > SL_IP4_LEN, 0))
 		sum = sl_sum(ip + SL_IP4_LEN, header - SL_IP4_LEN, sum);
 	return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_CHECKSUM;
@@ -116,6 +125,13 @@ static inline bool sl_ip4_is_broadcast(uint32_t a) { return a == 0xffffffffu; }
 static inline bool sl_ip4_is_martian(uint32_t a)
 {
 	return a >> 24 == 0 || a >> 24 == 127 || a >> 28 == 0xfu;
+}
+/* Neither martian nor multicast: what nearly every address is, so asked first. */
+static inline bool sl_ip4_is_unicast(uint32_t a)
+{
+	uint32_t first = a >> 24;
+
+	return first - 1 < 126 || first - 128 < 96;
 }
 
 #endif

@@ -37,15 +37,15 @@ static inline enum sl_scope sl_ip4_scope(const uint8_t *ip)
 {
 	uint32_t source = sl_get32(ip + 12), destination = sl_get32(ip + 16);
 
+	if (likely(sl_ip4_is_unicast(source) && sl_ip4_is_unicast(destination)))
+		return SL_SCOPE_ROUTED;
 	/* 0.0.0.0 is how a host without an address asks for one (RFC 2131) */
-	if (unlikely(sl_ip4_is_multicast(source) || sl_ip4_is_martian(source)))
+	if (!sl_ip4_is_unicast(source))
 		return source == 0 && sl_ip4_is_broadcast(destination) ? SL_SCOPE_LINK
 		                                                       : SL_SCOPE_SOURCE;
-	if (unlikely(sl_ip4_is_multicast(destination)))
+	if (sl_ip4_is_multicast(destination))
 		return sl_ip4_is_local_multicast(destination) ? SL_SCOPE_LINK : SL_SCOPE_MULTICAST;
-	if (unlikely(sl_ip4_is_martian(destination)))
-		return sl_ip4_is_broadcast(destination) ? SL_SCOPE_LINK : SL_SCOPE_DESTINATION;
-	return SL_SCOPE_ROUTED;
+	return sl_ip4_is_broadcast(destination) ? SL_SCOPE_LINK : SL_SCOPE_DESTINATION;
 }
 
 static inline enum sl_scope sl_ip6_scope(const uint8_t *ip)

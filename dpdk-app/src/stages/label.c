@@ -8,9 +8,12 @@
 #include "stages/stage.h"
 #include "tables/accept.h"
 
-static enum sl_drop_reason refusal(enum sl_accept_result result)
+static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
+                                         const struct sl_arrival *a)
 {
-	switch (result) {
+	if (likely(sl_accept_secured(set, a->protection, a->encap, a->sp_table)))
+		return SL_DROP_none;
+	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table)) {
 	case SL_ACCEPTED:
 		return SL_DROP_none;
 	case SL_REFUSED_SP:
@@ -30,13 +33,12 @@ static enum sl_drop_reason find_label(const struct sl_worker *w, struct rte_mbuf
                                       struct sl_packet *p, uint64_t *row)
 {
 	const uint8_t *stack = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
-	const struct sl_arrival *a = &p->arrival;
 	struct sl_mpls mpls;
 	uint32_t label;
 
 	/* explicit null above the label: out of an SA alone (policy-model 5) */
-	switch (sl_mpls_parse(stack, (size_t)(m->data_len - p->upper_offset), a->sp_table != 0,
-	                      &mpls)) {
+	switch (sl_mpls_parse(stack, (size_t)(m->data_len - p->upper_offset),
+	                      p->arrival.sp_table != 0, &mpls)) {
 	case SL_MPLS_OK:
 		break;
 	case SL_MPLS_TRUNCATED:
@@ -52,8 +54,7 @@ static enum sl_drop_reason find_label(const struct sl_worker *w, struct rte_mbuf
 		return SL_DROP_label_unknown;
 	p->label = mpls.entry;
 	p->l3_offset = (uint16_t)(p->upper_offset + mpls.length);
-	return refusal(sl_accept_check(&w->tables->accept[sl_label_accept(*row)], a->protection,
-	                               a->encap, a->sp_table));
+	return check_arrival(&w->tables->accept[sl_label_accept(*row)], &p->arrival);
 }
 
 /* The packet under the label. Multicast, OSPF and link-local traffic have no place in a VPN SA (P8). */

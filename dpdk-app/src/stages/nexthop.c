@@ -13,14 +13,17 @@ static bool exported_this_way(const struct sl_worker *w, const struct sl_packet 
                               const struct sl_version_row *version)
 {
 	const struct sl_arrival *a = &p->arrival;
+	const struct sl_accept_row *set;
 
 	if (likely(!a->labelled))
 		return true;
 	if (version->kind == SL_NH_TUNNEL)
 		return false;
-	return p->lane == SL_LANE_DIRECT ||
-	       sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,
-	                       a->sp_table) == SL_ACCEPTED;
+	if (p->lane == SL_LANE_DIRECT)
+		return true;
+	set = &w->tables->accept[sl_leaf_accept(p->leaf)];
+	return likely(sl_accept_secured(set, a->protection, a->encap, a->sp_table)) ||
+	       sl_accept_check(set, a->protection, a->encap, a->sp_table) == SL_ACCEPTED;
 }
 
 /* One of our addresses. On the interface's own TAP the kernel sees the frame as any host would. */

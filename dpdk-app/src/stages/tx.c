@@ -6,6 +6,24 @@
 #include "stages/packet.h"
 #include "stages/stage.h"
 
+/* Count frames that the driver took; the mbufs are its own now, so the queue's notes are read. */
+static void count_sent(struct sl_worker *w, const struct sl_tx_queue *queue, uint16_t sent)
+{
+	uint16_t i = 0;
+
+	while (i < sent) {
+		uint32_t interface = queue->note[i].interface;
+		struct sl_interface_counters *c = sl_interface_counters(w, interface);
+		uint64_t bytes = 0;
+		uint16_t first = i;
+
+		while (i < sent && queue->note[i].interface == interface)
+			bytes += queue->note[i++].bytes;
+		c->tx_packets += (uint64_t)(i - first);
+		c->tx_bytes += bytes;
+	}
+}
+
 /* One burst to the driver; what it does not take is dropped: a queue that waits would only grow. */
 static void flush_port(struct sl_worker *w, uint32_t port)
 {
@@ -14,44 +32,57 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 
 	sent = rte_eth_tx_burst(w->ports[port].dpdk_port, w->ports[port].queue, queue->frames,
 	                        queue->count);
-	for (uint16_t i = 0; i < sent; i++) { /* the mbufs are the driver's now */
-		struct sl_interface_counters *c =
-			sl_interface_counters(w, queue->note[i].interface);
-
-		c->tx_packets++;
-		c->tx_bytes += queue->note[i].bytes;
-	}
+	count_sent(w, queue, sent);
 	for (uint16_t i = sent; i < queue->count; i++)
 		sl_drop(w, queue->frames[i], SL_DROP_tx_full);
 	queue->count = 0;
 	w->tx_pending[port / 64] &= ~(1ull << port % 64);
 }
 
-/* Queue a finished frame for an interface. False: it has no running port, and the frame is dropped. */
-static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t interface)
+/* The port that frames for an interface are queued on; 0 = it has none that runs. */
+static uint32_t output_port(struct sl_worker *w, uint32_t interface)
 {
 	uint32_t port = sl_interface(w, interface)->port & (SL_MAX_PORTS - 1);
+
+	if (unlikely(w->ports[port].dpdk_port == RTE_MAX_ETHPORTS))
+		return 0;
+	return port;
+}
+
+/* Queue a finished frame. False: `port` is 0, and the frame is dropped. */
+static inline bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t port,
+                           uint32_t interface)
+{
 	struct sl_tx_queue *queue = &w->tx[port];
 
-	if (unlikely(port == 0 || w->ports[port].dpdk_port == RTE_MAX_ETHPORTS)) {
+	if (unlikely(port == 0)) {
 		sl_drop(w, m, SL_DROP_tx_no_port);
 		return false;
 	}
 	if (unlikely(queue->count == SL_TX_QUEUE))
 		flush_port(w, port);
+	if (queue->count == 0)
+		w->tx_pending[port / 64] |= 1ull << port % 64;
 	queue->note[queue->count].interface = interface;
 	queue->note[queue->count].bytes = m->pkt_len;
 	queue->frames[queue->count++] = m;
 	sl_unpoison(m);
-	w->tx_pending[port / 64] |= 1ull << port % 64;
 	return true;
 }
 
 uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++)
-		enqueue(w, packets[i],
-		        w->tables->version[sl_packet(packets[i])->version].interface);
+	uint32_t interface = 0, port = 0; /* of the packet before: most go the same way */
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t next = w->tables->version[sl_packet(packets[i])->version].interface;
+
+		if (unlikely(next != interface || i == 0)) {
+			interface = next;
+			port = output_port(w, interface);
+		}
+		enqueue(w, packets[i], port, interface);
+	}
 	return 0;
 }
 
@@ -80,7 +111,7 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 			sl_drop(w, m, SL_DROP_inject_malformed);
 		else if (row->vlan != 0 && unlikely(!push_vlan(m, row->vlan)))
 			sl_drop(w, m, SL_DROP_no_mbuf);
-		else if (likely(enqueue(w, m, id)))
+		else if (likely(enqueue(w, m, output_port(w, id), id)))
 			sl_interface_counters(w, id)->injected++;
 	}
 	return 0;
