@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Captures by tcpdump, read by tshark: neither knows anything of Sealane. */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
-import { eventually, outcome, type Lab } from '../lib/lab.js';
+import { dissect } from '../../test/lib/tshark.js';
+import { eventually, type Lab } from '../lib/lab.js';
 
 /** A running capture of one interface. */
 export class Capture {
@@ -58,64 +59,9 @@ export class Capture {
   }
 }
 
-export interface EspKey {
-  readonly family: 4 | 6;
-  readonly source: string;
-  readonly destination: string;
-  readonly spi: number;
-  /** tshark's name of the algorithm. */
-  readonly encryption: string;
-  readonly keyAndSalt: Uint8Array;
-}
-
-/**
- * Wireshark's ESP table in a profile folder of mode 0700: keys are in a file, never in arguments.
- */
-export function writeProfile(directory: string, keys: readonly EspKey[]): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const rows = keys.map((k) =>
-    [
-      k.family === 4 ? 'IPv4' : 'IPv6',
-      k.source,
-      k.destination,
-      `0x${k.spi.toString(16).padStart(8, '0')}`,
-      k.encryption,
-      `0x${Buffer.from(k.keyAndSalt).toString('hex')}`,
-      'NULL',
-      '',
-    ]
-      .map((field) => `"${field}"`)
-      .join(','),
-  );
-  writeFileSync(`${directory}/esp_sa`, `${rows.join('\n')}\n`, { mode: 0o600 });
-}
-
-/** Runs tshark on a capture; with a profile of keys it decrypts ESP. */
-export async function tshark(
-  file: string,
-  args: readonly string[],
-  profile?: string,
-): Promise<string> {
-  const decrypt = [
-    '-o',
-    'esp.enable_encryption_decode:TRUE',
-    '-o',
-    'esp.do_esp_sequence_analysis:FALSE',
-  ];
-  const { code, stdout, stderr } = await outcome(
-    ['tshark', '-n', '-r', file, ...(profile === undefined ? [] : decrypt), ...args],
-    {
-      env: { ...process.env, ...(profile === undefined ? {} : { WIRESHARK_CONFIG_DIR: profile }) },
-    },
-  );
-  if (code !== 0) throw new Error(`tshark on ${file}: exit ${String(code)}: ${stderr}`);
-  return stdout;
-}
-
-/** Number of packets that match a display filter. */
-export async function count(file: string, filter: string, profile?: string): Promise<number> {
-  const lines = await tshark(file, ['-Y', filter, '-T', 'fields', '-e', 'frame.number'], profile);
-  return lines.split('\n').filter((line) => line !== '').length;
+/** Number of packets that match a display filter of tshark. */
+export async function count(file: string, filter: string): Promise<number> {
+  return (await dissect(file, ['frame.number'], { filter })).length;
 }
 
 /** How often `needle` occurs in the bytes of a capture file. */

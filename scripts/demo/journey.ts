@@ -2,7 +2,8 @@
 /** One packet's way through VPN A, its headers at each hop as tshark reads them. */
 import type { Lab } from '../lib/lab.js';
 import type { Checks } from './checks.js';
-import { Capture, tshark } from './captures.js';
+import { dissect, type TsharkSa } from '../../test/lib/tshark.js';
+import { Capture } from './captures.js';
 import { ping } from './traffic.js';
 import { SITES } from './topology.js';
 
@@ -36,9 +37,10 @@ const FIELDS = [
   'icmp.type',
 ] as const;
 
-function describe(line: string): string[] {
-  const values = new Map(line.split('\t').map((v, i) => [FIELDS[i] ?? '', v.split(',')]));
-  const at = (field: (typeof FIELDS)[number], i = 0): string => values.get(field)?.[i] ?? '';
+type Field = (typeof FIELDS)[number];
+
+function describe(row: Readonly<Record<Field, string>>): string[] {
+  const at = (field: Field, i = 0): string => row[field].split(',')[i] ?? '';
   const ip = (i: number): string =>
     `IPv4 ${at('ip.src', i)} -> ${at('ip.dst', i)}  ttl ${at('ip.ttl', i)}  proto ${at('ip.proto', i)}  len ${at('ip.len', i)}`;
   const layers = [`Ethernet ${at('eth.src')} -> ${at('eth.dst')}`, ip(0)];
@@ -58,32 +60,23 @@ function describe(line: string): string[] {
   return layers;
 }
 
-/** Sends one echo request and reads it at four points. `profile` holds the keys. */
+/** Sends one echo request and reads it at four points; `sas` have the keys. */
 export async function journey(
   lab: Lab,
   dir: string,
   checks: Checks,
-  profile: string,
+  sas: readonly TsharkSa[],
 ): Promise<{ hops: Hop[]; files: string[] }> {
   const captures = await Promise.all(
     POINTS.map((p) => Capture.start(lab, p.netns, p.link, `${dir}/path-${p.netns}-${p.link}.pcap`)),
   );
   await ping(lab, SITES.a1, SITES.a2.address4, 1);
   await Promise.all(captures.map((c) => c.stop()));
-  const fields = FIELDS.flatMap((f) => ['-e', f]);
   const hops: Hop[] = [];
   for (const [i, point] of POINTS.entries()) {
     const file = captures[i]?.file ?? '';
-    const out = await tshark(
-      file,
-      ['-Y', 'icmp.type == 8', '-T', 'fields', '-E', 'occurrence=a', ...fields],
-      profile,
-    );
-    const [first] = out.split('\n');
-    hops.push({
-      where: point.where,
-      layers: first === undefined || first === '' ? [] : describe(first),
-    });
+    const [first] = await dissect(file, FIELDS, { sas, filter: 'icmp.type == 8' });
+    hops.push({ where: point.where, layers: first === undefined ? [] : describe(first) });
   }
   const wire = hops[1]?.layers.join(' | ') ?? '';
   checks.add(

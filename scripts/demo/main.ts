@@ -8,14 +8,25 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readKeyFile } from '../../src/lib/key-file.js';
+import type { TsharkSa } from '../../test/lib/tshark.js';
 import { Lab, outcome } from '../lib/lab.js';
 import { attackAll } from './attacks.js';
-import { Capture, writeProfile } from './captures.js';
+import { Capture } from './captures.js';
 import { Checks } from './checks.js';
 import { journey } from './journey.js';
 import { drops, SEALANE, show, startPe, tunnelsUp, type PeProcess } from './pe.js';
 import { render, type Findings } from './report.js';
-import { addCoreRoutes, build, KEYS, LAB, PES, RUN, SEGMENTS, SITES } from './topology.js';
+import {
+  addCoreRoutes,
+  build,
+  KEYS,
+  LAB,
+  PES,
+  RUN,
+  SEGMENTS,
+  SITES,
+  type PeName,
+} from './topology.js';
 import {
   eavesdropper,
   isolation,
@@ -77,29 +88,19 @@ async function warmUp(lab: Lab): Promise<void> {
   }
 }
 
-async function profile(): Promise<string> {
-  const directory = `${RUN}/wireshark`;
-  const a = {
-    family: 4,
-    encryption: 'AES-GCM [RFC4106]',
-  } as const;
-  writeProfile(directory, [
-    {
-      ...a,
-      source: PES.pe1.tunnel4,
-      destination: PES.pe2.tunnel4,
-      spi: SPI_A_TO_PE2,
-      keyAndSalt: (await readKeyFile(`${KEYS}/a-1to2`)).keying,
-    },
-    {
-      ...a,
-      source: PES.pe2.tunnel4,
-      destination: PES.pe1.tunnel4,
-      spi: SPI_A_TO_PE1,
-      keyAndSalt: (await readKeyFile(`${KEYS}/a-2to1`)).keying,
-    },
-  ]);
-  return directory;
+/** VPN A's SAs for tshark. It has no AES-GMAC, so VPN B's are of no use to it. */
+async function encryptedSas(): Promise<TsharkSa[]> {
+  const sa = async (spi: number, from: PeName, to: PeName, file: string): Promise<TsharkSa> => ({
+    source: PES[from].tunnel4,
+    destination: PES[to].tunnel4,
+    spi,
+    cipher: 'aes-gcm',
+    key: (await readKeyFile(`${KEYS}/${file}`)).keying,
+  });
+  return [
+    await sa(SPI_A_TO_PE2, 'pe1', 'pe2', 'a-1to2'),
+    await sa(SPI_A_TO_PE1, 'pe2', 'pe1', 'a-2to1'),
+  ];
 }
 
 async function allDrops(pes: readonly PeProcess[], lab: Lab): Promise<Findings['drops']> {
@@ -121,7 +122,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');
-  const way = await journey(lab, CAPTURES, checks, await profile());
+  const way = await journey(lab, CAPTURES, checks, await encryptedSas());
   await wire.stop();
   const seen = await eavesdropper(wire.file, checks);
   progress('a TCP transfer');
