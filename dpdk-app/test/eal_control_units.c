@@ -20,6 +20,7 @@
 #include "control/key_check.h"
 #include "control/options.h"
 #include "control/privileges.h"
+#include "control/punt_limiter.h"
 #include "control/resolve_limiter.h"
 #include "ports/devargs.h"
 #include "ports/pci.h"
@@ -177,6 +178,33 @@ static void test_pci(void **cmocka)
 	assert_int_equal(system(path), 0);
 }
 
+static uint32_t punts_allowed(struct sl_punt_bucket *bucket, uint32_t n, uint64_t now)
+{
+	uint32_t allowed = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		allowed += sl_punt_allowed(bucket, now);
+	return allowed;
+}
+
+static void test_punt_limiter(void **cmocka)
+{
+	struct sl_punt_bucket bucket = {0}, other = {0};
+	const uint64_t token = 1000000000u / SL_PUNT_PER_SECOND;
+	uint64_t now = 5;
+
+	(void)cmocka;
+	assert_int_equal(punts_allowed(&bucket, SL_PUNT_BURST + 9, now), SL_PUNT_BURST);
+	/* parts of a token add up */
+	assert_int_equal(punts_allowed(&bucket, 9, now += token - 1), 0);
+	assert_int_equal(punts_allowed(&bucket, 9, now += 1), 1);
+	assert_int_equal(punts_allowed(&bucket, 99, now += 7 * token), 7);
+	assert_int_equal(punts_allowed(&other, 9, now), 9);
+	/* and never to more than the burst */
+	now += 3600 * 1000000000ull;
+	assert_int_equal(punts_allowed(&bucket, SL_PUNT_BURST + 9, now), SL_PUNT_BURST);
+}
+
 static void test_resolve_limiter(void **cmocka)
 {
 	static struct sl_resolve_limiter limiter;
@@ -276,9 +304,10 @@ static void test_privileges(void **cmocka)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options),   cmocka_unit_test(test_devargs),
-		cmocka_unit_test(test_pci),       cmocka_unit_test(test_resolve_limiter),
-		cmocka_unit_test(test_key_check), cmocka_unit_test(test_privileges),
+		cmocka_unit_test(test_options),      cmocka_unit_test(test_devargs),
+		cmocka_unit_test(test_pci),          cmocka_unit_test(test_resolve_limiter),
+		cmocka_unit_test(test_punt_limiter), cmocka_unit_test(test_key_check),
+		cmocka_unit_test(test_privileges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,12 +195,16 @@ uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface)
 
 /* Frame or packet: to the descriptor of the interface noted. */
 static void deliver(struct sl_kernel_path *path, const struct rte_mbuf *mbuf,
-                    const struct sl_packet *packet, bool is_host)
+                    const struct sl_packet *packet, uint64_t now_ns)
 {
-	const struct sl_attachment *to = &path->interface[packet->interface % SL_MAX_INTERFACES];
+	uint32_t id = packet->interface % SL_MAX_INTERFACES;
+	const struct sl_attachment *to = &path->interface[id];
+	bool is_host = packet->punt == SL_PUNT_PACKET;
 	uint16_t offset = is_host ? packet->l3_offset : 0;
 
-	if (to->fd < 0 || (to->port == 0) != is_host || !sl_tap_write(to->fd, mbuf, offset))
+	if (!sl_punt_allowed(&path->bucket[id], now_ns))
+		count(path, SL_DROP_punt_rate, 1);
+	else if (to->fd < 0 || (to->port == 0) != is_host || !sl_tap_write(to->fd, mbuf, offset))
 		count(path, SL_DROP_punt_tap, 1);
 }
 
@@ -228,7 +232,7 @@ uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 		switch (packet->punt) {
 		case SL_PUNT_FRAME:
 		case SL_PUNT_PACKET:
-			deliver(path, mbufs[i], packet, packet->punt == SL_PUNT_PACKET);
+			deliver(path, mbufs[i], packet, now_ns);
 			break;
 		case SL_PUNT_RESOLVE:
 			resolve(path, packet, now_ns);

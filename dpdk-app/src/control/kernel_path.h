@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "control/fault.h"
+#include "control/punt_limiter.h"
 #include "control/resolve_limiter.h"
 #include "worker.h"
 
@@ -30,6 +31,7 @@ struct sl_kernel_path {
 	uint64_t event_tag; /* ORed to the interface id in epoll's data */
 	bool reading;       /* descriptors are watched: packets are polled */
 	struct sl_attachment interface[SL_MAX_INTERFACES];
+	struct sl_punt_bucket bucket[SL_MAX_INTERFACES];
 	struct sl_resolve_limiter resolve;
 	/* Tell the supervisor; false when it could not be told. */
 	bool (*on_resolve)(void *context, uint32_t interface, const uint8_t *address,
