@@ -19,7 +19,8 @@ const NESTED = 0x8000;
 export type Attributes = ReadonlyMap<number, Uint8Array>;
 
 export function align4(length: number): number {
-  return (length + 3) & ~3;
+  // Not by bits: a 32-bit length of the peer's would come out negative.
+  return Math.ceil(length / 4) * 4;
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

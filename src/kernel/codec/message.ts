@@ -78,7 +78,7 @@ export function decodeError(message: NetlinkMessage): Acknowledgement | undefine
   const { payload } = message;
   if (payload.length < 4 + MESSAGE_HEADER) return undefined;
   const view = viewOf(payload);
-  const errno = -view.getInt32(0, true);
+  const errno = 0 - view.getInt32(0, true);
   const capped = errno === 0 || (message.flags & NLM_F.CAPPED) !== 0;
   const echoed = capped ? MESSAGE_HEADER : align4(view.getUint32(4, true));
   return withText(errno, message, 4 + echoed);
@@ -87,7 +87,7 @@ export function decodeError(message: NetlinkMessage): Acknowledgement | undefine
 /** NLMSG_DONE: the negative errno of the dump, then with ACK_TLVS attributes. Some senders omit it. */
 export function decodeDone(message: NetlinkMessage): Acknowledgement {
   if (message.payload.length < 4) return { errno: 0 };
-  return withText(-viewOf(message.payload).getInt32(0, true), message, 4);
+  return withText(0 - viewOf(message.payload).getInt32(0, true), message, 4);
 }
 
 function withText(errno: number, message: NetlinkMessage, offset: number): Acknowledgement {
