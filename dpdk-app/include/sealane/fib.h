@@ -32,16 +32,16 @@
 
 #include "tables.h"
 
-#define SL_FIB_STRIDE  6u
-#define SL_FIB_SLOTS   64u
+#define SL_FIB_STRIDE 6u
+#define SL_FIB_SLOTS 64u
 #define SL_FIB4_LEVELS 6u  /* ceil(32 / 6) */
 #define SL_FIB6_LEVELS 22u /* ceil(128 / 6) */
-#define SL_FIB_BURST   32u /* lookups interleaved at a time */
+#define SL_FIB_BURST 32u   /* lookups interleaved at a time */
 
 /* Words of a fib_node row. */
-#define SL_FIB_VECTOR  0
+#define SL_FIB_VECTOR 0
 #define SL_FIB_LEAFVEC 1
-#define SL_FIB_BASES   2
+#define SL_FIB_BASES 2
 
 /* An address as the walk consumes it: the next six bits are the highest of `high`. */
 struct sl_fib_key {
@@ -87,22 +87,23 @@ static inline uint32_t sl_fib_root(const struct sl_tables *t, uint32_t vrf, unsi
 static inline int sl_fib_step(const struct sl_tables *t, unsigned int slot, uint32_t *row)
 {
 	const uint64_t *word = t->fib_node[*row].word;
-	const uint64_t up_to =
-		(2ull << slot) - 1; /* slot 63: the shift yields 0, the mask is full */
-	const uint64_t vector = __atomic_load_n(&word[SL_FIB_VECTOR], __ATOMIC_RELAXED);
-	const uint64_t leafvec = __atomic_load_n(&word[SL_FIB_LEAFVEC], __ATOMIC_RELAXED);
+	/* bits 0..slot at the top: the sign tells about the slot, the population about those before */
+	const uint64_t vector = __atomic_load_n(&word[SL_FIB_VECTOR], __ATOMIC_RELAXED)
+	                        << (63 - slot);
+	const uint64_t leafvec = __atomic_load_n(&word[SL_FIB_LEAFVEC], __ATOMIC_RELAXED)
+	                         << (63 - slot);
 	const uint64_t bases = __atomic_load_n(&word[SL_FIB_BASES], __ATOMIC_ACQUIRE);
 
-	if (vector >> slot & 1) {
-		*row = (uint32_t)(bases >> 32) + (uint32_t)__builtin_popcountll(vector & up_to) - 1;
+	if ((int64_t)vector < 0) {
+		*row = (uint32_t)(bases >> 32) + (uint32_t)__builtin_popcountll(vector) - 1;
 		return 1;
 	}
-	*row = (uint32_t)bases + (uint32_t)__builtin_popcountll(leafvec & up_to) - 1;
+	*row = (uint32_t)bases + (uint32_t)__builtin_popcountll(leafvec) - 1;
 	return 0;
 }
 
 static inline uint64_t sl_fib_walk(const struct sl_tables *t, uint32_t root, struct sl_fib_key key,
-				   unsigned int levels)
+                                   unsigned int levels)
 {
 	uint32_t row = root;
 
@@ -119,8 +120,8 @@ static inline uint64_t sl_fib_walk(const struct sl_tables *t, uint32_t root, str
  * prefetched one level ahead. `key` is consumed.
  */
 static inline void sl_fib_walk_burst(const struct sl_tables *t, const uint32_t *roots,
-				     struct sl_fib_key *key, unsigned int levels, uint64_t *leaves,
-				     unsigned int n)
+                                     struct sl_fib_key *key, unsigned int levels, uint64_t *leaves,
+                                     unsigned int n)
 {
 	uint32_t row[SL_FIB_BURST];
 	uint8_t active[SL_FIB_BURST]; /* walks that have not reached a leaf, in order */
@@ -153,6 +154,42 @@ static inline void sl_fib_walk_burst(const struct sl_tables *t, const uint32_t *
 		leaves[i] = __atomic_load_n(&t->fib_leaf[row[i]], __ATOMIC_ACQUIRE);
 }
 
+/* The same for IPv4, whose key is one word: a third of the instructions. */
+static inline void sl_fib4_walk_burst(const struct sl_tables *t, const uint32_t *roots,
+                                      uint64_t *key, uint64_t *leaves, unsigned int n)
+{
+	uint32_t row[SL_FIB_BURST];
+	uint8_t active[SL_FIB_BURST];
+	unsigned int left = n;
+
+	for (unsigned int i = 0; i < n; i++) {
+		row[i] = roots[i];
+		active[i] = (uint8_t)i;
+		__builtin_prefetch(&t->fib_node[row[i]]);
+	}
+	for (unsigned int level = 0; level < SL_FIB4_LEVELS && left > 0; level++) {
+		unsigned int kept = 0;
+
+		for (unsigned int j = 0; j < left; j++) {
+			const unsigned int i = active[j];
+			const unsigned int slot = (unsigned int)(key[i] >> 58);
+
+			key[i] <<= SL_FIB_STRIDE;
+			if (sl_fib_step(t, slot, &row[i])) {
+				__builtin_prefetch(&t->fib_node[row[i]]);
+				active[kept++] = (uint8_t)i;
+			} else {
+				__builtin_prefetch(&t->fib_leaf[row[i]]);
+			}
+		}
+		left = kept;
+	}
+	for (unsigned int j = 0; j < left; j++)
+		row[active[j]] = 0;
+	for (unsigned int i = 0; i < n; i++)
+		leaves[i] = __atomic_load_n(&t->fib_leaf[row[i]], __ATOMIC_ACQUIRE);
+}
+
 /*
  * Leaf of one address, SL_LEAF_NONE when no prefix covers it.
  * `root`: as sl_fib_root() returned it since the reader went online.
@@ -163,7 +200,7 @@ static inline uint64_t sl_fib4_lookup(const struct sl_tables *t, uint32_t root, 
 }
 
 static inline uint64_t sl_fib6_lookup(const struct sl_tables *t, uint32_t root,
-				      const uint8_t address[16])
+                                      const uint8_t address[16])
 {
 	return sl_fib_walk(t, root, sl_fib6_key(address), SL_FIB6_LEVELS);
 }
@@ -173,15 +210,15 @@ static inline uint64_t sl_fib6_lookup(const struct sl_tables *t, uint32_t root,
  * IPv4 addresses in host order, IPv6 addresses as they are in the packet.
  */
 static inline void sl_fib4_lookup_bulk(const struct sl_tables *t, const uint32_t *roots,
-				       const uint32_t *addresses, uint64_t *leaves, unsigned int n)
+                                       const uint32_t *addresses, uint64_t *leaves, unsigned int n)
 {
 	while (n > 0) {
 		const unsigned int burst = n < SL_FIB_BURST ? n : SL_FIB_BURST;
-		struct sl_fib_key key[SL_FIB_BURST];
+		uint64_t key[SL_FIB_BURST];
 
 		for (unsigned int i = 0; i < burst; i++)
-			key[i] = sl_fib4_key(addresses[i]);
-		sl_fib_walk_burst(t, roots, key, SL_FIB4_LEVELS, leaves, burst);
+			key[i] = (uint64_t)addresses[i] << 32;
+		sl_fib4_walk_burst(t, roots, key, leaves, burst);
 		roots += burst;
 		addresses += burst;
 		leaves += burst;
@@ -190,8 +227,8 @@ static inline void sl_fib4_lookup_bulk(const struct sl_tables *t, const uint32_t
 }
 
 static inline void sl_fib6_lookup_bulk(const struct sl_tables *t, const uint32_t *roots,
-				       const uint8_t (*addresses)[16], uint64_t *leaves,
-				       unsigned int n)
+                                       const uint8_t (*addresses)[16], uint64_t *leaves,
+                                       unsigned int n)
 {
 	while (n > 0) {
 		const unsigned int burst = n < SL_FIB_BURST ? n : SL_FIB_BURST;
