@@ -241,8 +241,9 @@ beforeAll(async () => {
   await makeSas();
   lab = await Lab.open('sealane-linux-pe');
   wire = await makeWire('slx');
+  // Captures are taken at end a: what Sealane sends bypasses those at its own end.
   const { a, b } = wire;
-  [linux] = await Promise.all([bootLinux(b.netns, b.nic), startSealane(a.netns)]);
+  [linux] = await Promise.all([bootLinux(a.netns, a.nic), startSealane(b.netns)]);
 }, 180_000);
 
 afterAll(async () => {
