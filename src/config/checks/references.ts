@@ -32,6 +32,7 @@ export function checkReferences(ctx: Context): void {
     const known = target === 'sps' ? spNames(ctx.raw) : ctx.names(target);
     // A broken own SP may be the one meant.
     if (target === 'sps' && !(ctx.whole('ownSp') && ctx.whole('otherSps'))) continue;
+    if (ctx.brokenAt([target])) continue; // no table at all
     for (const path of expand(ctx.raw, pattern)) {
       const name = valueAt(ctx.raw, path);
       if (typeof name !== 'string' || known.includes(name) || ctx.brokenAt(path)) continue;
