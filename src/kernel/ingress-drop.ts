@@ -6,7 +6,7 @@
 import { runCommand } from './command.js';
 
 /** Letters and digits as they are, anything else as _XX: nftables names take no more. */
-function tableOf(interfaceName: string): string {
+export function tableOf(interfaceName: string): string {
   const bytes = [...new TextEncoder().encode(interfaceName)];
   const safe = bytes.map((byte) => {
     const character = String.fromCharCode(byte);
@@ -34,6 +34,16 @@ export async function removeIngressDrop(netns: number, interfaceName: string): P
   const table = tableOf(interfaceName);
   const input = `add table netdev ${table}\ndelete table netdev ${table}`;
   await runCommand('nft', ['-f', '-'], { netns, input });
+}
+
+/** Whether there is a table of ours for the interface, in whatever state. */
+export async function hasIngressDrop(netns: number, interfaceName: string): Promise<boolean> {
+  try {
+    await runCommand('nft', ['list', 'table', 'netdev', tableOf(interfaceName)], { netns });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What is wrong with the drop; undefined: it is in force. */

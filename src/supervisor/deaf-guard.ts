@@ -6,8 +6,9 @@
 import type { Device } from '../config/types.js';
 import { deafProblems, makeDeaf, undoDeaf, type BeforeDeaf } from '../kernel/deaf.js';
 import type { NamespaceContext } from '../kernel/device.js';
+import { hasIngressDrop, tableOf as ingressTable } from '../kernel/ingress-drop.js';
 import type { Logger } from '../lib/log.js';
-import { messageOf } from './errors.js';
+import { messageOf, SupervisorError } from './errors.js';
 import { isRecord, readState, writeState } from './state-file.js';
 
 /** A kernel interface by namespace (undefined: our own) and name. */
@@ -31,7 +32,8 @@ export interface DeafGuardDeps {
 }
 
 interface Remembered extends KernelInterface {
-  readonly before: BeforeDeaf;
+  /** Absent: claimed, and we were killed before it was recorded. */
+  readonly before?: BeforeDeaf;
 }
 
 const keyOf = ({ netns, name }: KernelInterface): string => `${netns ?? ''}|${name}`;
@@ -52,13 +54,33 @@ export class DeafGuard {
     for (const one of interfaces) {
       const context = await this.#deps.context(one.netns);
       const key = keyOf(one);
-      const { before, notes } = await makeDeaf(context, one.name, this.#deaf.get(key)?.before);
-      if (!this.#deaf.has(key)) {
-        this.#deaf.set(key, { ...one, before });
-        this.#save();
-      }
+      const known = this.#deaf.get(key);
+      if (known === undefined) await this.#claim(context, one);
+      const { before, notes } = await makeDeaf(context, one.name, known?.before);
+      if (known?.before === undefined) this.#remember({ ...one, before });
       for (const note of notes) this.#note(`${one.name}: ${note}`);
     }
+  }
+
+  /**
+   * Two instances must not share an interface: the one that stops would make it hear under the other.
+   * The claim is on disk before anything is changed, so that a kill in between does not look like one
+   * of another instance.
+   */
+  async #claim(context: NamespaceContext, one: KernelInterface): Promise<void> {
+    if (await hasIngressDrop(context.netns, one.name)) {
+      throw new SupervisorError(
+        'DEVICE',
+        `interface ${one.name} is in use by another instance, or left over by one`,
+        `stop that instance; if there is none: nft delete table netdev ${ingressTable(one.name)}`,
+      );
+    }
+    this.#remember(one);
+  }
+
+  #remember(entry: Remembered): void {
+    this.#deaf.set(keyOf(entry), entry);
+    this.#save();
   }
 
   #note(text: string): void {
@@ -92,17 +114,19 @@ export class DeafGuard {
     for (const [key, one] of [...this.#deaf]) {
       if (keep.has(key)) continue;
       this.#deaf.delete(key);
+      const { before } = one;
+      if (before === undefined) continue;
       const last = ![...this.#deaf.values()].some(({ netns }) => netns === one.netns);
       try {
         const context = await this.#deps.context(one.netns);
-        await undoDeaf(context, one.name, one.before, { last });
+        await undoDeaf(context, one.name, before, { last });
       } catch (error) {
         // An interface that was removed meanwhile needs nothing back.
         const why = messageOf(error);
         this.#deps.log.warning('could not give an interface back', { name: one.name, why });
       }
-      this.#save();
     }
+    this.#save();
   }
 
   #save(): void {
@@ -117,8 +141,8 @@ function checkRemembered(value: unknown): Remembered[] | undefined {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return undefined;
     const { netns, before } = entry;
     if (netns !== undefined && typeof netns !== 'string') return undefined;
-    if (!isBefore(before)) return undefined;
-    entries.push({ netns, name: entry['name'], before });
+    if (before !== undefined && !isBefore(before)) return undefined;
+    entries.push({ netns, name: entry['name'], ...(before && { before }) });
   }
   return entries;
 }

@@ -7,7 +7,7 @@
  * is used only together with its start time, so that nobody else's process is ever signalled.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
 import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
@@ -157,12 +157,13 @@ export class WorkerProcess {
         'build it with `npm run build`, or name it in SEALANE_WORKER',
       );
     }
+    const logged = sizeOf(paths.workerLog);
     const child = this.#spawn(config);
     const running = (): boolean => child.exitCode === null && child.signalCode === null;
     const client = await this.#connect(events, running, START_TIMEOUT_MS);
     if (client === undefined) {
       if (running()) child.kill('SIGKILL');
-      throw this.#startError(child);
+      throw this.#startError(child, logged);
     }
     try {
       const hello = await this.#hello(client);
@@ -192,14 +193,14 @@ export class WorkerProcess {
     }
   }
 
-  /** The worker's own words for why it ended: the last line it wrote. */
-  #startError(child: ChildProcess): SupervisorError {
+  /** The worker's own words for why it ended: the last line it wrote. `logged`: bytes of earlier ones. */
+  #startError(child: ChildProcess, logged: number): SupervisorError {
     const { paths } = this.#deps;
     const how =
       child.exitCode === null
         ? `was ended by ${child.signalCode ?? 'nobody'}`
         : `ended with status ${child.exitCode}`;
-    const last = lastLine(paths.workerOutput) ?? lastLine(paths.workerLog);
+    const last = lastLine(paths.workerLog, logged) ?? lastLine(paths.workerOutput, 0);
     const code = EXIT_CODES.get(child.exitCode ?? 0) ?? 'WORKER_START';
     const what = last ?? `the worker ${how} while starting`;
     return new SupervisorError(code, what, last === undefined ? `see ${paths.workerLog}` : '');
@@ -235,10 +236,16 @@ export class WorkerProcess {
   }
 }
 
-function lastLine(path: string): string | undefined {
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The last line behind the first `from` bytes, without the log's time and level. */
+function lastLine(path: string, from: number): string | undefined {
   try {
-    const lines = readFileSync(path, 'utf8').split('\n');
-    return lines.filter((line) => line.trim() !== '').at(-1);
+    const lines = readFileSync(path).subarray(from).toString('utf8').split('\n');
+    const last = lines.filter((line) => line.trim() !== '').at(-1);
+    return last?.replace(/^\S+Z (error|warning|info) /, '');
   } catch {
     return undefined;
   }

@@ -291,6 +291,6 @@ export class TwoPes {
   async close(): Promise<void> {
     await this.lab.close();
     for (const folder of [this.run, this.segments])
-      rmSync(folder, { recursive: true, force: true });
+      {rmSync(folder, { recursive: true, force: true });}
   }
 }
