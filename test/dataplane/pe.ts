@@ -21,7 +21,7 @@ import type {
 } from '../../src/forwarding/addon/api.js';
 import { addressBytes, macBytes, PROTOCOL } from '../lib/packets.js';
 import type { EspKey } from '../lib/esp.js';
-import { Harness, type HarnessOptions } from './harness.js';
+import { Harness, type PortOptions } from './harness.js';
 import { run, type Input, type Result, type RunOptions } from './run.js';
 
 export const MAC = {
@@ -128,12 +128,16 @@ export class Pe {
     this.harness = harness;
   }
 
-  static async start(name: string, options: Partial<HarnessOptions> = {}): Promise<Pe> {
-    const harness = await Harness.open(name, { ports: ['ce', 'core'], ...options });
+  /** `extra` names ports that are no wires, by name. */
+  static async start(
+    name: string,
+    extra: (harness: Harness) => Readonly<Record<string, PortOptions>> = () => ({}),
+  ): Promise<Pe> {
+    const harness = await Harness.open(name, { ports: ['ce', 'core'] });
     const pe = new Pe(harness);
     try {
       pe.#rows();
-      await harness.startWorker();
+      await harness.startWorker(extra(harness));
       await pe.bringUp();
       return pe;
     } catch (error) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of wire.py: raw sockets inside a test's namespace, and Scapy. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { inNetns } from '../../scripts/lib/lab.js';
+import { JsonChild } from './json-child.js';
 
 /** A layer of Scapy and its fields, or `['Raw', hex]`. */
 export type Layer = readonly [string, Readonly<Record<string, unknown>> | string];
@@ -31,60 +30,40 @@ const bytes = (text: string): Buffer => Buffer.from(text, 'hex');
 const saOf = ({ spi, key }: ScapySa): object => ({ spi, key: hex(key) });
 
 export class Wire {
-  readonly #child: ChildProcess;
-  readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
-  #stderr = '';
+  readonly #child: JsonChild<Answer>;
 
   constructor(netns: string) {
     const script = fileURLToPath(new URL('./wire.py', import.meta.url));
-    const argv = inNetns(netns, ['/usr/bin/python3', '-B', script]);
-    const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.#child = child;
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const answer = JSON.parse(line) as Answer;
-      const next = this.#waiting.shift();
-      if (answer.error === undefined) next?.resolve(answer);
-      else next?.reject(new Error(`wire.py: ${answer.error}`));
-    });
-    child.on('close', () => {
-      for (const { reject } of this.#waiting.splice(0)) {
-        reject(new Error(`wire.py ended: ${this.#stderr}`));
-      }
-    });
-  }
-
-  async #ask(request: object): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
-    });
+    this.#child = new JsonChild('wire.py', inNetns(netns, ['/usr/bin/python3', '-B', script]));
   }
 
   /** Listens on interfaces from now on. */
   async open(interfaces: readonly string[]): Promise<void> {
-    await this.#ask({ op: 'open', interfaces });
+    await this.#child.ask({ op: 'open', interfaces });
   }
   async send(frames: readonly (readonly [string, Uint8Array])[]): Promise<void> {
-    await this.#ask({ op: 'send', frames: frames.map(([name, frame]) => [name, hex(frame)]) });
+    await this.#child.ask({
+      op: 'send',
+      frames: frames.map(([name, frame]) => [name, hex(frame)]),
+    });
   }
   /** Frames that have arrived since the last call, by interface. */
   async take(): Promise<Map<string, Buffer[]>> {
-    const { frames } = await this.#ask({ op: 'take' });
+    const { frames } = await this.#child.ask({ op: 'take' });
     const lists = Object.entries(frames as Record<string, string[]>);
     return new Map(lists.map(([name, list]) => [name, list.map(bytes)]));
   }
   /** Sends the frames over and over, `gapUs` microseconds apart, until {@link calm}. */
   async flood(name: string, frames: readonly Uint8Array[], gapUs: number): Promise<void> {
-    await this.#ask({ op: 'flood', name, frames: frames.map(hex), gap_us: gapUs });
+    await this.#child.ask({ op: 'flood', name, frames: frames.map(hex), gap_us: gapUs });
   }
   async calm(): Promise<number> {
-    return (await this.#ask({ op: 'calm' })).sent ?? 0;
+    return (await this.#child.ask({ op: 'calm' })).sent ?? 0;
   }
 
   /** Built by Scapy, lengths and checksums included. */
   async build(packets: readonly Stack[]): Promise<Buffer[]> {
-    const { frames } = await this.#ask({ op: 'build', packets });
+    const { frames } = await this.#child.ask({ op: 'build', packets });
     return (frames as string[]).map(bytes);
   }
   /** Frames whose IP packet `packet` is put into ESP transport mode by Scapy. */
@@ -92,13 +71,13 @@ export class Wire {
     packets: readonly { ethernet: Stack; packet: Stack; sa: ScapySa; sequence: number }[],
   ): Promise<Buffer[]> {
     const list = packets.map((one) => ({ ...one, sa: saOf(one.sa) }));
-    const { frames } = await this.#ask({ op: 'seal', packets: list });
+    const { frames } = await this.#child.ask({ op: 'seal', packets: list });
     return (frames as string[]).map(bytes);
   }
   /** IP packets out of frames with ESP, verified and decrypted by Scapy; rejects when one does not verify. */
   async openEsp(packets: readonly { frame: Uint8Array; sa: ScapySa }[]): Promise<Buffer[]> {
     const list = packets.map(({ frame, sa }) => ({ frame: hex(frame), sa: saOf(sa) }));
-    const { packets: opened } = await this.#ask({ op: 'open_esp', packets: list });
+    const { packets: opened } = await this.#child.ask({ op: 'open_esp', packets: list });
     return (opened ?? []).map(bytes);
   }
   /** Layers as Scapy reads them; `first` is the outermost. */
@@ -106,13 +85,10 @@ export class Wire {
     frames: readonly (readonly [first: string, frame: Uint8Array])[],
   ): Promise<readonly (readonly ReadLayer[])[]> {
     const list = frames.map(([first, frame]) => [first, hex(frame)]);
-    return (await this.#ask({ op: 'dissect', frames: list })).layers ?? [];
+    return (await this.#child.ask({ op: 'dissect', frames: list })).layers ?? [];
   }
 
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.stdin?.end();
-    await gone;
+    await this.#child.close();
   }
 }
