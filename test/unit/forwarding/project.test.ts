@@ -216,9 +216,7 @@ describe('overlay', () => {
     ['silent neighbour', { neighbours: [] }, '198.51.100.2 does not answer'],
     ['SA not installed', { readySas: new Set<string>() }, 'SA out4@1234abcd is not installed'],
   ])('is unusable and says why: %s', (_, facts, why) => {
-    const down = project(BASE, { ...FACTS, ...facts }).overlay.nexthops.get(
-      'tunnel/t4',
-    )!;
+    const down = project(BASE, { ...FACTS, ...facts }).overlay.nexthops.get('tunnel/t4')!;
     expect(down.version).toBeUndefined();
     expect(down.why).toContain(why);
   });
