@@ -45,18 +45,17 @@ static inline bool sl_ip4_is_later_fragment(const uint8_t *ip)
 	return (sl_get16(ip + 6) & SL_IP4_OFFSET) != 0;
 }
 
-/* Sum of a header without options; a fifth of the instructions of sl_sum(). */
-static inline uint16_t sl_sum20(const uint8_t *ip)
+/*
+ * Does a header of 20 bytes sum to 0xffff? One's-complement arithmetic is arithmetic modulo 0xffff
+ * (RFC 1071 section 2), in which the order of bytes does not matter and 2^32 is 1: so the plain sum of
+ * five words must be a multiple, and 0 it cannot be, the version being in it.
+ */
+static inline bool sl_ip4_sum_good(const uint8_t *ip)
 {
 	uint32_t w[5];
-	uint64_t sum;
 
-	/* in host order: the sum of swapped words is the swapped sum (RFC 1071 section 2 B) */
 	memcpy(w, ip, sizeof(w));
-	sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-	sum = (sum & 0xffffffffu) + (sum >> 32);
-	sum = (sum & 0xffffu) + (sum >> 16 & 0xffffu) + (sum >> 32);
-	return __builtin_bswap16(sl_sum_fold((uint32_t)sum));
+	return ((uint64_t)w[0] + w[1] + w[2] + w[3] + w[4]) % 0xffffu == 0;
 }
 
 /*
@@ -68,7 +67,7 @@ static inline uint16_t sl_sum20(const uint8_t *ip)
 static inline enum sl_ip_result sl_ip4_check(const uint8_t *ip, size_t length)
 {
 	size_t header, total;
-	uint32_t sum;
+	bool good;
 
 	if (length < SL_IP4_LEN)
 		return SL_IP_TRUNCATED;
@@ -78,10 +77,10 @@ static inline enum sl_ip_result sl_ip4_check(const uint8_t *ip, size_t length)
 		return SL_IP_HEADER;
 	if (total > length)
 		return SL_IP_TRUNCATED;
-	sum = sl_sum20(ip);
-	if (__builtin_expect(header > SL_IP4_LEN, 0))
-		sum = sl_sum(ip + SL_IP4_LEN, header - SL_IP4_LEN, sum);
-	return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_CHECKSUM;
+	good = __builtin_expect(header == SL_IP4_LEN, 1)
+	               ? sl_ip4_sum_good(ip)
+	               : sl_sum_fold(sl_sum(ip, header, 0)) == 0xffffu;
+	return good ? SL_IP_OK : SL_IP_CHECKSUM;
 }
 
 /* Decrement the TTL (which is > 0) and update the checksum. */

@@ -83,17 +83,18 @@ static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flag
 {
 	uint8_t *ip = sl_l3(m, p);
 	uint8_t ttl = sl_mpls_ttl(p->label), tc = sl_mpls_tc(p->label);
-	uint8_t dscp = p->family == 4 ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
+	bool four = p->family == 4;
+	uint8_t dscp = four ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
 
-	if (flags & SL_VRF_TTL_UNIFORM && ttl < (p->family == 4 ? ip[8] : ip[7])) {
+	if (flags & SL_VRF_TTL_UNIFORM && ttl < (four ? ip[8] : ip[7])) {
 		p->ttl_source = ttl;
-		if (p->family == 4)
+		if (four)
 			sl_ip4_set_ttl(ip, ttl);
 		else
 			ip[7] = ttl;
 	}
 	if (flags & SL_VRF_TC_UNIFORM && dscp >> 3 != tc) {
-		if (p->family == 4)
+		if (four)
 			sl_ip4_set_dscp(ip, (uint8_t)(tc << 3));
 		else
 			sl_ip6_set_dscp(ip, (uint8_t)(tc << 3));
@@ -130,6 +131,7 @@ static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	uint64_t row = 0;
 	enum sl_drop_reason reason = find_label(w, m, p, &row);
+	uint32_t flags;
 
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
@@ -141,7 +143,9 @@ static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	note_target(w, p, row);
-	apply_uniform(m, p, sl_vrf_flags(w, p->vrf));
+	flags = sl_vrf_flags(w, p->vrf);
+	if (flags & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM))
+		apply_uniform(m, p, flags);
 	count(w, p, sl_l3_len(m, p));
 	return true;
 drop:
