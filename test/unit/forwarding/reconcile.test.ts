@@ -300,7 +300,8 @@ it('yields between batches of many routes, and applies them all', () => {
   const reconciler = new Reconciler(tables, () => undefined);
   reconciler.prepare(rows, noChanges());
   let yields = 0;
-  for (const _ of reconciler.publish(rows, overlay, noChanges())) yields++;
+  const publishing = reconciler.publish(rows, overlay, noChanges());
+  while (publishing.next().done !== true) yields++;
   expect(yields).toBeGreaterThanOrEqual(5);
   expect(tables.routeCount(reconciler.live.vrf('B')!, 4)).toBeGreaterThan(10_000);
 });
