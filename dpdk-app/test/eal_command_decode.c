@@ -195,6 +195,8 @@ static void test_mutations(void **cmocka)
 	for (int round = 0; round < 200000; round++) {
 		size_t length = lengths[round & 1];
 
+		if (length == 0)
+			continue;
 		memcpy(data, good[round & 1], length);
 		for (int flips = 1 + rand_r(&seed) % 4; flips > 0; flips--)
 			data[(size_t)rand_r(&seed) % length] ^= (uint8_t)(1u << rand_r(&seed) % 8);

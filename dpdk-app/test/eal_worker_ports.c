@@ -184,23 +184,19 @@ static bool reaches(const uint64_t *word, uint64_t least)
 /* Who has 198.18.0.1, asks 198.18.0.2; tagged when `vlan` is not 0. Returns the frame's length. */
 static size_t make_arp_request(uint8_t *frame, uint16_t vlan)
 {
-	static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 1};
-	uint8_t *at = frame;
+	const uint8_t tag[] = {0x81, 0, (uint8_t)(vlan >> 8), (uint8_t)vlan};
+	static const uint8_t arp[] = {0x08, 0x06, 0,  1, 8, 0, 6, 4, 0, 1, 0x02, 0,   0,  0, 0,
+	                              0x0b, 198,  18, 0, 2, 0, 0, 0, 0, 0, 0,    198, 18, 0, 1};
+	size_t length = 12;
 
-	memset(frame, 0, 64);
-	memset(at, 0xff, 6);
-	memcpy(at + 6, peer_mac, 6);
-	at += 12;
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, peer_mac, sizeof(peer_mac));
 	if (vlan != 0) {
-		memcpy(at, (const uint8_t[]){0x81, 0, (uint8_t)(vlan >> 8), (uint8_t)vlan}, 4);
-		at += 4;
+		memcpy(frame + length, tag, sizeof(tag));
+		length += sizeof(tag);
 	}
-	memcpy(at, "\x08\x06", 2);
-	memcpy(at + 2, request, sizeof(request));
-	memcpy(at + 10, peer_mac, 6);
-	memcpy(at + 16, "\xc6\x12\x00\x02", 4);
-	memcpy(at + 26, "\xc6\x12\x00\x01", 4);
-	return (size_t)(at + 30 - frame);
+	memcpy(frame + length, arp, sizeof(arp));
+	return length + sizeof(arp);
 }
 
 /* An ARP request from the wire reaches the kernel by the TAP, and the kernel's answer the wire. */
@@ -208,8 +204,8 @@ static void arp_both_ways(const char *devargs, uint16_t vlan)
 {
 	struct test_worker worker;
 	const struct sl_state *state;
-	uint8_t frame[2048];
-	uint16_t answer_vlan;
+	uint8_t frame[2048] = {0};
+	uint16_t answer_vlan = 0xffff;
 	size_t length;
 	int raw, tap = test_tap("sltap", IFF_TAP, IFF_NO_PI | IFF_MULTI_QUEUE);
 
@@ -274,6 +270,7 @@ static void test_af_xdp_again(void **cmocka)
 /* Two IPv4 fragments as two frames of their own, for an address that is not ours. */
 static size_t make_fragment(uint8_t *frame, bool first)
 {
+	static const uint8_t addresses[] = {198, 18, 0, 2, 198, 19, 0, 1};
 	uint8_t *ip = frame + ETH_HLEN;
 	uint16_t offset = first ? 0x2000 : 1000 / 8; /* more fragments | offset */
 	uint32_t sum = 0;
@@ -290,7 +287,7 @@ static size_t make_fragment(uint8_t *frame, bool first)
 	ip[7] = (uint8_t)offset;
 	ip[8] = 64;
 	ip[9] = 17;
-	memcpy(ip + 12, "\xc6\x12\x00\x02\xc6\x13\x00\x01", 8);
+	memcpy(ip + 12, addresses, sizeof(addresses));
 	for (int i = 0; i < 20; i += 2)
 		sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
 	sum = (sum & 0xffff) + (sum >> 16);

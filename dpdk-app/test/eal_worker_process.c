@@ -368,10 +368,11 @@ static unsigned long free_huge_mb(void)
 {
 	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
 	unsigned long pages = 0;
+	char text[32];
 
 	if (file != NULL) {
-		if (fscanf(file, "%lu", &pages) != 1)
-			pages = 0;
+		if (fgets(text, sizeof(text), file) != NULL)
+			pages = strtoul(text, NULL, 10);
 		(void)fclose(file);
 	}
 	return pages * 2;

@@ -11,168 +11,168 @@
 #include "tables.h"
 
 /* Every field of every row that both sides touch: F(struct, field). */
-#define SL_LAYOUT_ROW_FIELDS(F)              \
-	F(sl_writer, pid)                    \
-	F(sl_writer, start_time)             \
-	F(sl_segment_header, magic)          \
-	F(sl_segment_header, layout_version) \
-	F(sl_segment_header, complete)       \
-	F(sl_segment_header, layout_hash)    \
-	F(sl_segment_header, epoch)          \
-	F(sl_segment_header, writer)         \
-	F(sl_accept_row, secured)            \
-	F(sl_accept_row, clear)              \
-	F(sl_accept_row, state)              \
-	F(sl_vrf_row, state)                 \
-	F(sl_vrf_row, flags)                 \
-	F(sl_vrf_row, fib_root)              \
-	F(sl_vrf_row, host_interface)        \
-	F(sl_vrf_row, icmp_source4)          \
-	F(sl_vrf_row, icmp_source6)          \
-	F(sl_vrf_row, name)                  \
-	F(sl_interface_row, state)           \
-	F(sl_interface_row, flags)           \
-	F(sl_interface_row, vrf)             \
-	F(sl_interface_row, port)            \
-	F(sl_interface_row, vlan)            \
-	F(sl_interface_row, mtu)             \
-	F(sl_interface_row, role)            \
-	F(sl_interface_row, mac)             \
-	F(sl_interface_row, address4)        \
-	F(sl_interface_row, address6)        \
-	F(sl_interface_row, linklocal6)      \
-	F(sl_interface_row, name)            \
-	F(sl_nexthop_slot, active)           \
-	F(sl_nexthop_slot, state)            \
-	F(sl_version_row, sa_generation)     \
-	F(sl_version_row, sa)                \
-	F(sl_version_row, interface)         \
-	F(sl_version_row, kind)              \
-	F(sl_version_row, flags)             \
-	F(sl_version_row, protection)        \
-	F(sl_version_row, encap)             \
-	F(sl_version_row, family)            \
-	F(sl_version_row, template_len)      \
-	F(sl_version_row, ip_off)            \
-	F(sl_version_row, esp_off)           \
-	F(sl_version_row, gre_off)           \
-	F(sl_version_row, label_off)         \
-	F(sl_version_row, mtu)               \
-	F(sl_version_row, ip4_sum)           \
-	F(sl_version_row, drop_reason)       \
-	F(sl_version_row, state)             \
-	F(sl_version_row, vrf)               \
-	F(sl_version_row, neighbour)         \
-	F(sl_version_row, template_bytes)    \
-	F(sl_sa_row, generation)             \
-	F(sl_sa_row, spi)                    \
-	F(sl_sa_row, algorithm)              \
-	F(sl_sa_row, protection)             \
-	F(sl_sa_row, application)            \
-	F(sl_sa_row, family)                 \
-	F(sl_sa_row, selector_protocol)      \
-	F(sl_sa_row, encap)                  \
-	F(sl_sa_row, sp_table)               \
-	F(sl_sa_row, state)                  \
-	F(sl_sa_row, replay_window)          \
-	F(sl_sa_row, source)                 \
-	F(sl_sa_row, destination)            \
-	F(sl_sa_row, key)                    \
-	F(sl_sa_row, salt)                   \
-	F(sl_sa_row, packet_limit)           \
-	F(sl_sa_row, key_check)              \
-	F(sl_prefix_row, address)            \
-	F(sl_prefix_row, leaf)               \
-	F(sl_prefix_row, vrf)                \
-	F(sl_prefix_row, owner)              \
-	F(sl_prefix_row, family)             \
-	F(sl_prefix_row, length)             \
-	F(sl_prefix_row, state)              \
-	F(sl_prefix_row, stale)              \
-	F(sl_fib_node, word)                 \
+#define SL_LAYOUT_ROW_FIELDS(F)                                                                    \
+	F(sl_writer, pid)                                                                          \
+	F(sl_writer, start_time)                                                                   \
+	F(sl_segment_header, magic)                                                                \
+	F(sl_segment_header, layout_version)                                                       \
+	F(sl_segment_header, complete)                                                             \
+	F(sl_segment_header, layout_hash)                                                          \
+	F(sl_segment_header, epoch)                                                                \
+	F(sl_segment_header, writer)                                                               \
+	F(sl_accept_row, secured)                                                                  \
+	F(sl_accept_row, clear)                                                                    \
+	F(sl_accept_row, state)                                                                    \
+	F(sl_vrf_row, state)                                                                       \
+	F(sl_vrf_row, flags)                                                                       \
+	F(sl_vrf_row, fib_root)                                                                    \
+	F(sl_vrf_row, host_interface)                                                              \
+	F(sl_vrf_row, icmp_source4)                                                                \
+	F(sl_vrf_row, icmp_source6)                                                                \
+	F(sl_vrf_row, name)                                                                        \
+	F(sl_interface_row, state)                                                                 \
+	F(sl_interface_row, flags)                                                                 \
+	F(sl_interface_row, vrf)                                                                   \
+	F(sl_interface_row, port)                                                                  \
+	F(sl_interface_row, vlan)                                                                  \
+	F(sl_interface_row, mtu)                                                                   \
+	F(sl_interface_row, role)                                                                  \
+	F(sl_interface_row, mac)                                                                   \
+	F(sl_interface_row, address4)                                                              \
+	F(sl_interface_row, address6)                                                              \
+	F(sl_interface_row, linklocal6)                                                            \
+	F(sl_interface_row, name)                                                                  \
+	F(sl_nexthop_slot, active)                                                                 \
+	F(sl_nexthop_slot, state)                                                                  \
+	F(sl_version_row, sa_generation)                                                           \
+	F(sl_version_row, sa)                                                                      \
+	F(sl_version_row, interface)                                                               \
+	F(sl_version_row, kind)                                                                    \
+	F(sl_version_row, flags)                                                                   \
+	F(sl_version_row, protection)                                                              \
+	F(sl_version_row, encap)                                                                   \
+	F(sl_version_row, family)                                                                  \
+	F(sl_version_row, template_len)                                                            \
+	F(sl_version_row, ip_off)                                                                  \
+	F(sl_version_row, esp_off)                                                                 \
+	F(sl_version_row, gre_off)                                                                 \
+	F(sl_version_row, label_off)                                                               \
+	F(sl_version_row, mtu)                                                                     \
+	F(sl_version_row, ip4_sum)                                                                 \
+	F(sl_version_row, drop_reason)                                                             \
+	F(sl_version_row, state)                                                                   \
+	F(sl_version_row, vrf)                                                                     \
+	F(sl_version_row, neighbour)                                                               \
+	F(sl_version_row, template_bytes)                                                          \
+	F(sl_sa_row, generation)                                                                   \
+	F(sl_sa_row, spi)                                                                          \
+	F(sl_sa_row, algorithm)                                                                    \
+	F(sl_sa_row, protection)                                                                   \
+	F(sl_sa_row, application)                                                                  \
+	F(sl_sa_row, family)                                                                       \
+	F(sl_sa_row, selector_protocol)                                                            \
+	F(sl_sa_row, encap)                                                                        \
+	F(sl_sa_row, sp_table)                                                                     \
+	F(sl_sa_row, state)                                                                        \
+	F(sl_sa_row, replay_window)                                                                \
+	F(sl_sa_row, source)                                                                       \
+	F(sl_sa_row, destination)                                                                  \
+	F(sl_sa_row, key)                                                                          \
+	F(sl_sa_row, salt)                                                                         \
+	F(sl_sa_row, packet_limit)                                                                 \
+	F(sl_sa_row, key_check)                                                                    \
+	F(sl_prefix_row, address)                                                                  \
+	F(sl_prefix_row, leaf)                                                                     \
+	F(sl_prefix_row, vrf)                                                                      \
+	F(sl_prefix_row, owner)                                                                    \
+	F(sl_prefix_row, family)                                                                   \
+	F(sl_prefix_row, length)                                                                   \
+	F(sl_prefix_row, state)                                                                    \
+	F(sl_prefix_row, stale)                                                                    \
+	F(sl_fib_node, word)                                                                       \
 	F(sl_name_row, name)
 
-#define SL_LAYOUT_TABLES_FIELDS(F)             \
-	F(sl_tables_header, segment)           \
-	F(sl_tables_header, reclaim_epoch)     \
-	F(sl_tables_header, next_generation)   \
-	F(sl_tables_header, config_generation) \
-	F(sl_tables_header, committed_rows)    \
-	F(sl_tables_header, config_digest)     \
-	F(sl_tables, header)                   \
-	F(sl_tables, vrf)                      \
-	F(sl_tables, interface)                \
-	F(sl_tables, port_name)                \
-	F(sl_tables, label)                    \
-	F(sl_tables, spi)                      \
-	F(sl_tables, accept)                   \
-	F(sl_tables, nexthop)                  \
-	F(sl_tables, nexthop_name)             \
-	F(sl_tables, version)                  \
-	F(sl_tables, sa_out)                   \
-	F(sl_tables, sa_in)                    \
-	F(sl_tables, sa_out_name)              \
-	F(sl_tables, sa_in_name)               \
-	F(sl_tables, prefix)                   \
-	F(sl_tables, fib_node)                 \
+#define SL_LAYOUT_TABLES_FIELDS(F)                                                                 \
+	F(sl_tables_header, segment)                                                               \
+	F(sl_tables_header, reclaim_epoch)                                                         \
+	F(sl_tables_header, next_generation)                                                       \
+	F(sl_tables_header, config_generation)                                                     \
+	F(sl_tables_header, committed_rows)                                                        \
+	F(sl_tables_header, config_digest)                                                         \
+	F(sl_tables, header)                                                                       \
+	F(sl_tables, vrf)                                                                          \
+	F(sl_tables, interface)                                                                    \
+	F(sl_tables, port_name)                                                                    \
+	F(sl_tables, label)                                                                        \
+	F(sl_tables, spi)                                                                          \
+	F(sl_tables, accept)                                                                       \
+	F(sl_tables, nexthop)                                                                      \
+	F(sl_tables, nexthop_name)                                                                 \
+	F(sl_tables, version)                                                                      \
+	F(sl_tables, sa_out)                                                                       \
+	F(sl_tables, sa_in)                                                                        \
+	F(sl_tables, sa_out_name)                                                                  \
+	F(sl_tables, sa_in_name)                                                                   \
+	F(sl_tables, prefix)                                                                       \
+	F(sl_tables, fib_node)                                                                     \
 	F(sl_tables, fib_leaf)
 
-#define SL_LAYOUT_STATE_FIELDS(F)                \
-	F(sl_sa_out_state, generation)           \
-	F(sl_sa_out_state, ready_generation)     \
-	F(sl_sa_out_state, last_sequence)        \
-	F(sl_sa_out_state, packets)              \
-	F(sl_sa_out_state, bytes)                \
-	F(sl_sa_out_state, key_check)            \
-	F(sl_sa_in_state, generation)            \
-	F(sl_sa_in_state, ready_generation)      \
-	F(sl_sa_in_state, highest_sequence)      \
-	F(sl_sa_in_state, packets)               \
-	F(sl_sa_in_state, bytes)                 \
-	F(sl_sa_in_state, key_check)             \
-	F(sl_sa_in_state, replayed)              \
-	F(sl_sa_in_state, auth_failed)           \
-	F(sl_sa_in_state, window)                \
-	F(sl_interface_counters, rx_packets)     \
-	F(sl_interface_counters, rx_bytes)       \
-	F(sl_interface_counters, tx_packets)     \
-	F(sl_interface_counters, tx_bytes)       \
-	F(sl_interface_counters, drops)          \
-	F(sl_interface_counters, punted)         \
-	F(sl_interface_counters, injected)       \
-	F(sl_vrf_counters, from_ce_packets)      \
-	F(sl_vrf_counters, from_ce_bytes)        \
-	F(sl_vrf_counters, from_core_packets)    \
-	F(sl_vrf_counters, from_core_bytes)      \
-	F(sl_vrf_counters, local_packets)        \
-	F(sl_vrf_counters, local_bytes)          \
-	F(sl_vrf_counters, drops)                \
-	F(sl_label_counters, packets)            \
-	F(sl_label_counters, bytes)              \
-	F(sl_lcore_block, epoch)                 \
-	F(sl_lcore_block, rounds)                \
-	F(sl_lcore_block, busy_rounds)           \
-	F(sl_lcore_block, sleeps)                \
-	F(sl_lcore_block, heartbeat_ns)          \
-	F(sl_lcore_block, tid)                   \
-	F(sl_lcore_block, running)               \
-	F(sl_lcore_block, drops)                 \
-	F(sl_lcore_block, interface)             \
-	F(sl_lcore_block, vrf)                   \
-	F(sl_lcore_block, label)                 \
-	F(sl_state_header, segment)              \
-	F(sl_state_header, control_epoch)        \
-	F(sl_state_header, control_heartbeat_ns) \
-	F(sl_state_header, worker_starts)        \
-	F(sl_state_header, committed_sa_out)     \
-	F(sl_state_header, committed_sa_in)      \
-	F(sl_state_header, committed_lcores)     \
-	F(sl_state_header, committed_labels)     \
-	F(sl_state_header, generation_floor)     \
-	F(sl_state_header, control_drops)        \
-	F(sl_state, header)                      \
-	F(sl_state, sa_out)                      \
-	F(sl_state, sa_in)                       \
+#define SL_LAYOUT_STATE_FIELDS(F)                                                                  \
+	F(sl_sa_out_state, generation)                                                             \
+	F(sl_sa_out_state, ready_generation)                                                       \
+	F(sl_sa_out_state, last_sequence)                                                          \
+	F(sl_sa_out_state, packets)                                                                \
+	F(sl_sa_out_state, bytes)                                                                  \
+	F(sl_sa_out_state, key_check)                                                              \
+	F(sl_sa_in_state, generation)                                                              \
+	F(sl_sa_in_state, ready_generation)                                                        \
+	F(sl_sa_in_state, highest_sequence)                                                        \
+	F(sl_sa_in_state, packets)                                                                 \
+	F(sl_sa_in_state, bytes)                                                                   \
+	F(sl_sa_in_state, key_check)                                                               \
+	F(sl_sa_in_state, replayed)                                                                \
+	F(sl_sa_in_state, auth_failed)                                                             \
+	F(sl_sa_in_state, window)                                                                  \
+	F(sl_interface_counters, rx_packets)                                                       \
+	F(sl_interface_counters, rx_bytes)                                                         \
+	F(sl_interface_counters, tx_packets)                                                       \
+	F(sl_interface_counters, tx_bytes)                                                         \
+	F(sl_interface_counters, drops)                                                            \
+	F(sl_interface_counters, punted)                                                           \
+	F(sl_interface_counters, injected)                                                         \
+	F(sl_vrf_counters, from_ce_packets)                                                        \
+	F(sl_vrf_counters, from_ce_bytes)                                                          \
+	F(sl_vrf_counters, from_core_packets)                                                      \
+	F(sl_vrf_counters, from_core_bytes)                                                        \
+	F(sl_vrf_counters, local_packets)                                                          \
+	F(sl_vrf_counters, local_bytes)                                                            \
+	F(sl_vrf_counters, drops)                                                                  \
+	F(sl_label_counters, packets)                                                              \
+	F(sl_label_counters, bytes)                                                                \
+	F(sl_lcore_block, epoch)                                                                   \
+	F(sl_lcore_block, rounds)                                                                  \
+	F(sl_lcore_block, busy_rounds)                                                             \
+	F(sl_lcore_block, sleeps)                                                                  \
+	F(sl_lcore_block, heartbeat_ns)                                                            \
+	F(sl_lcore_block, tid)                                                                     \
+	F(sl_lcore_block, running)                                                                 \
+	F(sl_lcore_block, drops)                                                                   \
+	F(sl_lcore_block, interface)                                                               \
+	F(sl_lcore_block, vrf)                                                                     \
+	F(sl_lcore_block, label)                                                                   \
+	F(sl_state_header, segment)                                                                \
+	F(sl_state_header, control_epoch)                                                          \
+	F(sl_state_header, control_heartbeat_ns)                                                   \
+	F(sl_state_header, worker_starts)                                                          \
+	F(sl_state_header, committed_sa_out)                                                       \
+	F(sl_state_header, committed_sa_in)                                                        \
+	F(sl_state_header, committed_lcores)                                                       \
+	F(sl_state_header, committed_labels)                                                       \
+	F(sl_state_header, generation_floor)                                                       \
+	F(sl_state_header, control_drops)                                                          \
+	F(sl_state, header)                                                                        \
+	F(sl_state, sa_out)                                                                        \
+	F(sl_state, sa_in)                                                                         \
 	F(sl_state, lcore)
 
 /* FNV-1a, 64 bits, over the eight bytes of `value`, least significant first. */
@@ -186,32 +186,32 @@ static inline uint64_t sl_fnv1a_word(uint64_t hash, uint64_t value)
 }
 
 /*
- * The layout hash of these headers: FNV-1a over the layout version, the size of both segments and
- * of one element of each array, and {offset, size} of every field. The same in C and C++.
+ * The layout hash of these headers: FNV-1a over the layout version, the size of both segments and of
+ * one element of each array, and {offset, size} of every field. The same in C and C++.
  */
 static inline uint64_t sl_layout_hash(void)
 {
+#define SL_LAYOUT_FIELD(row, field) offsetof(struct row, field), sizeof(((struct row *)0)->field),
+	static const uint64_t words[] = {SL_LAYOUT_VERSION,
+	                                 sizeof(struct sl_tables),
+	                                 sizeof(struct sl_state),
+	                                 sizeof(struct sl_lcore_slot),
+	                                 sizeof(struct sl_accept_row),
+	                                 sizeof(struct sl_vrf_row),
+	                                 sizeof(struct sl_interface_row),
+	                                 sizeof(struct sl_version_row),
+	                                 sizeof(struct sl_sa_row),
+	                                 sizeof(struct sl_prefix_row),
+	                                 sizeof(struct sl_sa_out_state),
+	                                 sizeof(struct sl_sa_in_state),
+	                                 SL_LAYOUT_ROW_FIELDS(SL_LAYOUT_FIELD)
+	                                         SL_LAYOUT_TABLES_FIELDS(SL_LAYOUT_FIELD)
+	                                                 SL_LAYOUT_STATE_FIELDS(SL_LAYOUT_FIELD)};
+#undef SL_LAYOUT_FIELD
 	uint64_t hash = 0xcbf29ce484222325ull;
 
-	hash = sl_fnv1a_word(hash, SL_LAYOUT_VERSION);
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_tables));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_state));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_lcore_slot));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_accept_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_vrf_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_interface_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_version_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_sa_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_prefix_row));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_sa_out_state));
-	hash = sl_fnv1a_word(hash, sizeof(struct sl_sa_in_state));
-#define SL_LAYOUT_MIX(row, field)                                \
-	hash = sl_fnv1a_word(hash, offsetof(struct row, field)); \
-	hash = sl_fnv1a_word(hash, sizeof(((struct row *)0)->field));
-	SL_LAYOUT_ROW_FIELDS(SL_LAYOUT_MIX)
-	SL_LAYOUT_TABLES_FIELDS(SL_LAYOUT_MIX)
-	SL_LAYOUT_STATE_FIELDS(SL_LAYOUT_MIX)
-#undef SL_LAYOUT_MIX
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		hash = sl_fnv1a_word(hash, words[i]);
 	return hash;
 }
 

@@ -43,9 +43,25 @@ static void add(struct arguments *arguments, const char *argument)
 	arguments->used += size;
 }
 
-/* Bytes of free hugepages of all sizes. */
+/* The number in a file of /sys, 0 when there is none. */
+static uint64_t read_number(const char *path)
+{
+	char text[32];
+	FILE *file = fopen(path, "re");
+	uint64_t number = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fgets(text, sizeof(text), file) != NULL)
+		number = strtoull(text, NULL, 10);
+	(void)fclose(file);
+	return number;
+}
+
+/* Bytes of free hugepages of all sizes: folders hugepages-NkB. */
 static uint64_t free_huge_bytes(void)
 {
+	static const char prefix[] = "hugepages-";
 	DIR *sizes = opendir("/sys/kernel/mm/hugepages");
 	struct dirent *entry;
 	uint64_t total = 0;
@@ -54,19 +70,13 @@ static uint64_t free_huge_bytes(void)
 		return 0;
 	while ((entry = readdir(sizes)) != NULL) {
 		char path[320];
-		uint64_t kilobytes, pages;
-		FILE *file;
 
-		if (sscanf(entry->d_name, "hugepages-%" SCNu64 "kB", &kilobytes) != 1)
+		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
 			continue;
 		(void)snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/free_hugepages",
 		               entry->d_name);
-		file = fopen(path, "re");
-		if (file == NULL)
-			continue;
-		if (fscanf(file, "%" SCNu64, &pages) == 1)
-			total += pages * kilobytes * 1024;
-		(void)fclose(file);
+		total += read_number(path) *
+		         strtoull(entry->d_name + sizeof(prefix) - 1, NULL, 10) * 1024;
 	}
 	closedir(sizes);
 	return total;

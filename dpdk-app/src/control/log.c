@@ -118,7 +118,7 @@ static int open_socket(const char *path, struct sl_fault *fault)
 		return sl_fail(fault, SL_FAULT_USAGE, "choose a shorter path",
 		               "log socket path is longer than %zu bytes",
 		               sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
 		int error = errno;

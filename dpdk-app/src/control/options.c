@@ -58,7 +58,7 @@ static int path(const char *name, const char *text, char *out, size_t size, stru
 	if (text[0] == '\0' || strlen(text) >= size)
 		return sl_fail(fault, SL_FAULT_USAGE, seek_help,
 		               "--%s: a path of 1 to %zu bytes is expected", name, size - 1);
-	strcpy(out, text);
+	memcpy(out, text, strlen(text) + 1);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ static int idle(const char *text, struct sl_options *options, struct sl_fault *f
 /* A second packet thread would need its own SAs and a hand-over of packets between the threads. */
 static int lcores(const char *text, struct sl_fault *fault)
 {
-	unsigned int count;
+	unsigned int count = 0;
 
 	if (number("lcores", text, 1, 32, &count, fault) != 0)
 		return -1;
@@ -178,18 +178,17 @@ static int take(struct sl_options *o, int id, const char *value, struct sl_fault
 	}
 }
 
+/* DIR/NAME, unless the path was given; `out` has PATH_MAX bytes. */
 static int in_dir(const struct sl_options *o, const char *name, char *out, struct sl_fault *fault)
 {
-	size_t room = strlen(o->instance_dir) + strlen(name) + 2;
+	int length;
 
 	if (out[0] != '\0')
 		return 0;
-	if (room > PATH_MAX)
+	length = snprintf(out, PATH_MAX, "%s/%s", o->instance_dir, name);
+	if (length < 0 || length >= PATH_MAX)
 		return sl_fail(fault, SL_FAULT_USAGE, "choose a shorter --instance-dir",
 		               "the path of %s would be too long", name);
-	strcpy(out, o->instance_dir);
-	strcat(out, "/");
-	strcat(out, name);
 	return 0;
 }
 

@@ -63,7 +63,7 @@ int sl_sa_store_init(struct sl_sa_store *store, const struct sl_tables *tables,
 	if (store->crypto != NULL)
 		init_mb_mgr_auto(store->crypto, NULL);
 	for (int d = 0; d < 2; d++) {
-		store->keys[d] = calloc(SL_MAX_SAS, sizeof(*store->keys[d]));
+		store->keys[d] = calloc(SL_MAX_SAS, sizeof(void *));
 		store->generations[d] = calloc(SL_MAX_SAS, sizeof(*store->generations[d]));
 		store->slots[d] = map_slots();
 	}
@@ -257,7 +257,7 @@ static int install(struct sl_sa_store *store, enum sl_direction direction, uint3
 int sl_sa_install(struct sl_sa_store *store, enum sl_direction direction, uint32_t id,
                   struct sl_fault *fault)
 {
-	struct sl_sa_row row;
+	struct sl_sa_row row = {0};
 	int result = read_row(store, direction, id, &row, fault);
 
 	if (result == 0)

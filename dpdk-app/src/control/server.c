@@ -26,7 +26,7 @@ static int bind_and_listen(int fd, const char *path, struct sl_fault *fault)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return sl_fail(fault, SL_FAULT_USAGE, "choose a shorter path",
 		               "socket path %s is too long", path);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (lstat(path, &status) == 0) {
 		if (!S_ISSOCK(status.st_mode))
 			return sl_fail(fault, SL_FAULT_USAGE,

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ports/devargs.h"
 
+#include <ctype.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <string.h>
 
-/* "DDDD:BB:DD.F" or "BB:DD.F", hexadecimal. */
+/* "DDDD:BB:DD.F" or "BB:DD.F", hexadecimal: the pattern's x stand for digits. */
 static bool is_pci(const char *name)
 {
-	unsigned int domain, bus, device, function;
-	int used = 0;
+	const char *pattern = "xxxx:xx:xx.x";
 
-	if (sscanf(name, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &used) == 4 &&
-	    name[used] == '\0')
-		return true;
-	used = 0;
-	return sscanf(name, "%2x:%2x.%1x%n", &bus, &device, &function, &used) == 3 &&
-	       name[used] == '\0';
+	if (strlen(name) == sizeof("BB:DD.F") - 1)
+		pattern += sizeof("xxxx:") - 1;
+	for (; *pattern != '\0'; pattern++, name++)
+		if (*pattern == 'x' ? !isxdigit((unsigned char)*name) : *name != *pattern)
+			return false;
+	return *name == '\0';
 }
 
 static bool starts_with(const char *text, const char *prefix)

@@ -41,8 +41,7 @@ void sl_map_protect(void *map, size_t bytes)
 		       "RLIMIT_MEMLOCK or give CAP_IPC_LOCK",
 		       strerror(errno));
 	if (madvise(map, bytes, MADV_DONTDUMP) != 0)
-		sl_log(SL_LOG_WARNING, "cannot keep keys out of core dumps: %s",
-		       strerror(errno));
+		sl_log(SL_LOG_WARNING, "cannot keep keys out of core dumps: %s", strerror(errno));
 }
 
 int sl_segment_reserve(int fd, size_t offset, size_t length, const char *what,

@@ -8,38 +8,41 @@
 #define SL_SA_IN_CHUNK 256u
 #define SL_LABEL_CHUNK 4096u /* 64 KiB for each packet thread */
 
-/* Raise *committed to cover `needed` rows of `size` bytes at `offset`. */
-static int grow(struct sl_state_segment *segment, uint64_t *committed, uint64_t needed,
-                uint64_t chunk, uint64_t maximum, size_t offset, size_t size, const char *what,
-                struct sl_fault *fault)
-{
-	uint64_t rows = (needed + chunk - 1) / chunk * chunk;
+/* An array of the segment that grows. */
+struct area {
+	const char *what;
+	size_t offset, size; /* of the array, of a row; bytes */
+	uint64_t chunk;      /* rows added at a time */
+};
 
-	if (needed > maximum)
-		return sl_fail(fault, SL_FAULT_NOT_FOUND, "use a smaller number",
-		               "there are no more than %llu %s", (unsigned long long)maximum, what);
-	if (needed <= *committed)
-		return 0;
-	if (sl_segment_reserve(segment->fd, offset + *committed * size, (rows - *committed) * size,
-	                       what, fault) != 0)
-		return -1;
-	/* The supervisor reads rows below this. */
-	__atomic_store_n(committed, rows, __ATOMIC_RELEASE);
-	return 0;
-}
+static const struct area sa_area[] = {
+	[SL_OUT] = {"outbound SAs", offsetof(struct sl_state, sa_out),
+                    sizeof(struct sl_sa_out_state), SL_SA_OUT_CHUNK},
+	[SL_IN] = {"inbound SAs", offsetof(struct sl_state, sa_in), sizeof(struct sl_sa_in_state),
+                   SL_SA_IN_CHUNK},
+};
 
 int sl_state_commit_sa(struct sl_state_segment *segment, enum sl_direction direction, uint32_t row,
                        struct sl_fault *fault)
 {
 	struct sl_state_header *header = &segment->state->header;
+	const struct area *area = &sa_area[direction];
+	uint64_t *committed =
+		direction == SL_OUT ? &header->committed_sa_out : &header->committed_sa_in;
+	uint64_t have = *committed;
+	uint64_t rows = (row / area->chunk + 1) * area->chunk;
 
-	if (direction == SL_OUT)
-		return grow(segment, &header->committed_sa_out, (uint64_t)row + 1, SL_SA_OUT_CHUNK,
-		            SL_MAX_SAS, offsetof(struct sl_state, sa_out),
-		            sizeof(struct sl_sa_out_state), "outbound SAs", fault);
-	return grow(segment, &header->committed_sa_in, (uint64_t)row + 1, SL_SA_IN_CHUNK,
-	            SL_MAX_SAS, offsetof(struct sl_state, sa_in), sizeof(struct sl_sa_in_state),
-	            "inbound SAs", fault);
+	if (row >= SL_MAX_SAS)
+		return sl_fail(fault, SL_FAULT_NOT_FOUND, "use a smaller number",
+		               "there are no more than %u %s", SL_MAX_SAS, area->what);
+	if (row < have)
+		return 0;
+	if (sl_segment_reserve(segment->fd, area->offset + have * area->size,
+	                       (rows - have) * area->size, area->what, fault) != 0)
+		return -1;
+	/* The supervisor reads rows below this. */
+	__atomic_store_n(committed, rows, __ATOMIC_RELEASE);
+	return 0;
 }
 
 static size_t block_offset(uint64_t index)

@@ -77,14 +77,15 @@ static inline int test_raw(const char *name)
  * The next frame whose EtherType is `type` (host order); its length, 0: none came in `ms`. The kernel takes
  * the outer 802.1Q tag off frames it receives; *vlan is its identifier, 0 = there was none.
  */
-static inline size_t test_raw_receive(int fd, uint16_t type, uint8_t *frame, size_t size, int ms,
+static inline size_t test_raw_receive(int fd, uint16_t type, void *buffer, size_t size, int ms,
                                       uint16_t *vlan)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	const uint8_t *frame = buffer;
 
 	while (poll(&poll_fd, 1, ms) == 1) {
 		_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-		struct iovec part = {.iov_base = frame, .iov_len = size};
+		struct iovec part = {.iov_base = buffer, .iov_len = size};
 		struct msghdr message = {.msg_iov = &part,
 		                         .msg_iovlen = 1,
 		                         .msg_control = control,
