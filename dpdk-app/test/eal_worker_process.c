@@ -164,6 +164,30 @@ static void test_own_session_and_log(void **cmocka)
 	end(&worker);
 }
 
+static void test_log_to_a_datagram_socket(void **cmocka)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct test_worker worker;
+	char target[128], line[1500] = "";
+	const char *const arguments[] = {"--no-huge", "--log", target, NULL};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)cmocka;
+	assert_int_equal(test_instance(&worker, EPOCH), 0);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", test_path(&worker, "log"));
+	(void)snprintf(target, sizeof(target), "unixgram:%s", address.sun_path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(test_spawn(&worker, arguments), 0);
+	connect_and_greet(&worker);
+	assert_true(recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(line, "Z info "));
+	close(fd); /* nobody takes the log any more: the worker does not mind */
+	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	assert_int_not_equal(access(test_path(&worker, "worker.log"), F_OK), 0);
+	end(&worker);
+}
+
 /* Keys are in memory: no core dump, even where the limit and the kernel would make one. */
 static void test_no_core_dump(void **cmocka)
 {
@@ -396,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_clean_run),
 		cmocka_unit_test(test_privileges_are_gone_in_every_thread),
 		cmocka_unit_test(test_own_session_and_log),
+		cmocka_unit_test(test_log_to_a_datagram_socket),
 		cmocka_unit_test(test_no_core_dump),
 		cmocka_unit_test(test_no_runtime_directory),
 		cmocka_unit_test(test_sigterm),
