@@ -266,7 +266,10 @@ static void test_kill_and_restart(void **cmocka)
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	state = state_of(&worker);
 	assert_int_equal(state->sa_out[5].ready_generation, generation);
+	(void)test_sa(worker.tables, &worker.tables->sa_out[6], 0x66);
+	assert_int_equal(test_install(&worker, 6, 0), PB_CODE(OK));
 	kill_worker(&worker);
+	worker.tables->sa_out[6].generation = 0; /* removed while no worker runs */
 
 	/* as if it had sent */
 	fd = open(test_path(&worker, "state"), O_RDWR);
@@ -282,8 +285,37 @@ static void test_kill_and_restart(void **cmocka)
 	assert_int_equal(state->sa_out[5].last_sequence, 4711);
 	assert_int_equal(state->sa_out[5].generation, generation);
 	assert_int_equal(state->sa_out[5].ready_generation, generation); /* expanded at attach */
+	assert_int_equal(state->sa_out[6].ready_generation, 0);
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	munmap(writable, sizeof(*writable));
+	unmap(state);
+	end(&worker);
+}
+
+/* The key of an SA whose row was given up goes by itself, and the SA is not usable any more. */
+static void test_keys_of_removed_sas_are_wiped(void **cmocka)
+{
+	struct test_worker worker;
+	const struct sl_state *state;
+
+	(void)cmocka;
+	begin(&worker, no_huge);
+	(void)test_sa(worker.tables, &worker.tables->sa_out[700], 0x58);
+	(void)test_sa(worker.tables, &worker.tables->sa_in[1], 0x59);
+	(void)test_sa(worker.tables, &worker.tables->sa_in[2], 0x5a);
+	assert_int_equal(test_install(&worker, 700, 1), PB_CODE(OK));
+	assert_int_equal(test_install(&worker, 0, 2), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	state = state_of(&worker);
+	__atomic_store_n(&worker.tables->sa_out[700].generation, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&worker.tables->sa_in[1].generation, 0, __ATOMIC_RELEASE);
+	for (int i = 0; i < 1000 &&
+	                state->sa_out[700].ready_generation + state->sa_in[1].ready_generation != 0;
+	     i++)
+		test_sleep_ms(5);
+	assert_int_equal(state->sa_out[700].ready_generation, 0);
+	assert_int_equal(state->sa_in[1].ready_generation, 0);
+	assert_int_not_equal(state->sa_in[2].ready_generation, 0);
 	unmap(state);
 	end(&worker);
 }
@@ -425,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_no_runtime_directory),
 		cmocka_unit_test(test_sigterm),
 		cmocka_unit_test(test_kill_and_restart),
+		cmocka_unit_test(test_keys_of_removed_sas_are_wiped),
 		cmocka_unit_test(test_lost_state_refuses_keys),
 		cmocka_unit_test(test_second_worker_is_refused),
 		cmocka_unit_test(test_start_refusals),
