@@ -44,8 +44,15 @@ public:
 	/// Gives the lock back, as the kernel does for a dead process; the epochs stay as they are.
 	void die()
 	{
-		if (fd_ >= 0)
-			close(fd_);
+		if (fd_ < 0)
+			return;
+		// Closing is not enough: the mapping holds the open file, and that the lock.
+		struct flock lock {
+		};
+		lock.l_type = F_UNLCK;
+		lock.l_len = 1;
+		CHECK(fcntl(fd_, F_OFD_SETLK, &lock) == 0, "unlock");
+		close(fd_);
 		fd_ = -1;
 	}
 

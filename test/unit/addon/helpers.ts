@@ -4,7 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { InterfaceRow, RouteBatch, SaRow, Tables } from '../../../src/forwarding/addon/api.js';
+import type {
+  AddonError,
+  InterfaceRow,
+  RouteBatch,
+  SaRow,
+  Tables,
+} from '../../../src/forwarding/addon/api.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
 
 export const addon = loadAddon();
@@ -80,5 +86,14 @@ export function batch(vrfId: number, family: 4 | 6, changes: readonly Change[]):
   };
 }
 
-/** "10.1.2.0" or "2001:db8::"-like bytes from numbers. */
 export const ip4 = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
+
+/** Code of the refusal that `action` throws; undefined when it does not throw. */
+export function refusal(action: () => unknown): string | undefined {
+  try {
+    action();
+  } catch (error) {
+    return (error as AddonError).code;
+  }
+  return undefined;
+}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
-import type { Tables } from '../../../src/forwarding/addon/api.js';
-import { batch, ip4, Segments, vrf } from './helpers.js';
+import type { AcceptSet, Tables } from '../../../src/forwarding/addon/api.js';
+import { batch, coreInterface, ip4, refusal, Segments, vrf } from './helpers.js';
 
 let segments: Segments;
 let tables: Tables;
@@ -15,24 +14,234 @@ afterEach(() => {
   segments.remove();
 });
 
-describe('routes', () => {
-  it('finds the longest prefix, and the covering one after its removal', () => {
-    const a = vrf(tables, 'a');
-    const wide = tables.nexthop('wide');
-    const narrow = tables.nexthop('narrow');
-    tables.applyRoutes(
-      batch(a, 4, [
-        { address: ip4(10, 0, 0, 0), length: 8, nexthop: wide, label: 100 },
-        { address: ip4(10, 1, 0, 0), length: 16, nexthop: narrow, label: 200 },
-      ]),
-    );
-    expect(tables.lookup(a, ip4(10, 1, 2, 3))).toMatchObject({ nexthop: narrow, label: 200 });
-    expect(tables.lookup(a, ip4(10, 2, 2, 3))).toMatchObject({ nexthop: wide, length: 8 });
-    expect(tables.lookup(a, ip4(11, 0, 0, 0))).toBeUndefined();
-    tables.applyRoutes(
-      batch(a, 4, [{ address: ip4(10, 1, 0, 0), length: 16, nexthop: undefined }]),
-    );
-    expect(tables.lookup(a, ip4(10, 1, 2, 3))).toMatchObject({ nexthop: wide });
-    expect(tables.routeCount(a, 4)).toBe(1);
+/** Closes and opens again, as a new supervisor does. */
+function reopen(): void {
+  tables.close();
+  tables = segments.open();
+}
+
+describe('VRFs', () => {
+  it('are found by name, changed in place, and listed with the core', () => {
+    const id = vrf(tables, 'a');
+    expect(vrf(tables, 'a')).toBe(id);
+    expect(vrf(tables, '')).toBe(0);
+    const row = {
+      ...{ name: 'a', ttlUniform: true, tcUniform: true, hostInterface: 0 },
+      icmpSource4: ip4(10, 0, 0, 1),
+      icmpSource6: Uint8Array.of(0x20, 1, ...new Uint8Array(13), 1),
+    };
+    expect(tables.putVrf(row)).toBe(id);
+    const live = [
+      { id: 0, name: '', ttlUniform: false, tcUniform: false, hostInterface: 0 },
+      { ...row, id },
+    ];
+    expect(tables.vrfs()).toEqual(live);
+    reopen();
+    expect(tables.vrfs()).toEqual(live);
+  });
+
+  it('stay while anything refers to them', () => {
+    const id = vrf(tables, 'a');
+    const nexthop = tables.nexthop('n');
+    const route = { address: ip4(10, 0, 0, 0), length: 8 };
+    tables.applyRoutes(batch(id, 4, [{ ...route, nexthop }]));
+    expect(
+      refusal(() => {
+        tables.removeVrf(id);
+      }),
+    ).toBe('IN_USE');
+    tables.applyRoutes(batch(id, 4, [{ ...route, nexthop: undefined }]));
+    const port = tables.putInterface({ ...coreInterface('i'), role: 'ce', vrf: id });
+    expect(
+      refusal(() => {
+        tables.removeVrf(id);
+      }),
+    ).toBe('IN_USE');
+    tables.removeInterface(port);
+    tables.setLabel({ label: 100, action: 'vrf', target: id, accept: 0 });
+    expect(
+      refusal(() => {
+        tables.removeVrf(id);
+      }),
+    ).toBe('IN_USE');
+    reopen();
+    expect(
+      refusal(() => {
+        tables.removeVrf(id);
+      }),
+    ).toBe('IN_USE');
+    tables.clearLabel(100);
+    tables.removeVrf(id);
+    expect(tables.vrfs().map(({ name }) => name)).toEqual(['']);
+    expect(
+      refusal(() => {
+        tables.removeVrf(id);
+      }),
+    ).toBe('NOT_FOUND');
+    expect(
+      refusal(() => {
+        tables.removeVrf(0);
+      }),
+    ).toBe('IN_USE');
+  });
+});
+
+describe('interfaces and ports', () => {
+  it('keep their row when flags or addresses change, and get another otherwise', () => {
+    const port = tables.portId('eth0');
+    expect(tables.portId('eth0')).toBe(port);
+    const row = coreInterface('core0', port);
+    const id = tables.putInterface(row);
+    const changed = { ...row, acceptGre: true, address4: ip4(192, 0, 2, 9) };
+    expect(tables.putInterface(changed)).toBe(id);
+    expect(tables.interfaces()).toEqual([{ ...changed, id }]);
+    const other = tables.putInterface({ ...changed, mtu: 9000 });
+    expect(other).not.toBe(id);
+    expect(tables.interfaces()).toHaveLength(2);
+    expect(
+      refusal(() => {
+        tables.releasePort(port);
+      }),
+    ).toBe('IN_USE');
+    reopen();
+    expect(tables.ports()).toEqual([{ id: port, name: 'eth0' }]);
+    expect(
+      refusal(() => {
+        tables.releasePort(port);
+      }),
+    ).toBe('IN_USE');
+    tables.removeInterface(id);
+    tables.removeInterface(other);
+    tables.releasePort(port);
+    expect(tables.ports()).toEqual([]);
+  });
+
+  it('go from the VRF whose host interface they were', () => {
+    const host = tables.putInterface({ ...coreInterface('host'), role: 'host' });
+    const row = { name: 'a', ttlUniform: false, tcUniform: false, hostInterface: host };
+    tables.putVrf(row);
+    tables.removeInterface(host);
+    expect(tables.vrfs()[1]).toMatchObject({ hostInterface: 0 });
+    expect(refusal(() => tables.putVrf(row))).toBe('NOT_FOUND');
+  });
+});
+
+describe('accepted sets', () => {
+  const set: AcceptSet = {
+    secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [1, 63] }],
+    clear: ['mpls', 'mpls-own-sp'],
+  };
+
+  it('are shared by content; one that accepts nothing is 0', () => {
+    const id = tables.acceptSet(set);
+    const shuffled: AcceptSet = {
+      secured: [
+        { protection: 'encrypt', encapsulation: 'gre', sps: [63] },
+        { protection: 'encrypt', encapsulation: 'gre', sps: [1, 1] },
+        { protection: 'authenticate', encapsulation: 'ip', sps: [] },
+      ],
+      clear: ['mpls-own-sp', 'mpls'],
+    };
+    expect(tables.acceptSet(shuffled)).toBe(id);
+    expect(tables.acceptSet({ secured: [], clear: [] })).toBe(0);
+    expect(tables.acceptSet({ secured: [], clear: ['gre'] })).not.toBe(id);
+    expect(tables.acceptSets()).toContainEqual({ ...set, id });
+  });
+
+  it('survive a new writer while something refers to them', () => {
+    const id = tables.acceptSet(set);
+    tables.setLabel({ label: 16, action: 'vrf', target: 0, accept: id });
+    tables.acceptSet({ secured: [], clear: ['ip'] });
+    reopen();
+    expect(tables.acceptSets()).toEqual([{ ...set, id }]);
+    expect(tables.acceptSet(set)).toBe(id);
+  });
+
+  it.each([[0], [64], [-1], [1.5]])('refuse secured table %d', (sp) => {
+    const wrong: AcceptSet = {
+      secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [sp] }],
+      clear: [],
+    };
+    expect(refusal(() => tables.acceptSet(wrong))).toBe('BAD_ARGUMENT');
+  });
+});
+
+describe('labels', () => {
+  it('name a VRF or a next hop and an accepted set, all of them live', () => {
+    const id = vrf(tables, 'a');
+    const nexthop = tables.nexthop('ce');
+    const accept = tables.acceptSet({ secured: [], clear: ['mpls'] });
+    const rows = [
+      { label: 16, action: 'vrf', target: id, accept },
+      { label: 1_048_575, action: 'nexthop', target: nexthop, accept: 0 },
+    ] as const;
+    for (const row of rows) tables.setLabel(row);
+    expect(tables.labels()).toEqual(rows);
+    expect(
+      refusal(() => {
+        tables.removeNexthop(nexthop);
+      }),
+    ).toBe('IN_USE');
+    reopen();
+    expect(tables.labels()).toEqual(rows);
+    expect(
+      refusal(() => {
+        tables.removeNexthop(nexthop);
+      }),
+    ).toBe('IN_USE');
+    tables.clearLabel(1_048_575);
+    tables.removeNexthop(nexthop);
+    expect(
+      refusal(() => {
+        tables.clearLabel(1_048_575);
+      }),
+    ).toBe('NOT_FOUND');
+  });
+
+  it.each([
+    [{ label: 15, action: 'vrf', target: 0, accept: 0 }, 'BAD_ARGUMENT'],
+    [{ label: 1_048_576, action: 'vrf', target: 0, accept: 0 }, 'BAD_ARGUMENT'],
+    [{ label: 16, action: 'vrf', target: 7, accept: 0 }, 'NOT_FOUND'],
+    [{ label: 16, action: 'nexthop', target: 7, accept: 0 }, 'NOT_FOUND'],
+    [{ label: 16, action: 'vrf', target: 0, accept: 7 }, 'NOT_FOUND'],
+  ] as const)('refuse %j', (row, code) => {
+    expect(
+      refusal(() => {
+        tables.setLabel(row);
+      }),
+    ).toBe(code);
+    expect(tables.labels()).toEqual([]);
+  });
+});
+
+describe('the rest', () => {
+  it('keeps the configuration digest', () => {
+    const digest = Uint8Array.from({ length: 32 }, (_, i) => i);
+    expect(tables.configDigest()).toEqual(new Uint8Array(32));
+    tables.setConfigDigest(digest);
+    reopen();
+    expect(tables.configDigest()).toEqual(digest);
+    expect(
+      refusal(() => {
+        tables.setConfigDigest(new Uint8Array(31));
+      }),
+    ).toBe('BAD_ARGUMENT');
+  });
+
+  it('counts zero without a worker', () => {
+    expect(tables.worker()).toEqual({
+      ...{ alive: false, pid: 0, starts: 0n, controlHeartbeatNs: 0n, lcores: [] },
+    });
+    const drops = tables.drops();
+    expect(drops.length).toBeGreaterThan(50);
+    expect(drops[0]).toEqual({
+      reason: 'rx_truncated',
+      text: 'frame shorter than its headers say',
+      packets: 0n,
+    });
+    expect(tables.vrfCounters(0)).toMatchObject({ fromCePackets: 0n });
+    expect(tables.labelCounters(16)).toEqual({ packets: 0n, bytes: 0n });
+    expect(refusal(() => tables.interfaceCounters(1))).toBe('NOT_FOUND');
+    expect(tables.memory().map(({ table }) => table)).toContain('fib_node');
   });
 });

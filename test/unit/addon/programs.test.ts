@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The C++ test programs of addon/test, which are built with the addon. */
+import { execFile, spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const repository = new URL('../../../', import.meta.url);
+const addon =
+  process.env['SEALANE_ADDON'] ??
+  fileURLToPath(new URL('build/addon/Release/sealane.node', repository));
+
+/** The programs carry the sanitizers' runtime themselves where they have it. */
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => name !== 'LD_PRELOAD'),
+);
+
+async function run(program: string, ...argv: string[]): Promise<string> {
+  const path = join(dirname(addon), '../test', program);
+  const { stdout } = await promisify(execFile)(path, argv, { env: environment });
+  return stdout;
+}
+
+describe('tries', { timeout: 300_000 }, () => {
+  it('answer as a plain model does, after every one of 12,000 changes', async () => {
+    expect(await run('fib_model')).toMatch(/^ok: 30 rounds/m);
+  });
+
+  it('give concurrent readers answers that were right during the lookup', async () => {
+    expect(await run('fib_concurrent', '', '40000')).toMatch(/^ok: 40000 changes/m);
+  });
+
+  it('hold a million routes; what that costs is printed', async () => {
+    const json: unknown = JSON.parse(await run('fib_bench', '1000000', '200000'));
+    process.stdout.write(`fib_bench: ${JSON.stringify(json)}\n`);
+    expect(json).toMatchObject({ ipv4: { prefixes: 1_000_000 }, ipv6: { prefixes: 200_000 } });
+  });
+});
+
+describe('segment', { timeout: 300_000 }, () => {
+  it('is whole after each of 120 deaths of its writer', async () => {
+    expect(await run('writer_killed')).toMatch(/^ok: 120 lives/m);
+  });
+
+  it('refuses what its tmpfs has no room for, and stays usable', async () => {
+    expect(await run('space')).toMatch(/^ok: \d+ routes fitted/m);
+  });
+
+  it('gives nothing back that a worker may still read, and keeps keys apart', async () => {
+    expect(await run('worker_side')).toBe('ok\n');
+  });
+});
+
+describe('templates', () => {
+  it('are what Scapy builds', async () => {
+    const ours = await run('template_dump');
+    const script = fileURLToPath(new URL('test/unit/addon/templates.py', repository));
+    const { stdout: scapy } = spawnSync('/usr/bin/python3', [script], {
+      input: ours,
+      encoding: 'utf8',
+    });
+    const objects = (text: string): Record<string, unknown>[] =>
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const expected = objects(scapy);
+    expect(expected).toHaveLength(16);
+    objects(ours).forEach((one, i) => {
+      expect(one).toMatchObject(expected[i] ?? {});
+    });
+  });
+});
