@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From a file to a checked configuration; `sealane check` and what `run` and `reload` begin with. */
 import { stat } from 'node:fs/promises';
-import { formatIssue, WHOLE, type Issue } from './issues.js';
+import { formatIssue, formatPath, WHOLE, type Issue } from './issues.js';
 import { loadFile, type LoadError, type LoadOptions } from './load.js';
 import type { Config } from './types.js';
 import { validateConfig } from './validate.js';
@@ -35,7 +35,12 @@ async function keyFileWarnings(config: Config): Promise<readonly Issue[]> {
     const reason = await keyFileFault(keyFile);
     if (reason === undefined) continue;
     const remedy = 'sealane lab keygen --algorithm ALGORITHM --out FILE';
-    found.push({ path: `manualSas.${name}.keyFile`, value: 'not shown', reason, remedy });
+    found.push({
+      path: formatPath(['manualSas', name, 'keyFile']),
+      value: 'not shown',
+      reason,
+      remedy,
+    });
   }
   return found;
 }

@@ -77,7 +77,9 @@ function placeOf(error: Error): string | undefined {
   for (const line of (error.stack ?? '').split('\n')) {
     const place = /\(?((?:file:\/\/)?\/[^()]*:\d+:\d+)\)?$/.exec(line.trim())?.[1];
     if (place === undefined || place.includes('/node_modules/') || isOurs(place)) continue;
-    return place.startsWith('file://') ? fileURLToPath(place) : place;
+    const [, file = place, at = ''] = /^(.*):(\d+):\d+$/.exec(place) ?? [];
+    // The translation keeps lines, not columns.
+    return `${file.startsWith('file://') ? fileURLToPath(file) : file}:${at}`;
   }
   return undefined;
 }

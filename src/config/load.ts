@@ -14,7 +14,7 @@ import { loadError, type LoadResult } from './load-result.js';
 
 export type { LoadError, LoadErrorCode, LoadResult } from './load-result.js';
 
-const DEFAULT_TIMEOUT_MS = 15_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
 /** A million static routes are about 60 MB of JSON. */
 const MAX_RESULT_BYTES = 512 * 1024 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024;
@@ -65,11 +65,12 @@ async function loadJson(file: string): Promise<LoadResult> {
 
 // ---- The child -----------------------------------------------------------------------------------
 
-/** From a build the child is JavaScript; from the sources (tests) jiti has to translate it. */
+/** Else from the sources, in tests: jiti has to translate the child. */
+const BUILT = import.meta.url.endsWith('.js');
+
 function childCommand(file: string): readonly string[] {
-  const built = import.meta.url.endsWith('.js');
-  const entry = new URL(built ? './load-child.js' : './load-child.ts', import.meta.url);
-  const loader = built ? [] : ['--import', import.meta.resolve('jiti/register')];
+  const entry = new URL(BUILT ? './load-child.js' : './load-child.ts', import.meta.url);
+  const loader = BUILT ? [] : ['--import', import.meta.resolve('jiti/register')];
   return [process.execPath, '--max-old-space-size=2048', ...loader, fileURLToPath(entry), file];
 }
 
@@ -80,10 +81,11 @@ function childCommand(file: string): readonly string[] {
 function spawnChild(file: string, timeoutMs: number): ChildProcess {
   const cpuSeconds = String(Math.ceil(timeoutMs / 1000) + 5);
   const limited = 'ulimit -t "$0" && exec "$@"';
+  const cache = BUILT ? 'false' : fileURLToPath(new URL('../../build/jiti', import.meta.url));
   return spawn('/bin/sh', ['-c', limited, cpuSeconds, ...childCommand(file)], {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     detached: true,
-    env: { ...process.env, JITI_FS_CACHE: 'false' },
+    env: { ...process.env, JITI_FS_CACHE: cache },
   });
 }
 

@@ -10,8 +10,8 @@ const MAX_INTERFACE_ROWS = 4095;
 const MAX_VRF_ROWS = 4095;
 const MAX_SA_ROWS = 131_071; // per direction
 
-/** Names with a meaning of their own in a namespace (RFC 6890 host, /proc/sys/net/ipv4/conf). */
-const RESERVED_INTERFACES = new Set(['lo', 'all', 'default']);
+/** Loopback, the two that are no interface in /proc/sys/net/ipv4/conf, and a VRF's host interface. */
+const RESERVED_INTERFACES = new Set(['lo', 'all', 'default', 'sealane0']);
 
 export function checkNames(ctx: Context): void {
   checkKeys(ctx);
@@ -30,7 +30,7 @@ function checkKeys(ctx: Context): void {
       if (mistake !== undefined) ctx.failKey([table, name], mistake);
       else if (table === 'interfaces' && RESERVED_INTERFACES.has(name)) {
         ctx.failKey([table, name], {
-          reason: 'a name that the kernel uses itself',
+          reason: 'a name with a meaning of its own',
           remedy: 'another name',
         });
       }

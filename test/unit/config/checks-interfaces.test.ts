@@ -15,8 +15,9 @@ describe('names', () => {
     ['a/b', '["a/b"]', 'name with characters that are not allowed', words],
     ['', '[""]', 'empty name', '1..15 characters'],
     ['..', '[".."]', 'name with characters that are not allowed', words],
-    ['lo', '.lo', 'a name that the kernel uses itself', 'another name'],
-    ['all', '.all', 'a name that the kernel uses itself', 'another name'],
+    ['lo', '.lo', 'a name with a meaning of its own', 'another name'],
+    ['all', '.all', 'a name with a meaning of its own', 'another name'],
+    ['sealane0', '.sealane0', 'a name with a meaning of its own', 'another name'],
   ])('of an interface: %j', (name, path, reason, remedy) => {
     expectMistakes(
       (draft) => {
