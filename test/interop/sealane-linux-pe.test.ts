@@ -247,6 +247,8 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
+  // The worker outlives its supervisor by design: it is told to stop.
+  await outcome(['node', CLI, '--socket', `${dir}/run/control.sock`, 'stop']);
   await linux?.stop();
   await lab?.close();
   await wire?.remove();
