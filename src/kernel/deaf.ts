@@ -24,10 +24,16 @@ import {
   readAddresses,
   readLinks,
   setLink,
+  readSysctl,
   setSysctls,
-  turnForwardingOff,
 } from './device.js';
 import { errnoOf, KernelPartError } from './errors.js';
+import {
+  deviceForwardingOff,
+  FORWARDING_SYSCTLS,
+  forwardingProblems,
+  turnForwardingOff,
+} from './forwarding.js';
 import { ingressDropProblem, installIngressDrop, removeIngressDrop } from './ingress-drop.js';
 
 /** What an interface was like before: plain data, to be kept over restarts of the supervisor. */
@@ -49,9 +55,8 @@ const MERGING: readonly OffloadName[] = ['gro', 'lro'];
 const UNWANTED: readonly OffloadName[] = [...MERGING, 'tso', 'gso', 'rxChecksum', 'txChecksum'];
 const STACKED = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan']);
 
-const namespaceSysctls = ['ipv4/conf/all/forwarding', 'ipv6/conf/all/forwarding'];
 const interfaceSysctls = (name: string): readonly string[] => [
-  `ipv4/conf/${name}/forwarding`,
+  ...Object.keys(deviceForwardingOff(name)),
   `ipv6/conf/${name}/disable_ipv6`,
 ];
 
@@ -70,11 +75,8 @@ export async function makeDeaf(
   await refuseUsed(context, link);
   const recorded = before ?? record(context, link);
   await installIngressDrop(netns, name);
-  turnForwardingOff(context);
-  setSysctls(context, {
-    [`ipv4/conf/${name}/forwarding`]: '0',
-    [`ipv6/conf/${name}/disable_ipv6`]: '1',
-  });
+  await turnForwardingOff(context);
+  setSysctls(context, { [`ipv6/conf/${name}/disable_ipv6`]: '1' });
   await setLink(netlink, link, { addrGenMode: ADDR_GEN_MODE.NONE });
   const notes: string[] = [];
   for (const offload of UNWANTED) {
@@ -106,14 +108,9 @@ export async function deafProblems(
   for (const { prefix } of await readAddresses(netlink, link.index)) {
     problems.push(`it has address ${formatPrefix(prefix)}`);
   }
-  const wanted = [
-    ...[...namespaceSysctls, `ipv4/conf/${name}/forwarding`].map((path) => [path, '0'] as const),
-    [`ipv6/conf/${name}/disable_ipv6`, '1'] as const,
-  ];
-  for (const [path, value] of wanted) {
-    const present = readSysctl(context, path);
-    if (present !== undefined && present !== value) problems.push(`${path} is ${present}`);
-  }
+  const silence = readSysctl(context, `ipv6/conf/${name}/disable_ipv6`);
+  if (silence !== undefined && silence !== '1') problems.push('disable_ipv6 is 0');
+  problems.push(...(await forwardingProblems(context)));
   const offloads = kernel.readOffloads(netns, name);
   for (const offload of MERGING) if (offloads[offload]) problems.push(`${offload} is on`);
   const drop = await ingressDropProblem(netns, name);
@@ -139,7 +136,7 @@ export async function undoDeaf(
     if (before.offloads[offload]) tryOffload(context, name, offload, true);
   }
   // "all" first: it rewrites the interface's own value.
-  const paths = [...(options.last ? namespaceSysctls : []), ...interfaceSysctls(name)];
+  const paths = [...(options.last ? FORWARDING_SYSCTLS : []), ...interfaceSysctls(name)];
   for (const path of paths) {
     const value = before.sysctls[path];
     if (value !== undefined) setSysctls(context, { [path]: value });
@@ -180,7 +177,7 @@ async function refuseUsed({ netlink }: NamespaceContext, link: Link): Promise<vo
 }
 
 function record(context: NamespaceContext, link: Link): BeforeDeaf {
-  const paths = [...namespaceSysctls, ...interfaceSysctls(link.name)];
+  const paths = [...FORWARDING_SYSCTLS, ...interfaceSysctls(link.name)];
   const values = paths.flatMap((path) => {
     const value = readSysctl(context, path);
     return value === undefined ? [] : [[path, value] as const];
@@ -191,16 +188,6 @@ function record(context: NamespaceContext, link: Link): BeforeDeaf {
     sysctls: Object.fromEntries(values),
     offloads: context.kernel.readOffloads(context.netns, link.name),
   };
-}
-
-/** undefined where the kernel has no IPv6. */
-function readSysctl({ kernel, netns }: NamespaceContext, path: string): string | undefined {
-  try {
-    return kernel.readSysctl(netns, path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' && path.startsWith('ipv6/')) return undefined;
-    throw error;
-  }
 }
 
 /** False when the device does not let it be switched. */

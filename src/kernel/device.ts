@@ -138,28 +138,28 @@ export async function setDeviceRoute(netlink: Netlink, route: DeviceRoute): Prom
   await netlink.request(RTM.NEWROUTE, flags, encodeDeviceRoute(route), what);
 }
 
-/** Writes those of `/proc/sys/net` that differ. Of IPv6 nothing where the kernel has none. */
+/** Writes those of `/proc/sys/net` that differ; see {@link readSysctl} for what is passed over. */
 export function setSysctls(
   context: Pick<NamespaceContext, 'kernel' | 'netns'>,
   values: Readonly<Record<string, string>>,
 ): void {
-  const { kernel, netns } = context;
   for (const [path, value] of Object.entries(values)) {
-    try {
-      if (kernel.readSysctl(netns, path) !== value) kernel.writeSysctl(netns, path, value);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || !path.startsWith('ipv6/')) throw error;
+    const present = readSysctl(context, path);
+    if (present !== undefined && present !== value) {
+      context.kernel.writeSysctl(context.netns, path, value);
     }
   }
 }
 
-/** Forwarding off for every device there is and will be (policy-model 20): only the worker forwards. */
-export function turnForwardingOff(context: Pick<NamespaceContext, 'kernel' | 'netns'>): void {
-  // Order matters: a change of "all" rewrites every device's value.
-  setSysctls(context, {
-    'ipv4/conf/all/forwarding': '0',
-    'ipv4/conf/default/forwarding': '0',
-    'ipv6/conf/all/forwarding': '0',
-    'ipv6/conf/default/forwarding': '0',
-  });
+/** undefined for an IPv6 value where the kernel has no IPv6, or is older than the value. */
+export function readSysctl(
+  { kernel, netns }: Pick<NamespaceContext, 'kernel' | 'netns'>,
+  path: string,
+): string | undefined {
+  try {
+    return kernel.readSysctl(netns, path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' && path.startsWith('ipv6/')) return undefined;
+    throw error;
+  }
 }

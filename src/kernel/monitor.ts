@@ -130,7 +130,8 @@ export class NamespaceMonitor {
 
   link(key: string | number): Link | undefined {
     if (typeof key === 'number') return this.#links.entries.get(String(key))?.value;
-    return this.links().find((link) => link.name === key);
+    for (const { value } of this.#links.entries.values()) if (value.name === key) return value;
+    return undefined;
   }
 
   /** The device of that name; throws NO_INTERFACE. */

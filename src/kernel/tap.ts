@@ -21,9 +21,9 @@ import {
   setDeviceRoute,
   setLink,
   setSysctls,
-  turnForwardingOff,
 } from './device.js';
 import { KernelPartError } from './errors.js';
+import { deviceForwardingOff, turnForwardingOff } from './forwarding.js';
 
 /** Loses to any default route that a routing daemon or an operator sets. */
 const DEFAULT_ROUTE_METRIC = 1_000_000;
@@ -100,7 +100,7 @@ export class KernelDevice {
 
 /** Once per namespace of ours: loopback up, forwarding off, addresses of one subnet independent. */
 export async function prepareNamespace(context: NamespaceContext): Promise<void> {
-  turnForwardingOff(context);
+  await turnForwardingOff(context);
   setSysctls(context, {
     // The strictest of "all" and the device's own counts: TAPs see packets of any source.
     'ipv4/conf/all/rp_filter': '0',
@@ -116,7 +116,7 @@ function deviceSysctls(name: string): Readonly<Record<string, string>> {
   const ipv4 = `ipv4/conf/${name}`;
   const ipv6 = `ipv6/conf/${name}`;
   return {
-    [`${ipv4}/forwarding`]: '0',
+    ...deviceForwardingOff(name),
     [`${ipv4}/rp_filter`]: '0',
     [`${ipv4}/accept_redirects`]: '0',
     [`${ipv4}/send_redirects`]: '0',
@@ -124,7 +124,6 @@ function deviceSysctls(name: string): Readonly<Record<string, string>> {
     [`${ipv4}/arp_ignore`]: '1',
     [`${ipv4}/arp_announce`]: '2',
     [`${ipv6}/disable_ipv6`]: '0',
-    [`${ipv6}/forwarding`]: '0',
     [`${ipv6}/accept_ra`]: '0',
     [`${ipv6}/autoconf`]: '0',
     [`${ipv6}/accept_redirects`]: '0',
@@ -198,11 +197,12 @@ export async function ensureHostTun(
     for (const family of [4, 6] as const) {
       const own = addresses.find((prefix) => prefix.family === family)?.address;
       const source = own ?? (family === 4 ? spec.source4 : spec.source6);
+      const usable = source !== undefined && !isLinkLocal(source);
       await setDeviceRoute(context.netlink, {
         destination: { family, address: new Uint8Array(family === 4 ? 4 : 16), length: 0 },
         index: device.index,
         metric: DEFAULT_ROUTE_METRIC,
-        ...(source === undefined ? {} : { source }),
+        ...(usable ? { source } : {}),
       });
     }
     return device;

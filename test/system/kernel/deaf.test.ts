@@ -155,6 +155,8 @@ test('says what is not deaf any more, each way by itself', async () => {
     ['nft flush chain netdev sealane_slkd0 ingress', /not the one that was installed/],
     ['sysctl -qw net.ipv4.ip_forward=1', /ipv4\/conf\/all\/forwarding is 1/],
     ['sysctl -qw net.ipv4.conf.slkd0.forwarding=1', /ipv4\/conf\/slkd0\/forwarding is 1/],
+    ['sysctl -qw net.ipv4.conf.slkd2.forwarding=1', /slkd2\/forwarding is 1/],
+    ['sysctl -qw net.ipv6.conf.slkd2.force_forwarding=1', /slkd2\/force_forwarding is 1/],
     ['sysctl -qw net.ipv6.conf.all.forwarding=1', /ipv6\/conf\/all\/forwarding is 1/],
     ['sysctl -qw net.ipv6.conf.slkd0.disable_ipv6=0', /disable_ipv6 is 0/],
     ['ip link set slkd0 addrgenmode eui64', /addrgenmode/],
@@ -182,6 +184,11 @@ test('refuses an interface that the kernel uses, and names the remedy', async ()
   await lab.ip(PE, ['link set slkd0 master slkdbr']);
   await expect(makeDeaf(context, 'slkd0')).rejects.toMatchObject({ code: 'INTERFACE_IN_USE' });
   await lab.ip(PE, ['link set slkd0 nomaster', 'link del slkdbr']);
+  await lab.ip(PE, ['link add link slkd0 name slkdm type macvlan']);
+  await expect(makeDeaf(context, 'slkd0')).rejects.toMatchObject({
+    ...{ code: 'INTERFACE_IN_USE', message: expect.stringContaining('slkdm') as string },
+  });
+  await lab.ip(PE, ['link del slkdm']);
   await expect(makeDeaf(context, 'slkd77')).rejects.toMatchObject({ code: 'NO_INTERFACE' });
   // What was refused is as it was.
   expect(await lab.must(PE, ['nft', 'list', 'ruleset'])).not.toContain('sealane_slkd0');

@@ -37,8 +37,11 @@ while True:
             os.close(descriptor)
         connection.send("|".join(contents).encode())
     elif command == "flood":
-        for number in range(int(argument)):
-            connection.send(b"%d" % number)
+        try:
+            for number in range(int(argument)):
+                connection.send(b"%d" % number)
+        except BrokenPipeError:
+            break
     elif command == "long":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         connection.send(b"x" * int(argument))

@@ -259,6 +259,30 @@ test('bad arguments are refused before anything happens', () => {
   }
 });
 
+test('a process that ends with everything open ends well', async () => {
+  const addon = fileURLToPath(
+    new URL('../../../build/addon/Release/sealane.node', import.meta.url),
+  );
+  const events = '{ onMessage() {}, onClose() {} }';
+  for (const end of ['process.exit(7)', 'process.exitCode = 7; socket.close(); netlink.close()']) {
+    const { path } = await peer();
+    const code = `
+      const { kernel } = require(${JSON.stringify(addon)});
+      const netlink = kernel.openNetlink(kernel.openNetns(undefined), [1], ${events});
+      const socket = kernel.connectSeqpacket(${JSON.stringify(path)}, ${events});
+      kernel.watchProcess(process.pid, kernel.processStartTime(process.pid), () => 0)
+        ${end.startsWith('process.exit(') ? '' : '.close()'};
+      ${end};`;
+    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const outcome = await new Promise((resolve) => {
+      child.once('exit', (status, signal) => {
+        resolve(signal ?? status);
+      });
+    });
+    expect(outcome, end).toBe(7);
+  }
+});
+
 test('sockets, watches and namespaces that were closed leave no descriptor', async () => {
   const { path, child } = await peer();
   await settle(50);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
-import { readSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually, Lab } from '../../../scripts/lib/lab.js';
 import { findLink, type NamespaceContext, readAddresses } from '../../../src/kernel/device.js';
+import { forwardingProblems } from '../../../src/kernel/forwarding.js';
+import { raiseNeighbourLimits } from '../../../src/kernel/limits.js';
 import { Netlink } from '../../../src/kernel/netlink.js';
 import {
   ensureHostTun,
@@ -240,6 +242,32 @@ test('the host device carries default routes with the right source, and yields t
     }),
   );
   expect(await routeOf('192.0.2.1')).toMatch(/dev slkh0 .*src 10\.255\.7\.2/);
+});
+
+test('forwarding that somebody turns on again is seen', async () => {
+  keep(await ensureTap(context, spec));
+  expect(await forwardingProblems(context)).toEqual([]);
+  await lab.must(NS, ['sysctl', '-qw', 'net.ipv4.conf.slkt0.forwarding=1']);
+  expect(await forwardingProblems(context)).toEqual(['ipv4/conf/slkt0/forwarding is 1']);
+  await prepareNamespace(context);
+  expect(await forwardingProblems(context)).toEqual([]);
+});
+
+test('the limits of the neighbour tables are raised where they can be, else an operator is told', () => {
+  const told = raiseNeighbourLimits(kernel);
+  for (const family of ['ipv4', 'ipv6']) {
+    const file = `/proc/sys/net/${family}/neigh/default/gc_thresh3`;
+    if (existsSync(file) && told === undefined) {
+      expect(Number(readFileSync(file, 'latin1'))).toBeGreaterThanOrEqual(65_536);
+    }
+  }
+  if (told !== undefined) expect(told).toContain('gc_thresh2/3');
+  // Out of reach: a namespace that has no such values.
+  const elsewhere = {
+    ...kernel,
+    openNetns: (): number => kernel.openNetns(`/run/netns/${NS}`),
+  };
+  expect(raiseNeighbourLimits(elsewhere)).toContain('net.ipv4.neigh.default.gc_thresh2/3');
 });
 
 test('an interface that is no TAP is refused by name', async () => {
