@@ -3,7 +3,7 @@
 import { parsePrefix, type Prefix } from '../../lib/ip.js';
 import { formatPath, issue, valueAt, type Issue, type Mistake, type Path } from '../issues.js';
 import type { Structure } from '../structure.js';
-import type { CeInterface, Config } from '../types.js';
+import type { CeInterface, Config, CoreInterface, Interface } from '../types.js';
 
 export type Table = 'interfaces' | 'vrfs' | 'tunnels' | 'manualSas';
 
@@ -24,6 +24,10 @@ export class Context {
   /** What the user wrote. */
   readonly raw: unknown;
   readonly #structure: Structure;
+  // Made at first use: every VRF asks, and looking through all interfaces each time would be quadratic.
+  #ceInterfaces: ReturnType<typeof groupCe> | undefined;
+  #coreInterfaces: readonly CoreInterface[] | undefined;
+  readonly #ownPrefixes = new Map<string | undefined, readonly OwnPrefix[]>();
 
   constructor(raw: unknown, config: Config, structure: Structure) {
     this.raw = raw;
@@ -80,24 +84,48 @@ export class Context {
   }
 
   ceInterfaces(vrf: string): readonly (readonly [name: string, configured: CeInterface])[] {
-    return Object.entries(this.config.interfaces).flatMap(([name, configured]) =>
-      configured.role === 'ce' && configured.vrf === vrf ? [[name, configured] as const] : [],
+    this.#ceInterfaces ??= groupCe(this.config);
+    return this.#ceInterfaces.get(vrf) ?? [];
+  }
+
+  coreInterfaces(): readonly CoreInterface[] {
+    this.#coreInterfaces ??= Object.values(this.config.interfaces).flatMap((configured) =>
+      configured.role === 'core' ? [configured] : [],
     );
+    return this.#coreInterfaces;
   }
 
   /** Own prefixes of a VRF, or of the core's routing table (undefined), tunnel addresses left out. */
   ownPrefixes(vrf: string | undefined): readonly OwnPrefix[] {
-    const beside = vrf === undefined ? [] : (this.config.vrfs?.[vrf]?.addresses ?? []);
-    const interfaces = Object.entries(this.config.interfaces).filter(([, configured]) =>
-      configured.role === 'ce' ? configured.vrf === vrf : vrf === undefined,
-    );
-    return [
-      ...own(['vrfs', vrf ?? '', 'addresses'], beside, undefined),
-      ...interfaces.flatMap(([name, { addresses }]) =>
-        own(['interfaces', name, 'addresses'], addresses, name),
-      ),
-    ];
+    let found = this.#ownPrefixes.get(vrf);
+    if (found === undefined) {
+      const beside = vrf === undefined ? [] : (this.config.vrfs?.[vrf]?.addresses ?? []);
+      found = [
+        ...own(['vrfs', vrf ?? '', 'addresses'], beside, undefined),
+        ...this.#interfacesOf(vrf).flatMap(([name, { addresses }]) =>
+          own(['interfaces', name, 'addresses'], addresses, name),
+        ),
+      ];
+      this.#ownPrefixes.set(vrf, found);
+    }
+    return found;
   }
+
+  #interfacesOf(vrf: string | undefined): readonly (readonly [string, Interface])[] {
+    if (vrf !== undefined) return this.ceInterfaces(vrf);
+    return Object.entries(this.config.interfaces).filter(([, { role }]) => role === 'core');
+  }
+}
+
+function groupCe(config: Config): ReadonlyMap<string, readonly (readonly [string, CeInterface])[]> {
+  const groups = new Map<string, (readonly [string, CeInterface])[]>();
+  for (const [name, configured] of Object.entries(config.interfaces)) {
+    if (configured.role !== 'ce') continue;
+    const group = groups.get(configured.vrf) ?? [];
+    group.push([name, configured]);
+    groups.set(configured.vrf, group);
+  }
+  return groups;
 }
 
 function own(path: Path, texts: readonly string[], name: string | undefined): OwnPrefix[] {

@@ -48,9 +48,7 @@ function checkClass(ctx: Context, path: Path, rule: ExportRule): void {
 /** Labels that may arrive in clear, where no interface accepts that. */
 function warnUnreachable(ctx: Context, path: Path, rule: ExportRule): void {
   if (!ctx.whole('interfaces')) return;
-  const core = Object.values(ctx.config.interfaces).flatMap((configured) =>
-    configured.role === 'core' ? [configured] : [],
-  );
+  const core = ctx.coreInterfaces();
   const wanted: readonly Encapsulation[] = rule.encapsulations ?? ['gre', 'ip'];
   const accepts = core.some(({ acceptClear = [] }) => acceptClear.some((e) => wanted.includes(e)));
   if (rule.protections.includes('tunnel') && !accepts) {

@@ -33,9 +33,10 @@ export function checkReferences(ctx: Context): void {
     // A broken own SP may be the one meant.
     if (target === 'sps' && !(ctx.whole('ownSp') && ctx.whole('otherSps'))) continue;
     if (ctx.brokenAt([target])) continue; // no table at all
+    const there = new Set(known);
     for (const path of expand(ctx.raw, pattern)) {
       const name = valueAt(ctx.raw, path);
-      if (typeof name !== 'string' || known.includes(name) || ctx.brokenAt(path)) continue;
+      if (typeof name !== 'string' || there.has(name) || ctx.brokenAt(path)) continue;
       const [many, one] = WORDS[target];
       ctx.failAsWritten(path, { reason: `no such ${one}`, remedy: suggest(name, known, many) });
     }

@@ -44,8 +44,8 @@ export function checkEnds(
 }
 
 function isOwn(ctx: Context, address: string): boolean {
-  const ofInterfaces = ctx.ownPrefixes(undefined).map(({ prefix }) => prefix.address);
-  return [...ctx.config.core.tunnelAddresses, ...ofInterfaces.map(formatAddress)].includes(address);
+  if (ctx.config.core.tunnelAddresses.includes(address)) return true;
+  return ctx.ownPrefixes(undefined).some(({ prefix }) => formatAddress(prefix.address) === address);
 }
 
 const FOR_ENCRYPT: readonly Algorithm[] = ['aes-gcm-128', 'aes-gcm-256'];
