@@ -3,8 +3,11 @@
  * Changing the configuration: prepare (decide everything, change nothing), apply (all of it, or back
  * to what was in force), abort (forget a prepared change). Runs under the one owner of changes.
  */
+import { configDigest } from '../config/canonical.js';
 import type { Config } from '../config/types.js';
+import type { Tables } from '../forwarding/addon/api.js';
 import type { Changes } from '../forwarding/reconcile.js';
+import { equalBytes } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { oneLine, SupervisorError } from './errors.js';
 import type { Instance } from './instance.js';
@@ -21,6 +24,7 @@ export interface Prepared {
 }
 
 export interface CommitterDeps {
+  readonly tables: Tables;
   readonly instance: Instance;
   readonly sas: ManualSas;
   readonly worker: WorkerLink;
@@ -65,6 +69,7 @@ export class Committer {
     try {
       const changes = await instance.apply(prepared.plan, prepared.sas);
       await this.#deps.store(prepared.plan.config);
+      this.#noteDigest(prepared.plan.config);
       log.notice('configuration in force', { ...changes });
       return changes;
     } catch (error) {
@@ -74,6 +79,13 @@ export class Committer {
       await this.#back(before, error);
       throw error;
     }
+  }
+
+  /** The tables say which configuration they hold; one that they hold already changes nothing. */
+  #noteDigest(config: Config): void {
+    const { tables } = this.#deps;
+    const digest = configDigest(config);
+    if (!equalBytes(tables.configDigest(), digest)) tables.setConfigDigest(digest);
   }
 
   async #back(before: Plan, cause: unknown): Promise<void> {

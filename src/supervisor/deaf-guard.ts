@@ -56,6 +56,7 @@ export class DeafGuard {
       const key = keyOf(one);
       const known = this.#deaf.get(key);
       if (known === undefined) await this.#claim(context, one);
+      else if (known.before !== undefined && (await this.#problems(one)).length === 0) continue;
       const { before, notes } = await makeDeaf(context, one.name, known?.before);
       if (known?.before === undefined) this.#remember({ ...one, before });
       for (const note of notes) this.#note(`${one.name}: ${note}`);

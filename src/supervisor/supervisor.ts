@@ -21,14 +21,15 @@ import type { InstancePaths } from './paths.js';
 import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
 import { WorkerRows } from './show-worker.js';
+import { StallGuard } from './stall-guard.js';
 import { readState, writeState } from './state-file.js';
 import { WorkerKeeper } from './worker-keeper.js';
 import { WorkerLink } from './worker-link.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** How often deafness is checked and retired rows are given back. */
+/** How often deafness is checked; and how often rows are given back and the worker is looked at. */
 const DEAF_CHECK_MS = 5_000;
-const RECLAIM_MS = 1_000;
+const UPKEEP_MS = 1_000;
 /** Neighbour changes come in bursts. */
 const REFRESH_DELAY_MS = 5;
 
@@ -56,6 +57,7 @@ export class Supervisor {
   readonly #committer: Committer;
   readonly #keeper: WorkerKeeper;
   readonly #serial = new Serial();
+  readonly #stall = new StallGuard();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
@@ -101,7 +103,7 @@ export class Supervisor {
       log: log.area('worker'),
     });
     this.#committer = new Committer({
-      ...{ instance: this.instance, sas, worker: this.worker, paths },
+      ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
     });
     this.#keeper = new WorkerKeeper({
@@ -139,13 +141,30 @@ export class Supervisor {
     }
     this.#state = 'running';
     this.#every(DEAF_CHECK_MS, async () => this.#checkDeaf());
-    this.#every(RECLAIM_MS, async () =>
-      this.#serial.run(async () => {
-        this.tables.reclaim();
-        if (!this.worker.up) this.#keeper.missing();
-        return Promise.resolve();
-      }),
-    );
+    this.#every(UPKEEP_MS, async () => this.#serial.run(async () => this.#upkeep()));
+    this.#noteHugepages(config);
+  }
+
+  #noteHugepages(config: Config): void {
+    const wanted = (config.worker?.hugepages ?? 'auto') === 'auto';
+    const [row] = this.workerRows.rows();
+    if (!wanted || row === undefined || row.pid === 0 || row.hugepages) return;
+    const remedy = 'write their number to /proc/sys/vm/nr_hugepages and start the worker again';
+    this.#deps.log.notice('the worker runs without hugepages, which is slower', { remedy });
+  }
+
+  async #upkeep(): Promise<void> {
+    this.tables.reclaim();
+    if (!this.worker.up) {
+      this.#keeper.missing();
+      return;
+    }
+    const verdict = this.#stall.look(this.workerRows.health());
+    if (verdict === 'fine') return;
+    const { reason } = this.workerRows.health();
+    if (verdict === 'alarm') this.#deps.log.error('the worker stalls', { reason });
+    // Its death, not a time-out, is what gives back what it may still be reading.
+    else await this.worker.kill(reason);
   }
 
   /** Plans and applies a configuration. `before` sees the plan and may refuse by throwing. */

@@ -216,6 +216,11 @@ export class WorkerLink {
     await this.#deps.process.end(why);
   }
 
+  /** Ends a worker that does not go on; its death is reported as any other. */
+  async kill(why: string): Promise<void> {
+    await this.#deps.process.end(why);
+  }
+
   /** Leaves the worker as it is. */
   disconnect(): void {
     const client = this.#client;

@@ -129,8 +129,9 @@ it('SAs are changed make before break: not a packet is lost; a key is never take
     ...net.config(end).manualSas![direction]!,
     ...{ spi: 0x6b00_0010 + from, keyFile: `${net.run}/new-key-from-${from}` },
   });
-  for (const from of [1, 2] as const)
-    {await writeKeyFile(`${net.run}/new-key-from-${from}`, 'aes-gcm-128');}
+  for (const from of [1, 2] as const) {
+    await writeKeyFile(`${net.run}/new-key-from-${from}`, 'aes-gcm-128');
+  }
   const stages = (end: End): Config[] => {
     const base = net.config(end);
     const old = base.manualSas!;

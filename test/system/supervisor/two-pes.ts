@@ -290,7 +290,8 @@ export class TwoPes {
 
   async close(): Promise<void> {
     await this.lab.close();
-    for (const folder of [this.run, this.segments])
-      {rmSync(folder, { recursive: true, force: true });}
+    for (const folder of [this.run, this.segments]) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 }

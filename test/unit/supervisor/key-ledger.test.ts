@@ -14,8 +14,9 @@ describe('a key belongs to one row for life (policy-model 22)', () => {
   });
 
   it('is live in its row: stays, whatever the ledger has kept', () => {
-    for (const ledger of [{}, reserved, used])
-      {expect(judgeKey(ledger, 'k', EPOCH, true)).toEqual(keep);}
+    for (const ledger of [{}, reserved, used]) {
+      expect(judgeKey(ledger, 'k', EPOCH, true)).toEqual(keep);
+    }
   });
 
   it('was reserved but never used: may be added again, also to new segments', () => {
