@@ -90,20 +90,33 @@ function rows(t: Tables): Plan {
   t.setLabel({ label: 1000, action: 'vrf', target: vrf, accept });
   const clear = t.nexthop('clear');
   t.setNexthop(clear, tunnel(0, 0, undefined, core));
-  route(t, vrf, ip(10, 200, 0, 1), 32, adjacency, 0, accept);
-  route(t, vrf, ip(10, 201, 0, 1), 32, clear, 2000, 0);
+  route(t, vrf, {
+    address: ip(10, 200, 0, 1),
+    length: 32,
+    nexthop: adjacency,
+    label: 0,
+    accept,
+  });
+  route(t, vrf, {
+    address: ip(10, 201, 0, 1),
+    length: 32,
+    nexthop: clear,
+    label: 2000,
+    accept: 0,
+  });
   return { vrf, core, accept };
 }
 
-function route(
-  t: Tables,
-  vrf: number,
-  address: Uint8Array,
-  length: number,
-  nexthop: number,
-  label: number,
-  accept: number,
-): void {
+interface Route {
+  readonly address: Uint8Array;
+  readonly length: number;
+  readonly nexthop: number;
+  readonly label: number;
+  readonly accept: number;
+}
+
+function route(t: Tables, vrf: number, r: Route): void {
+  const { address, length, nexthop, label, accept } = r;
   t.applyRoutes({
     vrf,
     family: 4,
@@ -155,7 +168,8 @@ function activate(t: Tables, plan: Plan, count: number): void {
     t.activateSa(k + 1);
     const id = t.nexthop(`tunnel-${String(k)}`);
     t.setNexthop(id, tunnel(k, k + 1, 0x10000 + k, plan.core));
-    route(t, plan.vrf, ip(10, 128 + (k >> 8), k & 255, 0), 24, id, 2000, 0);
+    const address = ip(10, 128 + (k >> 8), k & 255, 0);
+    route(t, plan.vrf, { address, length: 24, nexthop: id, label: 2000, accept: 0 });
   }
 }
 
@@ -209,7 +223,9 @@ export async function dataplane(quick: boolean): Promise<Result> {
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const exit = new Promise<string>((resolve) =>
-      child.once('exit', (code, signal) => resolve(signal ?? String(code))),
+      child.once('exit', (code, signal) => {
+        resolve(signal ?? String(code));
+      }),
     );
     const measured: Measured[] = [];
     for await (const line of createInterface({ input: child.stdout })) {

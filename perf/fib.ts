@@ -61,8 +61,9 @@ function prefixes(family: 4 | 6, wanted: number): RouteBatch {
     for (let i = 0; i < size; i++) at[i] = next() & 255;
     if (family === 4) at[0] = 1 + ((at[0] ?? 0) % 222);
     else at.set([0x20, (at[1] ?? 0) & 0x0f], 0);
-    for (let bit = length; bit < size * 8; bit++)
+    for (let bit = length; bit < size * 8; bit++) {
       at[bit >> 3] = (at[bit >> 3] ?? 0) & ~(0x80 >> (bit & 7));
+    }
     const key = `${Buffer.from(at).toString('latin1')}/${String(length)}`;
     if (seen.has(key)) continue;
     seen.add(key);

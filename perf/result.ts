@@ -55,6 +55,7 @@ export function printTable(result: Result): void {
   process.stdout.write(
     `\n${result.bench}: ${result.machine}; ${String(result.runs)} runs, medians\n`,
   );
-  for (const line of [head, ...lines])
+  for (const line of [head, ...lines]) {
     process.stdout.write(`  ${line.map((c, i) => c.padEnd(widths[i] ?? 0)).join('  ')}\n`);
+  }
 }

@@ -29,9 +29,10 @@ const fromCore = { netns: 'p', link: 'to-pe2' };
 const inner = { inner_src: SITES.a1.address4, inner_dst: SITES.a2.address4 };
 const asPe1 = { outer_src: PES.pe1.tunnel4, outer_dst: PES.pe2.tunnel4 };
 
-/** What an outsider on the path tries; `capture` holds ESP that PE1 sent to PE2. */
-function outsider(spi: number, sequence: number, capture: string): Attack[] {
-  const core = { at: 'pe2', from: fromCore } as const;
+const core = { at: 'pe2', from: fromCore } as const;
+
+/** What an outsider tries in clear, on the path and from a customer's site. */
+function inClear(): Attack[] {
   return [
     {
       ...core,
@@ -57,6 +58,21 @@ function outsider(spi: number, sequence: number, capture: string): Attack[] {
       counter: 'label_protected',
       job: { kind: 'mpls_in_ip', label: SECURED_LABEL_OF_A, ...inner, ...asPe1 },
     },
+    {
+      id: 'attack-mpls-from-ce',
+      requirement: 'P13',
+      text: "plain MPLS with VPN A's label from the customer of VPN B",
+      counter: 'mpls_not_accepted',
+      at: 'pe2',
+      from: { netns: 'ce-b2', link: 'eth0' },
+      job: { kind: 'plain_mpls', label: SECURED_LABEL_OF_A, ...inner },
+    },
+  ];
+}
+
+/** What an outsider on the path tries with ESP; `capture` holds what PE1 sent to PE2. */
+function withEsp(spi: number, sequence: number, capture: string): Attack[] {
+  return [
     {
       ...core,
       id: 'attack-forged-esp',
@@ -96,15 +112,6 @@ function outsider(spi: number, sequence: number, capture: string): Attack[] {
       text: "PE1's ESP packets from another outer address",
       counter: 'esp_outer_address',
       job: { kind: 'replayed_from_elsewhere', spi, capture, outer_src: '192.0.2.99' },
-    },
-    {
-      id: 'attack-mpls-from-ce',
-      requirement: 'P13',
-      text: "plain MPLS with VPN A's label from the customer of VPN B",
-      counter: 'mpls_not_accepted',
-      at: 'pe2',
-      from: { netns: 'ce-b2', link: 'eth0' },
-      job: { kind: 'plain_mpls', label: SECURED_LABEL_OF_A, ...inner },
     },
   ];
 }
@@ -212,7 +219,8 @@ export async function attackAll(
     sites.map((s) => Capture.start(lab, s.netns, 'eth0', `${directory}/attack-${s.netns}.pcap`)),
   );
   const all = [
-    ...outsider(input.spi, input.sequence, input.capture),
+    ...inClear(),
+    ...withEsp(input.spi, input.sequence, input.capture),
     ...rogue(input.rogueSpi, input.rogueKey),
   ];
   const attackers = new Attackers(lab);

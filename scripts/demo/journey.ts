@@ -46,10 +46,11 @@ function describe(row: Readonly<Record<Field, string>>): string[] {
   const layers = [`Ethernet ${at('eth.src')} -> ${at('eth.dst')}`, ip(0)];
   if (at('esp.spi') !== '') layers.push(`ESP spi ${at('esp.spi')}  sequence ${at('esp.sequence')}`);
   if (at('gre.proto') !== '') layers.push(`  GRE protocol ${at('gre.proto')}`);
-  if (at('mpls.label') !== '')
+  if (at('mpls.label') !== '') {
     layers.push(
       `  MPLS label ${at('mpls.label')}  tc ${at('mpls.exp')}  s ${at('mpls.bottom')}  ttl ${at('mpls.ttl')}`,
     );
+  }
   if (at('ip.src', 1) !== '') layers.push(`  ${ip(1)}`);
   if (at('icmp.type') !== '') {
     const inner = at('ip.src', 1) === '' ? '' : '  ';

@@ -105,9 +105,11 @@ async function encryptedSas(): Promise<TsharkSa[]> {
 
 async function allDrops(pes: readonly PeProcess[], lab: Lab): Promise<Findings['drops']> {
   const rows = [];
-  for (const pe of pes)
-    for (const [reason, packets] of await drops(lab, pe))
+  for (const pe of pes) {
+    for (const [reason, packets] of await drops(lab, pe)) {
       if (packets > 0) rows.push({ pe: pe.name, reason, packets });
+    }
+  }
   return rows;
 }
 
@@ -213,8 +215,9 @@ async function main(argv: readonly string[]): Promise<number> {
     const detail = error instanceof Error ? error.message : String(error);
     progress(`the demo could not go on: ${detail}`);
     const checks = [{ id: 'demo-ran', requirement: '', ok: false, detail }];
-    if (json)
+    if (json) {
       process.stdout.write(`${JSON.stringify({ ok, checks, captures: [], throughput: {} })}\n`);
+    }
   }
   if (argv.includes('--keep')) {
     process.stderr.write(lookAround());

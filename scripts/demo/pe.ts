@@ -48,8 +48,9 @@ export async function tunnelsUp(pe: PeProcess): Promise<void> {
   await eventually(
     `${pe.name}: tunnels up (log: ${pe.log})`,
     async () => {
-      if (pe.child.exitCode !== null || pe.child.signalCode !== null)
+      if (pe.child.exitCode !== null || pe.child.signalCode !== null) {
         throw new Error(`${pe.name} ended:\n${readFileSync(pe.log, 'utf8').slice(-2000)}`);
+      }
       const rows = await show(pe, 'tunnels').catch(() => []);
       return rows.length > 0 && rows.every((row) => row['state'] === 'up') ? true : undefined;
     },

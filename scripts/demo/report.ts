@@ -32,15 +32,17 @@ export function render(f: Findings): string {
   lines.push(heading('What the eavesdropper at p saw'));
   for (const line of f.seen) lines.push(`  ${line}`);
   lines.push(heading('Drops by reason'));
-  for (const d of f.drops)
+  for (const d of f.drops) {
     lines.push(`  ${d.pe}  ${d.reason.padEnd(24)} ${String(d.packets).padStart(6)}`);
+  }
   lines.push(heading('Throughput'));
   lines.push(
     `  TCP through VPN A: ${String(f.throughput.tcpMbps)} Mbit/s over ${String(f.throughput.seconds)} s (AF_PACKET on veth, two PEs on this machine: shows function, not speed)`,
   );
   lines.push(heading('Checks'));
-  for (const c of f.checks)
+  for (const c of f.checks) {
     lines.push(`  ${c.ok ? 'ok  ' : 'FAIL'}  ${c.id}  [${c.requirement}]\n        ${c.detail}`);
+  }
   lines.push(heading('Captures'));
   for (const file of f.captures) lines.push(`  ${file}`);
   const failed = f.checks.filter((c) => !c.ok).length;

@@ -84,8 +84,9 @@ export async function build(): Promise<Lab> {
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
-  for (const netns of ['pe1', 'pe2', 'p', ...Object.values(SITES).map((s) => s.netns)])
+  for (const netns of ['pe1', 'pe2', 'p', ...Object.values(SITES).map((s) => s.netns)]) {
     await lab.namespace(netns);
+  }
   for (const netns of ['pe1-A', 'pe1-B', 'pe2-A', 'pe2-B']) lab.own(netns);
 
   for (const [name, pe] of Object.entries(PES)) {

@@ -307,10 +307,12 @@ describe('Sealane and a Linux kernel PE', () => {
 
   test.each(cases)('$title: ping and TCP both ways, only that on the wire', async ({ v, n }) => {
     const capture = await up().wire.capture();
-    for (const address of ['10.2.0.2', 'fd00:2::2'])
+    for (const address of ['10.2.0.2', 'fd00:2::2']) {
       await fromSealane(n, ['ping', '-q', '-c', '3', '-i', '0.2', '-W', '2', address]);
-    for (const address of ['10.1.0.2', 'fd00:1::2'])
+    }
+    for (const address of ['10.1.0.2', 'fd00:1::2']) {
       await fromLinux(n, `ping -q -c 3 -i 0.2 -W 2 ${address}`);
+    }
     const there = await tcpToLinux(n);
     expect(there.got).toBe(there.sent);
     const back = await tcpToSealane(n);
