@@ -30,6 +30,16 @@ static bool same_addresses(const struct sl_sa_row *row, const uint8_t *ip, uint8
 	return memcmp(row->source, ip + 8, 16) == 0 && memcmp(row->destination, ip + 24, 16) == 0;
 }
 
+/* The SA of the packet before: mostly the next one's too. */
+struct run {
+	const struct sl_sa_row *row;
+	const struct sl_sa_key *key; /* NULL = not ready */
+	struct sl_sa_in_state *state;
+	uint32_t id; /* 0 = no SA has this SPI */
+	uint32_t spi;
+	bool begun;
+};
+
 /* Is the SA of row `id` installed, and the key the one of its present generation? */
 static const struct sl_sa_key *ready_key(const struct sl_worker *w, uint32_t id)
 {
@@ -41,57 +51,69 @@ static const struct sl_sa_key *ready_key(const struct sl_worker *w, uint32_t id)
 	return __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE);
 }
 
-/* Note the SA and its key. */
-static enum sl_drop_reason find_sa(const struct sl_worker *w, struct rte_mbuf *m,
-                                   struct sl_packet *p)
+static void find_spi(const struct sl_worker *w, uint32_t spi, struct run *run)
 {
-	const struct sl_sa_row *row;
-	uint32_t spi, id;
+	uint32_t id = __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
+	              (SL_MAX_SAS - 1);
+
+	*run = (struct run){.spi = spi,
+	                    .begun = true,
+	                    .row = &w->tables->sa_in[id],
+	                    .state = &w->state->sa_in[id]};
+	if (id == 0 || run->row->spi != spi)
+		return;
+	run->id = id;
+	run->key = ready_key(w, id);
+	if (run->key != NULL)
+		rte_prefetch0(&run->key->gcm);
+}
+
+/* Note the SA and its key, the replay window permitting. */
+static enum sl_drop_reason find_sa(const struct sl_worker *w, struct rte_mbuf *m,
+                                   struct sl_packet *p, struct run *run)
+{
+	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
 
 	if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN))
 		return SL_DROP_esp_truncated;
-	spi = sl_esp_spi(rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset));
-	id = __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
-	     (SL_MAX_SAS - 1);
-	row = &w->tables->sa_in[id];
-	if (unlikely(id == 0 || row->spi != spi))
+	if (unlikely(sl_esp_spi(esp) != run->spi || !run->begun))
+		find_spi(w, sl_esp_spi(esp), run);
+	if (unlikely(run->id == 0))
 		return SL_DROP_esp_unknown_spi;
-	if (unlikely(!same_addresses(row, sl_l3(m, p), p->family)))
+	if (unlikely(!same_addresses(run->row, sl_l3(m, p), p->family)))
 		return SL_DROP_esp_outer_address;
-	p->sa = id;
-	p->key = ready_key(w, id);
-	return likely(p->key != NULL) ? SL_DROP_none : SL_DROP_esp_not_ready;
+	if (unlikely(run->key == NULL))
+		return SL_DROP_esp_not_ready;
+	if (unlikely(!sl_replay_check(run->state, run->row->replay_window, sl_esp_sequence(esp)))) {
+		run->state->replayed++;
+		return SL_DROP_esp_replayed;
+	}
+	p->sa = run->id;
+	p->key = run->key;
+	sl_esp_read_nonce(esp, run->key->salt, p->nonce);
+	return SL_DROP_none;
 }
 
-static bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+static inline bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                         struct run *run)
 {
-	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
-	enum sl_drop_reason reason = find_sa(w, m, p);
-	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
+	enum sl_drop_reason reason = find_sa(w, m, p, run);
 
-	if (unlikely(reason != SL_DROP_none)) {
-		sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
-		return false;
-	}
-	rte_prefetch0(&p->key->gcm);
-	if (unlikely(!sl_replay_check(state, w->tables->sa_in[p->sa].replay_window,
-	                              sl_esp_sequence(esp)))) {
-		state->replayed++;
-		sl_drop(w, m, SL_DROP_esp_replayed);
-		return false;
-	}
-	sl_esp_read_nonce(esp, p->key->salt, p->nonce);
-	return true;
+	if (likely(reason == SL_DROP_none))
+		return true;
+	sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
+	return false;
 }
 
 uint16_t sl_stage_esp_sa(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
+	struct run run = {.begun = false};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_ESP || admit(w, packets[i], p))
+		if (p->lane != SL_LANE_ESP || admit(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
 	return kept;

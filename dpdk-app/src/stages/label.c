@@ -28,33 +28,87 @@ static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
 	}
 }
 
-/* Read the stack and check the label's accepted set; notes the entry and moves to the inner packet. */
-static enum sl_drop_reason find_label(const struct sl_worker *w, struct rte_mbuf *m,
-                                      struct sl_packet *p, uint64_t *row)
+/*
+ * What a label means to packets that came in one way, and how many there were: mostly that of the
+ * packet before. Counted when the run ends.
+ */
+struct run {
+	uint32_t label;   /* 0 = none yet: explicit null never gets here */
+	uint32_t arrival; /* struct sl_arrival as a word */
+	enum sl_drop_reason reason;
+	enum sl_lane lane;
+	uint64_t leaf; /* SL_LANE_DIRECT */
+	uint32_t vrf;
+	uint32_t flags; /* of the VRF */
+	uint64_t packets, bytes;
+};
+
+static void count_run(struct sl_worker *w, const struct run *run)
+{
+	if (run->packets == 0)
+		return;
+	sl_vrf_counters(w, run->vrf)->from_core_packets += run->packets;
+	sl_vrf_counters(w, run->vrf)->from_core_bytes += run->bytes;
+	if (run->label < __atomic_load_n(&w->labels_backed, __ATOMIC_ACQUIRE)) {
+		w->block->label[run->label].packets += run->packets;
+		w->block->label[run->label].bytes += run->bytes;
+	}
+}
+
+static uint32_t arrival_word(const struct sl_packet *p)
+{
+	uint32_t word;
+
+	_Static_assert(sizeof(word) == sizeof(p->arrival), "an arrival is one word");
+	memcpy(&word, &p->arrival, sizeof(word));
+	return word;
+}
+
+/* Look the label up and check its accepted set against the arrival. */
+static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t label,
+                       struct run *run)
+{
+	uint64_t row = __atomic_load_n(&w->tables->label[label], __ATOMIC_ACQUIRE);
+	uint32_t target = sl_label_target(row);
+
+	count_run(w, run);
+	*run = (struct run){
+		.label = label, .arrival = arrival_word(p), .reason = SL_DROP_label_unknown};
+	if (label < SL_MPLS_FIRST_UNRESERVED)
+		return;
+	if (sl_label_action(row) == SL_LABEL_VRF) {
+		run->vrf = target & (SL_MAX_VRFS - 1);
+		run->lane = SL_LANE_IP;
+	} else if (sl_label_action(row) == SL_LABEL_NEXTHOP) {
+		run->leaf = sl_leaf(target, 0, 0);
+		run->vrf = w->tables->version[sl_nexthop_active(w, target)].vrf & (SL_MAX_VRFS - 1);
+		run->lane = SL_LANE_DIRECT;
+	} else {
+		return;
+	}
+	run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
+	run->reason = check_arrival(&w->tables->accept[sl_label_accept(row)], &p->arrival);
+}
+
+/* Read the stack; notes the VPN label's entry and moves to the inner packet. */
+static enum sl_drop_reason read_stack(struct rte_mbuf *m, struct sl_packet *p)
 {
 	const uint8_t *stack = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
 	struct sl_mpls mpls;
-	uint32_t label;
 
 	/* explicit null above the label: out of an SA alone (policy-model 5) */
 	switch (sl_mpls_parse(stack, (size_t)(m->data_len - p->upper_offset),
 	                      p->arrival.sp_table != 0, &mpls)) {
 	case SL_MPLS_OK:
-		break;
+		p->label = mpls.entry;
+		p->l3_offset = (uint16_t)(p->upper_offset + mpls.length);
+		return SL_DROP_none;
 	case SL_MPLS_TRUNCATED:
 		return SL_DROP_label_truncated;
 	case SL_MPLS_STACK:
 	default:
 		return SL_DROP_label_stack;
 	}
-	label = sl_mpls_label(mpls.entry);
-	*row = __atomic_load_n(&w->tables->label[label], __ATOMIC_ACQUIRE);
-	if (label < SL_MPLS_FIRST_UNRESERVED ||
-	    (sl_label_action(*row) != SL_LABEL_VRF && sl_label_action(*row) != SL_LABEL_NEXTHOP))
-		return SL_DROP_label_unknown;
-	p->label = mpls.entry;
-	p->l3_offset = (uint16_t)(p->upper_offset + mpls.length);
-	return check_arrival(&w->tables->accept[sl_label_accept(*row)], &p->arrival);
 }
 
 /* The packet under the label. Multicast, OSPF and link-local traffic have no place in a VPN SA (P8). */
@@ -101,38 +155,16 @@ static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flag
 	}
 }
 
-static void note_target(const struct sl_worker *w, struct sl_packet *p, uint64_t row)
+static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                       struct run *run)
 {
-	uint32_t target = sl_label_target(row);
+	enum sl_drop_reason reason = read_stack(m, p);
 
-	if (sl_label_action(row) == SL_LABEL_VRF) {
-		p->vrf = target & (SL_MAX_VRFS - 1);
-		p->lane = SL_LANE_IP;
-	} else {
-		p->leaf = sl_leaf(target, 0, 0);
-		p->vrf = w->tables->version[sl_nexthop_active(w, target)].vrf & (SL_MAX_VRFS - 1);
-		p->lane = SL_LANE_DIRECT;
-	}
-}
-
-static void count(struct sl_worker *w, const struct sl_packet *p, uint16_t bytes)
-{
-	uint32_t label = sl_mpls_label(p->label);
-
-	sl_vrf_counters(w, p->vrf)->from_core_packets++;
-	sl_vrf_counters(w, p->vrf)->from_core_bytes += bytes;
-	if (label < __atomic_load_n(&w->labels_backed, __ATOMIC_ACQUIRE)) {
-		w->block->label[label].packets++;
-		w->block->label[label].bytes += bytes;
-	}
-}
-
-static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
-{
-	uint64_t row = 0;
-	enum sl_drop_reason reason = find_label(w, m, p, &row);
-	uint32_t flags;
-
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	if (unlikely(sl_mpls_label(p->label) != run->label || arrival_word(p) != run->arrival))
+		find_label(w, p, sl_mpls_label(p->label), run);
+	reason = run->reason;
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	reason =
@@ -142,11 +174,13 @@ static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 	reason = check_inner(m, p);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
-	note_target(w, p, row);
-	flags = sl_vrf_flags(w, p->vrf);
-	if (flags & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM))
-		apply_uniform(m, p, flags);
-	count(w, p, sl_l3_len(m, p));
+	p->vrf = run->vrf;
+	p->lane = run->lane;
+	p->leaf = run->leaf;
+	if (unlikely(run->flags != 0))
+		apply_uniform(m, p, run->flags);
+	run->packets++;
+	run->bytes += sl_l3_len(m, p);
 	return true;
 drop:
 	sl_drop(w, m, reason);
@@ -155,13 +189,15 @@ drop:
 
 uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
+	struct run run = {.label = 0};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_MPLS || pop(w, packets[i], p))
+		if (p->lane != SL_LANE_MPLS || pop(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
+	count_run(w, &run);
 	return kept;
 }

@@ -7,21 +7,18 @@
 /*
  * Policy-model 2: the route carries its own accepted set, whatever label led to its VRF; our own
  * addresses are routes like any other. And what came by a label never leaves by a tunnel again: a
- * route learnt from another PE is exported to nobody.
+ * route learnt from another PE is exported to nobody. Asked of labelled packets.
  */
 static bool exported_this_way(const struct sl_worker *w, const struct sl_packet *p,
                               const struct sl_version_row *version)
 {
 	const struct sl_arrival *a = &p->arrival;
-	const struct sl_accept_row *set;
+	const struct sl_accept_row *set = &w->tables->accept[sl_leaf_accept(p->leaf)];
 
-	if (likely(!a->labelled))
-		return true;
 	if (version->kind == SL_NH_TUNNEL)
 		return false;
-	if (p->lane == SL_LANE_DIRECT)
+	if (p->lane == SL_LANE_DIRECT) /* the label's own set was all there is */
 		return true;
-	set = &w->tables->accept[sl_leaf_accept(p->leaf)];
 	return likely(sl_accept_secured(set, a->protection, a->encap, a->sp_table)) ||
 	       sl_accept_check(set, a->protection, a->encap, a->sp_table) == SL_ACCEPTED;
 }
@@ -52,39 +49,47 @@ static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ver
 		sl_drop(w, m, reason);
 }
 
+/* What ends here: delivered, asked for, dropped. */
+static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                   const struct sl_version_row *version)
+{
+	switch (version->kind) {
+	case SL_NH_RECEIVE:
+		deliver(w, m, p, version);
+		break;
+	case SL_NH_GLEAN:
+		sl_punt_resolve(w, m, version);
+		break;
+	case SL_NH_DROP:
+		discard(w, m, version);
+		break;
+	default: /* row 0, which has no kind, or a kind of a later layout */
+		sl_drop(w, m, SL_DROP_nexthop_unusable);
+		break;
+	}
+}
+
 /* True when the packet leaves by the version. */
-static bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	const struct sl_version_row *version = &w->tables->version[p->version];
 
-	if (unlikely(p->version == 0)) {
-		sl_drop(w, m, SL_DROP_nexthop_unusable);
+	if (unlikely(p->leaf == SL_LEAF_NONE)) {
+		sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
 		return false;
 	}
-	if (unlikely(!exported_this_way(w, p, version))) {
+	if (p->arrival.labelled && p->version != 0 && unlikely(!exported_this_way(w, p, version))) {
 		sl_drop(w, m, SL_DROP_route_not_exported_this_way);
 		return false;
 	}
-	switch (version->kind) {
-	case SL_NH_TUNNEL:
-		p->lane = SL_LANE_TUNNEL;
+	p->lane = SL_LANE_TUNNEL;
+	if (version->kind == SL_NH_TUNNEL)
 		return true;
-	case SL_NH_ADJACENCY:
-		p->lane = SL_LANE_LINK;
+	p->lane = SL_LANE_LINK;
+	if (likely(version->kind == SL_NH_ADJACENCY))
 		return true;
-	case SL_NH_RECEIVE:
-		deliver(w, m, p, version);
-		return false;
-	case SL_NH_GLEAN:
-		sl_punt_resolve(w, m, version);
-		return false;
-	case SL_NH_DROP:
-		discard(w, m, version);
-		return false;
-	default:
-		sl_drop(w, m, SL_DROP_nexthop_unusable);
-		return false;
-	}
+	finish(w, m, p, version);
+	return false;
 }
 
 uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
@@ -98,14 +103,8 @@ uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16
 		rte_prefetch0(&w->tables->version[p->version]);
 		rte_prefetch0(w->tables->version[p->version].template_bytes);
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *m = packets[i];
-		struct sl_packet *p = sl_packet(m);
-
-		if (unlikely(p->leaf == SL_LEAF_NONE))
-			sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
-		else if (likely(dispatch(w, m, p)))
-			packets[kept++] = m;
-	}
+	for (uint16_t i = 0; i < n; i++)
+		if (likely(dispatch(w, packets[i], sl_packet(packets[i]))))
+			packets[kept++] = packets[i];
 	return kept;
 }

@@ -7,47 +7,30 @@
 #include "stages/packet.h"
 #include "stages/stage.h"
 
-/* The notes of a received packet start from nothing. */
-static struct sl_packet *new_notes(struct rte_mbuf *m)
-{
-	struct sl_packet *p = sl_packet(m);
+/* The interface of the packet before, and what came by it: mostly the next one's too. */
+struct run {
+	const struct sl_interface_row *row;
+	uint32_t id; /* 0 = none */
+	uint32_t vlan;
+	uint64_t packets, bytes;
+};
 
-	memset(p, 0, sizeof(*p));
-	return p;
+static void count_run(struct sl_worker *w, const struct run *run)
+{
+	sl_interface_counters(w, run->id)->rx_packets += run->packets;
+	sl_interface_counters(w, run->id)->rx_bytes += run->bytes;
 }
 
-/* Read the Ethernet header, whose tag the driver may have taken off, and note interface and VRF. */
-static enum sl_drop_reason find_interface(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
-                                          struct sl_packet *p, struct sl_eth *eth)
+/* Begin a run for the interface of `vlan` on the port. */
+static void find_interface(struct sl_worker *w, uint32_t port, uint16_t vlan, struct run *run)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-	const struct sl_interface_row *row;
-	uint32_t id;
-
-	/* chained buffers: no byte format looks beyond the first one */
-	if (unlikely(m->nb_segs != 1) && rte_pktmbuf_linearize(m) != 0)
-		return SL_DROP_no_mbuf;
-	sl_poison_around(m);
-	if (unlikely(!sl_eth_parse(frame, m->data_len, eth)))
-		return SL_DROP_rx_truncated;
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
-		eth->vlan = m->vlan_tci & 0x0fffu;
-
-	id = __atomic_load_n(&w->ports[port].interface_by_vlan[eth->vlan], __ATOMIC_RELAXED) &
-	     (SL_MAX_INTERFACES - 1);
-	row = sl_interface(w, id);
-	if (unlikely(id == 0 || !sl_interface_live(row)))
-		return SL_DROP_rx_unknown_vlan;
-	p->interface = id;
-	p->vrf = row->vrf & (SL_MAX_VRFS - 1);
-	p->l3_offset = eth->length;
-	sl_interface_counters(w, id)->rx_packets++;
-	sl_interface_counters(w, id)->rx_bytes += m->pkt_len;
-
-	p->l2_group = sl_mac_is_group(frame);
-	if (unlikely(!p->l2_group && !sl_mac_equal(frame, row->mac)))
-		return SL_DROP_rx_not_our_mac;
-	return SL_DROP_none;
+	count_run(w, run);
+	*run = (struct run){.vlan = vlan};
+	run->id = __atomic_load_n(&w->ports[port].interface_by_vlan[vlan], __ATOMIC_RELAXED) &
+	          (SL_MAX_INTERFACES - 1);
+	run->row = sl_interface(w, run->id);
+	if (!sl_interface_live(run->row))
+		run->id = 0;
 }
 
 /* Plain MPLS: from a neighbour inside our own SP alone, and not by multicast (policy-model 4). */
@@ -65,39 +48,73 @@ static enum sl_drop_reason take_mpls(const struct sl_interface_row *row, struct 
 	return SL_DROP_none;
 }
 
-/* True when the packet goes on to the next stage. */
-static bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *m)
+/* What is neither IPv4 nor IPv6. True when the packet goes on to the next stage. */
+static bool receive_other(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                          const struct sl_interface_row *row, uint16_t type)
 {
-	struct sl_packet *p = new_notes(m);
-	enum sl_drop_reason reason;
-	const struct sl_interface_row *row;
-	struct sl_eth eth;
+	enum sl_drop_reason reason = SL_DROP_rx_ethertype;
 
-	reason = find_interface(w, port, m, p, &eth);
-	if (unlikely(reason != SL_DROP_none))
-		goto drop;
-	row = sl_interface(w, p->interface);
-	switch (eth.type) {
-	case SL_ETHERTYPE_IP4:
-		p->family = 4;
-		break;
-	case SL_ETHERTYPE_IP6:
-		p->family = 6;
-		break;
-	case SL_ETHERTYPE_ARP:
+	if (type == SL_ETHERTYPE_ARP) {
 		sl_punt_frame(w, m);
 		return false;
-	case SL_ETHERTYPE_MPLS:
-		reason = take_mpls(row, p);
-		if (reason != SL_DROP_none)
-			goto drop;
-		return true;
-	default:
-		reason = SL_DROP_rx_ethertype;
-		goto drop;
 	}
-	p->lane = row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;
-	return true;
+	if (type == SL_ETHERTYPE_MPLS)
+		reason = take_mpls(row, p);
+	if (reason == SL_DROP_none)
+		return true;
+	sl_drop(w, m, reason);
+	return false;
+}
+
+/* Read the Ethernet header, whose tag the driver may have taken off, and find the interface. */
+static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
+                                struct run *run, struct sl_eth *eth)
+{
+	/* chained buffers: no byte format looks beyond the first one */
+	if (unlikely(m->nb_segs != 1) && rte_pktmbuf_linearize(m) != 0)
+		return SL_DROP_no_mbuf;
+	sl_poison_around(m);
+	if (unlikely(!sl_eth_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, eth)))
+		return SL_DROP_rx_truncated;
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		eth->vlan = m->vlan_tci & 0x0fffu;
+	if (unlikely(eth->vlan != run->vlan))
+		find_interface(w, port, eth->vlan, run);
+	if (unlikely(run->id == 0))
+		return SL_DROP_rx_unknown_vlan;
+	run->packets++;
+	run->bytes += m->data_len;
+	return SL_DROP_none;
+}
+
+/* True when the packet goes on to the next stage. */
+static inline bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *m, struct run *run)
+{
+	struct sl_packet *p = sl_packet(m);
+	enum sl_drop_reason reason;
+	const uint8_t *frame;
+	struct sl_eth eth;
+
+	memset(p, 0, sizeof(*p)); /* the notes start from nothing */
+	reason = find(w, port, m, run, &eth);
+	if (unlikely(reason != SL_DROP_none))
+		goto drop;
+	p->interface = run->id;
+	p->vrf = run->row->vrf & (SL_MAX_VRFS - 1);
+	p->l3_offset = eth.length;
+	frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	if (unlikely(!sl_mac_equal(frame, run->row->mac))) {
+		reason = SL_DROP_rx_not_our_mac;
+		if (!sl_mac_is_group(frame))
+			goto drop;
+		p->l2_group = 1;
+	}
+	p->lane = run->row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;
+	p->family = 4;
+	if (likely(eth.type == SL_ETHERTYPE_IP4))
+		return true;
+	p->family = 6;
+	return eth.type == SL_ETHERTYPE_IP6 || receive_other(w, m, p, run->row, eth.type);
 drop:
 	sl_drop(w, m, reason);
 	return false;
@@ -105,12 +122,14 @@ drop:
 
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
+	struct run run = {.vlan = UINT32_MAX};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < n; i++)
-		if (likely(receive(w, port, frames[i])))
+		if (likely(receive(w, port, frames[i], &run)))
 			frames[kept++] = frames[i];
+	count_run(w, &run);
 	return kept;
 }
