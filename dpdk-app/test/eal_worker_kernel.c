@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between a running worker and the kernel: host TUN, neighbour requests, detaching, label counters. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "sealane/drop_reasons.h"
 #include "support/netns.h"
-#include "support/worker_process.h"
+#include "support/worker_session.h"
 
-#define EPOCH 0x445566778899aabbull
 #define VRF 1u
 #define INTERFACE 1u
 #define HOST 2u
@@ -56,15 +48,13 @@ static void default_route(enum sl_nexthop_kind kind)
 
 static int begin(void **cmocka)
 {
-	static const char *const no_huge[] = {"--no-huge", NULL};
-
 	(void)cmocka;
 	if (test_netns_new() < 0 ||
 	    test_shell("sysctl -qw net.ipv6.conf.all.disable_ipv6=1; "
 	               "ip link add name sl0 address 02:00:00:00:00:0a type veth peer name sl1 "
 	               "address 02:00:00:00:00:0b && ip link set sl0 up && ip link set sl1 up") !=
 	            0 ||
-	    test_instance(&t.worker, EPOCH) != 0 || test_spawn(&t.worker, no_huge) != 0 ||
+	    test_instance(&t.worker, TEST_EPOCH) != 0 || test_spawn(&t.worker, test_no_huge) != 0 ||
 	    test_connect(&t.worker) != 0 || test_hello(&t.worker) != 0)
 		return -1;
 	t.raw = test_raw("sl1");
@@ -129,16 +119,6 @@ static void send_to(const uint8_t to[4], uint8_t identification)
 	assert_int_equal(send(t.raw, frame, length, 0), (ssize_t)length);
 }
 
-static bool reaches(const uint64_t *word, uint64_t least)
-{
-	for (int i = 0; i < 400; i++) {
-		if (__atomic_load_n(word, __ATOMIC_RELAXED) >= least)
-			return true;
-		test_sleep_ms(5);
-	}
-	return false;
-}
-
 /* One request per address and second, whatever the number of packets. */
 static void test_resolve_neighbour(void **cmocka)
 {
@@ -162,7 +142,7 @@ static void test_resolve_neighbour(void **cmocka)
 		assert_memory_equal(message->event->resolve_neighbour->address.data, unknown[i], 4);
 		sealane__worker__v1__worker_message__free_unpacked(message, NULL);
 	}
-	assert_true(reaches(pending, 40));
+	assert_true(session_reaches(pending, 40));
 	assert_null(test_receive(t.worker.fd, 50));
 	test_sleep_ms(1100);
 	send_to(unknown[0], 99);
@@ -188,7 +168,7 @@ static void test_from_the_host(void **cmocka)
 	assert_int_equal(frame[ETH_HLEN + 8], 64); /* the host's packets keep their TTL */
 	assert_memory_equal(frame + ETH_HLEN + 12, ((const uint8_t[]){10, 77, 0, 1, 10, 77, 0, 9}),
 	                    8);
-	assert_true(reaches(&t.state->lcore[0].block.interface[HOST].injected, 1));
+	assert_true(session_reaches(&t.state->lcore[0].block.interface[HOST].injected, 1));
 }
 
 /* What is for one of our addresses in the VRF reaches its kernel. */
@@ -203,7 +183,8 @@ static void test_to_the_host(void **cmocka)
 	assert_true(listener >= 0);
 	default_route(SL_NH_RECEIVE);
 	send_to(own, 1);
-	assert_true(reaches(&t.state->lcore[0].block.interface[INTERFACE].punted, before + 1));
+	assert_true(
+		session_reaches(&t.state->lcore[0].block.interface[INTERFACE].punted, before + 1));
 	assert_int_equal(
 		test_raw_receive(listener, ETH_P_IP, frame, sizeof(frame), 3000, &(uint16_t){0}),
 		ETH_HLEN + 60);
@@ -225,7 +206,7 @@ static void test_back_to_the_host(void **cmocka)
 	assert_int_equal(recv(poll_fd.fd, packet, sizeof(packet), 0), 128);
 	assert_int_equal(packet[0], 0x45);
 	assert_memory_equal(packet + 12, ((const uint8_t[]){10, 77, 0, 1, 10, 77, 0, 9}), 8);
-	assert_true(reaches(&t.state->lcore[0].block.interface[HOST].punted, 1));
+	assert_true(session_reaches(&t.state->lcore[0].block.interface[HOST].punted, 1));
 	close(poll_fd.fd);
 }
 
@@ -263,11 +244,11 @@ static void test_detach(void **cmocka)
 	assert_int_equal(test_code(&t.worker, &command, NULL, 0), PB_CODE(NOT_FOUND));
 	before = *unknown;
 	send_to(any, 1);
-	assert_true(reaches(unknown, before + 1));
+	assert_true(session_reaches(unknown, before + 1));
 	before = *received;
 	assert_int_equal(test_attach(&t.worker, INTERFACE, t.tap), PB_CODE(OK));
 	send_to(any, 2);
-	assert_true(reaches(received, before + 1));
+	assert_true(session_reaches(received, before + 1));
 }
 
 int main(void)

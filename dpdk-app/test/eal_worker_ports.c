@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ports and TAPs of a running worker: namespaces, refusals, the kernel's part of an interface. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <linux/capability.h>
 
 #include "sealane/drop_reasons.h"
 #include "support/netns.h"
-#include "support/worker_process.h"
+#include "support/worker_session.h"
 
-#define EPOCH 0x33445566778899aaull
-
-static const char *const no_huge[] = {"--no-huge", NULL};
 static const uint8_t port_mac[6] = {0x02, 0, 0, 0, 0, 0x0a};
 static const uint8_t peer_mac[6] = {0x02, 0, 0, 0, 0, 0x0b};
 
@@ -42,22 +33,6 @@ static int make_namespaces(void **cmocka)
 	return test_netns_enter(ns.home);
 }
 
-static void begin(struct test_worker *worker, const char *const *arguments)
-{
-	assert_int_equal(test_instance(worker, EPOCH), 0);
-	assert_int_equal(test_spawn(worker, arguments), 0);
-	assert_int_equal(test_connect(worker), 0);
-	assert_int_equal(test_hello(worker), PB_CODE(OK));
-}
-
-static void end(struct test_worker *worker)
-{
-	assert_int_equal(test_shutdown(worker), PB_CODE(OK));
-	assert_int_equal(test_wait_exit(worker, 10000), 0);
-	close(worker->fd);
-	test_instance_remove(worker);
-}
-
 static void test_port_refusals(void **cmocka)
 {
 	static const char *const pci[] = {"--no-huge", "--pci", NULL};
@@ -65,7 +40,7 @@ static void test_port_refusals(void **cmocka)
 	int null_fd = open("/dev/null", O_RDONLY);
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	/* in the worker's own namespace there is no sl0 */
 	assert_int_equal(test_add_port(&worker, 1, "net_af_packet1,iface=sl0", -1),
 	                 PB_CODE(DEVICE_UNKNOWN));
@@ -78,17 +53,17 @@ static void test_port_refusals(void **cmocka)
 	assert_int_equal(test_add_port(&worker, 1, "net_af_packet1,iface=sl0", ns.port),
 	                 PB_CODE(OK));
 
-	begin(&second, pci);
+	session_begin(&second, pci);
 	assert_int_equal(test_add_port(&second, 1, "net_af_packet1,iface=sl0", ns.port),
 	                 PB_CODE(DEVICE_BUSY));
 	assert_int_equal(test_add_port(&second, 1, "net_af_xdp1,iface=sl0", ns.port),
 	                 PB_CODE(DEVICE_BUSY));
 	assert_int_equal(test_add_port(&second, 1, "ffff:1f:00.0", -1), PB_CODE(DEVICE_UNKNOWN));
-	end(&worker);
+	session_end(&worker);
 	/* the claim ends with the worker that made it */
 	assert_int_equal(test_add_port(&second, 1, "net_af_packet1,iface=sl0", ns.port),
 	                 PB_CODE(OK));
-	end(&second);
+	session_end(&second);
 	close(null_fd);
 }
 
@@ -106,8 +81,9 @@ static void test_no_privilege(void **cmocka)
 		/* exec as root gives what the bounding set allows */
 		if (prctl(PR_CAPBSET_DROP, CAP_NET_RAW) != 0)
 			_exit(1);
-		ok = test_instance(&worker, EPOCH) == 0 && test_spawn(&worker, no_huge) == 0 &&
-		     test_connect(&worker) == 0 && test_hello(&worker) == 0 &&
+		ok = test_instance(&worker, TEST_EPOCH) == 0 &&
+		     test_spawn(&worker, test_no_huge) == 0 && test_connect(&worker) == 0 &&
+		     test_hello(&worker) == 0 &&
 		     test_add_port(&worker, 1, "net_af_packet1,iface=sl0", ns.port) ==
 		             PB_CODE(NO_PRIVILEGE) &&
 		     test_shutdown(&worker) == 0 && test_wait_exit(&worker, 10000) == 0;
@@ -124,7 +100,7 @@ static void test_devices_of_every_kind(void **cmocka)
 	char pcap[256];
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	(void)snprintf(pcap, sizeof(pcap), "net_pcap0,rx_iface=sl0,tx_iface=sl0");
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 2, "net_ring0", -1), PB_CODE(OK));
@@ -135,7 +111,7 @@ static void test_devices_of_every_kind(void **cmocka)
 	assert_int_equal(test_add_port(&worker, 5, "net_af_packet0,iface=sl0", ns.port),
 	                 PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 }
 
 static void test_attach_refusals(void **cmocka)
@@ -148,7 +124,7 @@ static void test_attach_refusals(void **cmocka)
 	tun = test_tap("slt1", IFF_TUN, IFF_NO_PI);
 	with_header = test_tap("slt2", IFF_TAP, IFF_NO_PI | IFF_VNET_HDR);
 	assert_true(tap >= 0 && tun >= 0 && with_header >= 0);
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	assert_int_equal(test_attach(&worker, 1, tap), PB_CODE(NOT_FOUND)); /* no row */
 	test_interface(worker.tables, 1, SL_ROLE_CE, 1, 9, 0, port_mac);
 	assert_int_equal(test_attach(&worker, 1, tap), PB_CODE(NOT_FOUND)); /* no port */
@@ -163,22 +139,11 @@ static void test_attach_refusals(void **cmocka)
 	test_interface(worker.tables, 3, SL_ROLE_HOST, 1, 0, 0, port_mac);
 	assert_int_equal(test_attach(&worker, 3, tap), PB_CODE(MALFORMED));
 	assert_int_equal(test_attach(&worker, 3, tun), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 	close(tap);
 	close(tun);
 	close(with_header);
 	close(null_fd);
-}
-
-/* Wait until *word is at least `least`. */
-static bool reaches(const uint64_t *word, uint64_t least)
-{
-	for (int i = 0; i < 400; i++) {
-		if (__atomic_load_n(word, __ATOMIC_RELAXED) >= least)
-			return true;
-		test_sleep_ms(5);
-	}
-	return false;
 }
 
 /* Who has 198.18.0.1, asks 198.18.0.2; tagged when `vlan` is not 0. Returns the frame's length. */
@@ -210,7 +175,7 @@ static void arp_both_ways(const char *devargs, uint16_t vlan)
 	int raw, tap = test_tap("sltap", IFF_TAP, IFF_NO_PI | IFF_MULTI_QUEUE);
 
 	assert_true(tap >= 0);
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	test_interface(worker.tables, 1, SL_ROLE_CE, 1, 1, vlan, port_mac);
 	assert_int_equal(test_shell("ip link set sltap address 02:00:00:00:00:0a up && "
 	                            "ip addr add 198.18.0.1/24 dev sltap"),
@@ -236,10 +201,10 @@ static void arp_both_ways(const char *devargs, uint16_t vlan)
 
 	state = test_state_map(test_path(&worker, "state"));
 	assert_non_null(state);
-	assert_true(reaches(&state->lcore[0].block.interface[1].punted, 1));
-	assert_true(reaches(&state->lcore[0].block.interface[1].injected, 1));
+	assert_true(session_reaches(&state->lcore[0].block.interface[1].punted, 1));
+	assert_true(session_reaches(&state->lcore[0].block.interface[1].injected, 1));
 	munmap((void *)(uintptr_t)state, sizeof(*state));
-	end(&worker);
+	session_end(&worker);
 	close(tap);
 }
 
@@ -308,7 +273,7 @@ static void test_fragments_arrive_as_sent(void **cmocka)
 	int raw, tap = test_tap("sltap", IFF_TAP, IFF_NO_PI);
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	test_interface(worker.tables, 1, SL_ROLE_CE, 1, 1, 0, port_mac);
 	worker.tables->vrf[1].state = SL_ROW_LIVE;
 	assert_int_equal(test_add_port(&worker, 1, "net_af_packet1,iface=sl0", ns.port),
@@ -328,11 +293,11 @@ static void test_fragments_arrive_as_sent(void **cmocka)
 	state = test_state_map(test_path(&worker, "state"));
 	assert_non_null(state);
 	counters = &state->lcore[0].block.interface[1];
-	assert_true(reaches(&counters->rx_packets, 2));
+	assert_true(session_reaches(&counters->rx_packets, 2));
 	assert_int_equal(counters->rx_bytes, 2 * length);
 	assert_int_equal(state->lcore[0].block.drops[SL_DROP_no_route], 2);
 	munmap((void *)(uintptr_t)state, sizeof(*state));
-	end(&worker);
+	session_end(&worker);
 	close(tap);
 }
 
@@ -344,7 +309,7 @@ static void test_tap_disappears(void **cmocka)
 	int tap = test_tap("sltap", IFF_TAP, IFF_NO_PI | IFF_MULTI_QUEUE);
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	test_interface(worker.tables, 1, SL_ROLE_CE, 1, 1, 0, port_mac);
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_attach(&worker, 1, tap), PB_CODE(OK));
@@ -357,7 +322,7 @@ static void test_tap_disappears(void **cmocka)
 	assert_string_equal(message->event->alarm->name, "kernel_interface_lost");
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
 	assert_int_equal(test_hello(&worker), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 	close(tap);
 }
 

@@ -1,65 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The worker as a process: start, stop, kill, privileges, segments kept and refused. */
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <sys/resource.h>
 
-#include "support/worker_process.h"
-
-#define EPOCH 0x1122334455667788ull
-
-static const char *const no_huge[] = {"--no-huge", NULL};
-
-static void connect_and_greet(struct test_worker *worker)
-{
-	assert_int_equal(test_connect(worker), 0);
-	assert_int_equal(test_hello(worker), PB_CODE(OK));
-}
-
-static void begin(struct test_worker *worker, const char *const *arguments)
-{
-	assert_int_equal(test_instance(worker, EPOCH), 0);
-	assert_int_equal(test_spawn(worker, arguments), 0);
-	connect_and_greet(worker);
-}
-
-static void finish(struct test_worker *worker)
-{
-	assert_int_equal(test_shutdown(worker), PB_CODE(OK));
-	assert_int_equal(test_wait_exit(worker, 10000), 0);
-	close(worker->fd);
-}
-
-static void end(struct test_worker *worker)
-{
-	finish(worker);
-	test_instance_remove(worker);
-}
-
-static void kill_worker(struct test_worker *worker)
-{
-	assert_int_equal(kill(worker->pid, SIGKILL), 0);
-	assert_int_equal(test_wait_exit(worker, 10000), 128 + SIGKILL);
-	close(worker->fd);
-}
-
-static const struct sl_state *state_of(const struct test_worker *worker)
-{
-	const struct sl_state *state = test_state_map(test_path(worker, "state"));
-
-	assert_non_null(state);
-	return state;
-}
-
-static void unmap(const struct sl_state *state)
-{
-	munmap((void *)(uintptr_t)state, sizeof(*state));
-}
+#include "support/worker_session.h"
 
 static uint64_t rounds_of(const struct sl_state *state)
 {
@@ -73,7 +17,7 @@ static void test_clean_run(void **cmocka)
 	uint64_t rounds;
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	assert_int_equal(test_add_port(&worker, 3, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 3, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 3, "net_null1", -1), PB_CODE(ALREADY));
@@ -81,21 +25,21 @@ static void test_clean_run(void **cmocka)
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 4, "net_null2", -1), PB_CODE(STATE));
 
-	state = state_of(&worker);
+	state = session_state(&worker);
 	assert_int_equal(state->header.worker_starts, 1);
-	assert_int_equal(state->header.segment.epoch, EPOCH);
+	assert_int_equal(state->header.segment.epoch, TEST_EPOCH);
 	assert_int_equal(state->header.segment.writer.pid, worker.pid);
 	assert_int_equal(state->lcore[0].block.running, 1);
 	rounds = rounds_of(state);
 	test_sleep_ms(100);
 	assert_true(rounds_of(state) > rounds);
 
-	finish(&worker);
+	session_shutdown(&worker);
 	assert_int_equal(state->lcore[0].block.running, 0);
 	assert_int_equal(state->lcore[0].block.epoch, 0);
 	assert_int_equal(state->header.control_epoch, 0);
 	assert_int_not_equal(access(test_path(&worker, "worker.sock"), F_OK), 0);
-	unmap(state);
+	session_unmap(state);
 	test_instance_remove(&worker);
 }
 
@@ -131,7 +75,7 @@ static void test_privileges_are_gone_in_every_thread(void **cmocka)
 	DIR *tasks;
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)worker.pid);
@@ -144,24 +88,29 @@ static void test_privileges_are_gone_in_every_thread(void **cmocka)
 		}
 	closedir(tasks);
 	assert_true(threads >= 3); /* control, packets, EAL's interrupts */
-	end(&worker);
+	session_end(&worker);
 }
 
-static void test_own_session_and_log(void **cmocka)
+static void test_leaves_its_parent(void **cmocka)
 {
 	struct test_worker worker;
 	struct stat status;
 	char path[64];
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	/* a descriptor that is not close-on-exec, as a careless parent has */
+	assert_int_equal(dup2(STDERR_FILENO, 222), 222);
+	session_begin(&worker, test_no_huge);
+	close(222);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/222", (int)worker.pid);
+	assert_int_not_equal(access(path, F_OK), 0);
 	assert_int_equal(getsid(worker.pid), worker.pid);
 	for (int fd = 1; fd <= 2; fd++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)worker.pid, fd);
 		assert_int_equal(stat(path, &status), 0);
 		assert_true(S_ISREG(status.st_mode)); /* the log, not our pipe or terminal */
 	}
-	end(&worker);
+	session_end(&worker);
 }
 
 static void test_log_to_a_datagram_socket(void **cmocka)
@@ -173,19 +122,19 @@ static void test_log_to_a_datagram_socket(void **cmocka)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	(void)cmocka;
-	assert_int_equal(test_instance(&worker, EPOCH), 0);
+	assert_int_equal(test_instance(&worker, TEST_EPOCH), 0);
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", test_path(&worker, "log"));
 	(void)snprintf(target, sizeof(target), "unixgram:%s", address.sun_path);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(test_spawn(&worker, arguments), 0);
-	connect_and_greet(&worker);
+	session_greet(&worker);
 	assert_true(recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT) > 0);
 	assert_non_null(strstr(line, "Z info "));
 	close(fd); /* nobody takes the log any more: the worker does not mind */
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	assert_int_not_equal(access(test_path(&worker, "worker.log"), F_OK), 0);
-	end(&worker);
+	session_end(&worker);
 }
 
 /* Keys are in memory: no core dump, even where the limit and the kernel would make one. */
@@ -199,7 +148,7 @@ static void test_no_core_dump(void **cmocka)
 	assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
 	limit = (struct rlimit){.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_CORE, &limit), 0);
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	assert_int_equal(setrlimit(RLIMIT_CORE, &before), 0);
 	if (limit.rlim_max == 0)
 		print_message("    no core dump is possible here anyway\n");
@@ -229,9 +178,9 @@ static void test_no_runtime_directory(void **cmocka)
 	junk = fopen(file, "w");
 	assert_non_null(junk);
 	(void)fclose(junk);
-	begin(&worker, arguments);
+	session_begin(&worker, arguments);
 	assert_int_not_equal(access(dir, F_OK), 0);
-	end(&worker);
+	session_end(&worker);
 	assert_int_not_equal(access(dir, F_OK), 0);
 }
 
@@ -240,7 +189,7 @@ static void test_sigterm(void **cmocka)
 	struct test_worker worker;
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
 	assert_int_equal(kill(worker.pid, SIGTERM), 0);
@@ -250,114 +199,19 @@ static void test_sigterm(void **cmocka)
 	test_instance_remove(&worker);
 }
 
-/* Killed at any time, nothing stops the next start, and what was counted is still there. */
-static void test_kill_and_restart(void **cmocka)
-{
-	struct test_worker worker;
-	const struct sl_state *state;
-	struct sl_state *writable;
-	uint64_t generation;
-	int fd;
-
-	(void)cmocka;
-	begin(&worker, no_huge);
-	generation = test_sa(worker.tables, &worker.tables->sa_out[5], 0x55);
-	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
-	assert_int_equal(test_start(&worker), PB_CODE(OK));
-	state = state_of(&worker);
-	assert_int_equal(state->sa_out[5].ready_generation, generation);
-	(void)test_sa(worker.tables, &worker.tables->sa_out[6], 0x66);
-	assert_int_equal(test_install(&worker, 6, 0), PB_CODE(OK));
-	kill_worker(&worker);
-	worker.tables->sa_out[6].generation = 0; /* removed while no worker runs */
-
-	/* as if it had sent */
-	fd = open(test_path(&worker, "state"), O_RDWR);
-	writable = mmap(NULL, sizeof(*writable), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(writable, MAP_FAILED);
-	close(fd);
-	writable->sa_out[5].last_sequence = 4711;
-	writable->sa_out[5].ready_generation = 99;
-
-	assert_int_equal(test_spawn(&worker, no_huge), 0);
-	connect_and_greet(&worker);
-	assert_int_equal(state->header.worker_starts, 2);
-	assert_int_equal(state->sa_out[5].last_sequence, 4711);
-	assert_int_equal(state->sa_out[5].generation, generation);
-	assert_int_equal(state->sa_out[5].ready_generation, generation); /* expanded at attach */
-	assert_int_equal(state->sa_out[6].ready_generation, 0);
-	assert_int_equal(test_start(&worker), PB_CODE(OK));
-	munmap(writable, sizeof(*writable));
-	unmap(state);
-	end(&worker);
-}
-
-/* The key of an SA whose row was given up goes by itself, and the SA is not usable any more. */
-static void test_keys_of_removed_sas_are_wiped(void **cmocka)
-{
-	struct test_worker worker;
-	const struct sl_state *state;
-
-	(void)cmocka;
-	begin(&worker, no_huge);
-	(void)test_sa(worker.tables, &worker.tables->sa_out[700], 0x58);
-	(void)test_sa(worker.tables, &worker.tables->sa_in[1], 0x59);
-	(void)test_sa(worker.tables, &worker.tables->sa_in[2], 0x5a);
-	assert_int_equal(test_install(&worker, 700, 1), PB_CODE(OK));
-	assert_int_equal(test_install(&worker, 0, 2), PB_CODE(OK));
-	assert_int_equal(test_start(&worker), PB_CODE(OK));
-	state = state_of(&worker);
-	__atomic_store_n(&worker.tables->sa_out[700].generation, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&worker.tables->sa_in[1].generation, 0, __ATOMIC_RELEASE);
-	for (int i = 0; i < 1000 &&
-	                state->sa_out[700].ready_generation + state->sa_in[1].ready_generation != 0;
-	     i++)
-		test_sleep_ms(5);
-	assert_int_equal(state->sa_out[700].ready_generation, 0);
-	assert_int_equal(state->sa_in[1].ready_generation, 0);
-	assert_int_not_equal(state->sa_in[2].ready_generation, 0);
-	unmap(state);
-	end(&worker);
-}
-
-/* policy-model 22: the segment that counted is gone, so the key is refused. */
-static void test_lost_state_refuses_keys(void **cmocka)
-{
-	struct test_worker worker;
-	uint64_t generation;
-	const struct sl_state *state;
-
-	(void)cmocka;
-	begin(&worker, no_huge);
-	(void)test_sa(worker.tables, &worker.tables->sa_out[5], 0x56);
-	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
-	kill_worker(&worker);
-	assert_int_equal(unlink(test_path(&worker, "state")), 0);
-
-	assert_int_equal(test_spawn(&worker, no_huge), 0);
-	connect_and_greet(&worker);
-	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(KEY_REFUSED));
-	generation = test_sa(worker.tables, &worker.tables->sa_out[5], 0x57);
-	assert_int_equal(test_install(&worker, 5, 0), PB_CODE(OK));
-	state = state_of(&worker);
-	assert_int_equal(state->sa_out[5].ready_generation, generation);
-	unmap(state);
-	end(&worker);
-}
-
 static void test_second_worker_is_refused(void **cmocka)
 {
 	struct test_worker worker, second;
 
 	(void)cmocka;
-	begin(&worker, no_huge);
+	session_begin(&worker, test_no_huge);
 	second = worker;
-	assert_int_equal(test_spawn(&second, no_huge), 0);
+	assert_int_equal(test_spawn(&second, test_no_huge), 0);
 	assert_int_equal(test_wait_exit(&second, 10000), 4);
 	/* and has not disturbed the first */
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_start(&worker), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 }
 
 static void test_start_refusals(void **cmocka)
@@ -369,7 +223,7 @@ static void test_start_refusals(void **cmocka)
 	struct test_worker worker;
 
 	(void)cmocka;
-	assert_int_equal(test_instance(&worker, EPOCH), 0);
+	assert_int_equal(test_instance(&worker, TEST_EPOCH), 0);
 	assert_int_equal(test_spawn(&worker, two_lcores), 0);
 	assert_int_equal(test_wait_exit(&worker, 10000), 2);
 	assert_int_equal(test_spawn(&worker, too_much), 0);
@@ -395,29 +249,29 @@ static void run_two(const char *const *arguments)
 	const struct sl_state *state_one, *state_two;
 	uint64_t rounds_one, rounds_two;
 
-	begin(&one, arguments);
-	begin(&two, arguments);
+	session_begin(&one, arguments);
+	session_begin(&two, arguments);
 	assert_int_equal(test_add_port(&one, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_add_port(&two, 1, "net_null0", -1), PB_CODE(OK));
 	assert_int_equal(test_start(&one), PB_CODE(OK));
 	assert_int_equal(test_start(&two), PB_CODE(OK));
-	state_one = state_of(&one);
-	state_two = state_of(&two);
+	state_one = session_state(&one);
+	state_two = session_state(&two);
 	rounds_one = rounds_of(state_one);
 	rounds_two = rounds_of(state_two);
 	test_sleep_ms(200);
 	assert_true(rounds_of(state_one) > rounds_one);
 	assert_true(rounds_of(state_two) > rounds_two);
-	unmap(state_one);
-	unmap(state_two);
-	end(&one);
-	end(&two);
+	session_unmap(state_one);
+	session_unmap(state_two);
+	session_end(&one);
+	session_end(&two);
 }
 
 static void test_two_workers_without_hugepages(void **cmocka)
 {
 	(void)cmocka;
-	run_two(no_huge);
+	run_two(test_no_huge);
 }
 
 static unsigned long free_huge_mb(void)
@@ -451,14 +305,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean_run),
 		cmocka_unit_test(test_privileges_are_gone_in_every_thread),
-		cmocka_unit_test(test_own_session_and_log),
+		cmocka_unit_test(test_leaves_its_parent),
 		cmocka_unit_test(test_log_to_a_datagram_socket),
 		cmocka_unit_test(test_no_core_dump),
 		cmocka_unit_test(test_no_runtime_directory),
 		cmocka_unit_test(test_sigterm),
-		cmocka_unit_test(test_kill_and_restart),
-		cmocka_unit_test(test_keys_of_removed_sas_are_wiped),
-		cmocka_unit_test(test_lost_state_refuses_keys),
 		cmocka_unit_test(test_second_worker_is_refused),
 		cmocka_unit_test(test_start_refusals),
 		cmocka_unit_test(test_two_workers_without_hugepages),

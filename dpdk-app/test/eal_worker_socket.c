@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The supervisor's socket: who may speak, what is refused, and that nothing malformed does harm. */
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "support/worker_session.h"
 
-#include "support/worker_process.h"
-
-#define EPOCH 0x2233445566778899ull
-
-static const char *const no_huge[] = {"--no-huge", NULL};
-
+/* Connected, but not greeted yet. */
 static void begin(struct test_worker *worker)
 {
-	assert_int_equal(test_instance(worker, EPOCH), 0);
-	assert_int_equal(test_spawn(worker, no_huge), 0);
+	assert_int_equal(test_instance(worker, TEST_EPOCH), 0);
+	assert_int_equal(test_spawn(worker, test_no_huge), 0);
 	assert_int_equal(test_connect(worker), 0);
-}
-
-static void end(struct test_worker *worker)
-{
-	assert_int_equal(test_shutdown(worker), PB_CODE(OK));
-	assert_int_equal(test_wait_exit(worker, 10000), 0);
-	close(worker->fd);
-	test_instance_remove(worker);
 }
 
 static unsigned int descriptors_of(pid_t pid)
@@ -62,7 +45,7 @@ static void test_hello_comes_first(void **cmocka)
 	assert_int_equal(test_start(&worker), PB_CODE(STATE));
 	assert_int_equal(test_hello(&worker), PB_CODE(OK));
 	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 }
 
 static void test_hello_tells_what_there_is(void **cmocka)
@@ -82,7 +65,7 @@ static void test_hello_tells_what_there_is(void **cmocka)
 	close(worker.fd);
 	assert_int_equal(test_connect(&worker), 0);
 	hello.protocol_version = 1;
-	hello.tables_epoch = EPOCH;
+	hello.tables_epoch = TEST_EPOCH;
 	command.hello = &hello;
 	message = test_command(&worker, &command, NULL, 0);
 	assert_non_null(message);
@@ -90,7 +73,7 @@ static void test_hello_tells_what_there_is(void **cmocka)
 	reply = message->reply->hello;
 	assert_non_null(reply);
 	assert_int_equal(reply->pid, worker.pid);
-	assert_int_equal(reply->epoch, EPOCH);
+	assert_int_equal(reply->epoch, TEST_EPOCH);
 	assert_int_equal(reply->layout_hash, sl_layout_hash());
 	assert_true(reply->started);
 	assert_int_equal(reply->n_ports, 1);
@@ -100,7 +83,7 @@ static void test_hello_tells_what_there_is(void **cmocka)
 	assert_int_equal(reply->ports[0]->mac.len, 6);
 	assert_int_equal(reply->n_attached_interfaces, 0);
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
-	end(&worker);
+	session_end(&worker);
 }
 
 /* Whatever comes is answered, keeps no descriptor and changes nothing. */
@@ -150,7 +133,7 @@ static void test_malformed_datagrams(void **cmocka)
 	assert_int_equal(test_code(&worker, &attach, fds, 1), PB_CODE(NOT_FOUND));
 	assert_int_equal(descriptors_of(worker.pid), before);
 	close(null_fd);
-	end(&worker);
+	session_end(&worker);
 }
 
 static void test_command_too_large(void **cmocka)
@@ -169,7 +152,7 @@ static void test_command_too_large(void **cmocka)
 	assert_int_equal(message->reply->id, 0);
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
 	assert_int_equal(test_hello(&worker), PB_CODE(OK));
-	end(&worker);
+	session_end(&worker);
 }
 
 /* Two processes: the first is the supervisor until it dies, even if a child of it holds the socket. */
@@ -218,7 +201,7 @@ static void test_one_supervisor_at_a_time(void **cmocka)
 	(void)kill(holder, SIGKILL);
 	close(ready[0]);
 	close(ready[1]);
-	end(&other);
+	session_end(&other);
 }
 
 /* A supervisor that sends without reading loses its connection; the worker goes on. */
@@ -236,40 +219,7 @@ static void test_supervisor_that_does_not_read(void **cmocka)
 	close(worker.fd);
 	assert_int_equal(test_connect(&worker), 0);
 	assert_int_equal(test_hello(&worker), PB_CODE(OK));
-	end(&worker);
-}
-
-static void test_key_refusals(void **cmocka)
-{
-	struct test_worker worker;
-	struct sl_tables *tables;
-
-	(void)cmocka;
-	begin(&worker);
-	tables = worker.tables;
-	assert_int_equal(test_hello(&worker), PB_CODE(OK));
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(NOT_FOUND));
-	assert_int_equal(test_install(&worker, TEST_ROWS, 0), PB_CODE(NOT_FOUND));
-	assert_int_equal(test_install(&worker, SL_MAX_SAS, 0), PB_CODE(NOT_FOUND));
-	(void)test_sa(tables, &tables->sa_out[1], 1);
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(OK));
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(OK));
-	(void)test_sa(tables, &tables->sa_in[1], 1); /* the other direction */
-	assert_int_equal(test_install(&worker, 0, 1), PB_CODE(KEY_REFUSED));
-	(void)test_sa(tables, &tables->sa_out[2], 1); /* another row */
-	assert_int_equal(test_install(&worker, 2, 0), PB_CODE(KEY_REFUSED));
-	(void)test_sa(tables, &tables->sa_out[1], 1); /* the same row, a new generation */
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(KEY_REFUSED));
-	(void)test_sa(tables, &tables->sa_out[1], 3);
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(OK));
-	(void)test_sa(tables, &tables->sa_out[2], 1); /* a key of the past */
-	assert_int_equal(test_install(&worker, 2, 0), PB_CODE(KEY_REFUSED));
-	tables->sa_out[1].key[0] ^= 1; /* the same generation, another key */
-	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(KEY_REFUSED));
-	(void)test_sa(tables, &tables->sa_in[2], 9);
-	tables->sa_in[2].algorithm = SL_ALG_AES_GMAC_128; /* protection does not follow from it */
-	assert_int_equal(test_install(&worker, 0, 2), PB_CODE(MALFORMED));
-	end(&worker);
+	session_end(&worker);
 }
 
 int main(void)
@@ -281,7 +231,6 @@ int main(void)
 		cmocka_unit_test(test_command_too_large),
 		cmocka_unit_test(test_one_supervisor_at_a_time),
 		cmocka_unit_test(test_supervisor_that_does_not_read),
-		cmocka_unit_test(test_key_refusals),
 	};
 
 	if (geteuid() != 0) {
