@@ -3,7 +3,7 @@
  * The reasons of drop_reasons.h that frames alone do not cause: threads stand still, ports refuse frames, rows are
  * spoiled, segments are lost. Each checks its own count; the last ones leave the PE without SAs.
  */
-import { closeSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { eventually } from '../../scripts/lib/lab.js';
 import { ETHERTYPE, ethernet } from '../lib/packets.js';
@@ -13,7 +13,7 @@ import { farEnd, tapName, type Harness, type PortOptions } from './harness.js';
 import { ANY, MAC, PE_CE, type Pe } from './pe.js';
 import { cePacket, COUNT, espFrame, fromCe, labelled } from './provoke.js';
 import { Exchange } from './run.js';
-import { fieldOffset, type Tracer } from './tracer.js';
+import { spoil, type Tracer } from './tracer.js';
 
 /** An rte_ring of 1024 holds one less. */
 const RING = 1023;
@@ -194,13 +194,7 @@ async function icmpRate({ pe, tracer }: Stage): Promise<void> {
 /** An SA that another application of IPsec on the PE would have: nothing here makes one yet. */
 async function espApplication({ pe }: Stage): Promise<void> {
   const sa = await pe.sa('in');
-  const file = openSync(pe.harness.path('tables'), 'r+');
-  try {
-    const offset = fieldOffset('sa_in.application', sa.id);
-    writeSync(file, Buffer.of(OTHER_APPLICATION), 0, 1, offset);
-  } finally {
-    closeSync(file);
-  }
+  spoil(pe.harness.path('tables'), 'sa_in.application', sa.id, Buffer.of(OTHER_APPLICATION));
   const label = pe.label('vrf', pe.vrfs.a, ANY);
   const frames = times(COUNT, (i) => espFrame(sa, i + 1, labelled(label)));
   const { drops, out } = await pe.run({ core: frames });

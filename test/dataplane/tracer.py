@@ -8,7 +8,7 @@ One JSON object per line on stdin is a request, one on stdout its answer ("error
   {"op": "watch", "tid": n, "address": a}     stopped: let it run until it has written the 8 bytes there
   {"op": "wait", "tid": n, "timeout_ms": t}   {"hit": bool}; when hit, the thread stands behind the write
   {"op": "release", "tid": n}                 let it go
-  {"op": "kill", "pid": n}                    SIGKILL its process
+  {"op": "kill", "pid": p, "tid": n}          SIGKILL the process of a stopped thread
 """
 import ctypes
 import json
@@ -62,9 +62,12 @@ def release(tid):
     return {}
 
 
-def kill(pid):
+def kill(pid, tid):
     os.kill(pid, signal.SIGKILL)
-    return {}
+    while True:  # a traced thread is gone, and with it the process, when its tracer has heard of it
+        _, status = os.waitpid(tid, WALL)
+        if os.WIFSIGNALED(status) or os.WIFEXITED(status):
+            return {}
 
 
 def main():

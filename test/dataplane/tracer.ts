@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Client of tracer.py: stops single threads of the worker, and at exact places. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { JsonChild } from './json-child.js';
 
 const LAYOUT = fileURLToPath(new URL('../../build/dpdk-app/tool_layout', import.meta.url));
 
+export type Field =
+  'sa_in.application' | `sa_${'in' | 'out'}.${'key' | 'salt'}` | 'sa_out_state.last_sequence';
+
 /** Where a field lies in its segment's file, in bytes, as the C headers say. */
-export function fieldOffset(
-  field: 'sa_in.application' | 'sa_out.generation' | 'sa_out_state.last_sequence',
-  row: number,
-): number {
+export function fieldOffset(field: Field, row: number): number {
   return Number(execFileSync(LAYOUT, [field, String(row)], { encoding: 'utf8' }));
+}
+
+/** Writes a field of a row behind the product's back. */
+export function spoil(tables: string, field: Field, row: number, value: Uint8Array): void {
+  const file = openSync(tables, 'r+');
+  try {
+    writeSync(file, value, 0, value.length, fieldOffset(field, row));
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Address at which a process has mapped `offset` of a file. */
@@ -51,8 +61,9 @@ export class Tracer {
   async hit(tid: number, timeoutMs: number): Promise<boolean> {
     return (await this.#child.ask({ op: 'wait', tid, timeout_ms: timeoutMs })).hit === true;
   }
-  async kill(pid: number): Promise<void> {
-    await this.#child.ask({ op: 'kill', pid });
+  /** SIGKILL for the process of a stopped thread; resolves when the thread is gone. */
+  async kill(pid: number, tid: number): Promise<void> {
+    await this.#child.ask({ op: 'kill', pid, tid });
   }
   async close(): Promise<void> {
     await this.#child.close();

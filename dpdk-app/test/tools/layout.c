@@ -21,8 +21,14 @@ static const struct {
 	/* segment `tables` */
 	{"sa_in.application", offsetof(struct sl_tables, sa_in), sizeof(struct sl_sa_row),
          offsetof(struct sl_sa_row, application)},
-	{"sa_out.generation", offsetof(struct sl_tables, sa_out), sizeof(struct sl_sa_row),
-         offsetof(struct sl_sa_row, generation)},
+	{"sa_in.key", offsetof(struct sl_tables, sa_in), sizeof(struct sl_sa_row),
+         offsetof(struct sl_sa_row, key)},
+	{"sa_in.salt", offsetof(struct sl_tables, sa_in), sizeof(struct sl_sa_row),
+         offsetof(struct sl_sa_row, salt)},
+	{"sa_out.key", offsetof(struct sl_tables, sa_out), sizeof(struct sl_sa_row),
+         offsetof(struct sl_sa_row, key)},
+	{"sa_out.salt", offsetof(struct sl_tables, sa_out), sizeof(struct sl_sa_row),
+         offsetof(struct sl_sa_row, salt)},
 	/* segment `state` */
 	{"sa_out_state.last_sequence", offsetof(struct sl_state, sa_out),
          sizeof(struct sl_sa_out_state), offsetof(struct sl_sa_out_state, last_sequence)},
