@@ -3,7 +3,7 @@
 import { hostInterfaceName } from '../forwarding/model.js';
 import { hostMtu } from '../forwarding/names.js';
 import type { PortMacs } from '../forwarding/project.js';
-import type { NamespaceContext } from '../kernel/device.js';
+import { setSysctls, type NamespaceContext } from '../kernel/device.js';
 import { ensureHostTun, ensureTap, type KernelDevice } from '../kernel/tap.js';
 import { formatAddress, formatPrefix } from '../lib/ip.js';
 import type { Plan } from './plan.js';
@@ -15,6 +15,21 @@ interface Held {
   readonly device: KernelDevice;
   /** What it was set up as; equal: nothing to do. */
   readonly spec: string;
+}
+
+/**
+ * The worker's packets confirm nothing to the kernel, so a managed neighbour is asked again when its
+ * entry has aged: by default up to 45 s, then 5 s of waiting for a confirmation that cannot come. A
+ * neighbour that changed its MAC address or died is found within about 20 s with these, for one
+ * unicast question each 10 s or so.
+ */
+function neighbourTiming(name: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    ['ipv4', 'ipv6'].flatMap((family) => [
+      [`${family}/neigh/${name}/base_reachable_time_ms`, '10000'],
+      [`${family}/neigh/${name}/delay_first_probe_time`, '1'],
+    ]),
+  );
 }
 
 export class DeviceSet {
@@ -31,7 +46,11 @@ export class DeviceSet {
     if (model === undefined || mac === undefined) return;
     const { mtu, addresses } = model;
     const spec = [context.netns, formatAddress(mac), mtu, ...addresses.map(formatPrefix)].join(' ');
-    await this.#ensure(name, spec, async () => ensureTap(context, { name, mac, mtu, addresses }));
+    await this.#ensure(name, spec, async () => {
+      const device = await ensureTap(context, { name, mac, mtu, addresses });
+      setSysctls(context, neighbourTiming(name));
+      return device;
+    });
   }
 
   async ensureHost(context: NamespaceContext, plan: Plan, vrf: string): Promise<void> {
