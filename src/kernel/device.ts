@@ -7,6 +7,7 @@ import type { InterfaceAddress } from './codec/address.js';
 import { NLM_F, RT_TABLE, RTM } from './codec/constants.js';
 import { decodeLink, encodeGetLink, encodeSetLink } from './codec/link.js';
 import type { Link, LinkChange } from './codec/link.js';
+import { encodeRootQdisc } from './codec/qdisc.js';
 import { decodeRoute, encodeDeviceRoute, encodeGetRoutes } from './codec/route.js';
 import type { DeviceRoute, Route } from './codec/route.js';
 import { errnoOf, KernelPartError } from './errors.js';
@@ -83,6 +84,21 @@ export async function setLink(netlink: Netlink, link: Link, wanted: LinkChange):
   if (Object.keys(change).length === 0) return;
   const what = `set ${Object.keys(change).join(', ')} of ${link.name}`;
   await netlink.request(RTM.NEWLINK, 0, encodeSetLink(link.index, change), what);
+}
+
+/**
+ * Without a queueing discipline. A multi-queue TAP has 256 queues, and the kernel's default gives each its
+ * own rings: 6 MB a device. An economy only: a kernel without traffic control is left as it is.
+ */
+export async function setNoQueue(netlink: Netlink, link: Link): Promise<void> {
+  if (link.qdisc === 'noqueue') return;
+  const flags = NLM_F.CREATE | NLM_F.REPLACE;
+  const payload = encodeRootQdisc(link.index, 'noqueue');
+  try {
+    await netlink.request(RTM.NEWQDISC, flags, payload, `set the queueing of ${link.name}`);
+  } catch (error) {
+    if (!['EOPNOTSUPP', 'ENOENT'].includes(errnoOf(error) ?? '')) throw error;
+  }
 }
 
 /**

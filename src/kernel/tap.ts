@@ -20,6 +20,7 @@ import {
   setAddresses,
   setDeviceRoute,
   setLink,
+  setNoQueue,
   setSysctls,
 } from './device.js';
 import { KernelPartError } from './errors.js';
@@ -161,6 +162,7 @@ async function ensureDevice(context: NamespaceContext, spec: DeviceSpec): Promis
   try {
     const link = await mustFindLink(netlink, name);
     setSysctls(context, deviceSysctls(name));
+    await setNoQueue(netlink, link); // before "up", when the default would be made
     // Not at once with "up": the kernel would make its own link-local address first.
     await setLink(netlink, link, { mtu, addrGenMode: ADDR_GEN_MODE.NONE });
     await setLink(netlink, link, { up: true });

@@ -35,6 +35,7 @@ export const RTM = {
   GETNEIGH: 30,
   NEWRULE: 32,
   DELRULE: 33,
+  NEWQDISC: 36,
   NEWNEXTHOP: 104,
   DELNEXTHOP: 105,
 } as const;

@@ -15,6 +15,7 @@
  *  +---------------------------------------------------------------+
  */
 import {
+  type Attributes,
   attributeString,
   attributeU32,
   attributeU8,
@@ -31,8 +32,8 @@ const IFLA = {
   IFNAME: 3,
   MTU: 4,
   LINK: 5,
+  QDISC: 6,
   MASTER: 10,
-  OPERSTATE: 16,
   LINKINFO: 18,
 } as const;
 const IFLA_AF_SPEC = 26;
@@ -59,6 +60,8 @@ export interface Link {
   readonly lower?: number;
   /** "veth", "tun", "bridge"; absent for hardware. */
   readonly kind?: string;
+  /** Kind of the root queueing discipline: "mq", "noqueue". */
+  readonly qdisc?: string;
   /** One of ADDR_GEN_MODE; absent where IPv6 is off. */
   readonly addrGenMode?: number;
 }
@@ -75,9 +78,6 @@ export function decodeLink(payload: Uint8Array): Link | undefined {
   const flags = view.getUint32(8, true);
   const name = attributeString(attributes, IFLA.IFNAME);
   if (name === undefined) return undefined;
-  const mac = attributes.get(IFLA.ADDRESS);
-  const master = attributeU32(attributes, IFLA.MASTER);
-  const lower = attributeU32(attributes, IFLA.LINK);
   const kind = attributeString(info, IFLA_INFO_KIND);
   const addrGenMode = attributeU8(inet6, IFLA_INET6_ADDR_GEN_MODE);
   return {
@@ -87,11 +87,22 @@ export function decodeLink(payload: Uint8Array): Link | undefined {
     up: (flags & IFF.UP) !== 0,
     carrier: (flags & IFF.LOWER_UP) !== 0,
     mtu: attributeU32(attributes, IFLA.MTU) ?? 0,
+    ...optionalParts(attributes),
+    ...(kind === undefined ? {} : { kind }),
+    ...(addrGenMode === undefined ? {} : { addrGenMode }),
+  };
+}
+
+function optionalParts(attributes: Attributes): Pick<Link, 'mac' | 'master' | 'lower' | 'qdisc'> {
+  const mac = attributes.get(IFLA.ADDRESS);
+  const master = attributeU32(attributes, IFLA.MASTER);
+  const lower = attributeU32(attributes, IFLA.LINK);
+  const qdisc = attributeString(attributes, IFLA.QDISC);
+  return {
     ...(mac === undefined ? {} : { mac: Uint8Array.from(mac) }),
     ...(master === undefined ? {} : { master }),
     ...(lower === undefined ? {} : { lower }),
-    ...(kind === undefined ? {} : { kind }),
-    ...(addrGenMode === undefined ? {} : { addrGenMode }),
+    ...(qdisc === undefined ? {} : { qdisc }),
   };
 }
 

@@ -59,6 +59,7 @@ function keep(device: KernelDevice): KernelDevice {
 interface LinkRow {
   readonly address: string;
   readonly mtu: number;
+  readonly qdisc: string;
   readonly flags: readonly string[];
   readonly operstate: string;
 }
@@ -79,7 +80,7 @@ async function addressTexts(name: string): Promise<readonly string[]> {
 test('sets up a TAP as `ip` sees it: MAC, MTU, addresses usable at once, carrier', async () => {
   keep(await ensureTap(context, spec));
   const row = await linkRow('slkt0');
-  expect(row).toMatchObject({ address: '02:5e:a1:00:00:01', mtu: 1442 });
+  expect(row).toMatchObject({ address: '02:5e:a1:00:00:01', mtu: 1442, qdisc: 'noqueue' });
   expect(row.flags).toEqual(expect.arrayContaining(['UP', 'LOWER_UP']));
   expect(await addressTexts('slkt0')).toEqual([
     ...['10.7.0.1/24', '10.7.0.9/24', '2001:db8:7::1/64'],
