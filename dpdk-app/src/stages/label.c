@@ -11,8 +11,6 @@
 static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
                                          const struct sl_arrival *a)
 {
-	if (likely(sl_accept_secured(set, a->protection, a->encap, a->sp_table)))
-		return SL_DROP_none;
 	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table)) {
 	case SL_ACCEPTED:
 		return SL_DROP_none;
@@ -55,15 +53,6 @@ static void count_run(struct sl_worker *w, const struct run *run)
 	}
 }
 
-static uint32_t arrival_word(const struct sl_packet *p)
-{
-	uint32_t word;
-
-	_Static_assert(sizeof(word) == sizeof(p->arrival), "an arrival is one word");
-	memcpy(&word, &p->arrival, sizeof(word));
-	return word;
-}
-
 /* Look the label up and check its accepted set against the arrival. */
 static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t label,
                        struct run *run)
@@ -73,7 +62,7 @@ static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t 
 
 	count_run(w, run);
 	*run = (struct run){
-		.label = label, .arrival = arrival_word(p), .reason = SL_DROP_label_unknown};
+		.label = label, .arrival = sl_arrival_word(p), .reason = SL_DROP_label_unknown};
 	if (label < SL_MPLS_FIRST_UNRESERVED)
 		return;
 	if (sl_label_action(row) == SL_LABEL_VRF) {
@@ -162,7 +151,7 @@ static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet
 
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
-	if (unlikely(sl_mpls_label(p->label) != run->label || arrival_word(p) != run->arrival))
+	if (unlikely(sl_mpls_label(p->label) != run->label || sl_arrival_word(p) != run->arrival))
 		find_label(w, p, sl_mpls_label(p->label), run);
 	reason = run->reason;
 	if (unlikely(reason != SL_DROP_none))

@@ -4,12 +4,17 @@
 #include "stages/packet.h"
 #include "stages/stage.h"
 
+/*
+ * What is looked up: an address that follows itself, as those of one flow do, only once. `slot` says
+ * which lookup answers a packet.
+ */
 struct batch4 {
 	uint32_t roots[SL_BURST];
 	uint32_t addresses[SL_BURST];
 	uint64_t leaves[SL_BURST];
 	struct sl_packet *packets[SL_BURST];
-	unsigned int n;
+	uint8_t slot[SL_BURST];
+	unsigned int lookups, n;
 };
 
 struct batch6 {
@@ -17,21 +22,53 @@ struct batch6 {
 	uint8_t addresses[SL_BURST][16];
 	uint64_t leaves[SL_BURST];
 	struct sl_packet *packets[SL_BURST];
-	unsigned int n;
+	uint8_t slot[SL_BURST];
+	unsigned int lookups, n;
 };
 
-static void add4(struct sl_worker *w, struct batch4 *b, struct sl_packet *p, const uint8_t *ip)
+static inline void add4(struct sl_worker *w, struct batch4 *b, struct sl_packet *p,
+                        const uint8_t *ip)
 {
-	b->roots[b->n] = sl_fib_root(w->tables, p->vrf, 4);
-	b->addresses[b->n] = sl_get32(ip + 16);
+	uint32_t root = sl_fib_root(w->tables, p->vrf, 4), address = sl_get32(ip + 16);
+	unsigned int last = b->lookups - 1;
+
+	if (b->lookups == 0 || b->addresses[last] != address || b->roots[last] != root) {
+		last = b->lookups++;
+		b->roots[last] = root;
+		b->addresses[last] = address;
+	}
+	b->slot[b->n] = (uint8_t)last;
 	b->packets[b->n++] = p;
 }
 
 static void add6(struct sl_worker *w, struct batch6 *b, struct sl_packet *p, const uint8_t *ip)
 {
-	b->roots[b->n] = sl_fib_root(w->tables, p->vrf, 6);
-	memcpy(b->addresses[b->n], ip + 24, 16);
+	uint32_t root = sl_fib_root(w->tables, p->vrf, 6);
+	unsigned int last = b->lookups - 1;
+
+	if (b->lookups == 0 || memcmp(b->addresses[last], ip + 24, 16) != 0 ||
+	    b->roots[last] != root) {
+		last = b->lookups++;
+		b->roots[last] = root;
+		memcpy(b->addresses[last], ip + 24, 16);
+	}
+	b->slot[b->n] = (uint8_t)last;
 	b->packets[b->n++] = p;
+}
+
+static void answer4(struct sl_worker *w, struct batch4 *b)
+{
+	sl_fib4_lookup_bulk(w->tables, b->roots, b->addresses, b->leaves, b->lookups);
+	for (unsigned int i = 0; i < b->n; i++)
+		b->packets[i]->leaf = b->leaves[b->slot[i]];
+}
+
+static void answer6(struct sl_worker *w, struct batch6 *b)
+{
+	sl_fib6_lookup_bulk(w->tables, b->roots, (const uint8_t(*)[16])b->addresses, b->leaves,
+	                    b->lookups);
+	for (unsigned int i = 0; i < b->n; i++)
+		b->packets[i]->leaf = b->leaves[b->slot[i]];
 }
 
 /* Packets of lanes IP and LOCAL get their leaf; the others have no use for one. */
@@ -40,8 +77,8 @@ uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 	struct batch4 four;
 	struct batch6 six;
 
-	four.n = 0;
-	six.n = 0;
+	four.n = four.lookups = 0;
+	six.n = six.lookups = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
@@ -52,16 +89,9 @@ uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 		else
 			add6(w, &six, p, sl_l3(packets[i], p));
 	}
-	if (four.n != 0) {
-		sl_fib4_lookup_bulk(w->tables, four.roots, four.addresses, four.leaves, four.n);
-		for (unsigned int i = 0; i < four.n; i++)
-			four.packets[i]->leaf = four.leaves[i];
-	}
-	if (six.n != 0) {
-		sl_fib6_lookup_bulk(w->tables, six.roots, (const uint8_t(*)[16])six.addresses,
-		                    six.leaves, six.n);
-		for (unsigned int i = 0; i < six.n; i++)
-			six.packets[i]->leaf = six.leaves[i];
-	}
+	if (four.n != 0)
+		answer4(w, &four);
+	if (six.n != 0)
+		answer6(w, &six);
 	return n;
 }

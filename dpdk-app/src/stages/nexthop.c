@@ -4,23 +4,50 @@
 #include "stages/stage.h"
 #include "tables/accept.h"
 
+/* What became of the packet before: the same happens to the next one if it came alike. */
+struct run {
+	uint64_t leaf; /* SL_LEAF_NONE = none yet */
+	uint32_t arrival;
+	uint32_t version;
+	uint8_t lane;
+	uint8_t leaves_by; /* lane to leave by; 0 = it ends here */
+	bool exported;
+};
+
 /*
  * Policy-model 2: the route carries its own accepted set, whatever label led to its VRF; our own
  * addresses are routes like any other. And what came by a label never leaves by a tunnel again: a
- * route learnt from another PE is exported to nobody. Asked of labelled packets.
+ * route learnt from another PE is exported to nobody.
  */
 static bool exported_this_way(const struct sl_worker *w, const struct sl_packet *p,
                               const struct sl_version_row *version)
 {
 	const struct sl_arrival *a = &p->arrival;
-	const struct sl_accept_row *set = &w->tables->accept[sl_leaf_accept(p->leaf)];
 
+	if (!a->labelled || p->version == 0)
+		return true;
 	if (version->kind == SL_NH_TUNNEL)
 		return false;
 	if (p->lane == SL_LANE_DIRECT) /* the label's own set was all there is */
 		return true;
-	return likely(sl_accept_secured(set, a->protection, a->encap, a->sp_table)) ||
-	       sl_accept_check(set, a->protection, a->encap, a->sp_table) == SL_ACCEPTED;
+	return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,
+	                       a->sp_table) == SL_ACCEPTED;
+}
+
+/* Decide for a packet that differs from the one before. */
+static void begin_run(const struct sl_worker *w, const struct sl_packet *p, struct run *run)
+{
+	const struct sl_version_row *version = &w->tables->version[p->version];
+
+	*run = (struct run){.leaf = p->leaf,
+	                    .arrival = sl_arrival_word(p),
+	                    .lane = p->lane,
+	                    .version = p->version};
+	run->exported = exported_this_way(w, p, version);
+	if (version->kind == SL_NH_TUNNEL)
+		run->leaves_by = SL_LANE_TUNNEL;
+	else if (version->kind == SL_NH_ADJACENCY)
+		run->leaves_by = SL_LANE_LINK;
 }
 
 /* One of our addresses. On the interface's own TAP the kernel sees the frame as any host would. */
@@ -70,41 +97,55 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 }
 
 /* True when the packet leaves by the version. */
-static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                            struct run *run)
 {
-	const struct sl_version_row *version = &w->tables->version[p->version];
-
 	if (unlikely(p->leaf == SL_LEAF_NONE)) {
 		sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
 		return false;
 	}
-	if (p->arrival.labelled && p->version != 0 && unlikely(!exported_this_way(w, p, version))) {
+	if (unlikely(p->leaf != run->leaf || sl_arrival_word(p) != run->arrival ||
+	             p->lane != run->lane || p->version != run->version))
+		begin_run(w, p, run);
+	if (unlikely(!run->exported)) {
 		sl_drop(w, m, SL_DROP_route_not_exported_this_way);
 		return false;
 	}
-	p->lane = SL_LANE_TUNNEL;
-	if (version->kind == SL_NH_TUNNEL)
-		return true;
-	p->lane = SL_LANE_LINK;
-	if (likely(version->kind == SL_NH_ADJACENCY))
-		return true;
-	finish(w, m, p, version);
-	return false;
+	if (unlikely(run->leaves_by == 0)) {
+		finish(w, m, p, &w->tables->version[p->version]);
+		return false;
+	}
+	p->lane = run->leaves_by;
+	return true;
 }
 
-uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+/* Note the active version of each packet's next hop. */
+static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	uint16_t kept = 0;
+	uint64_t leaf = SL_LEAF_NONE;
+	uint32_t version = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		p->version = sl_nexthop_active(w, sl_leaf_nexthop(p->leaf));
-		rte_prefetch0(&w->tables->version[p->version]);
-		rte_prefetch0(w->tables->version[p->version].template_bytes);
+		if (unlikely(p->leaf != leaf)) {
+			leaf = p->leaf;
+			version = sl_nexthop_active(w, sl_leaf_nexthop(leaf));
+			rte_prefetch0(&w->tables->version[version]);
+			rte_prefetch0(w->tables->version[version].template_bytes);
+		}
+		p->version = version;
 	}
+}
+
+uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct run run = {.leaf = SL_LEAF_NONE};
+	uint16_t kept = 0;
+
+	find_versions(w, packets, n);
 	for (uint16_t i = 0; i < n; i++)
-		if (likely(dispatch(w, packets[i], sl_packet(packets[i]))))
+		if (likely(dispatch(w, packets[i], sl_packet(packets[i]), &run)))
 			packets[kept++] = packets[i];
 	return kept;
 }

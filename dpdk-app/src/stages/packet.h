@@ -49,6 +49,16 @@ static inline uint8_t *sl_begin_before_l3(struct rte_mbuf *m, struct sl_packet *
 	return rte_pktmbuf_mtod(m, uint8_t *);
 }
 
+/* How the packet came, as one word: to be compared with another packet's. */
+static inline uint32_t sl_arrival_word(const struct sl_packet *p)
+{
+	uint32_t word;
+
+	_Static_assert(sizeof(word) == sizeof(p->arrival), "an arrival is one word");
+	memcpy(&word, &p->arrival, sizeof(word));
+	return word;
+}
+
 static inline const struct sl_interface_row *sl_interface(const struct sl_worker *w, uint32_t id)
 {
 	return &w->tables->interface[id & (SL_MAX_INTERFACES - 1)];

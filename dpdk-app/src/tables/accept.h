@@ -8,7 +8,6 @@
 #ifndef SEALANE_TABLES_ACCEPT_H
 #define SEALANE_TABLES_ACCEPT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "sealane/tables.h"
@@ -20,21 +19,6 @@ enum sl_accept_result {
 	SL_REFUSED_PROTECTION, /* exported there, but not for this protection */
 	SL_REFUSED_ENCAP,      /* nor for this encapsulation */
 };
-
-/*
- * The answer alone, for what nearly every packet is: out of an SA, and accepted. False says nothing:
- * ask sl_accept_check(). `protection`, `encap`: of an arrival, as noted by the stages.
- */
-static inline bool sl_accept_secured(const struct sl_accept_row *row, uint8_t protection,
-                                     uint8_t encap, uint8_t sp_table)
-{
-	/* the two secured protections are 1 and 2, the encapsulations 1 and 2: no arrival is 0 0 */
-	unsigned int p = (unsigned int)protection - SL_PROT_ENCRYPT,
-		     e = (unsigned int)encap - SL_ENCAP_GRE;
-
-	return (p | e) <= 1 && row->state == SL_ROW_LIVE && sp_table != 0 &&
-	       sp_table < SL_MAX_SPS && (row->secured[p][e] >> sp_table & 1) != 0;
-}
 
 /* How a packet came, in the terms of the set: enum sl_protection, enum sl_encap, table 0..63. */
 enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t protection,
