@@ -277,17 +277,25 @@ export class Pe {
   }
 
   route(vrf: VrfName, address: string, nexthop: number, options: RouteOptions = {}): void {
+    this.#change(vrf, address, nexthop, options);
+  }
+
+  /** `length`: that of a host by default. */
+  removeRoute(vrf: VrfName, address: string, length?: number): void {
+    this.#change(vrf, address, undefined, length === undefined ? {} : { length });
+  }
+
+  #change(vrf: VrfName, address: string, nexthop: number | undefined, options: RouteOptions): void {
     const bytes = addressBytes(address);
     const { tables } = this.harness;
     const accept = options.accept === undefined ? 0 : tables.acceptSet(options.accept);
     const length = options.length ?? bytes.length * 8;
-    const network = bytes.map(
-      (byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - i * 8))),
-    );
+    const mask = (i: number): number => 0xff00 >> Math.min(8, Math.max(0, length - i * 8));
     tables.applyRoutes({
       ...{ vrf: this.vrfs[vrf], family: bytes.length === 4 ? 4 : 6, count: 1 },
-      ...{ remove: Uint8Array.of(0), addresses: network, lengths: Uint8Array.of(length) },
-      ...{ nexthops: Uint32Array.of(nexthop), labels: Uint32Array.of(options.label ?? 0) },
+      ...{ remove: Uint8Array.of(nexthop === undefined ? 1 : 0), lengths: Uint8Array.of(length) },
+      addresses: bytes.map((byte, i) => byte & mask(i)),
+      ...{ nexthops: Uint32Array.of(nexthop ?? 0), labels: Uint32Array.of(options.label ?? 0) },
       ...{ accepts: Uint16Array.of(accept), owners: Uint8Array.of(1) },
     });
   }

@@ -6,21 +6,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Encapsulation } from '../../src/forwarding/addon/api.js';
 import { sealEsp } from '../lib/esp.js';
-import { addressBytes, ETHERTYPE, gre, ip, labelEntry, PROTOCOL, udp } from '../lib/packets.js';
+import { ETHERTYPE, gre, ip, labelEntry, PROTOCOL, udp } from '../lib/packets.js';
 import { carried, coreFrame, innerPacket, toCe } from './frames.js';
-import {
-  ANY,
-  FAMILIES,
-  HERE,
-  LOCAL,
-  MAC,
-  PE_CE,
-  Pe,
-  REMOTE,
-  THERE,
-  type Family,
-  type Sa,
-} from './pe.js';
+import { ANY, FAMILIES, HERE, LOCAL, MAC, PE_CE, Pe, REMOTE, THERE, type Sa } from './pe.js';
 import { cePacket, fromCe } from './provoke.js';
 
 let pe: Pe;
@@ -157,7 +145,7 @@ describe('19: what a CE sends concerns its VRF alone', () => {
           replayed: 0n,
           authFailed: 0n,
         });
-        removeRoute(family);
+        pe.removeRoute('a', LOCAL[family]);
       },
     );
 
@@ -178,18 +166,6 @@ describe('19: what a CE sends concerns its VRF alone', () => {
       },
     );
   });
-
-  const removeRoute = (family: Family): void => {
-    pe.harness.tables.applyRoutes({
-      ...{ vrf: pe.vrfs.a, family, count: 1, remove: Uint8Array.of(1) },
-      ...{
-        addresses: addressBytes(LOCAL[family]),
-        lengths: Uint8Array.of(family === 4 ? 32 : 128),
-      },
-      ...{ nexthops: Uint32Array.of(0), labels: Uint32Array.of(0), accepts: Uint16Array.of(0) },
-      owners: Uint8Array.of(1),
-    });
-  };
 
   it('and a customer’s address in the core’s table is not for us', async () => {
     for (const family of FAMILIES) {
