@@ -23,7 +23,8 @@ struct sl_sa_out_state {
 };
 SL_SIZE(struct sl_sa_out_state, 64);
 
-#define SL_REPLAY_WORDS 128u /* ring of 8192 bits: windows of up to 4096 slide a word at a time (RFC 6479) */
+#define SL_REPLAY_WORDS                                                                            \
+	128u /* ring of 8192 bits: windows of up to 4096 slide a word at a time (RFC 6479) */
 
 struct sl_sa_in_state {
 	uint64_t generation;
@@ -43,8 +44,8 @@ struct sl_interface_counters {
 	uint64_t rx_bytes; /* Ethernet frames without FCS */
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
-	uint64_t drops;   /* packets received here and dropped */
-	uint64_t punted;  /* given to the kernel */
+	uint64_t drops;    /* packets received here and dropped */
+	uint64_t punted;   /* given to the kernel */
 	uint64_t injected; /* sent for the kernel */
 	uint64_t reserved;
 };
@@ -75,8 +76,8 @@ SL_SIZE(struct sl_label_counters, 16);
  */
 struct sl_lcore_block {
 	uint64_t epoch;
-	uint64_t rounds;       /* polls of all ports */
-	uint64_t busy_rounds;  /* polls that found packets */
+	uint64_t rounds;      /* polls of all ports */
+	uint64_t busy_rounds; /* polls that found packets */
 	uint64_t sleeps;
 	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC, coarse */
 	uint32_t tid;
@@ -93,7 +94,7 @@ struct sl_state_header {
 	struct sl_segment_header segment;
 	uint64_t control_epoch; /* reclaim participant: the worker's control thread */
 	uint64_t control_heartbeat_ns;
-	uint64_t worker_starts; /* workers that have attached to this segment */
+	uint64_t worker_starts;    /* workers that have attached to this segment */
 	uint64_t committed_sa_out; /* rows backed by memory */
 	uint64_t committed_sa_in;
 	uint64_t committed_lcores; /* blocks backed by memory, labels excluded */

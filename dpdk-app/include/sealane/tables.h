@@ -21,8 +21,8 @@
 #define SL_LEAF_VALID (1ull << 60)
 static inline uint64_t sl_leaf(uint32_t nexthop, uint32_t label, uint32_t accept)
 {
-	return SL_LEAF_VALID | (uint64_t)(nexthop & 0xffffffu) | (uint64_t)(label & 0xfffffu) << 24 |
-	       (uint64_t)(accept & 0xffffu) << 44;
+	return SL_LEAF_VALID | (uint64_t)(nexthop & 0xffffffu) |
+	       (uint64_t)(label & 0xfffffu) << 24 | (uint64_t)(accept & 0xffffu) << 44;
 }
 static inline uint32_t sl_leaf_nexthop(uint64_t leaf) { return (uint32_t)(leaf & 0xffffffu); }
 static inline uint32_t sl_leaf_label(uint64_t leaf) { return (uint32_t)(leaf >> 24 & 0xfffffu); }
@@ -62,14 +62,16 @@ SL_SIZE(struct sl_accept_row, 64);
 /* ---- VRFs, interfaces ------------------------------------------------------------------------ */
 
 #define SL_VRF_TTL_UNIFORM 1u /* RFC 3443 uniform model; else pipe */
-#define SL_VRF_TC_UNIFORM 2u  /* RFC 3270: TC from and to the inner DSCP's class selector; else pipe */
+#define SL_VRF_TC_UNIFORM                                                                          \
+	2u /* RFC 3270: TC from and to the inner DSCP's class selector; else pipe */
 
 struct sl_vrf_row {
 	uint32_t state;
 	uint32_t flags;          /* atomic word: may be stored while live */
 	uint32_t fib_root[2];    /* [0] IPv4 [1] IPv6: see fib.h; atomic words, 0 = empty table */
 	uint32_t host_interface; /* interface row of the VRF's L3 host TAP, 0 = none */
-	uint8_t icmp_source4[4]; /* source of ICMP errors when the input interface has no address; 0 = none */
+	uint8_t icmp_source4
+		[4]; /* source of ICMP errors when the input interface has no address; 0 = none */
 	uint8_t icmp_source6[16];
 	uint8_t reserved[24];
 	char name[SL_NAME_LEN]; /* "" for the core's */
@@ -93,9 +95,9 @@ struct sl_interface_row {
 	uint8_t role;   /* enum sl_role */
 	uint8_t reserved0;
 	uint8_t mac[6];
-	uint8_t address4[4];     /* first own IPv4 address: ICMP error source; 0 = none */
-	uint8_t address6[16];    /* first own global IPv6 address; 0 = none */
-	uint8_t linklocal6[16];  /* own fe80:: address; 0 = none */
+	uint8_t address4[4];    /* first own IPv4 address: ICMP error source; 0 = none */
+	uint8_t address6[16];   /* first own global IPv6 address; 0 = none */
+	uint8_t linklocal6[16]; /* own fe80:: address; 0 = none */
 	char name[SL_NAME_LEN];
 	uint8_t reserved[64];
 };
@@ -132,7 +134,8 @@ struct sl_nexthop_slot {
 SL_SIZE(struct sl_nexthop_slot, 8);
 
 enum sl_nexthop_kind {
-	SL_NH_DROP = 1,      /* discard, reason `drop_reason` (blackhole, unreachable: ICMP if flagged) */
+	SL_NH_DROP =
+		1, /* discard, reason `drop_reason` (blackhole, unreachable: ICMP if flagged) */
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
@@ -157,20 +160,22 @@ enum sl_nexthop_kind {
  * Without ESP: no SPI, sequence, IV. An offset of 0 means "this header is absent".
  */
 struct sl_version_row {
-	uint64_t sa_generation; /* of the outbound SA row below: another generation there = drop sa_not_ready */
-	uint32_t sa;            /* outbound SA row, 0 = none */
-	uint32_t interface;     /* output interface row (receive, glean: the interface it belongs to) */
-	uint8_t kind;           /* enum sl_nexthop_kind */
-	uint8_t flags;          /* SL_NHF_* */
-	uint8_t protection;     /* enum sl_protection of a tunnel */
-	uint8_t encap;          /* enum sl_encap of a tunnel */
-	uint8_t family;         /* tunnel: of the outer header; adjacency: of the neighbour; 4 or 6 */
+	uint64_t
+		sa_generation; /* of the outbound SA row below: another generation there = drop sa_not_ready */
+	uint32_t sa;        /* outbound SA row, 0 = none */
+	uint32_t interface; /* output interface row (receive, glean: the interface it belongs to) */
+	uint8_t kind;       /* enum sl_nexthop_kind */
+	uint8_t flags;      /* SL_NHF_* */
+	uint8_t protection; /* enum sl_protection of a tunnel */
+	uint8_t encap;      /* enum sl_encap of a tunnel */
+	uint8_t family;     /* tunnel: of the outer header; adjacency: of the neighbour; 4 or 6 */
 	uint8_t template_len;
 	uint8_t ip_off;    /* outer IP header */
 	uint8_t esp_off;   /* 0 = no ESP */
 	uint8_t gre_off;   /* 0 = no GRE */
 	uint8_t label_off; /* label stack entry */
-	uint16_t mtu;      /* largest inner IP packet that fits, padding and ICV counted; adjacency: the interface's */
+	uint16_t
+		mtu; /* largest inner IP packet that fits, padding and ICV counted; adjacency: the interface's */
 	uint16_t ip4_sum;
 	uint16_t drop_reason; /* SL_NH_DROP: enum sl_drop_reason */
 	uint32_t state;
@@ -185,10 +190,10 @@ SL_AT(struct sl_version_row, template_bytes, 64);
 /* ---- Security associations ------------------------------------------------------------------- */
 
 enum sl_algorithm { /* ICV 16 bytes, IV 8 bytes, salt 4 bytes for all of them */
-	SL_ALG_AES_GCM_128 = 1,  /* RFC 4106 */
-	SL_ALG_AES_GCM_256 = 2,
-	SL_ALG_AES_GMAC_128 = 3, /* RFC 4543 */
-	SL_ALG_AES_GMAC_256 = 4,
+	            SL_ALG_AES_GCM_128 = 1, /* RFC 4106 */
+	            SL_ALG_AES_GCM_256 = 2,
+	            SL_ALG_AES_GMAC_128 = 3, /* RFC 4543 */
+	            SL_ALG_AES_GMAC_256 = 4,
 };
 
 enum sl_application { SL_APP_VPN = 1 };
@@ -200,22 +205,23 @@ enum sl_application { SL_APP_VPN = 1 };
 struct sl_sa_row {
 	uint64_t generation; /* 0 = free; never reused within an epoch */
 	uint32_t spi;
-	uint8_t algorithm;   /* enum sl_algorithm */
-	uint8_t protection;  /* SL_PROT_ENCRYPT or SL_PROT_AUTHENTICATE, follows from the algorithm */
-	uint8_t application; /* enum sl_application */
-	uint8_t family;      /* of the outer addresses: 4 or 6 */
+	uint8_t algorithm;  /* enum sl_algorithm */
+	uint8_t protection; /* SL_PROT_ENCRYPT or SL_PROT_AUTHENTICATE, follows from the algorithm */
+	uint8_t application;       /* enum sl_application */
+	uint8_t family;            /* of the outer addresses: 4 or 6 */
 	uint8_t selector_protocol; /* 47 or 137; policy-model 17 */
 	uint8_t encap;             /* enum sl_encap that selector stands for */
 	uint8_t sp_table;          /* inbound: secured label table of the peer's SP, 1..63 */
-	uint8_t state;             /* enum sl_row_state, for the writer: retired rows await their grace period */
+	uint8_t state; /* enum sl_row_state, for the writer: retired rows await their grace period */
 	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
 	uint8_t source[16];     /* outer addresses as on the wire for this direction */
 	uint8_t destination[16];
 	uint8_t key[32];
 	uint8_t salt[4];
 	uint8_t reserved1[4];
-	uint64_t packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
-	uint64_t key_check;    /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
+	uint64_t
+		packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
+	uint64_t key_check; /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t reserved2[16];
 };
 SL_SIZE(struct sl_sa_row, 128);
@@ -227,16 +233,22 @@ struct sl_prefix_row {
 	uint8_t address[16]; /* network order, host bits zero */
 	uint64_t leaf;
 	uint32_t vrf;
-	uint32_t owner;  /* who asked for it: enum sl_owner */
-	uint8_t family;  /* 4 or 6 */
-	uint8_t length;  /* bits */
-	uint8_t state;   /* enum sl_row_state, stored last */
-	uint8_t stale;   /* 1: kept from before a restart, not yet confirmed */
+	uint32_t owner; /* who asked for it: enum sl_owner */
+	uint8_t family; /* 4 or 6 */
+	uint8_t length; /* bits */
+	uint8_t state;  /* enum sl_row_state, stored last */
+	uint8_t stale;  /* 1: kept from before a restart, not yet confirmed */
 	uint32_t reserved;
 };
 SL_SIZE(struct sl_prefix_row, 40);
 
-enum sl_owner { SL_OWNER_STATIC = 1, SL_OWNER_CONNECTED = 2, SL_OWNER_LOCAL = 3, SL_OWNER_NEIGHBOUR = 4, SL_OWNER_TUNNEL = 5 };
+enum sl_owner {
+	SL_OWNER_STATIC = 1,
+	SL_OWNER_CONNECTED = 2,
+	SL_OWNER_LOCAL = 3,
+	SL_OWNER_NEIGHBOUR = 4,
+	SL_OWNER_TUNNEL = 5
+};
 
 /* FIB trie pools: see fib.h for the meaning of the bytes. */
 struct sl_fib_node {
@@ -269,11 +281,12 @@ enum sl_arena {
 
 struct sl_tables_header {
 	struct sl_segment_header segment;
-	uint64_t reclaim_epoch;     /* atomic; raised by the supervisor, copied by each reader: see state.h */
+	uint64_t
+		reclaim_epoch; /* atomic; raised by the supervisor, copied by each reader: see state.h */
 	uint64_t next_generation;   /* SA generations handed out so far in this epoch */
 	uint64_t config_generation; /* raised after each applied configuration */
 	uint64_t committed_rows[SL_ARENA_COUNT]; /* rows backed by memory, atomic, only grows */
-	uint8_t config_digest[32];  /* SHA-256 of the applied configuration's canonical JSON */
+	uint8_t config_digest[32]; /* SHA-256 of the applied configuration's canonical JSON */
 };
 
 #define SL_PAGED _Alignas(SL_PAGE)
