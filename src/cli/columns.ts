@@ -105,7 +105,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     name: text('NAME'),
     direction: text('DIR'),
     spi: text('SPI'),
-    local: text('LOCAL'),
+    local: wide(text('LOCAL')),
     remote: text('REMOTE'),
     algorithm: text('ALGORITHM'),
     protection: wide(text('PROTECTION')),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The commands of `sealane` and their options. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reload, stop } from './commands/change.js';
 import { keygen } from './commands/keygen.js';
 import { delegate } from './commands/process.js';
 import { show, status, type ShowOptions } from './commands/show.js';
 import { TOPICS } from './columns.js';
-import { EXIT } from './errors.js';
-import type { Output } from './output.js';
+import { errorLines, EXIT, exitCodeOf } from './errors.js';
+import { ReaderGone, type Output } from './output.js';
 import type { Selection } from './select.js';
 
 const DEFAULT_FILE = './sealane.config.ts';
@@ -17,13 +17,29 @@ const EXIT_CODES = `
 Exit status: 0 done, 1 failed, 2 usage, 3 the configuration is wrong, 4 no supervisor to talk to,
 5 no such thing, 6 busy or timed out: try again.`;
 
-export interface Program {
-  readonly command: Command;
-  /** Of the command that ran. */
-  readonly exitCode: () => number;
+/** Runs one command; returns its exit code. Never throws. */
+export async function runCommand(
+  args: readonly string[],
+  version: string,
+  output: Output,
+): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = makeProgram(version, output, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof ReaderGone) return EXIT.ok;
+    // Commander has said it already; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    for (const line of errorLines(error)) output.err(`${line}\n`);
+    return exitCodeOf(error);
+  }
 }
 
-export function makeProgram(version: string, output: Output): Program {
+function makeProgram(version: string, output: Output, setExit: (code: number) => void): Command {
   const program = new Command('sealane')
     .description('BGP/MPLS VPNs over an IPsec-protected backbone')
     .version(version)
@@ -31,20 +47,18 @@ export function makeProgram(version: string, output: Output): Program {
     .addOption(new Option('--socket <path>', 'its control socket, wherever that is'))
     .addHelpText('after', EXIT_CODES)
     .showHelpAfterError('(sealane --help says more)')
+    // Before any command is added: they inherit both.
     .configureOutput({
       writeErr: (text) => {
         output.err(text);
       },
     })
     .exitOverride();
-  let exitCode: number = EXIT.ok;
-  addProcessCommands(program, (code) => {
-    exitCode = code;
-  });
+  addProcessCommands(program, setExit);
   addShow(program, output);
   addChanges(program, output);
   addLab(program, output);
-  return { command: program, exitCode: () => exitCode };
+  return program;
 }
 
 function addProcessCommands(program: Command, setExit: (code: number) => void): void {

@@ -30,15 +30,21 @@ export async function pump<Row, Reply>(
     for (;;) {
       const most = options.limit === 0 ? CHUNK_ROWS : Math.min(CHUNK_ROWS, options.limit - sent);
       const { chunk, done } = await take(iterator, most);
+      // The reader may have gone while rows were made: a write would be lost, and no event follow.
+      if (isGone(call)) return sent;
       if (chunk.length > 0 && !call.write(wrap(chunk))) await drained(call, options.stallMs);
       sent += chunk.length;
-      if (done || call.cancelled || (options.limit !== 0 && sent >= options.limit)) return sent;
+      if (done || isGone(call) || (options.limit !== 0 && sent >= options.limit)) return sent;
       await turn();
     }
   } finally {
     // A generator that is left early gets to its own `finally`.
     await iterator.return?.();
   }
+}
+
+function isGone(call: ServerWritableStream<unknown, unknown>): boolean {
+  return call.cancelled || call.destroyed;
 }
 
 function iteratorOf<Row>(rows: Rows<Row>): Iterator<Row> | AsyncIterator<Row> {
