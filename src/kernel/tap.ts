@@ -196,6 +196,8 @@ export async function ensureHostTun(
   const { name, mtu, addresses } = spec;
   const device = await ensureDevice(context, { name, mtu, addresses, kind: 'tun' });
   try {
+    // ICMP errors about our own packets (path MTU, unreachable) come from one of our own addresses.
+    setSysctls(context, { [`ipv4/conf/${name}/accept_local`]: '1' });
     for (const family of [4, 6] as const) {
       const own = addresses.find((prefix) => prefix.family === family)?.address;
       const source = own ?? (family === 4 ? spec.source4 : spec.source6);
