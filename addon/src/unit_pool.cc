@@ -131,8 +131,9 @@ uint32_t UnitPool::allocate(unsigned count)
 			continue;
 		const auto runs = free_runs(blocks_[block].used);
 		// A run whose other half is taken, where there is one: larger runs stay whole.
-		const uint64_t whole = order < 6 ? runs[order + 1] : 0;
-		const uint64_t halves = runs[order] & ~(whole | (whole << (1u << order)));
+		uint64_t halves = runs[order];
+		if (order < 6)
+			halves &= ~(runs[order + 1] | runs[order + 1] << (1u << order));
 		const unsigned first =
 			static_cast<unsigned>(std::countr_zero(halves != 0 ? halves : runs[order]));
 		change(block, blocks_[block].used | run_mask(first, order));

@@ -56,14 +56,18 @@ static inline struct sl_fib_key sl_fib4_key(uint32_t address /* host order */)
 	return key;
 }
 
+static inline uint64_t sl_fib_load64(const uint8_t *bytes /* network order */)
+{
+	uint64_t word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(word) : word;
+}
+
 static inline struct sl_fib_key sl_fib6_key(const uint8_t address[16] /* network order */)
 {
-	struct sl_fib_key key = {0, 0};
+	struct sl_fib_key key = {sl_fib_load64(address), sl_fib_load64(address + 8)};
 
-	for (unsigned int i = 0; i < 8; i++) {
-		key.high = key.high << 8 | address[i];
-		key.low = key.low << 8 | address[i + 8];
-	}
 	return key;
 }
 
@@ -82,24 +86,22 @@ static inline uint32_t sl_fib_root(const struct sl_tables *t, uint32_t vrf, unsi
 
 /*
  * One level: returns 1 and the child's row in *row, or 0 and the leaf's row.
- * `slot` is the level's six bits.
+ * `slot` is the level's six bits. Written so that it compiles without a branch: which of the two it
+ * will be cannot be predicted.
  */
-static inline int sl_fib_step(const struct sl_tables *t, unsigned int slot, uint32_t *row)
+static inline unsigned int sl_fib_step(const struct sl_tables *t, unsigned int slot, uint32_t *row)
 {
 	const uint64_t *word = t->fib_node[*row].word;
-	/* bits 0..slot at the top: the sign tells about the slot, the population about those before */
-	const uint64_t vector = __atomic_load_n(&word[SL_FIB_VECTOR], __ATOMIC_RELAXED)
-	                        << (63 - slot);
-	const uint64_t leafvec = __atomic_load_n(&word[SL_FIB_LEAFVEC], __ATOMIC_RELAXED)
-	                         << (63 - slot);
+	const uint64_t up_to = ~0ull >> (63 - slot);
+	const uint64_t vector = __atomic_load_n(&word[SL_FIB_VECTOR], __ATOMIC_RELAXED);
+	const uint64_t leafvec = __atomic_load_n(&word[SL_FIB_LEAFVEC], __ATOMIC_RELAXED);
 	const uint64_t bases = __atomic_load_n(&word[SL_FIB_BASES], __ATOMIC_ACQUIRE);
+	const unsigned int child = (unsigned int)(vector >> slot & 1);
+	const uint64_t ones = (child ? vector : leafvec) & up_to;
+	const uint32_t base = (uint32_t)(bases >> (child << 5));
 
-	if ((int64_t)vector < 0) {
-		*row = (uint32_t)(bases >> 32) + (uint32_t)__builtin_popcountll(vector) - 1;
-		return 1;
-	}
-	*row = (uint32_t)bases + (uint32_t)__builtin_popcountll(leafvec) - 1;
-	return 0;
+	*row = base + (uint32_t)__builtin_popcountll(ones) - 1;
+	return child;
 }
 
 static inline uint64_t sl_fib_walk(const struct sl_tables *t, uint32_t root, struct sl_fib_key key,
@@ -137,14 +139,15 @@ static inline void sl_fib_walk_burst(const struct sl_tables *t, const uint32_t *
 
 		for (unsigned int j = 0; j < left; j++) {
 			const unsigned int i = active[j];
+			const unsigned int child =
+				sl_fib_step(t, (unsigned int)(key[i].high >> 58), &row[i]);
+			const void *next = child ? (const void *)&t->fib_node[row[i]]
+			                         : (const void *)&t->fib_leaf[row[i]];
 
-			if (sl_fib_step(t, (unsigned int)(key[i].high >> 58), &row[i])) {
-				__builtin_prefetch(&t->fib_node[row[i]]);
-				sl_fib_advance(&key[i]);
-				active[kept++] = (uint8_t)i;
-			} else {
-				__builtin_prefetch(&t->fib_leaf[row[i]]);
-			}
+			__builtin_prefetch(next);
+			sl_fib_advance(&key[i]);
+			active[kept] = (uint8_t)i;
+			kept += child;
 		}
 		left = kept;
 	}
