@@ -47,15 +47,20 @@ static inline bool sl_replay_update(struct sl_sa_in_state *state, uint32_t windo
                                     uint32_t sequence)
 {
 	uint64_t highest = state->highest_sequence;
+	uint64_t words = sequence / 64 - highest / 64; /* to slide: mostly 0 */
 
-	if (!sl_replay_check(state, window, sequence))
-		return false;
-	if (sequence > highest) {
-		uint64_t words = sequence / 64 - highest / 64; /* mostly 0 */
-
-		for (uint64_t i = words < SL_REPLAY_WORDS ? words : SL_REPLAY_WORDS; i > 0; i--)
-			state->window[(sequence / 64 + 1 - i) % SL_REPLAY_WORDS] = 0;
+	if (sequence <= highest) {
+		if (!sl_replay_check(state, window, sequence))
+			return false;
+		words = 0;
+	} else {
 		state->highest_sequence = sequence;
+	}
+	if (__builtin_expect(words != 0, 0)) {
+		if (words > SL_REPLAY_WORDS)
+			words = SL_REPLAY_WORDS;
+		for (uint64_t i = 0; i < words; i++)
+			state->window[(sequence / 64 - i) % SL_REPLAY_WORDS] = 0;
 	}
 	state->window[sequence / 64 % SL_REPLAY_WORDS] |= 1ull << sequence % 64;
 	return true;
