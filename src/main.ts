@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { checkFile } from './config/check.js';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './lib/log.js';
 import { SupervisorError } from './supervisor/errors.js';
-import { failureLine, run } from './supervisor/run.js';
+import { failureLines, run } from './supervisor/run.js';
 
 const USAGE = `usage: main.js run [FILE] [--instance NAME] [--log-level ${LOG_LEVELS.join('|')}]
        main.js check FILE [--json]
@@ -72,7 +72,7 @@ function exitCode(error: unknown): number {
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${failureLine(error)}\n`);
+  process.stderr.write(`${failureLines(error).join('\n')}\n`);
   process.exitCode = exitCode(error);
 }
 // Sockets and timers that a library still holds must not keep an ended supervisor alive.

@@ -47,6 +47,8 @@ export interface KernelPort {
 export interface KernelPortEvents {
   /** Neighbours or core routes may have changed. */
   readonly onChange: () => void;
-  /** Something that was set up does not hold any more. */
+  /** Something could not be done or does not hold any more. */
   readonly onFault: (what: string) => void;
+  /** Changes of the kernel cannot be seen any more. */
+  readonly onBlind: (why: string) => void;
 }

@@ -9,6 +9,7 @@ import type { Kernel } from '../lib/kernel-api.js';
 export interface SpaceEvents {
   readonly onNeighbour: (entry: NeighbourEntry) => void;
   readonly onFault: (what: string) => void;
+  readonly onBlind: (why: string) => void;
 }
 
 export class KernelSpace {
@@ -42,7 +43,7 @@ export class KernelSpace {
       const where = name ?? 'our own namespace';
       monitor.listen({
         closed: (reason) => {
-          events.onFault(`netlink of ${where} has ended: ${reason}`);
+          events.onBlind(`netlink of ${where} has ended: ${reason}`);
         },
       });
       const neighbours = new NeighbourWatcher(monitor, {

@@ -4,6 +4,8 @@ import { tapNetns, vrfNetns } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
+import { forwardingProblems, turnForwardingOff } from '../kernel/forwarding.js';
+import { raiseNeighbourLimits } from '../kernel/limits.js';
 import { ensureOwnAddress, removeOwnAddress } from '../kernel/loopback.js';
 import type { NeighbourEntry } from '../kernel/neighbours.js';
 import { namespaceVisibilityProblem, NamespaceRegistry } from '../kernel/netns.js';
@@ -60,6 +62,7 @@ export class KernelSync implements KernelPort {
         this.#neighbourChanged(name, entry);
       },
       onFault: this.#deps.events.onFault,
+      onBlind: this.#deps.events.onBlind,
     });
     this.#spaces.set(key, space);
     return space;
@@ -84,14 +87,28 @@ export class KernelSync implements KernelPort {
 
   async deafen(plan: Plan): Promise<void> {
     await this.#deaf.deafen(interfacesOf(plan));
+    for (const { context } of this.#spaces.values()) await turnForwardingOff(context);
   }
   async checkDeaf(): Promise<readonly string[]> {
-    return this.#plan === undefined ? [] : this.#deaf.check(interfacesOf(this.#plan));
+    if (this.#plan === undefined) return [];
+    const interfaces = interfacesOf(this.#plan);
+    const hearing = [...(await this.#deaf.check(interfaces))];
+    // The namespaces of deaf interfaces have been looked at with them.
+    const checked = new Set(interfaces.map(({ netns }) => netns ?? ''));
+    for (const [name, { context }] of this.#spaces) {
+      if (checked.has(name)) continue;
+      const problems = await forwardingProblems(context);
+      const where = name === '' ? 'our own namespace' : `namespace ${name}`;
+      if (problems.length > 0) hearing.push(`${where} forwards: ${problems.join(', ')}`);
+    }
+    return hearing;
   }
 
   async apply(plan: Plan, macs: PortMacs): Promise<void> {
     const problem = namespaceVisibilityProblem();
     if (problem !== undefined && this.#plan === undefined) this.#deps.log.warning(problem);
+    const limits = raiseNeighbourLimits(this.#deps.kernel);
+    if (limits !== undefined && this.#plan === undefined) this.#deps.log.notice(limits);
     this.#plan = plan;
     for (const [vrf, { netns }] of Object.entries(plan.config.vrfs ?? {})) {
       const name = vrfNetns(plan.config, vrf);

@@ -41,8 +41,10 @@ async function readFile(path: string): Promise<{ config: Config; warnings: reado
   const read = await readConfig(path);
   if (read.ok) return read;
   const lines = problemsOf(read).map(formatIssue);
-  const what = lines.length === 1 ? (lines[0] ?? '') : `${path}: ${lines.join('; ')}`;
-  throw new SupervisorError('CONFIG', what, '');
+  const [only] = lines;
+  const one = lines.length === 1 && only !== undefined;
+  const what = one ? only : `${path}: ${lines.length} mistakes`;
+  throw new SupervisorError('CONFIG', what, one ? '' : 'see the lines above', lines);
 }
 
 /**
@@ -110,6 +112,7 @@ export async function run(options: RunOptions): Promise<void> {
   const present = { file: source.file, warnings: source.warnings };
   for (const issue of source.warnings) log.warning(formatIssue(issue));
 
+  const ending = new Ending(log);
   const supervisor = new Supervisor({
     ...{ addon, paths, log, workerProgram: workerProgram() },
     kernelPort: (kernel, events) =>
@@ -120,8 +123,10 @@ export async function run(options: RunOptions): Promise<void> {
       rmSync(stoppedMark(committed), { force: true });
     },
     clock: () => Math.floor(Date.now() / 1000),
+    onFatal: () => {
+      ending.ask('fail');
+    },
   });
-  const ending = new Ending(log);
   const backend = new Backend({
     ...{ supervisor, version: version(), source: present },
     stop: ({ keepWorker }) => {
@@ -143,6 +148,8 @@ export async function run(options: RunOptions): Promise<void> {
     await server.close();
     await supervisor.stop(how === 'stop');
     if (how === 'stop') writeFileSync(stoppedMark(config), '', { mode: 0o600 });
+    if (how === 'fail')
+      {throw new SupervisorError('KERNEL', 'ended by a fault', 'see the log above');}
   } catch (error) {
     await server.close();
     throw asOperatorError(error);
@@ -154,10 +161,13 @@ function asOperatorError(error: unknown): SupervisorError {
   return new SupervisorError('KERNEL', messageOf(error), remedyOf(error), error);
 }
 
-/** How the process is to end: `leave` the worker forwarding, or `stop` everything. */
+/** `leave` the worker forwarding; the same, but it is a failure; or `stop` everything. */
+type End = 'leave' | 'fail' | 'stop';
+
+/** How the process is to end. */
 class Ending {
-  readonly asked: Promise<'leave' | 'stop'>;
-  #resolve: (how: 'leave' | 'stop') => void = () => undefined;
+  readonly asked: Promise<End>;
+  #resolve: (how: End) => void = () => undefined;
 
   constructor(log: Logger) {
     this.asked = new Promise((resolve) => {
@@ -174,10 +184,15 @@ class Ending {
     process.on('SIGHUP', () => undefined);
   }
 
-  ask(how: 'leave' | 'stop'): void {
+  ask(how: End): void {
     this.#resolve(how);
   }
 }
 
-/** The one line that an operator gets. */
-export const failureLine = (error: unknown): string => `sealane: ${oneLine(error)}`;
+/** What an operator gets: one line, after a line for each mistake where the configuration has several. */
+export function failureLines(error: unknown): string[] {
+  const cause = error instanceof SupervisorError ? error.cause : undefined;
+  const mistakes =
+    Array.isArray(cause) && cause.length > 1 ? cause.map((line) => `error: ${line}`) : [];
+  return [...mistakes, `sealane: ${oneLine(error)}`];
+}

@@ -5,32 +5,16 @@
  */
 export class Serial {
   #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   /** Runs `work` after everything that was asked for before; its failure is the caller's alone. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    this.#waiting++;
     const before = this.#last;
     const result = before.then(work, work);
     this.#last = result.then(
       () => undefined,
       () => undefined,
     );
-    try {
-      return await result;
-    } finally {
-      this.#waiting--;
-    }
-  }
-
-  /** Something runs or waits. */
-  get busy(): boolean {
-    return this.#waiting > 0;
-  }
-
-  /** Resolves when everything asked for so far is done. */
-  async idle(): Promise<void> {
-    await this.#last;
+    return result;
   }
 }
 

@@ -43,6 +43,8 @@ export interface SupervisorDeps {
   readonly store: (config: Config) => Promise<void>;
   /** Seconds since 1970. */
   readonly clock: () => number;
+  /** The supervisor cannot do its work any more: end it and leave the worker. */
+  readonly onFatal: () => void;
 }
 
 export type SupervisorState = 'starting' | 'running' | 'degraded' | 'stopping';
@@ -61,6 +63,7 @@ export class Supervisor {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
+  #changing = false;
   #refreshTimer: NodeJS.Timeout | undefined;
 
   /** Opens the segments: throws SECOND_SUPERVISOR or SEGMENTS, and then nothing has been touched. */
@@ -74,7 +77,11 @@ export class Supervisor {
         this.#refreshSoon();
       },
       onFault: (what) => {
-        log.error('kernel', { what });
+        log.error(what);
+      },
+      onBlind: (why) => {
+        log.error('the kernel cannot be followed any more; ending for a restart', { why });
+        deps.onFatal();
       },
     });
     const process = new WorkerProcess({
@@ -167,19 +174,18 @@ export class Supervisor {
     else await this.worker.kill(reason);
   }
 
-  /** Plans and applies a configuration. `before` sees the plan and may refuse by throwing. */
-  async change(config: Config, before?: (prepared: Prepared) => void): Promise<Prepared> {
-    return this.#serial.run(async () => {
-      const prepared = await this.#committer.prepare(config);
-      try {
-        before?.(prepared);
-      } catch (error) {
-        this.#committer.abort(prepared);
-        throw error;
-      }
-      await this.#committer.apply(prepared);
-      return prepared;
-    });
+  /** Plans and applies a configuration. */
+  async change(config: Config): Promise<Prepared> {
+    this.#changing = true;
+    try {
+      return await this.#serial.run(async () => {
+        const prepared = await this.#committer.prepare(config);
+        await this.#committer.apply(prepared);
+        return prepared;
+      });
+    } finally {
+      this.#changing = false;
+    }
   }
 
   /** Plans a configuration and forgets it. */
@@ -191,9 +197,9 @@ export class Supervisor {
     });
   }
 
-  /** A change is under way. */
+  /** A change of the configuration is under way. */
   get busy(): boolean {
-    return this.#serial.busy;
+    return this.#changing;
   }
 
   vrfNamespace(vrf: string): string {

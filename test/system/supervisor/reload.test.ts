@@ -17,8 +17,13 @@ afterAll(async () => {
 
 async function reload(end: End, config: Config, dryRun = false): Promise<ReloadReply> {
   const path = net.write(end, config);
-  return net.client(end, async (client) => client.reload(path, dryRun));
+  const reply = await net.client(end, async (client) => client.reload(path, dryRun));
+  if (reply.applied) inForce.set(end, config);
+  return reply;
 }
+
+/** What was applied last, by end. */
+const inForce = new Map<End, Config>();
 
 /** What the supervisor said it wrote when a configuration last came into force. */
 const lastChanges = (end: End): string =>
@@ -158,6 +163,25 @@ it('SAs are changed make before break: not a packet is lost; a key is never take
   // The old key was used, and its row is gone.
   await expect(reload(1, net.config(1))).rejects.toThrow(/its key has been used before/);
   expect(await net.ping(1, '10.2.0.2')).toBe(3);
+});
+
+it.each([
+  ['before the worker is touched', { kernel: 'nosuch' }],
+  ['after the worker was replaced', { vdev: 'net_nosuch0' }],
+])('a change that fails %s leaves the old configuration in force', async (_, device) => {
+  const base = inForce.get(1)!;
+  const broken: Config = {
+    ...base,
+    interfaces: {
+      ...base.interfaces,
+      'ce-x': { role: 'ce', vrf: 'A', device, addresses: ['10.9.0.1/24'] },
+    },
+  };
+  await expect(reload(1, broken)).rejects.toMatchObject({ code: 'APPLY_FAILED' });
+  const status = await net.client(1, async (client) => client.status());
+  expect(status).toMatchObject({ state: 'running', interfaces: 2, workerState: 'running' });
+  expect((await net.show(1, 'interfaces')).map(({ name }) => name)).not.toContain('ce-x');
+  await net.reach(1, '10.2.0.2');
 });
 
 it('a restart takes the committed configuration, not an edited file', async () => {

@@ -94,14 +94,16 @@ describe('neighbour keeper', () => {
   it('limits questions per interface: a scan of the subnet must not fill the kernel’s table', () => {
     const { keeper, taken, clock } = setUp();
     taken();
-    for (let i = 0; i < 1000; i++)
-      {keeper.probe('ce-a', bytes(`2001:db8:a::${(i + 2).toString(16)}`));}
+    for (let i = 0; i < 1000; i++) {
+      keeper.probe('ce-a', bytes(`2001:db8:a::${(i + 2).toString(16)}`));
+    }
     expect(taken()).toHaveLength(100);
     keeper.probe('ce-b', bytes('10.1.0.9'));
     expect(taken()).toHaveLength(1);
     clock.now += 1;
-    for (let i = 0; i < 1000; i++)
-      {keeper.probe('ce-a', bytes(`2001:db8:a::${(i + 2).toString(16)}`));}
+    for (let i = 0; i < 1000; i++) {
+      keeper.probe('ce-a', bytes(`2001:db8:a::${(i + 2).toString(16)}`));
+    }
     expect(taken()).toHaveLength(50);
   });
 
