@@ -114,6 +114,42 @@ static void test_devices_of_every_kind(void **cmocka)
 	session_end(&worker);
 }
 
+/* Two ends of one memif come up after Start, and the supervisor is told once for each. */
+static void test_link_events(void **cmocka)
+{
+	struct test_worker worker;
+	PB(WorkerMessage) * message;
+	unsigned int ups[3] = {0};
+	char server[256], client[256];
+
+	(void)cmocka;
+	session_begin(&worker, test_no_huge);
+	(void)snprintf(server, sizeof(server),
+	               "net_memif1,role=server,socket=%s,socket-abstract=no",
+	               test_path(&worker, "memif.sock"));
+	(void)snprintf(client, sizeof(client),
+	               "net_memif2,role=client,socket=%s,socket-abstract=no",
+	               test_path(&worker, "memif.sock"));
+	assert_int_equal(test_add_port(&worker, 1, server, -1), PB_CODE(OK));
+	assert_int_equal(test_add_port(&worker, 2, client, -1), PB_CODE(OK));
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+	for (int i = 0; i < 2; i++) {
+		message = test_receive(worker.fd, 5000);
+		assert_non_null(message);
+		assert_int_equal(message->message_case,
+		                 SEALANE__WORKER__V1__WORKER_MESSAGE__MESSAGE_EVENT);
+		assert_int_equal(message->event->event_case,
+		                 SEALANE__WORKER__V1__EVENT__EVENT_LINK_STATE);
+		assert_true(message->event->link_state->up);
+		assert_in_range(message->event->link_state->port, 1, 2);
+		ups[message->event->link_state->port]++;
+		sealane__worker__v1__worker_message__free_unpacked(message, NULL);
+	}
+	assert_int_equal(ups[1], 1);
+	assert_int_equal(ups[2], 1);
+	session_end(&worker);
+}
+
 static void test_attach_refusals(void **cmocka)
 {
 	struct test_worker worker;
@@ -332,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_port_refusals),
 		cmocka_unit_test(test_no_privilege),
 		cmocka_unit_test(test_devices_of_every_kind),
+		cmocka_unit_test(test_link_events),
 		cmocka_unit_test(test_attach_refusals),
 		cmocka_unit_test(test_arp_both_ways),
 		cmocka_unit_test(test_arp_both_ways_on_a_vlan),
