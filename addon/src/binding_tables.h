@@ -62,6 +62,12 @@ private:
 		});
 	}
 
+	template <Method method>
+	static Napi::ClassPropertyDescriptor<TablesObject> bound(const char *name)
+	{
+		return InstanceMethod<&TablesObject::call<method>>(name, napi_default_method);
+	}
+
 	Result put_vrf(const CallbackInfo &info);
 	Result remove_vrf(const CallbackInfo &info);
 	Result vrfs(const CallbackInfo &info);

@@ -74,10 +74,13 @@ inline unsigned internal_source(const Internal &i, unsigned slot, unsigned up_to
 /// Calls f(r, first slot) for every internal prefix of r = 1..5.
 template <class F> inline void for_each_shallow(const Internal &i, F f)
 {
-	for (uint64_t rest = i.shallow; rest != 0; rest &= rest - 1) {
-		const unsigned bit = static_cast<unsigned>(std::countr_zero(rest));
-		const unsigned r = static_cast<unsigned>(std::bit_width(bit + 2)) - 1;
-		f(r, (bit + 2 - (1u << r)) << (SL_FIB_STRIDE - r));
+	if (i.shallow == 0)
+		return; // nearly always
+	for (unsigned r = 1; r < SL_FIB_STRIDE; r++) {
+		const unsigned count = 1u << r; // prefixes of r bits
+		uint64_t rest = i.shallow >> (count - 2) & ((1ull << count) - 1);
+		for (; rest != 0; rest &= rest - 1)
+			f(r, static_cast<unsigned>(std::countr_zero(rest)) << (SL_FIB_STRIDE - r));
 	}
 }
 

@@ -35,7 +35,7 @@ Prefix covering(const Prefix &prefix, unsigned level, unsigned r)
 	        truncated(prefix.key, length)};
 }
 
-void publish(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+void publish(uint64_t &word, uint64_t value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
 
 unsigned ones(uint64_t word) { return static_cast<unsigned>(std::popcount(word)); }
 
@@ -163,7 +163,7 @@ void FibWriter::link(const Trie &trie, Path &path, const Prefix &prefix, unsigne
 	}
 	write(first + place, node);
 	path.row[level] = first + place;
-	publish(&tables_->fib_node[path.row[level - 1]].word[SL_FIB_BASES],
+	publish(tables_->fib_node[path.row[level - 1]].word[SL_FIB_BASES],
 	        static_cast<uint64_t>(first) << 32 | parent.first_leaf);
 	retire_children(parent);
 }
@@ -238,8 +238,8 @@ void FibWriter::set_values(uint32_t row, uint64_t slots, uint64_t value)
 {
 	const Node node = read(row);
 	for (uint64_t rest = node.leafvec & slots; rest != 0; rest &= rest - 1)
-		publish(&tables_->fib_leaf[node.first_leaf +
-		                           fib_rank(node.leafvec, first_one(rest))],
+		publish(tables_->fib_leaf[node.first_leaf +
+		                          fib_rank(node.leafvec, first_one(rest))],
 		        value);
 	for (uint64_t rest = node.vector & slots; rest != 0; rest &= rest - 1) {
 		const uint32_t child = node.first_child + fib_rank(node.vector, first_one(rest));

@@ -32,12 +32,12 @@ std::array<uint64_t, 7> free_runs(uint64_t used)
 	return runs;
 }
 
-int8_t largest_order(uint64_t used)
+int largest_order(uint64_t used)
 {
 	const auto runs = free_runs(used);
 	for (int k = 6; k >= 0; k--) {
 		if (runs[static_cast<size_t>(k)] != 0)
-			return static_cast<int8_t>(k);
+			return k;
 	}
 	return -1;
 }
@@ -98,7 +98,7 @@ void UnitPool::remove(uint32_t block)
 
 void UnitPool::change(uint32_t block, uint64_t used)
 {
-	const int8_t order = largest_order(used);
+	const int order = largest_order(used);
 	if (order == blocks_[block].order) {
 		blocks_[block].used = used;
 		return;

@@ -45,7 +45,7 @@ private:
 		uint64_t used; // bit u: unit u is taken
 		uint32_t next;
 		uint32_t previous;
-		int8_t order; // of the largest free run; -1: none
+		int order; // of the largest free run; -1: none
 	};
 	static constexpr uint32_t kNone = UINT32_MAX;
 	static constexpr int kOrders = 7; // runs of 1, 2, 4 ... 64 units
