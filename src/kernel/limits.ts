@@ -20,8 +20,8 @@ export function raiseNeighbourLimits(kernel: Kernel): string | undefined {
   }
   return (
     'the limits of the neighbour tables cannot be raised from here; with more than some hundred ' +
-    'neighbours set, on the host, net.ipv4.neigh.default.gc_thresh2/3 and net.ipv6.… to ' +
-    `${WANTED.gc_thresh2} and ${WANTED.gc_thresh3}`
+    `neighbours set on the host, for ipv4 and ipv6: net.ipv4.neigh.default.gc_thresh2=${WANTED.gc_thresh2} ` +
+    `and gc_thresh3=${WANTED.gc_thresh3}`
   );
 }
 

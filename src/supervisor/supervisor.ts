@@ -241,7 +241,7 @@ export class Supervisor {
       return;
     }
     const what = hearing.join('; ');
-    if (!this.#faults.has('deaf')) {
+    if (this.#faults.get('deaf') !== what) {
       this.#deps.log.error('an interface is not deaf any more', { what });
     }
     this.#faults.set('deaf', what);

@@ -262,13 +262,13 @@ test('the limits of the neighbour tables are raised where they can be, else an o
       expect(Number(readFileSync(file, 'latin1'))).toBeGreaterThanOrEqual(65_536);
     }
   }
-  if (told !== undefined) expect(told).toContain('gc_thresh2/3');
+  if (told !== undefined) expect(told).toContain('gc_thresh3=65536');
   // Out of reach: a namespace that has no such values.
   const elsewhere = {
     ...kernel,
     openNetns: (): number => kernel.openNetns(`/run/netns/${NS}`),
   };
-  expect(raiseNeighbourLimits(elsewhere)).toContain('net.ipv4.neigh.default.gc_thresh2/3');
+  expect(raiseNeighbourLimits(elsewhere)).toContain('gc_thresh3=65536');
 });
 
 test('an interface that is no TAP is refused by name', async () => {
