@@ -132,8 +132,9 @@ export class Lab {
       rmSync(file); // killed while writing: nothing was made after the last whole version
       return;
     }
-    for (const { pid, start } of owned.processes)
-      {if (startTime(pid) === start) await endProcess(pid, 'SIGTERM', 3000);}
+    for (const { pid, start } of owned.processes) {
+      if (startTime(pid) === start) await endProcess(pid, 'SIGTERM', 3000);
+    }
     for (const netns of owned.namespaces) await Lab.#removeNamespace(netns);
     rmSync(file, { force: true });
   }
@@ -159,10 +160,11 @@ export class Lab {
 
   /** Makes a namespace with loopback up and forwarding off. */
   async namespace(netns: string): Promise<void> {
-    if (existsSync(`/run/netns/${netns}`))
-      {throw new Error(
+    if (existsSync(`/run/netns/${netns}`)) {
+      throw new Error(
         `namespace ${netns} exists and is not this lab's; remove it: ip netns del ${netns}`,
-      );}
+      );
+    }
     this.own(netns);
     await run('ip', ['netns', 'add', netns]);
     await this.must(netns, ['ip', 'link', 'set', 'lo', 'up']);
@@ -193,8 +195,9 @@ export class Lab {
   /** Runs a command in a namespace; throws with its error output when it fails. */
   async must(netns: string, argv: readonly string[], options: RunOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.exec(netns, argv, options);
-    if (code !== 0)
-      {throw new Error(`${argv.join(' ')} in ${netns}: exit ${String(code)}: ${stderr || stdout}`);}
+    if (code !== 0) {
+      throw new Error(`${argv.join(' ')} in ${netns}: exit ${String(code)}: ${stderr || stdout}`);
+    }
     return stdout;
   }
 

@@ -34,6 +34,8 @@ describe('suggest', () => {
     );
     expect(suggest('zzz', ['one'], 'VRFs')).toBe('known VRFs: one');
     expect(suggest('a', [], 'VRFs')).toBe('there are no VRFs');
-    expect(suggest('none', Array.from('123456789'), 'VRFs')).toBe('known VRFs: 1, 2, 3, 4, 5, 6, 7, 8, ...');
+    expect(suggest('none', Array.from('123456789'), 'VRFs')).toBe(
+      'known VRFs: 1, 2, 3, 4, 5, 6, 7, 8, ...',
+    );
   });
 });
