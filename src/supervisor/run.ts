@@ -148,8 +148,9 @@ export async function run(options: RunOptions): Promise<void> {
     await server.close();
     await supervisor.stop(how === 'stop');
     if (how === 'stop') writeFileSync(stoppedMark(config), '', { mode: 0o600 });
-    if (how === 'fail')
-      {throw new SupervisorError('KERNEL', 'ended by a fault', 'see the log above');}
+    if (how === 'fail') {
+      throw new SupervisorError('KERNEL', 'ended by a fault', 'see the log above');
+    }
   } catch (error) {
     await server.close();
     throw asOperatorError(error);
