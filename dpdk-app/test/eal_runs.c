@@ -163,6 +163,25 @@ static void outer_addresses6(void **state)
 	scene_expect_drops(SL_DROP_esp_outer_address, 2);
 }
 
+/* IPv4 addresses that are the beginning of the SA's IPv6 ones are not the SA's. */
+static void outer_family(void **state)
+{
+	static const uint8_t prefix[4] = {0x20, 1, 0x0d, 0xb8};
+
+	(void)state;
+	world_route(SL_VRF_CORE, 4, prefix, 32, world_simple(SL_NH_RECEIVE, SL_VRF_CORE, IF_CORE),
+	            0, 0);
+	world_commit();
+	build_labelled4(&b, LABEL_ALL, HERE4);
+	build_gre(&b, 0, 0x8847);
+	build_esp(&b, SA_SIX, 1, 47);
+	build_ip4(&b, prefix, prefix, 50, 60);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	add_frame();
+	assert_int_equal(run_burst(), 0);
+	scene_expect_drops(SL_DROP_esp_outer_address, 1);
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, fresh)
 
 int main(void)
@@ -170,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(labels_by_arrival), CASE(routes_by_arrival), CASE(arrivals_by_label),
 		CASE(next_hops_by_way),  CASE(sas_by_spi),        CASE(outer_addresses6),
+		CASE(outer_family),
 	};
 
 	return cmocka_run_group_tests_name("eal_runs", tests, NULL, NULL);
