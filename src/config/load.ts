@@ -14,7 +14,7 @@ import { loadError, type LoadResult } from './load-result.js';
 
 export type { LoadError, LoadErrorCode, LoadResult } from './load-result.js';
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 60_000;
 /** A million static routes are about 60 MB of JSON. */
 const MAX_RESULT_BYTES = 512 * 1024 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024;
