@@ -116,7 +116,8 @@ static inline void scene_set(void)
 
 /* Exactly `n` packets were dropped, all for `reason`; nothing else happened. */
 static bool scene_provoked[SL_DROP_COUNT];
-static inline void scene_expect_drops(enum sl_drop_reason reason, uint64_t n)
+
+static inline const char *scene_reason_name(unsigned int reason)
 {
 	static const char *const names[] = {
 #define SL_DROP_NAME(name, text) #name,
@@ -124,10 +125,16 @@ static inline void scene_expect_drops(enum sl_drop_reason reason, uint64_t n)
 #undef SL_DROP_NAME
 	};
 
+	return names[reason];
+}
+
+static inline void scene_expect_drops(enum sl_drop_reason reason, uint64_t n)
+{
 	for (unsigned int i = 0; i < SL_DROP_COUNT; i++)
 		if (world.worker.block->drops[i] != (i == reason ? n : 0))
-			fail_msg("expected %lu of %s, but there are %lu of %s", n, names[reason],
-			         world.worker.block->drops[i], names[i]);
+			fail_msg("expected %lu of %s, but there are %lu of %s", n,
+			         scene_reason_name(reason), world.worker.block->drops[i],
+			         scene_reason_name(i));
 	scene_provoked[reason] = true;
 	world_expect_quiet();
 }

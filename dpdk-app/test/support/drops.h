@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests that provoke drops, each by packets that differ from an accepted one in that respect alone: the
+ * counter rises by exactly the packets sent, and nothing goes anywhere. Spread over the eal_drops_*.c;
+ * together they must provoke every reason of drop_reasons.h.
+ */
+#ifndef SEALANE_TEST_DROPS_H
+#define SEALANE_TEST_DROPS_H
+
+#include "support/scene.h"
+
+static struct build b;
+
+static inline int fresh(void **state)
+{
+	(void)state;
+	scene_set();
+	return 0;
+}
+
+/* A variant of the same packet within one test: a fresh PE, one packet, one drop. */
+#define EXPECT(reason)                                                                             \
+	do {                                                                                       \
+		scene_expect_drops(SL_DROP_##reason, 1);                                           \
+		scene_set();                                                                       \
+	} while (0)
+
+#define CASE(test) cmocka_unit_test_setup(test, fresh)
+
+static inline void from_ce(void) { build_receive(&b, PORT_CE); }
+static inline void from_core(void) { build_receive(&b, PORT_CORE); }
+
+/* Which program provokes a reason; 0 = none, which fails all of them. */
+enum drops_program { DROPS_RX = 1, DROPS_FORWARD, DROPS_ESP, DROPS_LABEL, DROPS_ELSEWHERE };
+
+static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
+	[SL_DROP_none] = DROPS_ELSEWHERE,
+	[SL_DROP_rx_truncated] = DROPS_RX,
+	[SL_DROP_rx_not_our_mac] = DROPS_RX,
+	[SL_DROP_rx_unknown_vlan] = DROPS_RX,
+	[SL_DROP_rx_ethertype] = DROPS_RX,
+	[SL_DROP_mpls_not_accepted] = DROPS_RX,
+	[SL_DROP_ip4_header] = DROPS_RX,
+	[SL_DROP_ip4_checksum] = DROPS_RX,
+	[SL_DROP_ip6_header] = DROPS_RX,
+	[SL_DROP_ip_source] = DROPS_RX,
+	[SL_DROP_ip_multicast] = DROPS_RX,
+	[SL_DROP_ip_destination] = DROPS_RX,
+	[SL_DROP_core_transit] = DROPS_ESP,
+	[SL_DROP_outer_fragment] = DROPS_ESP,
+	[SL_DROP_no_route] = DROPS_FORWARD,
+	[SL_DROP_blackhole] = DROPS_FORWARD,
+	[SL_DROP_unreachable] = DROPS_FORWARD,
+	[SL_DROP_nexthop_unusable] = DROPS_FORWARD,
+	[SL_DROP_neighbour_pending] = DROPS_FORWARD,
+	[SL_DROP_ttl_expired] = DROPS_FORWARD,
+	[SL_DROP_mtu_exceeded] = DROPS_FORWARD,
+	[SL_DROP_sa_not_ready] = DROPS_FORWARD,
+	[SL_DROP_sa_exhausted] = DROPS_FORWARD,
+	[SL_DROP_esp_truncated] = DROPS_ESP,
+	[SL_DROP_esp_unknown_spi] = DROPS_ESP,
+	[SL_DROP_esp_not_ready] = DROPS_ESP,
+	[SL_DROP_esp_outer_address] = DROPS_ESP,
+	[SL_DROP_esp_replayed] = DROPS_ESP,
+	[SL_DROP_esp_auth_failed] = DROPS_ESP,
+	[SL_DROP_esp_padding] = DROPS_ESP,
+	[SL_DROP_esp_dummy] = DROPS_ESP,
+	[SL_DROP_esp_selector] = DROPS_ESP,
+	[SL_DROP_esp_application] = DROPS_ESP,
+	[SL_DROP_gre_header] = DROPS_ESP,
+	[SL_DROP_gre_protocol] = DROPS_ESP,
+	[SL_DROP_gre_clear] = DROPS_ESP,
+	[SL_DROP_mpls_in_ip_clear] = DROPS_ESP,
+	[SL_DROP_label_truncated] = DROPS_LABEL,
+	[SL_DROP_label_stack] = DROPS_LABEL,
+	[SL_DROP_label_unknown] = DROPS_LABEL,
+	[SL_DROP_label_protected] = DROPS_LABEL,
+	[SL_DROP_label_wrong_sp] = DROPS_LABEL,
+	[SL_DROP_label_wrong_protection] = DROPS_LABEL,
+	[SL_DROP_label_wrong_encap] = DROPS_LABEL,
+	[SL_DROP_label_ttl_expired] = DROPS_LABEL,
+	[SL_DROP_route_not_exported_this_way] = DROPS_LABEL,
+	[SL_DROP_inner_not_ip] = DROPS_LABEL,
+	[SL_DROP_tx_full] = DROPS_FORWARD,
+	[SL_DROP_tx_no_port] = DROPS_FORWARD,
+	[SL_DROP_punt_full] = DROPS_FORWARD,
+	[SL_DROP_punt_rate] = DROPS_ELSEWHERE, /* the control thread's */
+	[SL_DROP_punt_tap] = DROPS_FORWARD,
+	[SL_DROP_inject_full] = DROPS_ELSEWHERE, /* the control thread's */
+	[SL_DROP_inject_malformed] = DROPS_FORWARD,
+	[SL_DROP_inject_no_interface] = DROPS_FORWARD,
+	[SL_DROP_icmp_rate] = DROPS_ELSEWHERE,      /* eal_icmp.c */
+	[SL_DROP_icmp_forbidden] = DROPS_ELSEWHERE, /* eal_icmp.c */
+	[SL_DROP_no_mbuf] = DROPS_FORWARD,
+};
+
+/* Last test of each program. */
+static inline void drops_expect_all(enum drops_program program)
+{
+	for (unsigned int i = 0; i < SL_DROP_COUNT; i++) {
+		if (drops_provoked_by[i] == 0)
+			fail_msg("no program provokes %s", scene_reason_name(i));
+		if (drops_provoked_by[i] == program && !scene_provoked[i])
+			fail_msg("no test provoked %s", scene_reason_name(i));
+	}
+}
+
+#endif
