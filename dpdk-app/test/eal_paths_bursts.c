@@ -267,5 +267,5 @@ int main(void)
 		CASE(rekey_by_one_store),
 	};
 
-	return cmocka_run_group_tests_name("eal_bursts", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("eal_paths_bursts", tests, NULL, NULL);
 }
