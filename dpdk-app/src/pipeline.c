@@ -43,7 +43,8 @@ static void answer(struct sl_worker *w)
 	struct rte_mbuf *packets[SL_BURST];
 	uint16_t n = w->icmp_count;
 
-	memcpy(packets, w->icmp, n * sizeof(packets[0]));
+	for (uint16_t i = 0; i < n; i++)
+		packets[i] = w->icmp[i];
 	w->icmp_count = 0;
 	if (n != 0)
 		forward(w, packets, n);
