@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * npm run test:mutation: takes each check of test/mutation/mutations.ts out of a copy of dpdk-app, rebuilds what the
+ * named test needs, and sees that test fail. Copies and builds are kept in build/mutation/, one per CPU, so that a
+ * second run compiles only what changed. The last line is "N caught, N not caught".
+ *
+ *   npm run test:mutation [-- WORD...]     only mutations whose file or description has one of the words
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Mutation } from '../test/mutation/mutation.js';
+import { MUTATIONS } from '../test/mutation/mutations.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const SOURCES = ['dpdk-app', 'proto'];
+const TEST_TIMEOUT_MS = 120_000;
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+const children = new Set<ChildProcess>();
+
+async function run(argv: readonly string[], timeoutMs = 600_000): Promise<Ended> {
+  const [program = '', ...rest] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    children.add(child);
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    }
+    child.on('error', reject);
+    child.on('close', (code) => {
+      children.delete(child);
+      clearTimeout(timer);
+      resolve({ code, output });
+    });
+  });
+}
+
+/** Files below a folder, relative to it. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+/** Makes `to` equal to `from`; files that are equal keep their times, so that they are not compiled again. */
+function mirror(from: string, to: string): void {
+  const wanted = new Set(filesOf(from));
+  for (const file of existsSync(to) ? filesOf(to) : []) {
+    if (!wanted.has(file)) rmSync(join(to, file));
+  }
+  for (const file of wanted) {
+    const [source, target] = [join(from, file), join(to, file)];
+    if (existsSync(target) && readFileSync(source).equals(readFileSync(target))) continue;
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(source, target);
+  }
+}
+
+/** A C test of the list: "accept: TEST" is in the one program whose name begins with "accept" and that has TEST. */
+interface CTest {
+  readonly program: string;
+  readonly name: string;
+}
+
+function locate(tests: string, text: string): CTest {
+  const [prefix = '', name = ''] = text.split(': ');
+  const programs = readdirSync(tests)
+    .filter((file) => file.startsWith(prefix) && file.endsWith('.c'))
+    .filter((file) =>
+      readFileSync(join(tests, file), 'utf8').includes(`static void ${name}(void **`),
+    )
+    .map((file) => file.slice(0, -'.c'.length));
+  const [program] = programs;
+  if (program === undefined || programs.length > 1) {
+    throw new Error(`${text}: ${String(programs.length)} programs have it`);
+  }
+  return { program, name };
+}
+
+/** A copy of the sources and its build folder. */
+class Lane {
+  readonly folder: string;
+  readonly build: string;
+  readonly #passing = new Set<string>();
+
+  constructor(number: number) {
+    this.folder = join(root, 'build/mutation', String(number));
+    this.build = join(this.folder, 'build');
+  }
+
+  async prepare(): Promise<void> {
+    for (const source of SOURCES) mirror(join(root, source), join(this.folder, source));
+    // Without optimisation: it is compiled more often than it is run.
+    const flags = ['-G', 'Ninja', '-DCMAKE_BUILD_TYPE=Mutation', '-DCMAKE_C_FLAGS=-O0'];
+    const configured = await run([
+      'cmake',
+      '-S',
+      join(this.folder, 'dpdk-app'),
+      '-B',
+      this.build,
+      ...flags,
+    ]);
+    if (configured.code !== 0) throw new Error(`cmake: ${configured.output}`);
+  }
+
+  async #compile(program: string): Promise<string | undefined> {
+    // What programs do by starting the worker needs the worker, too.
+    const targets = [
+      `test_${program}`,
+      ...(program.startsWith('eal_worker') ? ['sealane-worker'] : []),
+    ];
+    const { code, output } = await run(['ninja', '-C', this.build, '-j', '1', ...targets]);
+    return code === 0 ? undefined : output;
+  }
+
+  /** The result of one test in the output of its program: a crash in it is a failure, too. */
+  async #passes(program: string, test: string): Promise<boolean | undefined> {
+    const { output } = await run([join(this.build, `test_${program}`)], TEST_TIMEOUT_MS);
+    const has = (mark: string): boolean =>
+      new RegExp(`^\\[ *${mark} *\\] ${test}\\s*$`, 'm').test(output);
+    return has('RUN') ? has('OK') : undefined;
+  }
+
+  async #baseline({ program, name }: CTest): Promise<string | undefined> {
+    const test = `${program}: ${name}`;
+    if (this.#passing.has(test)) return undefined;
+    const broken = await this.#compile(program);
+    if (broken !== undefined) return `does not build: ${broken}`;
+    if ((await this.#passes(program, name)) !== true) {
+      return `${test} does not pass without a mutation`;
+    }
+    this.#passing.add(test);
+    return undefined;
+  }
+
+  /** Why a mutation is not caught; undefined when each of its tests fails. */
+  async survives(mutation: Mutation): Promise<string | undefined> {
+    const file = join(this.folder, 'dpdk-app/src', mutation.file);
+    const source = readFileSync(file, 'utf8');
+    const found = source.split(mutation.text).length - 1;
+    if (found !== 1) return `its text stands ${String(found)} times in ${mutation.file}`;
+    const tests = mutation.tests.map((test) => locate(join(this.folder, 'dpdk-app/test'), test));
+    for (const test of tests) {
+      const wrong = await this.#baseline(test);
+      if (wrong !== undefined) return wrong;
+    }
+    try {
+      writeFileSync(
+        file,
+        source.replace(mutation.text, () => mutation.replacement),
+      );
+      for (const { program, name } of tests) {
+        const broken = await this.#compile(program);
+        if (broken !== undefined) return `does not compile: ${broken}`;
+        if ((await this.#passes(program, name)) !== false) {
+          return `${program}: ${name} still passes`;
+        }
+      }
+      return undefined;
+    } finally {
+      writeFileSync(file, source);
+      // Newer than the object of the mutation, however coarse the clock of the file system.
+      const now = new Date(Math.max(Date.now(), statSync(file).mtimeMs + 2));
+      utimesSync(file, now, now);
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      for (const child of children) child.kill();
+      process.exit(1);
+    });
+  }
+  const words = process.argv.slice(2);
+  const chosen = MUTATIONS.filter(
+    ({ file, what }) =>
+      words.length === 0 || words.some((word) => `${file} ${what}`.includes(word)),
+  );
+  const lanes = Array.from({ length: Math.min(2, availableParallelism()) }, (_, i) => new Lane(i));
+  const survivors: string[] = [];
+  // Mutations of one file stay together: each compiles that file alone.
+  const files = [...new Set(chosen.map(({ file }) => file))];
+  const queue = files.map((file) => chosen.filter((mutation) => mutation.file === file));
+  await Promise.all(
+    lanes.map(async (lane) => {
+      await lane.prepare();
+      for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+        for (const mutation of group) {
+          const why = await lane.survives(mutation);
+          const line = `${mutation.file}: ${mutation.what}`;
+          if (why !== undefined) survivors.push(`${line}: ${why}`);
+          process.stdout.write(`${why === undefined ? 'caught    ' : 'NOT CAUGHT'} ${line}\n`);
+        }
+      }
+    }),
+  );
+  for (const survivor of survivors) process.stdout.write(`not caught: ${survivor}\n`);
+  const caught = chosen.length - survivors.length;
+  process.stdout.write(`${String(caught)} caught, ${String(survivors.length)} not caught\n`);
+  if (survivors.length > 0 || chosen.length === 0) process.exitCode = 1;
+}
+
+await main();

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+import { INBOUND } from './inbound.js';
+import type { Mutation } from './mutation.js';
+import { OTHERS } from './others.js';
+
+export const MUTATIONS: readonly Mutation[] = [...INBOUND, ...OTHERS];

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Classification, forwarding, sequence numbers and keys. */
+import { of, type Mutation } from './mutation.js';
+
+const CLASSIFY = [
+  ...of('net/gre.h', [
+    [
+      'GRE flags and version',
+      'if (length < SL_GRE_LEN || sl_get16(gre) != 0)',
+      'if (length < SL_GRE_LEN)',
+      'formats: gre',
+    ],
+    [
+      'MPLS unicast alone in GRE',
+      'return sl_get16(gre + 2) == SL_ETHERTYPE_MPLS ? SL_GRE_MPLS : SL_GRE_PROTOCOL;',
+      'return SL_GRE_MPLS;',
+      'formats: gre',
+    ],
+  ]),
+  ...of('stages/core.c', [
+    [
+      'no ESP out of a fragment',
+      ' &&\n\t           !upper.fragment',
+      '',
+      'eal_drops: outer_fragment',
+    ],
+  ]),
+  ...of('stages/local.c', [
+    [
+      'clear tunnels only where the interface accepts them (policy-model 4)',
+      'if (!(sl_interface_flags(sl_interface(w, p->interface)) & accept))',
+      'if (!(sl_interface_flags(sl_interface(w, p->interface)) | accept))',
+      'eal_drops: gre_clear',
+      'eal_drops: mpls_in_ip_clear',
+    ],
+    [
+      'no clear tunnel out of a fragment',
+      'if (upper.fragment)\n\t\tgoto drop;',
+      '',
+      'eal_drops: outer_fragment',
+    ],
+    [
+      'a PE is no transit router',
+      'version->kind != SL_NH_RECEIVE ||',
+      '',
+      'eal_drops: core_transit',
+    ],
+  ]),
+  ...of('stages/rx.c', [
+    [
+      'plain MPLS only where the interface accepts it (policy-model 4)',
+      ' || !(sl_interface_flags(row) & SL_IF_MPLS_OWN_SP)',
+      '',
+      'eal_drops: mpls_not_accepted',
+    ],
+    [
+      'plain MPLS never on a CE interface',
+      'if (row->role != SL_ROLE_CORE || ',
+      'if (',
+      'eal_drops: mpls_not_accepted',
+    ],
+    [
+      'the destination MAC',
+      'if (unlikely(!p->l2_group && !sl_mac_equal(frame, row->mac)))',
+      'if (false)',
+      'eal_drops: rx_not_our_mac',
+    ],
+    [
+      'what a CE sends is an ordinary packet (policy-model 19)',
+      'p->lane = row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;',
+      'p->lane = SL_LANE_CORE;',
+      'eal_paths: tunnel_protocols_of_customers',
+    ],
+  ]),
+];
+
+const FORWARD = [
+  ...of('stages/nexthop.c', [
+    [
+      'the route’s own set (policy-model 2)',
+      'return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,\n\t                       a->sp_table) == SL_ACCEPTED;',
+      'return true;',
+      'eal_drops: route_not_exported_this_way',
+    ],
+    [
+      'out of a label into no tunnel',
+      'if (version->kind == SL_NH_TUNNEL)\n\t\treturn false;',
+      '',
+      'eal_drops: route_not_exported_this_way',
+    ],
+    [
+      'a decision is shared only by packets that came alike',
+      'p->leaf != run->leaf || sl_arrival_word(p) != run->arrival ||',
+      'p->leaf != run->leaf ||',
+      'eal_runs: routes_by_arrival',
+    ],
+    ['and the same way', 'p->lane != run->lane || ', '', 'eal_runs: next_hops_by_way'],
+  ]),
+  ...of('stages/ttl_mtu.c', [
+    [
+      'the TTL',
+      'if (unlikely(ttl <= 1 && !p->from_host)) {',
+      'if (false) {',
+      'eal_drops: ttl_expired',
+    ],
+    [
+      'the MTU',
+      'if (likely(sl_l3_len(m, p) <= mtu))',
+      'if (sl_l3_len(m, p) <= mtu || true)',
+      'eal_drops: mtu_exceeded',
+    ],
+    [
+      'link-local sources stay on their link',
+      'if (p->family == 6 && unlikely(sl_ip6_is_linklocal(ip + 8))) {',
+      'if (false) {',
+      'eal_drops: ip_source_linklocal_is_not_forwarded',
+    ],
+  ]),
+  ...of('net/ip4.h', [
+    [
+      'the IPv4 header checksum',
+      'return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_CHECKSUM;',
+      'return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_OK;',
+      'formats: ip4_every_header_length',
+    ],
+    [
+      'the IPv4 total length',
+      'if (total > length)\n\t\treturn SL_IP_TRUNCATED;',
+      '',
+      'formats: ip4_impossible_headers',
+    ],
+  ]),
+  ...of('net/ip6.h', [
+    [
+      'the IPv6 payload length',
+      'return sl_ip6_total_len(ip) <= length ? SL_IP_OK : SL_IP_TRUNCATED;',
+      'return sl_ip6_total_len(ip) <= length ? SL_IP_OK : SL_IP_OK;',
+      'formats: ip6_check',
+    ],
+  ]),
+  ...of('stages/icmp_error.c', [
+    [
+      'when no ICMP error is sent',
+      'if (source == NULL || !may_answer(m, p))',
+      'if (source == NULL)',
+      'eal_icmp: not_about_icmp_errors',
+    ],
+    [
+      'the rate of ICMP errors',
+      'if (w->icmp_tokens == 0)\n\t\treturn false;',
+      '',
+      'eal_icmp: at_a_limited_rate',
+    ],
+  ]),
+];
+
+const NUMBERS = [
+  ...of('esp/replay.h', [
+    [
+      'number 0',
+      'if (sequence == 0)\n\t\treturn false;',
+      '',
+      'sequence: number_zero_is_never_accepted',
+    ],
+    [
+      'the left edge of the window',
+      'if (highest - sequence >= window)',
+      'if (highest - sequence > window)',
+      'sequence: window_equals_the_model',
+    ],
+    [
+      'what was seen',
+      'return (state->window[sequence / 64 % SL_REPLAY_WORDS] >> sequence % 64 & 1u) == 0;',
+      'return true;',
+      'sequence: window_equals_the_model',
+    ],
+    [
+      'the check after integrity',
+      'if (!sl_replay_check(state, window, sequence))\n\t\treturn false;',
+      '',
+      'sequence: equal_numbers_in_one_burst',
+    ],
+    [
+      'the window slides',
+      'state->window[(sequence / 64 + 1 - i) % SL_REPLAY_WORDS] = 0;',
+      '(void)state->window[(sequence / 64 + 1 - i) % SL_REPLAY_WORDS];',
+      'sequence: window_equals_the_model',
+    ],
+  ]),
+  ...of('esp/sequence.h', [
+    [
+      'a range is stored when it is reserved (policy-model 22)',
+      '__atomic_store_n(&state->last_sequence, last + granted, __ATOMIC_RELEASE);',
+      '__atomic_store_n(&state->last_sequence, last, __ATOMIC_RELEASE);',
+      'sequence: ranges_follow_each_other',
+      'sequence: a_successor_goes_on_behind_the_range',
+    ],
+    [
+      'the packet limit',
+      'limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : limit',
+      'limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : SL_ESP_LAST_SEQUENCE',
+      'sequence: stops_at_the_limit',
+    ],
+    [
+      'the last number',
+      '#define SL_ESP_LAST_SEQUENCE 0xffffffffull',
+      '#define SL_ESP_LAST_SEQUENCE 0x1ffffffffull',
+      'sequence: stops_at_the_limit',
+    ],
+  ]),
+  ...of('stages/encap.c', [
+    [
+      'the generation a tunnel was made for',
+      '__atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != v->sa_generation ||',
+      '',
+      'eal_drops: sa_not_ready',
+    ],
+    [
+      'no packet without a number',
+      'if (unlikely(j >= granted))',
+      'if (false)',
+      'eal_drops: sa_exhausted',
+    ],
+  ]),
+];
+
+const KEYS = [
+  ...of('control/sa_store.c', [
+    [
+      'a key belongs to one row for life (policy-model 22)',
+      'if (owner != NULL)\n\t\treturn refuse_key',
+      'if (false)\n\t\treturn refuse_key',
+      'eal_worker_sas: test_key_refusals',
+    ],
+    [
+      'a generation counts for one key',
+      'if (*counted.key_check != check)',
+      'if (false)',
+      'eal_worker_sas: test_key_refusals',
+    ],
+    [
+      'no generation goes back',
+      'if (*counted.generation > generation)',
+      'if (false)',
+      'eal_worker_sas: test_key_refusals',
+    ],
+    [
+      'SAs of a lost segment are refused',
+      'if (generation <= store->segment->state->header.generation_floor)',
+      'if (false)',
+      'eal_worker_sas: test_lost_state_refuses_keys',
+    ],
+    [
+      'a key is wiped when its row is given up',
+      'store->generations[direction][id] = 0;\n\texplicit_bzero(key, sizeof(*key));',
+      'store->generations[direction][id] = 0;',
+      'eal_worker_sas: test_keys_of_removed_sas_are_wiped',
+    ],
+  ]),
+  ...of('control/punt_limiter.c', [
+    [
+      'what one interface gets of the kernel',
+      'if (bucket->tokens == 0)\n\t\treturn false;',
+      '',
+      'eal_control_units: test_punt_limiter',
+    ],
+  ]),
+];
+
+export const OTHERS: readonly Mutation[] = [...CLASSIFY, ...FORWARD, ...NUMBERS, ...KEYS];
