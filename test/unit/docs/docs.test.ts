@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** docs/requirements.md has one row per requirement, and the tests it names exist. */
+/** The documents say what is there: requirements and their tests, drop reasons. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -79,5 +79,16 @@ describe('docs/requirements.md', () => {
 
   it('names tests at all', () => {
     expect(named.length).toBeGreaterThan(20);
+  });
+});
+
+describe('docs/packet-path.md', () => {
+  it('names every drop reason', () => {
+    const header = readFileSync(join(root, 'dpdk-app/include/sealane/drop_reasons.h'), 'utf8');
+    const names = [...header.matchAll(/\bX\((\w+), "/g)].map(([, name = '']) => name);
+    const page = readFileSync(join(root, 'docs/packet-path.md'), 'utf8');
+    const missing = names.filter((name) => name !== 'none' && !page.includes(`\`${name}\``));
+    expect(names.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
   });
 });
