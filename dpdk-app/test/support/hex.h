@@ -19,11 +19,12 @@ static inline size_t hex_bytes(const char *text, uint8_t *out, size_t room)
 		abort();
 	}
 	for (size_t i = 0; i < n; i++) {
-		unsigned int byte;
+		const char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
+		char *end;
 
-		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+		out[i] = (uint8_t)strtoul(digits, &end, 16);
+		if (end != digits + 2)
 			abort();
-		out[i] = (uint8_t)byte;
 	}
 	return n;
 }
