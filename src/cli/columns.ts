@@ -13,6 +13,8 @@ export interface Column {
   readonly type: CellType;
   /** In the table only with --wide; always in the JSON. */
   readonly wide?: true;
+  /** Running text: folded before names and addresses are. */
+  readonly prose?: true;
   /** An integer for which 0 stands for none: the table shows "-". */
   readonly zeroIsNone?: true;
 }
@@ -21,6 +23,7 @@ export interface Column {
 export type Columns<Row> = { readonly [K in keyof Row]-?: Column };
 
 const text = (title: string): Column => ({ title, type: 'string' });
+const prose = (title: string): Column => ({ title, type: 'string', prose: true });
 const count = (title: string): Column => ({ title, type: 'integer' });
 const flag = (title: string): Column => ({ title, type: 'boolean' });
 const wide = (column: Column): Column => ({ ...column, wide: true });
@@ -31,12 +34,12 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     name: text('NAME'),
     role: text('ROLE'),
     vrf: text('VRF'),
-    device: text('DEVICE'),
+    device: prose('DEVICE'),
     vlan: orNone(count('VLAN')),
     mac: wide(text('MAC')),
     mtu: count('MTU'),
     link: text('LINK'),
-    addresses: text('ADDRESSES'),
+    addresses: prose('ADDRESSES'),
     rxPackets: count('RX'),
     rxBytes: wide(count('RX BYTES')),
     txPackets: count('TX'),
@@ -51,7 +54,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     netns: text('NETNS'),
     ttl: text('TTL'),
     trafficClass: wide(text('TC')),
-    addresses: wide(text('ADDRESSES')),
+    addresses: wide(prose('ADDRESSES')),
     interfaces: count('IFS'),
     routes4: count('IPV4'),
     routes6: count('IPV6'),
@@ -73,8 +76,8 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     label: count('LABEL'),
     interface: text('INTERFACE'),
     usable: flag('USABLE'),
-    reason: text('REASON'),
-    accept: text('ACCEPTS'),
+    reason: prose('REASON'),
+    accept: prose('ACCEPTS'),
     stale: wide(flag('STALE')),
   },
   labels: {
@@ -82,8 +85,8 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     vrf: text('VRF'),
     action: text('ACTION'),
     target: text('TARGET'),
-    rules: text('RULES'),
-    accept: text('ACCEPTS'),
+    rules: prose('RULES'),
+    accept: prose('ACCEPTS'),
     packets: count('PACKETS'),
     bytes: count('BYTES'),
   },
@@ -99,7 +102,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     mac: wide(text('MAC')),
     mtu: orNone(count('MTU')),
     state: text('STATE'),
-    reason: text('REASON'),
+    reason: prose('REASON'),
   },
   sas: {
     name: text('NAME'),
@@ -121,14 +124,14 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
   },
   drops: {
     reason: text('REASON'),
-    text: text('MEANING'),
+    text: prose('MEANING'),
     packets: count('PACKETS'),
   },
   workers: {
     worker: count('WORKER'),
     pid: orNone(count('PID')),
     state: text('STATE'),
-    reason: text('REASON'),
+    reason: prose('REASON'),
     uptimeSeconds: count('UPTIME s'),
     starts: count('STARTS'),
     hugepages: flag('HUGEPAGES'),

@@ -126,13 +126,17 @@ function chooseWidths(
   );
   const room = lineWidth - GAP.length * (columns.length - 1);
   const total = (): number => widths.reduce((sum, width) => sum + width, 0);
-  while (total() > room) {
-    // Only words are folded: half a number is a wrong number.
-    const widest = columns.reduce<number | undefined>((best, { type }, i) => {
+  // Only words are folded: half a number is a wrong number. Running text goes first.
+  const widestOf = (candidates: readonly NamedColumn[]): number | undefined =>
+    columns.reduce<number | undefined>((best, column, i) => {
       const width = widths[i] ?? 0;
-      if (type !== 'string' || width <= NARROWEST) return best;
+      if (width <= NARROWEST || !candidates.includes(column)) return best;
       return best === undefined || width > (widths[best] ?? 0) ? i : best;
     }, undefined);
+  const words = columns.filter(({ type }) => type === 'string');
+  const running = words.filter((column) => column.prose === true);
+  while (total() > room) {
+    const widest = widestOf(running) ?? widestOf(words);
     if (widest === undefined) break;
     widths[widest] = (widths[widest] ?? 0) - 1;
   }

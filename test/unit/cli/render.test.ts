@@ -60,6 +60,15 @@ describe('table', () => {
     );
   });
 
+  it('folds running text before names and addresses', async () => {
+    const row = { ...sample.route(1), prefix: '2001:db8:1234:5678:9abc:def0:1234:5678/128' };
+    const text = await collect(
+      table(stream([row]), columnList(COLUMNS.routes), { width: 130, wide: false }),
+    );
+    expect(text.split('\n')[1]).toContain(` ${row.prefix} `);
+    expect(text.split('\n')[2]?.trim()).toBe('gre');
+  });
+
   it('fits 120 columns for every topic, long names and IPv6 included', async () => {
     const long = 'customer-frankfurt-headquarters';
     const six = '2001:db8:1234:5678:9abc:def0:1234:5678';
