@@ -45,8 +45,8 @@ export default defineConfig({
           pool: 'forks' as const,
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           // The projects run one after the other, after the unit tests.
           sequence: { groupOrder: index + 1 },
         },

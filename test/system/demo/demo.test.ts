@@ -31,10 +31,10 @@ describe('the demo', () => {
     const killed = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     killed.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    await eventually('the pings', () => (said.includes('ok   ping') ? true : undefined), 90_000);
+    await eventually('the pings', () => (said.includes('ok   ping') ? true : undefined), 240_000);
     killed.kill('SIGKILL');
 
-    const { code, stdout, stderr } = await outcome([...DEMO, '--json'], { timeoutMs: 240_000 });
+    const { code, stdout, stderr } = await outcome([...DEMO, '--json'], { timeoutMs: 400_000 });
     const report = JSON.parse(stdout) as Report;
     expect(report.checks.filter((check) => !check.ok)).toEqual([]);
     expect(code, stderr).toBe(0);
@@ -48,7 +48,7 @@ describe('the demo', () => {
 
     const left = (await outcome(['ip', 'netns', 'list'])).stdout;
     expect(left).not.toMatch(/^(pe[12]|p|ce-[ab][12])\b/m);
-  }, 400_000);
+  }, 700_000);
 
   test('an unknown argument is refused', async () => {
     const { code, stderr } = await outcome([...DEMO, '--jsno']);
