@@ -244,7 +244,7 @@ beforeAll(async () => {
   // Captures are taken at end a: what Sealane sends bypasses those at its own end.
   const { a, b } = wire;
   [linux] = await Promise.all([bootLinux(a.netns, a.nic), startSealane(b.netns)]);
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   // The worker outlives its supervisor by design: it is told to stop.

@@ -274,7 +274,7 @@ export async function setUp(): Promise<void> {
  * with the same name whose owner has died.
  */
 export async function bootLinuxPe(options: LinuxPeOptions): Promise<LinuxPe> {
-  const { name, netns, nics, config, memory = 128, bootTimeout = 60_000 } = options;
+  const { name, netns, nics, config, memory = 128, bootTimeout = 200_000 } = options;
   await setUp();
   const pe = (
     verb: string,

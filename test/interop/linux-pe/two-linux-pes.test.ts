@@ -126,7 +126,7 @@ beforeAll(async () => {
     });
   });
   await Promise.all(boots);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await Promise.all(guests.map(async (guest) => guest.stop()));
