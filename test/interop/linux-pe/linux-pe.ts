@@ -115,7 +115,7 @@ export interface LinuxPeOptions {
   readonly config: LinuxPeConfig;
   /** The guest's memory in MiB; default 128. */
   readonly memory?: number;
-  /** Milliseconds until it must have booted; default 60,000. */
+  /** Milliseconds until it must have booted; default 200,000. */
   readonly bootTimeout?: number;
 }
 
