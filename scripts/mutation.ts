@@ -21,6 +21,7 @@ import {
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { locate, problem, type CTest } from '../test/mutation/locate.js';
 import type { Mutation } from '../test/mutation/mutation.js';
 import { MUTATIONS } from '../test/mutation/mutations.js';
 
@@ -73,27 +74,6 @@ function mirror(from: string, to: string): void {
     mkdirSync(dirname(target), { recursive: true });
     cpSync(source, target);
   }
-}
-
-/** A C test of the list: "accept: TEST" is in the one program whose name begins with "accept" and that has TEST. */
-interface CTest {
-  readonly program: string;
-  readonly name: string;
-}
-
-function locate(tests: string, text: string): CTest {
-  const [prefix = '', name = ''] = text.split(': ');
-  const programs = readdirSync(tests)
-    .filter((file) => file.startsWith(prefix) && file.endsWith('.c'))
-    .filter((file) =>
-      readFileSync(join(tests, file), 'utf8').includes(`static void ${name}(void **`),
-    )
-    .map((file) => file.slice(0, -'.c'.length));
-  const [program] = programs;
-  if (program === undefined || programs.length > 1) {
-    throw new Error(`${text}: ${String(programs.length)} programs have it`);
-  }
-  return { program, name };
 }
 
 /** A copy of the sources and its build folder. */
@@ -154,11 +134,14 @@ class Lane {
 
   /** Why a mutation is not caught; undefined when each of its tests fails. */
   async survives(mutation: Mutation): Promise<string | undefined> {
-    const file = join(this.folder, 'dpdk-app/src', mutation.file);
+    const copy = join(this.folder, 'dpdk-app');
+    const stale = problem(copy, mutation);
+    if (stale !== undefined) return stale;
+    const file = join(copy, 'src', mutation.file);
     const source = readFileSync(file, 'utf8');
-    const found = source.split(mutation.text).length - 1;
-    if (found !== 1) return `its text stands ${String(found)} times in ${mutation.file}`;
-    const tests = mutation.tests.map((test) => locate(join(this.folder, 'dpdk-app/test'), test));
+    const tests = mutation.tests
+      .map((test) => locate(copy, test))
+      .filter((test) => typeof test !== 'string');
     for (const test of tests) {
       const wrong = await this.#baseline(test);
       if (wrong !== undefined) return wrong;

@@ -139,6 +139,33 @@ static void sas_by_spi(void **state)
 	scene_expect_drops(SL_DROP_esp_unknown_spi, 1);
 }
 
+static void interfaces_by_vlan(void **state)
+{
+	static const uint16_t vlans[] = {0, VLAN_B, 0, 99, VLAN_A};
+	const struct sl_interface_counters *rx = world.worker.block->interface;
+	uint8_t frame[2048];
+	unsigned int sent = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(vlans) / sizeof(vlans[0]); i++) {
+		build_payload(&b, 30);
+		build_ip4(&b, HERE4, A4(10, 1, 1, 7), 17, 64);
+		build_eth(&b, PE_CE_MAC, CE_MAC, vlans[i], 0x0800);
+		add_frame();
+	}
+	sl_pipeline_receive(&world.worker, PORT_CE, burst, count);
+	sl_pipeline_flush(&world.worker);
+	while (world_sent(PORT_CE, frame) != 0)
+		sent++;
+	assert_int_equal(sent, 3);
+	assert_int_equal(rx[IF_CE].rx_packets, 2);
+	assert_int_equal(rx[IF_CE_VLAN].rx_packets, 1);
+	assert_int_equal(rx[IF_CE_B].rx_packets, 1);
+	assert_int_equal(world_drops(SL_DROP_rx_unknown_vlan), 1);
+	assert_int_equal(world_drops(SL_DROP_no_route), 1); /* VRF B has none */
+	world_expect_quiet();
+}
+
 /* An SA of IPv6 addresses: each of the two is compared. */
 static void outer_addresses6(void **state)
 {
@@ -187,9 +214,9 @@ static void outer_family(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(labels_by_arrival), CASE(routes_by_arrival), CASE(arrivals_by_label),
-		CASE(next_hops_by_way),  CASE(sas_by_spi),        CASE(outer_addresses6),
-		CASE(outer_family),
+		CASE(labels_by_arrival), CASE(routes_by_arrival),  CASE(arrivals_by_label),
+		CASE(next_hops_by_way),  CASE(sas_by_spi),         CASE(outer_addresses6),
+		CASE(outer_family),      CASE(interfaces_by_vlan),
 	};
 
 	return cmocka_run_group_tests_name("eal_runs", tests, NULL, NULL);

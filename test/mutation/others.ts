@@ -61,13 +61,19 @@ const CLASSIFY = [
     ],
     [
       'the destination MAC',
-      'if (unlikely(!p->l2_group && !sl_mac_equal(frame, row->mac)))',
-      'if (false)',
+      'if (!sl_mac_is_group(frame))\n\t\t\tgoto drop;',
+      '',
       'eal_drops: rx_not_our_mac',
     ],
     [
+      'an interface is shared only by packets of its VLAN',
+      'if (unlikely(eth->vlan != run->vlan))',
+      'if (run->row == NULL)',
+      'eal_runs: interfaces_by_vlan',
+    ],
+    [
       'what a CE sends is an ordinary packet (policy-model 19)',
-      'p->lane = row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;',
+      'p->lane = run->row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;',
       'p->lane = SL_LANE_CORE;',
       'eal_paths: tunnel_protocols_of_customers',
     ],
@@ -119,8 +125,8 @@ const FORWARD = [
   ...of('net/ip4.h', [
     [
       'the IPv4 header checksum',
-      'return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_CHECKSUM;',
-      'return sl_sum_fold(sum) == 0xffffu ? SL_IP_OK : SL_IP_OK;',
+      'return good ? SL_IP_OK : SL_IP_CHECKSUM;',
+      'return good ? SL_IP_OK : SL_IP_OK;',
       'formats: ip4_every_header_length',
     ],
     [
@@ -176,14 +182,14 @@ const NUMBERS = [
     ],
     [
       'the check after integrity',
-      'if (!sl_replay_check(state, window, sequence))\n\t\treturn false;',
+      'if (!sl_replay_check(state, window, sequence))\n\t\t\treturn false;',
       '',
       'sequence: equal_numbers_in_one_burst',
     ],
     [
       'the window slides',
-      'state->window[(sequence / 64 + 1 - i) % SL_REPLAY_WORDS] = 0;',
-      '(void)state->window[(sequence / 64 + 1 - i) % SL_REPLAY_WORDS];',
+      'state->window[(sequence / 64 - i) % SL_REPLAY_WORDS] = 0;',
+      '(void)state->window[(sequence / 64 - i) % SL_REPLAY_WORDS];',
       'sequence: window_equals_the_model',
     ],
   ]),
