@@ -337,6 +337,43 @@ static void test_fragments_arrive_as_sent(void **cmocka)
 	close(tap);
 }
 
+/* What finds the kernel's ring full is seen by no driver and no stage, and counted all the same. */
+static void test_losses_are_counted(void **cmocka)
+{
+	enum { SENT = 700, RING = 512 };
+	struct test_worker worker;
+	const struct sl_state *state;
+	const uint64_t *drops;
+	uint8_t frame[2048];
+	size_t length;
+	int raw;
+
+	(void)cmocka;
+	session_begin(&worker, test_no_huge);
+	assert_int_equal(test_add_port(&worker, 1, "net_af_packet1,iface=sl0", ns.port),
+	                 PB_CODE(OK));
+	/* nobody polls before Start; no interface takes what is polled after */
+	assert_int_equal(test_netns_enter(ns.peer), 0);
+	raw = test_raw("sl1");
+	assert_true(raw >= 0);
+	length = make_fragment(frame, true);
+	for (int i = 0; i < SENT; i++)
+		assert_int_equal(send(raw, frame, length, 0), (ssize_t)length);
+	close(raw);
+	assert_int_equal(test_netns_enter(ns.home), 0);
+	assert_int_equal(test_start(&worker), PB_CODE(OK));
+
+	state = test_state_map(test_path(&worker, "state"));
+	assert_non_null(state);
+	drops = state->lcore[0].block.drops;
+	assert_true(session_reaches(&drops[SL_DROP_rx_unknown_vlan], RING));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_rx_lost], SENT - RING));
+	assert_int_equal(drops[SL_DROP_rx_unknown_vlan], RING);
+	assert_int_equal(state->header.control_drops[SL_DROP_rx_lost], SENT - RING);
+	munmap((void *)(uintptr_t)state, sizeof(*state));
+	session_end(&worker);
+}
+
 /* The TAP disappears under a running worker: an alarm, and the worker goes on. */
 static void test_tap_disappears(void **cmocka)
 {
@@ -374,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_arp_both_ways_on_a_vlan),
 		cmocka_unit_test(test_af_xdp_again),
 		cmocka_unit_test(test_fragments_arrive_as_sent),
+		cmocka_unit_test(test_losses_are_counted),
 		cmocka_unit_test(test_tap_disappears),
 	};
 

@@ -17,6 +17,8 @@ import { spoil, type Tracer } from './tracer.js';
 
 /** An rte_ring of 1024 holds one less. */
 const RING = 1023;
+/** Frames of an AF_PACKET port's ring: devargs.c. */
+const RX_RING = 512;
 /** Where SAs are counted as another application's; only 1 is the VPN's. */
 const OTHER_APPLICATION = 2;
 
@@ -191,6 +193,28 @@ async function icmpRate({ pe, tracer }: Stage): Promise<void> {
   expect(drops).toEqual({ ttl_expired: frames, icmp_rate: frames - answered });
 }
 
+/** Frames that find the kernel's ring full while the packet thread stands still. */
+async function rxLost({ pe, tracer }: Stage): Promise<void> {
+  const exchange = await Exchange.begin(pe.harness);
+  const thread = pe.harness.packetThread;
+  const frames = RX_RING + COUNT;
+  await tracer.stop(thread);
+  try {
+    await pe.harness.wire.send(
+      times(frames, () => [farEnd('ce'), fromCe(cePacket('10.1.1.1'))] as const),
+    );
+  } finally {
+    await tracer.release(thread);
+  }
+  await eventually('the loss', () => {
+    const row = pe.harness.tables.drops().find(({ reason }) => reason === 'rx_lost');
+    return row?.packets === 0n ? undefined : true;
+  });
+  const { drops, out } = await exchange.finish({ ports: RX_RING, taps: 0, swallowed: 0 });
+  expect(drops).toEqual({ rx_lost: COUNT });
+  expect(out['ce']).toHaveLength(RX_RING);
+}
+
 /** An SA that another application of IPsec on the PE would have: nothing here makes one yet. */
 async function espApplication({ pe }: Stage): Promise<void> {
   const sa = await pe.sa('in');
@@ -244,6 +268,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   inject_malformed: injectMalformed,
   inject_no_interface: injectNoInterface,
   icmp_rate: icmpRate,
+  rx_lost: rxLost,
   esp_application: espApplication,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,

@@ -72,7 +72,8 @@
 	X(icmp_rate, "ICMP error suppressed by the rate limit")                                    \
 	X(icmp_forbidden, "no ICMP error is sent about such a packet")                             \
 	X(no_mbuf, "packet buffers exhausted")                                                     \
-	X(ip_destination, "destination address that is not routed")
+	X(ip_destination, "destination address that is not routed")                                \
+	X(rx_lost, "lost before the worker took it: receive ring full, no buffer, bad frame")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

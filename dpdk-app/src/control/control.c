@@ -33,6 +33,8 @@
 #define SL_QUIET_WAIT_MS 10
 #define SL_IDLE_WAIT_MS 200 /* before Start */
 #define SL_BUSY_NS 2000000000ull
+/* A port that loses frames says so once a minute: it may for hours. */
+#define SL_LOSS_LOG_NS 60000000000ull
 
 uint64_t sl_monotonic_ns(void)
 {
@@ -148,11 +150,31 @@ static void handle(struct sl_control *control, const struct epoll_event *event)
 	}
 }
 
-static void every_second(struct sl_control *control)
+static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_ns)
+{
+	struct sl_port_info *port = &control->ports[id];
+	struct sl_port_losses *losses = &port->losses;
+	uint64_t lost = sl_port_losses_since(losses, port->dpdk_port);
+
+	if (sl_port_link_changed(port))
+		sl_control_link_event(control, id);
+	if (lost == 0)
+		return;
+	control->segment.state->header.control_drops[SL_DROP_rx_lost] += lost;
+	losses->unlogged += lost;
+	if (now_ns < losses->next_log_ns)
+		return;
+	losses->next_log_ns = now_ns + SL_LOSS_LOG_NS;
+	sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s lost %" PRIu64 " frames", id, port->name,
+	       losses->unlogged);
+	losses->unlogged = 0;
+}
+
+static void every_second(struct sl_control *control, uint64_t now_ns)
 {
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
-		if (control->ports[id].exists && sl_port_link_changed(&control->ports[id]))
-			sl_control_link_event(control, id);
+		if (control->ports[id].exists)
+			look_at_port(control, id, now_ns);
 	sl_sa_sweep(&control->sas, SL_SWEEP_ROWS);
 }
 
@@ -182,7 +204,7 @@ static void turn(struct sl_control *control)
 	if (control->started)
 		punted = sl_kernel_path_punt(&control->kernel, now_ns);
 	if (now_ns >= control->next_second_ns) {
-		every_second(control);
+		every_second(control, now_ns);
 		control->next_second_ns = now_ns + 1000000000u;
 	}
 	sl_control_offline(control);

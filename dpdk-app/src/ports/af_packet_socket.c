@@ -20,8 +20,16 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-/* Called so that the linker takes this file into the program. */
-void sl_af_packet_socket_link(void) {}
+/* The one that was last kept out of its group; ports are made by one thread. */
+static int last_socket = -1;
+
+int sl_af_packet_socket_take(void)
+{
+	int fd = last_socket;
+
+	last_socket = -1;
+	return fd;
+}
 
 __attribute__((visibility("default"))) int setsockopt(int fd, int level, int name,
                                                       const void *value, socklen_t length)
@@ -32,6 +40,7 @@ __attribute__((visibility("default"))) int setsockopt(int fd, int level, int nam
 		name = PACKET_IGNORE_OUTGOING;
 		value = &yes;
 		length = sizeof(yes);
+		last_socket = fd;
 	}
 	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
 }

@@ -122,7 +122,7 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 {
 	int error;
 
-	sl_af_packet_socket_link();
+	(void)sl_af_packet_socket_take(); /* of an attempt that failed */
 	sl_log_forget_dpdk();
 	if (a->devargs.kind != SL_DEVICE_PCI) {
 		struct rte_devargs parsed;
@@ -138,6 +138,7 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 	error = rte_dev_probe(a->probed);
 	if (error != 0)
 		return fail(a, error < -1 ? -error : rte_errno, "probing", fault);
+	a->port->losses.packet_socket = sl_af_packet_socket_take();
 	error = rte_eth_dev_get_port_by_name(a->devargs.name, &a->port->dpdk_port);
 	if (error != 0)
 		return sl_fail(fault, SL_FAULT_DEVICE_UNKNOWN,
@@ -146,6 +147,9 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 		               a->devargs.name);
 	return 0;
 }
+
+static const struct sl_port_info no_port = {
+	.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1, .losses = {.packet_socket = -1}};
 
 /* Undo what part of an attempt was done. */
 static void discard(struct sl_port_info *port)
@@ -162,7 +166,7 @@ static void discard(struct sl_port_info *port)
 	}
 	if (port->claim >= 0)
 		close(port->claim);
-	*port = (struct sl_port_info){.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
+	*port = no_port;
 }
 
 /* Inside the namespace. */
@@ -212,7 +216,7 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 
 	if (check(&a, fault) != 0)
 		return -1;
-	*port = (struct sl_port_info){.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
+	*port = no_port;
 	if (sl_with_netns(request->netns, make, &a, fault) != 0)
 		return -1;
 	if (rte_eth_dev_info_get(port->dpdk_port, &info) == 0 && info.driver_name != NULL)

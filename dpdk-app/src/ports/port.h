@@ -9,6 +9,7 @@
 
 #include "control/fault.h"
 #include "ports/devargs.h"
+#include "ports/losses.h"
 #include "sealane/layout.h"
 
 #define SL_PORT_NAME_LEN 64u
@@ -33,6 +34,7 @@ struct sl_port_info {
 	uint8_t mac[6];
 	bool link_up;
 	int claim; /* kernel_device.h, -1 = none */
+	struct sl_port_losses losses;
 };
 
 /* What the worker can give to ports. */
@@ -53,8 +55,11 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 /* Stop and close. Needs no privilege and no namespace: it only closes what is open. */
 void sl_port_remove(struct sl_port_info *port);
 
-/* af_packet_socket.c: makes its definition of setsockopt part of the program. */
-void sl_af_packet_socket_link(void);
+/*
+ * af_packet_socket.c: the socket of the AF_PACKET port that was made last, the driver's to close; -1 when
+ * none was made since the last call.
+ */
+int sl_af_packet_socket_take(void);
 
 /* Read the link state; true when it differs from port->link_up, which is updated. */
 bool sl_port_link_changed(struct sl_port_info *port);

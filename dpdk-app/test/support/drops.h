@@ -92,6 +92,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_icmp_rate] = DROPS_ELSEWHERE,      /* eal_icmp.c */
 	[SL_DROP_icmp_forbidden] = DROPS_ELSEWHERE, /* eal_icmp.c */
 	[SL_DROP_no_mbuf] = DROPS_FORWARD,
+	[SL_DROP_rx_lost] = DROPS_ELSEWHERE, /* eal_worker_ports.c */
 };
 
 /* Last test of each program. */
