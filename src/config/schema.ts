@@ -150,7 +150,7 @@ const manualSa = strict({
 
 const worker = strict({
   lcores: integer(1, 32, 'packet-path threads').exactOptional(),
-  memoryMb: integer(64, 1_048_576, 'memory in MB').exactOptional(),
+  memoryMb: integer(64, 65_536, 'memory in MB').exactOptional(),
   hugepages: oneOf('auto', 'never', 'require').exactOptional(),
   idle: oneOf('adaptive', 'poll').exactOptional(),
   cpus: cpuList.exactOptional(),

@@ -143,8 +143,8 @@ export interface Config {
   /** Shared segments, on tmpfs; default /dev/shm/sealane/INSTANCE. */
   readonly segmentDirectory?: string;
   readonly worker?: {
-    readonly lcores?: number; // packet-path threads, default 1
-    readonly memoryMb?: number; // packet buffers and DPDK, default 256
+    readonly lcores?: number; // packet-path threads; this version runs 1
+    readonly memoryMb?: number; // packet buffers and DPDK, 64..65536, default 256
     readonly hugepages?: 'auto' | 'never' | 'require'; // default auto
     readonly idle?: 'adaptive' | 'poll'; // default adaptive
     readonly cpus?: string; // CPUs the packet-path threads may use, e.g. "2-3"; default all

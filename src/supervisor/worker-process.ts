@@ -202,7 +202,7 @@ export class WorkerProcess {
         : `ended with status ${child.exitCode}`;
     const last = lastLine(paths.workerLog, logged) ?? lastLine(paths.workerOutput, 0);
     const code = EXIT_CODES.get(child.exitCode ?? 0) ?? 'WORKER_START';
-    const what = last ?? `the worker ${how} while starting`;
+    const what = [last ?? `the worker ${how} while starting`, ...complaints(paths)].join('; ');
     return new SupervisorError(code, what, last === undefined ? `see ${paths.workerLog}` : '');
   }
 
@@ -240,12 +240,48 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** The last line behind the first `from` bytes, without the log's time and level. */
+/** Options of the worker that its messages name, as the configuration has them. */
+const CONFIGURED_AS: readonly (readonly [option: string, key: string])[] = [
+  ['use --huge auto', "set worker.hugepages: 'auto'"],
+  ['use --no-huge', "set worker.hugepages: 'never'"],
+  ['--memory-mb', 'worker.memoryMb'],
+  ['--lcore-map', 'worker.cpus'],
+  ['the arguments after --', 'worker.eal'],
+  ['arguments after --', 'arguments in worker.eal'],
+];
+
+/**
+ * The last error behind the first `from` bytes of a log, else the last line, without time and level, and
+ * in the words of the configuration. What a library leaves in a buffer may come behind the error.
+ */
+export function lastWords(log: string): string | undefined {
+  const lines = log.split('\n').filter((line) => line.trim() !== '');
+  const last = lines.findLast((line) => /^\S+Z error /.test(line)) ?? lines.at(-1);
+  const words = last?.replace(/^\S+Z (error|warning|info) /, '');
+  return CONFIGURED_AS.reduce<string | undefined>(
+    (text, [option, key]) => text?.replaceAll(option, key),
+    words,
+  );
+}
+
+/** What getopt(3) says of an EAL argument: DPDK does not name it. */
+function complaints({ workerOutput }: InstancePaths): readonly string[] {
+  const text = lastPrinted(workerOutput);
+  const [, words] = /^sealane-worker: (.+)$/m.exec(text) ?? [];
+  return words === undefined ? [] : [words];
+}
+
+function lastPrinted(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 function lastLine(path: string, from: number): string | undefined {
   try {
-    const lines = readFileSync(path).subarray(from).toString('utf8').split('\n');
-    const last = lines.filter((line) => line.trim() !== '').at(-1);
-    return last?.replace(/^\S+Z (error|warning|info) /, '');
+    return lastWords(readFileSync(path).subarray(from).toString('utf8'));
   } catch {
     return undefined;
   }

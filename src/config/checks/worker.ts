@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The worker's threads and EAL arguments. */
 import { DEFAULT_LCORES } from '../defaults.js';
-import { parseCpuList } from '../scalars.js';
 import type { Context } from './context.js';
+
+const DEVICES = 'device: { vdev: "..." } of an interface: ports are made while running';
+const THREADS = 'worker.cpus: threads are mapped to CPUs by it';
 
 /** EAL options that would break what Sealane relies on, and what to use in their place. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['--vdev', 'device: { vdev: "..." } of an interface: ports are made while running'],
+  ['--vdev', DEVICES],
   ['--file-prefix', 'instance: each has a prefix of its own'],
   ['--proc-type', 'nothing: a worker is always a primary process'],
+  ['--lcores', THREADS],
+  ['-l', THREADS],
+  ['-c', THREADS],
 ]);
 
+/** `--option=value`, `--option` or `-xVALUE`: the option alone. */
+function optionOf(argument: string): string {
+  return argument.startsWith('--') ? (argument.split('=')[0] ?? '') : argument.slice(0, 2);
+}
+
 export function checkWorker(ctx: Context): void {
-  const { lcores = DEFAULT_LCORES, cpus, eal = [] } = ctx.config.worker ?? {};
-  const available = cpus === undefined ? undefined : parseCpuList(cpus);
-  if (available !== undefined && available.length < lcores) {
-    ctx.warn(['worker', 'cpus'], {
-      reason: `${available.length} CPU(s) for ${lcores} packet-path threads`,
-      remedy: 'as many CPUs as lcores',
-    });
+  const { lcores = DEFAULT_LCORES, eal = [] } = ctx.config.worker ?? {};
+  if (lcores > 1) {
+    // Each packet thread needs SAs of its own (policy-model 23, RFC 9611).
+    const reason = 'this version runs one packet-path thread';
+    ctx.fail(['worker', 'lcores'], { reason, remedy: '1, or remove it' });
   }
   eal.forEach((argument, i) => {
-    const instead = REFUSED.get(argument.split('=')[0] ?? '');
+    const instead = REFUSED.get(optionOf(argument));
     if (instead === undefined) return;
     const reason = 'an EAL option that Sealane sets itself';
     ctx.fail(['worker', 'eal', i], { reason, remedy: `use ${instead}` });

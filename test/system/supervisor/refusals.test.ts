@@ -73,6 +73,13 @@ describe('one clear line with the remedy, and nothing left behind', () => {
     await nothingLeft();
   });
 
+  it('an EAL argument that does not exist', async () => {
+    const worker = { memoryMb: 64, eal: ['--nonsense'] };
+    const line = await refused({ ...net.config(1), worker });
+    expect(line).toMatch(/DPDK did not start.*worker\.eal.*unrecognized option '--nonsense'/);
+    await nothingLeft();
+  });
+
   it('missing privilege', async () => {
     const file = net.write(1);
     const argv = ['setpriv', '--bounding-set=-net_admin', ...MAIN, 'run', file];

@@ -264,12 +264,12 @@ describe('tunnel addresses', () => {
 });
 
 describe('the worker', () => {
-  it('is told of too few CPUs', () => {
-    expectWarnings((draft) => {
-      draft.worker = { lcores: 3, cpus: '2-3' };
-    }, 'worker.cpus: 2 CPU(s) for 3 packet-path threads ("2-3"): as many CPUs as lcores');
-    expectWarnings((draft) => {
+  it('has one packet-path thread', () => {
+    expectMistakes((draft) => {
       draft.worker = { lcores: 3, cpus: '2-4' };
+    }, 'worker.lcores: this version runs one packet-path thread (3): 1, or remove it');
+    expectWarnings((draft) => {
+      draft.worker = { lcores: 1, cpus: '2-4' };
     });
   });
 
@@ -278,6 +278,10 @@ describe('the worker', () => {
     ['--vdev', 'device: { vdev: "..." } of an interface: ports are made while running'],
     ['--file-prefix=x', 'instance: each has a prefix of its own'],
     ['--proc-type=secondary', 'nothing: a worker is always a primary process'],
+    ['--lcores=0-1', 'worker.cpus: threads are mapped to CPUs by it'],
+    ['-l', 'worker.cpus: threads are mapped to CPUs by it'],
+    ['-l0-1', 'worker.cpus: threads are mapped to CPUs by it'],
+    ['-c3', 'worker.cpus: threads are mapped to CPUs by it'],
   ])('does not take the EAL argument %s', (argument, instead) => {
     expectMistakes((draft) => {
       draft.worker = { eal: ['--log-level=7', argument] };
