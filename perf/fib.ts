@@ -46,6 +46,7 @@ const LENGTHS6: readonly (readonly [number, number])[] = [
   ] as const),
 ];
 
+/** IPv6: within 32,768 allocations of a /32, as the registries' are few beside what is announced of them. */
 function prefixes(family: 4 | 6, wanted: number): RouteBatch {
   const next = generator(family);
   const size = family === 4 ? 4 : 16;
@@ -60,7 +61,7 @@ function prefixes(family: 4 | 6, wanted: number): RouteBatch {
     const at = addresses.subarray(count * size, (count + 1) * size);
     for (let i = 0; i < size; i++) at[i] = next() & 255;
     if (family === 4) at[0] = 1 + ((at[0] ?? 0) % 222);
-    else at.set([0x20, (at[1] ?? 0) & 0x0f], 0);
+    else at.set([0x20 + ((at[0] ?? 0) & 15), (at[1] ?? 0) & 1, (at[2] ?? 0) & 3], 0);
     for (let bit = length; bit < size * 8; bit++) {
       at[bit >> 3] = (at[bit >> 3] ?? 0) & ~(0x80 >> (bit & 7));
     }

@@ -26,7 +26,7 @@ void set_name(char (&to)[SL_NAME_LEN], const Napi::Object &from, bool may_be_emp
 {
 	const std::string name = get_text(from, "name");
 	if (!may_be_empty || !name.empty())
-		check_name("name", name);
+		check_name("name", name, SL_NAME_LEN);
 	std::memset(to, 0, sizeof to);
 	std::memcpy(to, name.data(), name.size());
 }

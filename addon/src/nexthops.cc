@@ -70,7 +70,7 @@ std::string Nexthops::name(uint32_t id) const
 
 uint32_t Nexthops::slot(const std::string &name)
 {
-	check_name("next-hop name", name);
+	check_name("next-hop name", name, SL_ROW_NAME_LEN);
 	const auto known = by_name_.find(name);
 	if (known != by_name_.end())
 		return known->second;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rows.h"
 
-#include <array>
-#include <cstring>
 
 #include "tables_error.h"
 
@@ -34,25 +32,11 @@ void RowIds::thaw()
 	held_.clear();
 }
 
-void check_name(const char *what, const std::string &name)
+void check_name(const char *what, const std::string &name, size_t room)
 {
-	if (name.empty() || name.size() >= SL_NAME_LEN || name.find('\0') != std::string::npos)
-		bad_argument(std::string(what) + " must have 1 to " +
-		             std::to_string(SL_NAME_LEN - 1) + " bytes, none of them zero");
-}
-
-void publish_name(char (&field)[SL_NAME_LEN], const std::string &name)
-{
-	std::array<uint64_t, SL_NAME_LEN / 8> words{};
-	std::memcpy(words.data(), name.data(), name.size());
-	auto *to = reinterpret_cast<uint64_t *>(field);
-	for (size_t i = words.size(); i-- > 0;)
-		store_word(to[i], words[i]);
-}
-
-std::string read_name(const char (&field)[SL_NAME_LEN])
-{
-	return {field, strnlen(field, SL_NAME_LEN)};
+	if (name.empty() || name.size() >= room || name.find('\0') != std::string::npos)
+		bad_argument(std::string(what) + " must have 1 to " + std::to_string(room - 1) +
+		             " bytes, none of them zero");
 }
 
 } // namespace sealane

@@ -3,7 +3,9 @@
 #ifndef SEALANE_ADDON_ROWS_H
 #define SEALANE_ADDON_ROWS_H
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <string>
@@ -82,12 +84,6 @@ private:
 	std::vector<uint32_t> held_;
 };
 
-/// 1..63 bytes of UTF-8 without NUL, else BAD_ARGUMENT naming `what`.
-void check_name(const char *what, const std::string &name);
-/// Stores a name so that a reader of the file finds it whole or not at all: the first word last.
-void publish_name(char (&field)[SL_NAME_LEN], const std::string &name);
-std::string read_name(const char (&field)[SL_NAME_LEN]);
-
 inline void store_word(uint32_t &word, uint32_t value)
 {
 	__atomic_store_n(&word, value, __ATOMIC_RELEASE);
@@ -95,6 +91,24 @@ inline void store_word(uint32_t &word, uint32_t value)
 inline void store_word(uint64_t &word, uint64_t value)
 {
 	__atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+
+/// At least one byte of UTF-8 without NUL, fewer than `room`, else BAD_ARGUMENT naming `what`.
+void check_name(const char *what, const std::string &name, size_t room);
+
+/// Stores a name so that a reader of the file finds it whole or not at all: the first word last.
+template <size_t Room> void publish_name(char (&field)[Room], const std::string &name)
+{
+	std::array<uint64_t, Room / 8> words{};
+	std::memcpy(words.data(), name.data(), name.size());
+	auto *to = reinterpret_cast<uint64_t *>(field);
+	for (size_t i = words.size(); i-- > 0;)
+		store_word(to[i], words[i]);
+}
+
+template <size_t Room> std::string read_name(const char (&field)[Room])
+{
+	return {field, strnlen(field, Room)};
 }
 
 } // namespace sealane

@@ -181,7 +181,7 @@ void Sas::check(Direction direction, const sl_sa_row &w) const
 uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::string &name,
                   const uint8_t *key, size_t key_bytes, uint64_t key_check)
 {
-	check_name("SA name", name);
+	check_name("SA name", name, SL_ROW_NAME_LEN);
 	check(direction, wanted);
 	const size_t length = key_length(wanted.algorithm);
 	if (key_bytes != length + kSaltBytes)

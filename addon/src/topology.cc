@@ -66,7 +66,7 @@ uint32_t Vrfs::put(const sl_vrf_row &wanted)
 		update(context_.tables->vrf[SL_VRF_CORE], wanted);
 		return SL_VRF_CORE;
 	}
-	check_name("VRF name", name);
+	check_name("VRF name", name, SL_NAME_LEN);
 	const auto known = by_name_.find(name);
 	if (known != by_name_.end()) {
 		update(context_.tables->vrf[known->second], wanted);
@@ -147,7 +147,7 @@ uint32_t Interfaces::find(const sl_interface_row &wanted) const
 uint32_t Interfaces::put(const sl_interface_row &wanted)
 {
 	const std::string name = read_name(wanted.name);
-	check_name("interface name", name);
+	check_name("interface name", name, SL_NAME_LEN);
 	if (wanted.vrf >= SL_MAX_VRFS || context_.tables->vrf[wanted.vrf].state != SL_ROW_LIVE)
 		not_found("VRF " + std::to_string(wanted.vrf) + " does not exist");
 	if (wanted.port != 0 && (wanted.port >= SL_MAX_PORTS ||
@@ -203,7 +203,7 @@ void Interfaces::released(uint32_t id)
 
 uint32_t Ports::id(const std::string &name)
 {
-	check_name("port name", name);
+	check_name("port name", name, SL_ROW_NAME_LEN);
 	uint32_t unused = 0;
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++) {
 		const std::string at = this->name(id);

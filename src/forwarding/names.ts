@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Identity names of next hops: what a restarted supervisor recognises its rows by. At most 63 bytes
- * (SL_NAME_LEN); VRF and interface names are far shorter.
+ * Identity names of next hops: what a restarted supervisor recognises its rows by. At most 95 bytes
+ * (SL_ROW_NAME_LEN): the longest the configuration allows, a neighbour's, has 91.
  *
  *   local/VRF/INTERFACE   own addresses on an interface    glean/INTERFACE     its subnets
  *   local/VRF             other own addresses              discard/VRF/HOW     discard routes

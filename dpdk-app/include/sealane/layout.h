@@ -34,7 +34,8 @@
 #define SL_LAYOUT_VERSION 1u
 
 #define SL_PAGE 4096u
-#define SL_NAME_LEN 64u /* bytes of a stored name, NUL-terminated */
+#define SL_NAME_LEN 64u     /* bytes of a stored name, NUL-terminated */
+#define SL_ROW_NAME_LEN 96u /* of one that is put together of several and an address */
 
 /* Capacities: virtual reservations, not memory. */
 #define SL_MAX_VRFS 4096u

@@ -258,9 +258,9 @@ SL_SIZE(struct sl_fib_node, 32);
 
 /* Names of next hops, SAs, ports: cold, for reconciliation and `show`. */
 struct sl_name_row {
-	char name[SL_NAME_LEN];
+	char name[SL_ROW_NAME_LEN];
 };
-SL_SIZE(struct sl_name_row, 64);
+SL_SIZE(struct sl_name_row, 96);
 
 /* ---- The segment ----------------------------------------------------------------------------- */
 

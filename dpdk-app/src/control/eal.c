@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -227,6 +228,7 @@ int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl
 		return sl_fail(fault, SL_FAULT_USAGE, "pass fewer arguments after --",
 		               "too many EAL arguments");
 	sl_log_forget_dpdk();
+	opterr = 1; /* EAL leaves it to getopt to name an argument that it does not know */
 	if (rte_eal_init(arguments.count, arguments.vector) < 0)
 		return explain(eal, options, fault);
 	/*

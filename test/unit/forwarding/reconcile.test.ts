@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LONGEST } from '../../../src/config/schema.js';
 import type { Config } from '../../../src/config/types.js';
 import type { Tables } from '../../../src/forwarding/addon/api.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
@@ -139,6 +140,23 @@ describe('from nothing', () => {
       ['encrypt', [1]],
       ['encrypt', [1]],
     ]);
+  });
+
+  it('has room for the longest names a configuration may hold', () => {
+    const vrf = 'v'.repeat(LONGEST.entity);
+    const name = 'i'.repeat(LONGEST.interface);
+    const gateway = '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff';
+    const ce = { ...BASE.interfaces['ce-a']!, vrf, addresses: ['2001:db8:aaaa:bbbb::1/64'] };
+    const config = {
+      ...BASE,
+      interfaces: { core0: BASE.interfaces['core0'], [name]: ce },
+      vrfs: { [vrf]: { routes: [{ prefix: '2001:db8:7::/48', via: gateway }] } },
+      tunnels: {},
+    } as unknown as Config;
+    const neighbours = [{ interface: name, address: bytes(gateway), mac: mac(7) }];
+    const live = new Live(tables);
+    live.apply(config, { ...FACTS, neighbours });
+    expect(live.active(`ce/${vrf}/${name}/${gateway}`)).toMatchObject({ kind: 'adjacency' });
   });
 
   it('a second time writes nothing', () => {
