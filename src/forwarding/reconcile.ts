@@ -10,7 +10,7 @@
  * are generators: the caller may let others run at each yield, and must finish one before the next.
  */
 import { equalBytes, type Family } from '../lib/ip.js';
-import type { AcceptSet, InterfaceRow, LabelRow, Tables, VrfRow } from './addon/api.js';
+import type { AcceptSet, AddonError, InterfaceRow, LabelRow, Tables, VrfRow } from './addon/api.js';
 import { Mirror, type MirroredRoute } from './mirror.js';
 import type { Overlay } from './overlay.js';
 import { applyChanges, type RouteChange } from './route-batch.js';
@@ -282,11 +282,19 @@ export class Reconciler {
     }
   }
 
+  /** Routes of BGP from before a restart may still lead to it: unusable at once, it goes after them. */
   #removeNexthop(name: string, changes: Changes): void {
     const live = this.#mirror.nexthops.get(name);
     if (live === undefined) return;
-    this.#tables.removeNexthop(live.id);
-    this.#mirror.nexthops.delete(name);
+    try {
+      this.#tables.removeNexthop(live.id);
+      this.#mirror.nexthops.delete(name);
+    } catch (error) {
+      if ((error as Partial<AddonError>).code !== 'IN_USE') throw error;
+      if (live.version === undefined) return;
+      this.#tables.setNexthop(live.id, undefined);
+      this.#mirror.nexthops.set(name, { id: live.id, version: undefined });
+    }
     changes.nexthops++;
   }
 
@@ -312,6 +320,9 @@ export class Reconciler {
       changes.interfaces++;
     }
     for (const { id, name } of vrfs) {
+      for (const family of FAMILIES) {
+        this.#tables.removeRoutes(id, family, 'bgp', false, 0xffff_ffff);
+      }
       this.#tables.removeVrf(id);
       this.#mirror.vrfs.delete(name);
       changes.vrfs++;
