@@ -11,5 +11,7 @@ void sl_bind_tables(Napi::Env env, Napi::Object exports);
 void sl_bind_kernel(Napi::Env env, Napi::Object exports);
 /// Adds the TCP calls to `kernel`.
 void sl_bind_tcp(Napi::Object kernel);
+/// Adds the BFD sockets to `kernel`.
+void sl_bind_bfd(Napi::Object kernel);
 
 #endif

@@ -211,6 +211,7 @@ void sl_bind_kernel(Napi::Env env, Napi::Object exports)
 	add<watch_process>(kernel, "watchProcess");
 	add<process_start_time>(kernel, "processStartTime");
 	sl_bind_tcp(kernel);
+	sl_bind_bfd(kernel);
 	exports.Set("kernel", kernel);
 	env.AddCleanupHook([] { sealane::UvPoll::close_all(); });
 }

@@ -4,6 +4,7 @@
  * {@link Kernel} by injection. Every call is synchronous, belongs to the process's main thread and
  * throws an AddonError: code KERNEL with the errno's name, BAD_ARGUMENT, NOT_FOUND, CLOSED, WRONG_THREAD.
  */
+import type { BfdSockets } from './bfd-sockets.js';
 
 /** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
 export interface PolledSocket {
@@ -85,7 +86,7 @@ export interface TcpListenerEvents {
 }
 
 /** `netns` is a descriptor of {@link Kernel.openNetns}. Descriptors are plain numbers owned by the caller. */
-export interface Kernel {
+export interface Kernel extends BfdSockets {
   /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
   openNetns(path: string | undefined): number;
   closeDescriptor(fd: number): void;
