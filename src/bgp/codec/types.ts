@@ -47,6 +47,8 @@ export interface UpdateContext {
   readonly addPathReceive: FamilySet; // RFC 7911
   readonly addPathSend: FamilySet;
   readonly extendedNextHop: FamilySet; // RFC 8950
+  /** Multiple Labels Capability of both (RFC 8277 §2.1): else an NLRI has one label, whatever its S bit. */
+  readonly multipleLabels?: FamilySet;
 }
 
 export type Origin = 0 | 1 | 2; // IGP, EGP, INCOMPLETE
@@ -89,6 +91,8 @@ export interface PathAttributes {
   readonly tunnelEncapsulation?: readonly TunnelEncapsulation[];
   /** Unrecognised optional transitive attributes, Partial bit set; in order of type. */
   readonly others?: readonly RawAttribute[];
+  /** Types of recognised attributes that came with the Partial bit: once set it stays (RFC 4271 §5). */
+  readonly partial?: readonly number[];
 }
 
 /** What one NLRI says; the reader fills one of these again and again. */
@@ -109,11 +113,25 @@ export interface Nlri {
   length: number;
 }
 
+/** How NLRI of a run are laid out; bits of NlriRun.mode and of the reader's argument. */
+export const NLRI_MODE = {
+  /** Each begins with a 4-octet path identifier (RFC 7911). */
+  addPath: 1,
+  /** Labels up to the one with the S bit (RFC 8277 §2.3); without it there is exactly one. */
+  labelStack: 2,
+  /** A withdrawal: one 3-octet compatibility field in place of the labels (RFC 8277 §2.4). */
+  withdrawn: 4,
+} as const;
+export type NlriMode = number;
+
 /** A run of NLRI of one family in an UPDATE: bytes[start..end). */
 export interface NlriRun {
   family: FamilyId;
   start: number;
   end: number;
+  mode: NlriMode;
+  /** From the fields of RFC 4271 §4.3, whose next hop is NEXT_HOP; else from a multiprotocol attribute. */
+  classic: boolean;
 }
 
 /**
@@ -141,6 +159,12 @@ export interface UpdateSplit {
   readonly reachNlriEnd: number;
   readonly unreachStart: number;
   readonly unreachEnd: number;
+  /**
+   * Found while splitting, none of them 'reset'. 'withdraw': everything announced is to be withdrawn
+   * and the attributes are not to be looked at. 'discard': a multiprotocol attribute of a family that was not
+   * negotiated, whose routes are in no run.
+   */
+  readonly faults: readonly AttributeFault[];
 }
 
 /** RFC 7606 §2, in rising severity. 'discard': the attribute is left out, the routes stay. */
