@@ -28,7 +28,7 @@ export type VrfRow = Narrow<
 export type RouteRow = Narrow<
   pb.RouteRow,
   {
-    owner: 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel';
+    owner: 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel' | 'bgp';
     nexthop: 'adjacency' | 'tunnel' | 'receive' | 'glean' | 'drop';
   }
 >;

@@ -255,8 +255,14 @@ export interface Tables {
   saState(direction: 'out' | 'in', id: number): SaState;
 
   applyRoutes(batch: RouteBatch): void;
-  /** `except`: leave out the routes of this owner. */
-  routes(vrf: number, family: 4 | 6, except?: RouteOwner): readonly RouteRow[];
+  /** `except`: without the routes of this owner. `from`, `count`: a page of the table, in no order. */
+  routes(
+    vrf: number,
+    family: 4 | 6,
+    except?: RouteOwner,
+    from?: number,
+    count?: number,
+  ): readonly RouteRow[];
   /**
    * Removes at most `limit` routes of this owner: all, or those that nobody has confirmed since the tables
    * were opened. Returns how many; fewer than `limit`: none is left.
