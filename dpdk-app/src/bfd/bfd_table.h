@@ -25,8 +25,9 @@ struct sl_bfd_address_key {
 struct sl_bfd_entry {
 	uint32_t id; /* the supervisor's; 0: being removed, or free */
 	bool used;
-	bool untold; /* the supervisor has still to hear of a change */
-	int fd;      /* for sending */
+	bool untold;   /* the supervisor has still to hear of a change */
+	int fd;        /* for sending */
+	uint16_t port; /* destination */
 	uint8_t min_ttl;
 	uint16_t heap_at;
 	uint16_t next_by_discr;

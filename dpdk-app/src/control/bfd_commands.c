@@ -52,6 +52,8 @@ static const char *check_parameters(const PB(BfdParameters) * in)
 		return "BFD interval outside 10,000..60,000,000 microseconds";
 	if (in->detect_mult == 0 || in->detect_mult > 255)
 		return "BFD detection multiplier outside 1..255";
+	if (in->min_ttl > 255)
+		return "BFD TTL outside 0..255";
 	switch ((int)in->auth_type) {
 	case SL_BFD_AUTH_NONE:
 		return in->auth_key.len == 0 ? NULL : "BFD key without authentication";
@@ -75,8 +77,6 @@ static const char *check_add_session(const PB(AddBfdSession) * in)
 		return "BFD listener outside 1..255";
 	if (in->remote.len != 4 && in->remote.len != 16)
 		return "BFD address of other than 4 or 16 bytes";
-	if (in->min_ttl > 255)
-		return "BFD TTL outside 0..255";
 	return check_parameters(in->parameters);
 }
 
@@ -137,8 +137,10 @@ static void fill_state(PB(BfdState) * out, const struct sl_bfd_entry *entry)
 	out->downs = session->counters.downs;
 }
 
-static void fill_parameters(PB(BfdParameters) * out, const struct sl_bfd_config *config)
+static void fill_parameters(PB(BfdParameters) * out, const struct sl_bfd_entry *entry)
 {
+	const struct sl_bfd_config *config = &entry->session.config;
+
 	sealane__worker__v1__bfd_parameters__init(out);
 	out->desired_min_tx_us = config->desired_min_tx_us;
 	out->required_min_rx_us = config->required_min_rx_us;
@@ -146,6 +148,7 @@ static void fill_parameters(PB(BfdParameters) * out, const struct sl_bfd_config 
 	out->admin_down = config->admin_down;
 	out->auth_type = (PB(BfdAuthType))config->key.type;
 	out->auth_key_id = config->key.id;
+	out->min_ttl = entry->min_ttl;
 }
 
 static void fill_session(struct listed *out, const struct sl_bfd_entry *entry)
@@ -167,7 +170,7 @@ static void fill_session(struct listed *out, const struct sl_bfd_entry *entry)
 	info->rx_bad_auth = session->counters.rx_bad_auth;
 	fill_state(&out->state, entry);
 	info->state = &out->state;
-	fill_parameters(&out->parameters, &session->config);
+	fill_parameters(&out->parameters, entry);
 	info->parameters = &out->parameters;
 }
 
@@ -249,7 +252,7 @@ static int add_session(struct sl_bfd_link *link, const PB(AddBfdSession) * in, i
 	                                 .listener = in->listener,
 	                                 .remote = in->remote.data,
 	                                 .remote_length = in->remote.len,
-	                                 .min_ttl = (uint8_t)in->min_ttl,
+	                                 .min_ttl = (uint8_t)in->parameters->min_ttl,
 	                                 .fd = fd};
 	int result = sl_bfd_link_add(link, &request, &config, fault);
 
@@ -261,7 +264,8 @@ static int change_session(struct sl_bfd_link *link, const PB(ChangeBfdSession) *
                           struct sl_fault *fault)
 {
 	struct sl_bfd_config config = config_of(in->parameters);
-	int result = sl_bfd_link_change(link, in->session, &config, fault);
+	int result = sl_bfd_link_change(link, in->session, &config,
+	                                (uint8_t)in->parameters->min_ttl, fault);
 
 	explicit_bzero(&config.key, sizeof(config.key));
 	return result;

@@ -69,10 +69,8 @@ static void send_packet(struct sl_bfd_link *link, struct sl_bfd_entry *entry,
 {
 	uint8_t bytes[SL_BFD_MAX_BYTES];
 	size_t length = sl_bfd_seal(&entry->session, packet, bytes);
-	bool multihop = link->listener[entry->key.listener].multihop;
 
-	if (!sl_bfd_socket_send(entry, multihop ? SL_BFD_MULTIHOP_PORT : SL_BFD_PORT, bytes,
-	                        length))
+	if (!sl_bfd_socket_send(entry, bytes, length))
 		count(link, SL_DROP_bfd_send);
 }
 
@@ -242,19 +240,8 @@ int sl_bfd_link_unlisten(struct sl_bfd_link *link, uint32_t listener, struct sl_
 			               "BFD session %s is on listener %" PRIu32, entry->name,
 			               listener);
 	}
-	/* What is left on it is being removed; the heap changes under way, so from its beginning each time. */
-	for (uint16_t i = 0; i < table->count;) {
-		struct sl_bfd_entry *entry = &table->entry[table->heap[i]];
-
-		if (entry->key.listener == listener) {
-			drop_session(link, entry);
-			i = 0;
-		} else {
-			i++;
-		}
-	}
+	/* What is being removed only sends. */
 	close_listener(link, at);
-	arm(link);
 	return 0;
 }
 
@@ -307,19 +294,21 @@ int sl_bfd_link_add(struct sl_bfd_link *link, const struct sl_bfd_request *reque
 		               "there are %u BFD sessions already", SL_BFD_SESSIONS);
 	entry->fd = request->fd;
 	entry->min_ttl = request->min_ttl;
+	entry->port = link->listener[key.listener].multihop ? SL_BFD_MULTIHOP_PORT : SL_BFD_PORT;
 	(void)snprintf(entry->name, sizeof(entry->name), "%s", request->name);
 	arm(link);
 	return 0;
 }
 
 int sl_bfd_link_change(struct sl_bfd_link *link, uint32_t id, const struct sl_bfd_config *config,
-                       struct sl_fault *fault)
+                       uint8_t min_ttl, struct sl_fault *fault)
 {
 	struct sl_bfd_entry *entry = sl_bfd_table_by_id(&link->table, id);
 	struct sl_bfd_output out;
 
 	if (entry == NULL)
 		return no_session(id, fault);
+	entry->min_ttl = min_ttl;
 	sl_bfd_configure(&entry->session, config, sl_monotonic_ns(), &out);
 	act(link, entry, &out);
 	arm(link);

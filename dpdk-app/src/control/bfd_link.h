@@ -61,7 +61,7 @@ struct sl_bfd_request {
 int sl_bfd_link_add(struct sl_bfd_link *link, const struct sl_bfd_request *request,
                     const struct sl_bfd_config *config, struct sl_fault *fault);
 int sl_bfd_link_change(struct sl_bfd_link *link, uint32_t id, const struct sl_bfd_config *config,
-                       struct sl_fault *fault);
+                       uint8_t min_ttl, struct sl_fault *fault);
 /* The peer is told AdminDown for as long as it would wait for a packet, then the session is gone. */
 int sl_bfd_link_remove(struct sl_bfd_link *link, uint32_t id, struct sl_fault *fault);
 

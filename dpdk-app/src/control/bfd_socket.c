@@ -160,8 +160,7 @@ bool sl_bfd_socket_receive(int fd, struct sl_bfd_datagram *datagram)
 	return true;
 }
 
-bool sl_bfd_socket_send(const struct sl_bfd_entry *entry, uint16_t port, const uint8_t *bytes,
-                        size_t length)
+bool sl_bfd_socket_send(const struct sl_bfd_entry *entry, const uint8_t *bytes, size_t length)
 {
 	union address to = {.any = {.sa_family = AF_UNSPEC}};
 	socklen_t size;
@@ -177,7 +176,7 @@ bool sl_bfd_socket_send(const struct sl_bfd_entry *entry, uint16_t port, const u
 			to.in6.sin6_scope_id = entry->key.interface;
 		size = sizeof(to.in6);
 	}
-	to.in4.sin_port = htons(port);
+	to.in4.sin_port = htons(entry->port);
 	return sendto(entry->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL, &to.any, size) ==
 	       (ssize_t)length;
 }

@@ -30,7 +30,6 @@ int sl_bfd_socket_check_sender(int fd, struct sl_bfd_address_key *key, struct sl
 bool sl_bfd_socket_receive(int fd, struct sl_bfd_datagram *datagram);
 
 /* False when the kernel did not take it. */
-bool sl_bfd_socket_send(const struct sl_bfd_entry *entry, uint16_t port, const uint8_t *bytes,
-                        size_t length);
+bool sl_bfd_socket_send(const struct sl_bfd_entry *entry, const uint8_t *bytes, size_t length);
 
 #endif
