@@ -82,7 +82,10 @@ export interface PolicyRoute {
 
 /** A policy ready to run. Pure: equal routes give equal answers. */
 export interface Policy {
-  /** Looks at prefix or RD: else the answer may be cached per attribute set. */
+  /**
+   * Looks at more of a route than its attributes (prefix, RD, family, neighbour): else the answer may be
+   * cached per attribute set.
+   */
   readonly usesPrefix: boolean;
   /** The attributes as changed (the same object when nothing was), undefined when rejected. */
   apply(route: PolicyRoute): PathAttributes | undefined;

@@ -111,8 +111,8 @@ const PLACEHOLDERS: Readonly<Record<string, unknown>> = {
   core: { tunnelAddresses: [] },
   interfaces: {},
 };
-/** Each round cuts one level up at most; nothing in the schema is deeper. */
-const MAX_ROUNDS = 12;
+/** Each round cuts one level up at most; plain data is no deeper (conditions of policies nest). */
+const MAX_ROUNDS = 32;
 
 function prune(raw: unknown): Pick<Structure, 'rest' | 'original'> {
   const root: unknown = typeof raw === 'object' && raw !== null ? structuredClone(raw) : raw;
