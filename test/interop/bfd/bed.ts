@@ -5,6 +5,7 @@
  *
  *   slbfd-PID-NAME-pe                                         slbfd-PID-NAME-peer
  *     (hop) 10.77.0.1/30, fd77::1/64 ------------ 10.77.0.2/30, fd77::2/64 (hop)
+ *           fe80::77:1                                fe80::77:2
  *     lo 10.77.1.1, fd77:1::1                            lo 10.77.1.2, fd77:1::2
  *     (core) 10.77.2.1/30 ---- slbfd-PID-NAME-mid ---- 10.77.3.1/30 (core)
  */
@@ -113,6 +114,7 @@ export class Bed {
       await lab.ip(netns, [
         `addr add 10.77.0.${n}/30 dev hop`,
         `addr add fd77::${n}/64 dev hop`,
+        `addr add fe80::77:${n}/64 dev hop`,
         `addr add 10.77.1.${n}/32 dev lo`,
         `addr add fd77:1::${n}/128 dev lo`,
         `addr add 10.77.${net}.1/30 dev core`,
@@ -261,5 +263,6 @@ export class Bed {
 /** Peer's addresses in the bed, as `watch` takes them. */
 export const SINGLE4 = { local: ip('10.77.0.1'), remote: ip('10.77.0.2'), multihop: false };
 export const SINGLE6 = { local: ip('fd77::1'), remote: ip('fd77::2'), multihop: false };
+export const LINK_LOCAL = { local: ip('fe80::77:1'), remote: ip('fe80::77:2'), multihop: false };
 export const MULTI4 = { local: ip('10.77.1.1'), remote: ip('10.77.1.2'), multihop: true };
 export const MULTI6 = { local: ip('fd77:1::1'), remote: ip('fd77:1::2'), multihop: true };
