@@ -50,7 +50,11 @@ export interface Watched {
   readonly session: BfdSession;
   readonly seen: BfdStatus[];
   /** Waits until the session says so; fails after `ms`. */
-  until(what: string, is: (status: BfdStatus) => boolean, ms?: number): Promise<BfdStatus>;
+  readonly until: (
+    what: string,
+    is: (status: BfdStatus) => boolean,
+    ms?: number,
+  ) => Promise<BfdStatus>;
 }
 
 export class Bed {
@@ -157,7 +161,13 @@ export class Bed {
   /** Connects as the supervisor does, and adopts what the worker has. */
   async connect(): Promise<void> {
     const log = createLogger({ write: () => undefined, now: () => '' });
-    const sessions = new BfdSessions({ kernel: addon.kernel, log });
+    this.#sessions = new BfdSessions({ kernel: addon.kernel, log });
+    await this.reconnect();
+  }
+
+  /** The same sessions with another worker. */
+  async reconnect(): Promise<void> {
+    const { sessions } = this;
     const client = await eventually('the worker listens', () => {
       try {
         return WorkerClient.connect(addon.kernel, this.path('worker.sock'), {
@@ -174,7 +184,6 @@ export class Bed {
     });
     await client.hello(this.tables.epoch);
     this.#client = client;
-    this.#sessions = sessions;
     await sessions.adopt(client);
   }
 
@@ -234,7 +243,16 @@ export class Bed {
   /** Captures BFD on a link of the peer's namespace, until the returned function ends it: the file's name. */
   async capture(name: string, device = 'any'): Promise<() => Promise<string>> {
     const file = this.path(`${name}.pcap`);
-    const argv = ['tcpdump', '-i', device, '-U', '-w', file, 'udp port 3784 or udp port 4784'];
+    const argv = [
+      'tcpdump',
+      '-i',
+      device,
+      '-U',
+      '--immediate-mode',
+      '-w',
+      file,
+      'udp port 3784 or udp port 4784',
+    ];
     const child = this.lab.start(this.peer, argv, this.path(`${name}.log`));
     await eventually('tcpdump listens', () =>
       readFileSync(this.path(`${name}.log`), 'utf8').includes('listening') ? true : undefined,
@@ -249,7 +267,7 @@ export class Bed {
     this.#sessions?.close();
     this.#client?.close();
     const worker = this.#worker;
-    if (worker !== undefined && worker.exitCode === null && worker.signalCode === null) {
+    if (worker?.exitCode === null && worker.signalCode === null) {
       const gone = new Promise((resolve) => worker.once('exit', resolve));
       worker.kill('SIGKILL');
       await gone;

@@ -1,69 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The worker's BFD and BIRD's: every form of path, and authentication by keyed SHA1. */
-import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../../../scripts/lib/lab.js';
 import type { BfdAuthentication } from '../../../src/supervisor/bfd-types.js';
 import { dissect } from '../../lib/tshark.js';
-import { Bed, FAST, LINK_LOCAL, MULTI4, MULTI6, SINGLE4, SINGLE6, type Watched } from './bed.js';
+import { Bed, FAST, type Watched } from './bed.js';
+import { Bird, birdIsThere, PATHS } from './bird.js';
 
-const BIRD = '/usr/sbin/bird';
 const SECRET = 'a key of 20 octets!!';
 
-const TIMERS =
-  'min rx interval 300 ms; min tx interval 300 ms; idle tx interval 1 s; multiplier 3;';
-
-function config(authentication = ''): string {
-  return `
-router id 10.77.1.2;
-protocol device {}
-protocol bfd watch {
-  interface "hop" { ${TIMERS} ${authentication} };
-  multihop { ${TIMERS} ${authentication} };
-  neighbor 10.77.0.1 dev "hop" local 10.77.0.2;
-  neighbor fd77::1 dev "hop" local fd77::2;
-  neighbor fe80::77:1 dev "hop" local fe80::77:2;
-  neighbor 10.77.1.1 local 10.77.1.2 multihop on;
-  neighbor fd77:1::1 local fd77:1::2 multihop on;
-}
-`;
-}
-
-const PATHS = [
-  ['IPv4', { ...SINGLE4, interface: 'hop' }, '10.77.0.1'],
-  ['IPv6', { ...SINGLE6, interface: 'hop' }, 'fd77::1'],
-  ['IPv6 link-local', { ...LINK_LOCAL, interface: 'hop' }, 'fe80::77:1'],
-  ['multihop IPv4', MULTI4, '10.77.1.1'],
-  ['multihop IPv6', MULTI6, 'fd77:1::1'],
-] as const;
-
-describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
+describe.skipIf(!birdIsThere)('with BIRD', () => {
   let bed: Bed;
-  let bird: ChildProcess | undefined;
+  let bird: Bird | undefined;
   let watched: Watched[] = [];
 
-  const start = async (authentication?: string): Promise<void> => {
-    const file = bed.write('bird.conf', config(authentication));
-    const argv = [BIRD, '-f', '-c', file, '-s', bed.path('bird.ctl'), '-P', bed.path('bird.pid')];
-    bird = bed.lab.start(bed.peer, argv, bed.path('bird.log'));
-    await eventually('BIRD answers', async () => {
-      const { code } = await bed.lab.exec(bed.peer, [
-        'birdc',
-        '-s',
-        bed.path('bird.ctl'),
-        'show',
-        'status',
-      ]);
-      return code === 0 ? true : undefined;
-    });
-  };
-  /** BIRD's state of the session with an address: Up, Init, Down, AdminDown. */
-  const birdState = async (address: string): Promise<string | undefined> => {
-    const argv = ['birdc', '-s', bed.path('bird.ctl'), 'show', 'bfd', 'sessions'];
-    const text = await bed.lab.must(bed.peer, argv);
-    const line = text.split('\n').find((row) => row.startsWith(`${address} `));
-    return line?.trim().split(/\s+/)[2];
+  const start = async (authentication = ''): Promise<Bird> => {
+    bird = await Bird.start(bed, { authentication });
+    return bird;
   };
   const watch = (i: number, authentication?: BfdAuthentication): Watched => {
     const [, path] = PATHS[i] ?? PATHS[0];
@@ -80,7 +32,7 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
   afterEach(async () => {
     for (const { session } of watched) session.remove();
     watched = [];
-    if (bird !== undefined) await bed.lab.stop(bird);
+    await bird?.stop();
     bird = undefined;
   });
   afterAll(async () => {
@@ -88,11 +40,12 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
   });
 
   it('comes up in every form, and stays', async () => {
-    await start();
+    const peer = await start();
     const all = PATHS.map((_, i) => watch(i));
     for (const { until } of all) await until('up', ({ state }) => state === 'up');
-    for (const [name, , address] of PATHS)
-      expect([name, await birdState(address)]).toEqual([name, 'Up']);
+    for (const [name, , address] of PATHS) {
+      expect([name, await peer.state(address)]).toEqual([name, 'Up']);
+    }
     await new Promise((wake) => setTimeout(wake, 3000));
     for (const { session, seen } of all) {
       expect(session.status.state).toBe('up');
@@ -105,14 +58,12 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
   });
 
   it('a removed session ends as administratively down at the peer', async () => {
-    await start();
+    const peer = await start();
     const { session, until } = watch(0);
     await until('up', ({ state }) => state === 'up');
     const endCapture = await bed.capture('removed', 'hop');
     session.remove();
-    await eventually('BIRD sees it', async () =>
-      (await birdState('10.77.0.1')) === 'Down' ? true : undefined,
-    );
+    await peer.until('10.77.0.1', 'Down');
     await new Promise((wake) => setTimeout(wake, 3500));
     const frames = await dissect(await endCapture(), ['bfd.sta', 'bfd.diag'], {
       filter: 'ip.src == 10.77.0.1',
@@ -125,15 +76,15 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
   });
 
   it('goes down when the peer is stopped, with its failure told once', async () => {
-    await start();
+    const peer = await start();
     const { until, seen } = watch(3);
     await until('up', ({ state }) => state === 'up');
-    bird?.kill('SIGSTOP');
+    peer.child.kill('SIGSTOP');
     expect(await until('down', ({ state }) => state === 'down', 5000)).toMatchObject({
       diagnostic: 1,
       failed: true,
     });
-    bird?.kill('SIGCONT');
+    peer.child.kill('SIGCONT');
     await until('up again', ({ state }) => state === 'up');
     expect(seen.filter(({ failed }) => failed)).toHaveLength(1);
   });
@@ -142,12 +93,12 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
     ['keyed-sha1', 'keyed sha1'],
     ['meticulous-keyed-sha1', 'meticulous keyed sha1'],
   ] as const)('authenticates by %s, and believes nothing else', async (type, words) => {
-    await start(`authentication ${words}; password "${SECRET}" { id 7; };`);
+    const peer = await start(`authentication ${words}; password "${SECRET}" { id 7; };`);
     const right: BfdAuthentication = { type, keyId: 7, key: Buffer.from(SECRET) };
     const endCapture = await bed.capture(type, 'hop');
     const { session, until } = watch(0, right);
     await until('up', ({ state }) => state === 'up');
-    expect(await birdState('10.77.0.1')).toBe('Up');
+    expect(await peer.state('10.77.0.1')).toBe('Up');
     await new Promise((wake) => setTimeout(wake, 2500));
     expect(session.status).toMatchObject({ state: 'up', diagnostic: 0 });
 
@@ -159,9 +110,7 @@ describe.skipIf(!existsSync(BIRD))('with BIRD', () => {
     ]) {
       session.change(wrong === undefined ? FAST : { ...FAST, authentication: wrong });
       await until('down', ({ state }) => state === 'down', 10_000);
-      await eventually('down there', async () =>
-        (await birdState('10.77.0.1')) === 'Down' ? true : undefined,
-      );
+      await peer.until('10.77.0.1', 'Down');
       session.change({ ...FAST, authentication: right });
       await until('up again', ({ state }) => state === 'up', 20_000);
     }
