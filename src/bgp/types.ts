@@ -15,6 +15,8 @@ export type PeerId = number;
 export interface EstablishedPeer {
   readonly id: PeerId;
   readonly name: string; // its address, with %VRF inside a VRF
+  /** What the configuration names it by: its address or the prefix it connects from, with %VRF. */
+  readonly configured: string;
   readonly vrf: string | undefined;
   readonly address: Uint8Array;
   readonly localAddress: Uint8Array;
@@ -29,6 +31,8 @@ export interface EstablishedPeer {
   readonly forwardingKept: FamilySet;
   /** The peer restarted and will send End-of-RIB for these. */
   readonly awaitEndOfRib: FamilySet;
+  /** Families of the peer's long-lived graceful restart capability (RFC 9494); default none. */
+  readonly longLived?: FamilySet;
 }
 
 /** How a session ended, for what becomes of its routes. */
