@@ -143,9 +143,7 @@ export function byType<S = never, N = never, B = never, L = never, O = never>(
   });
 }
 
-function typeWord(
-  value: unknown,
-): 'string' | 'number' | 'boolean' | 'list' | 'object' | undefined {
+function typeWord(value: unknown): 'string' | 'number' | 'boolean' | 'list' | 'object' | undefined {
   if (Array.isArray(value)) return 'list';
   if (typeof value === 'object') return value === null ? undefined : 'object';
   const type = typeof value;
