@@ -212,7 +212,7 @@ export function resolveNeighbor(
     tcpAo: tcpAo && { ...tcpAo, algorithm: tcpAo.algorithm ?? 'hmac-sha-1' },
     timers: resolveTimers(config.timers ?? {}),
     families,
-    familySet: [...families.keys()].reduce((set, id) => set | (1 << id), 0),
+    familySet: [...families.keys()].reduce<FamilySet>((set, id) => set | (1 << id), 0),
     gracefulRestart:
       restart === false
         ? undefined
