@@ -27,7 +27,6 @@ export const TUNNEL_TYPE = {
   ipInIpWithIpsec: 5,
   mplsInIpWithIpsec: 6,
   ipInIp: 7,
-  mplsInIp: 10,
   mplsInGre: 11,
 } as const;
 
