@@ -7,7 +7,7 @@
  * the others have theirs. Output is gathered into chunks and written when the turn ends; above HIGH_WATER
  * the caller is asked to wait.
  */
-import { Socket, type SocketConstructorOpts } from 'node:net';
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { splitMessages, type MessageVisitor } from '../codec/framing.js';
 import type { Notification } from '../codec/types.js';
 import { ReceiveBuffer } from './receive-buffer.js';
@@ -21,6 +21,12 @@ const LINGER_MS = 2_000;
 const FAULT_SHOWN = 128;
 /** Output that waits longer than this is stuck, not merely under way. */
 const STUCK_MS = 1_000;
+
+/** Options that net.Socket takes too, and its types leave out. */
+interface StreamOptions {
+  readonly writableHighWaterMark: number;
+  readonly onread: OnReadOpts;
+}
 
 export interface ConnectionEvents {
   /** Our connect() has succeeded. */
@@ -69,7 +75,7 @@ export class TcpConnection {
   /** Takes over the descriptor. `target`: connects; else it is connected already. */
   constructor(fd: number, target: Target | undefined, events: ConnectionEvents) {
     this.#events = events;
-    const options: SocketConstructorOpts & { readonly writableHighWaterMark: number } = {
+    const options: SocketConstructorOpts & StreamOptions = {
       fd,
       readable: true,
       writable: true,

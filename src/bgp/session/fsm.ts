@@ -46,15 +46,7 @@ import {
 } from './negotiate.js';
 import { type Connection, ConnectionSet } from './connections.js';
 import { isVersionFault, reductionAfter } from './reduce.js';
-import {
-  backOff,
-  FIRST_IDLE_MS,
-  jitter,
-  keepaliveMs,
-  overdue,
-  sendHoldMs,
-  STABLE_MS,
-} from './timing.js';
+import * as timing from './timing.js';
 
 /** An undecided collision is decided by this time: the winner shows its OPEN, or goes. */
 const COLLISION_MS = 10_000;
@@ -198,13 +190,13 @@ export class SessionMachine {
     this.#endAll(reason);
     this.#renew();
     if (idleFor === 'started') this.#rest('stopped', reason.reason);
-    else this.#rest('waiting', reason.reason, idleFor ?? this.#jitter(FIRST_IDLE_MS));
+    else this.#rest('waiting', reason.reason, idleFor ?? this.#jitter(timing.FIRST_IDLE_MS));
   }
 
   /** A session has come to nothing: waits, each time longer, and tries again. */
   #fail(reason: string): void {
     for (const { id } of this.#connections.all()) this.#disconnect(id);
-    const wait = this.#failures === 0 ? FIRST_IDLE_MS : this.#backOff(this.#failures - 1);
+    const wait = this.#failures === 0 ? timing.FIRST_IDLE_MS : this.#backOff(this.#failures - 1);
     this.#failures += 1;
     this.#rest('waiting', reason, this.#jitter(wait));
   }
@@ -247,7 +239,7 @@ export class SessionMachine {
 
   #onHold(connection: Connection): void {
     if (connection.holdMs === 0) return;
-    const found = overdue(connection.holdMs, connection.heardAt, this.#now);
+    const found = timing.overdue(connection.holdMs, connection.heardAt, this.#now);
     if ('again' in found) this.#set('hold', found.again, connection);
     else {
       const reason = `nothing heard for ${found.seconds} s`;
@@ -265,7 +257,7 @@ export class SessionMachine {
   }
 
   #keepaliveMs({ agreement }: Connection): number {
-    return keepaliveMs(agreement?.holdTime ?? 0, this.#neighbor.timers.keepalive);
+    return timing.keepaliveMs(agreement?.holdTime ?? 0, this.#neighbor.timers.keepalive);
   }
 
   #armKeepalive(connection: Connection, quiet: number): void {
@@ -275,7 +267,7 @@ export class SessionMachine {
   }
 
   #sendHoldMs(connection: Connection): number {
-    return sendHoldMs(connection.agreement?.holdTime ?? 0, this.#neighbor.timers.sendHold);
+    return timing.sendHoldMs(connection.agreement?.holdTime ?? 0, this.#neighbor.timers.sendHold);
   }
 
   #onBlocked(connection: Connection): void {
@@ -285,7 +277,7 @@ export class SessionMachine {
   }
 
   #onSendHold(connection: Connection): void {
-    const found = overdue(this.#sendHoldMs(connection), connection.progressAt, this.#now);
+    const found = timing.overdue(this.#sendHoldMs(connection), connection.progressAt, this.#now);
     if ('again' in found) this.#set('sendHold', found.again, connection);
     else {
       const reason = `the peer has taken nothing for ${found.seconds} s`;
@@ -442,7 +434,7 @@ export class SessionMachine {
   #remove(connection: Connection, cause: EndCause): void {
     this.#connections.delete(connection.id);
     if (connection.stage !== 'established' || connection.agreement === undefined) return;
-    if (this.#now - this.#establishedAt >= STABLE_MS) this.#failures = 0;
+    if (this.#now - this.#establishedAt >= timing.STABLE_MS) this.#failures = 0;
     this.#out.push({ kind: 'ended', end: sessionEnd(connection.agreement, cause) });
   }
 
@@ -480,12 +472,12 @@ export class SessionMachine {
   }
 
   #jitter(ms: number): number {
-    return jitter(ms, this.#environment.random);
+    return timing.jitter(ms, this.#environment.random);
   }
 
   #backOff(failures: number): number {
     const { connectRetry, connectRetryMax } = this.#neighbor.timers;
-    return backOff(1000 * connectRetry, failures, 1000 * connectRetryMax);
+    return timing.backOff(1000 * connectRetry, failures, 1000 * connectRetryMax);
   }
 
   #armRetry(): void {

@@ -150,11 +150,17 @@ export class NeighborSession {
     return true;
   }
 
-  /** Closes everything at once, without a word; the machine is not used any more. */
-  destroy(): void {
+  /**
+   * The machine is not used any more. What has been told to the peers still goes out, unless connections
+   * are to be cut: `abrupt`.
+   */
+  destroy(abrupt: boolean): void {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    for (const connection of this.#connections.values()) connection.destroy();
+    for (const connection of this.#connections.values()) {
+      if (abrupt) connection.destroy();
+      else connection.end();
+    }
     this.#connections.clear();
   }
 
