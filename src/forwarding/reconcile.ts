@@ -282,6 +282,15 @@ export class Reconciler {
     }
   }
 
+  /** Row of a next hop; made, unusable, when it is not there. */
+  ensureNexthop(name: string): number {
+    const live = this.#mirror.nexthop(name);
+    if (live !== undefined) return live;
+    const id = this.#tables.nexthop(name);
+    this.#mirror.nexthops.set(name, { id, version: undefined });
+    return id;
+  }
+
   /** Routes of BGP from before a restart may still lead to it: unusable at once, it goes after them. */
   #removeNexthop(name: string, changes: Changes): void {
     const live = this.#mirror.nexthops.get(name);

@@ -11,6 +11,8 @@ import type { Config } from '../config/types.js';
 import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
+import { BgpService } from '../vpn/bgp/service.js';
+import { bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { Instance } from './instance.js';
@@ -54,6 +56,8 @@ export class Supervisor {
   readonly instance: Instance;
   readonly worker: WorkerLink;
   readonly workerRows: WorkerRows;
+  readonly bgp: BgpService;
+  readonly #namespaces: Namespaces;
   readonly #deps: SupervisorDeps;
   readonly #kernelPort: KernelPort;
   readonly #committer: Committer;
@@ -65,6 +69,7 @@ export class Supervisor {
   #state: SupervisorState = 'starting';
   #changing = false;
   #refreshTimer: NodeJS.Timeout | undefined;
+  #gatewaysTimer: NodeJS.Timeout | undefined;
 
   /** Opens the segments: throws SECOND_SUPERVISOR or SEGMENTS, and then nothing has been touched. */
   constructor(deps: SupervisorDeps) {
@@ -105,7 +110,10 @@ export class Supervisor {
       },
     };
     const sas = new ManualSas({ tables: this.tables, ledger });
+    this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
+    this.bgp = this.#makeBgp();
     this.instance = new Instance({
+      bgp: this.bgp,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       log: log.area('worker'),
     });
@@ -120,6 +128,39 @@ export class Supervisor {
     this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
       kernel.processStartTime(pid),
     );
+  }
+
+  #makeBgp(): BgpService {
+    const { addon, log } = this.#deps;
+    const area = log.area('bgp');
+    return new BgpService({
+      ...{ tables: this.tables, log: area, clock: { now: () => performance.now() } },
+      scheduler: LOOP,
+      speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
+      vrfs: (names) => {
+        this.#namespaces.keep(names);
+      },
+      nexthopRow: (name) => this.instance.reconciler.ensureNexthop(name),
+      gatewaysChanged: () => {
+        this.#gatewaysSoon();
+      },
+    });
+  }
+
+  /** Path of the namespace of a VRF or, without a name, of the core; undefined: our own. */
+  #namespacePath(vrf: string | undefined): string | undefined {
+    const core = this.instance.inForce?.plan.config.core.netns;
+    const name = vrf === undefined ? core : this.#kernelPort.vrfNamespace(vrf);
+    return name === undefined ? undefined : `/run/netns/${name}`;
+  }
+
+  #gatewaysSoon(): void {
+    this.#gatewaysTimer ??= setTimeout(() => {
+      this.#gatewaysTimer = undefined;
+      if (this.#state === 'stopping') return;
+      this.#kernelPort.followGateways(this.bgp.gateways());
+      this.#refreshSoon();
+    }, REFRESH_DELAY_MS);
   }
 
   get state(): SupervisorState {
@@ -263,8 +304,9 @@ export class Supervisor {
     this.#state = 'stopping';
     this.#keeper.stop();
     await this.#serial.run(async () => {
+      // Forwarding goes on without us: neighbours are to keep our routes.
+      await this.bgp.stop(!all);
       if (all) await this.#takeDown('asked to stop');
-      return Promise.resolve();
     });
     this.close();
     this.#deps.log.notice(all ? 'stopped' : 'supervisor stopped; the worker goes on');
@@ -275,6 +317,9 @@ export class Supervisor {
     this.#keeper.stop();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#gatewaysTimer);
+    this.bgp.abandon();
+    this.#namespaces.close();
     this.worker.disconnect();
     this.#kernelPort.close();
     this.tables.close();

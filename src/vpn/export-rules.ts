@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The export rules of a VRF in one form: those with static labels, and those that BGP carries. */
+import { exportRulesOf } from '../config/bgp/resolve.js';
 import type { ExportClass, Vrf } from '../config/types.js';
 
 /** What BGP adds to a rule. */
@@ -9,6 +10,8 @@ export interface BgpExport {
   /** Name of a policy that changes or rejects what is exported. */
   readonly policy: string | undefined;
   readonly labelPer: 'vrf' | 'ce' | 'prefix';
+  /** Which of the core's tunnel addresses; default the first. */
+  readonly nextHop: string | undefined;
 }
 
 export interface VrfExport {
@@ -32,23 +35,17 @@ export function vrfExports(vrf: Vrf): readonly VrfExport[] {
   return [...fixed, ...bgpExports(vrf)];
 }
 
-function bgpExports(vrf: Vrf): VrfExport[] {
-  const { bgp } = vrf;
+/** Apart from the names of rules with static labels. */
+const bgpRuleName = (name: string): string => `bgp/${name}`;
+
+function bgpExports({ bgp }: Vrf): VrfExport[] {
   if (bgp === undefined) return [];
-  const labelPer = bgp.labelPer ?? 'vrf';
-  const short = bgp.exportTargets ?? [];
-  const rules = (bgp.exports ?? []).map((rule): VrfExport => ({
-    ...{ name: rule.name, class: rule, prefixes: rule.prefixes, label: undefined, ce: undefined },
+  return exportRulesOf(bgp).map((rule) => ({
+    ...{ name: bgpRuleName(rule.name), class: rule, prefixes: rule.prefixes },
+    ...{ label: undefined, ce: undefined },
     bgp: {
-      ...{ rd: rule.rd ?? bgp.rd, targets: rule.targets, policy: rule.policy },
-      labelPer: rule.labelPer ?? labelPer,
+      ...{ rd: rule.rd, targets: rule.targets, policy: rule.policy, labelPer: rule.labelPer },
+      nextHop: rule.nextHop,
     },
   }));
-  if (short.length === 0) return rules;
-  const standard: VrfExport = {
-    ...{ name: 'default', class: { protections: ['encrypt'] }, prefixes: undefined },
-    ...{ label: undefined, ce: undefined },
-    bgp: { rd: bgp.rd, targets: short, policy: undefined, labelPer },
-  };
-  return [standard, ...rules];
 }

@@ -163,6 +163,7 @@ const exportRule = strict({
   prefixes: set(network).exactOptional(),
   policy: policyName.exactOptional(),
   labelPer: labelPer.exactOptional(),
+  nextHop: address().exactOptional(),
 });
 
 const byPolicy = byType('true, false or { policy: NAME }', {

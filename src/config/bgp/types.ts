@@ -179,6 +179,8 @@ export interface BgpExportRule extends ExportClass {
   readonly policy?: string;
   /** Default the VRF's. */
   readonly labelPer?: BgpLabelMode;
+  /** Where ingresses' tunnels are to end: one of core.tunnelAddresses, default the first. */
+  readonly nextHop?: string;
 }
 
 export type BgpLabelMode = 'vrf' | 'ce' | 'prefix';

@@ -78,7 +78,15 @@ function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
   exports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'exports', i, 'policy'], rule.policy, 'policies');
     checkClass(ctx, [...path, 'exports', i], rule);
+    checkNextHop(ctx, [...path, 'exports', i, 'nextHop'], rule.nextHop);
   });
+}
+
+function checkNextHop(ctx: Context, path: Path, nextHop: string | undefined): void {
+  const own = ctx.config.core?.tunnelAddresses ?? [];
+  if (nextHop === undefined || !ctx.whole('core') || own.includes(nextHop)) return;
+  const remedy = `one of core.tunnelAddresses: ${own.join(', ')}`;
+  ctx.fail(path, { reason: 'no tunnel ends at this address', remedy });
 }
 
 function checkRedistribute(ctx: Context, path: Path, sources: BgpRedistribute = {}): void {

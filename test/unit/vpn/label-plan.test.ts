@@ -138,8 +138,8 @@ describe('labels of the pool', () => {
     const vrfs = { A: { bgp: { rd: '65001:1', exports } } };
     const { labels } = plan({ ...config({}), vrfs } as unknown as Config);
     expect(labels.map(({ label, rules }) => [label - FIRST_POOL_LABEL, rules])).toEqual([
-      [0, ['x', 'y']],
-      [1, ['z']],
+      [0, ['bgp/x', 'bgp/y']],
+      [1, ['bgp/z']],
     ]);
   });
 });
