@@ -97,93 +97,94 @@ static enum sl_bfd_fault fault_of(const char *hex, size_t cut)
 
 #define REST "000f4240000f424000000000" /* intervals of a second, no echo */
 
+static const struct {
+	const char *hex;
+	enum sl_bfd_fault fault;
+} discarded[] = {
+	{"20400318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_OK},
+	{"20400318"
+         "00000001"
+         "00000000" REST "ffff",
+         SL_BFD_OK}, /* octets behind it */
+	{"00400318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_VERSION},
+	{"40400318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_VERSION},
+	{"20400317"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_LENGTH},
+	{"20400319"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_LENGTH},
+	{"20440318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_LENGTH}, /* A, Length 24 */
+	{"20440319"
+         "00000001"
+         "00000000" REST "04",
+         SL_BFD_BAD_LENGTH},
+	{"20400018"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_MULT},
+	{"20410318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_MULTIPOINT},
+	{"20400318"
+         "00000000"
+         "00000000" REST,
+         SL_BFD_NO_DISCR},
+	{"20800318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_STATE}, /* Init to nobody */
+	{"20c00318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_BAD_STATE}, /* Up to nobody */
+	{"20c00318"
+         "00000001"
+         "00000007" REST,
+         SL_BFD_OK},
+	{"20000318"
+         "00000001"
+         "00000000" REST,
+         SL_BFD_OK}, /* AdminDown to nobody */
+	{"2044031a"
+         "00000001"
+         "00000000" REST "0401",
+         SL_BFD_BAD_AUTH},
+	{"2044031a"
+         "00000001"
+         "00000000" REST "0403",
+         SL_BFD_BAD_AUTH},
+	{"2044031a"
+         "00000001"
+         "00000000" REST "0402",
+         SL_BFD_OK},
+};
+
 static void test_discarded(void **cmocka)
 {
-	static const struct {
-		const char *hex;
-		enum sl_bfd_fault fault;
-	} cases[] = {
-		{"20400318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_OK},
-		{"20400318"
-	         "00000001"
-	         "00000000" REST "ffff",
-	         SL_BFD_OK}, /* octets behind it */
-		{"00400318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_VERSION},
-		{"40400318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_VERSION},
-		{"20400317"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_LENGTH},
-		{"20400319"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_LENGTH},
-		{"20440318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_LENGTH}, /* A, Length 24 */
-		{"20440319"
-	         "00000001"
-	         "00000000" REST "04",
-	         SL_BFD_BAD_LENGTH},
-		{"20400018"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_MULT},
-		{"20410318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_MULTIPOINT},
-		{"20400318"
-	         "00000000"
-	         "00000000" REST,
-	         SL_BFD_NO_DISCR},
-		{"20800318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_STATE}, /* Init to nobody */
-		{"20c00318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_BAD_STATE}, /* Up to nobody */
-		{"20c00318"
-	         "00000001"
-	         "00000007" REST,
-	         SL_BFD_OK},
-		{"20000318"
-	         "00000001"
-	         "00000000" REST,
-	         SL_BFD_OK}, /* AdminDown to nobody */
-		{"2044031a"
-	         "00000001"
-	         "00000000" REST "0401",
-	         SL_BFD_BAD_AUTH},
-		{"2044031a"
-	         "00000001"
-	         "00000000" REST "0403",
-	         SL_BFD_BAD_AUTH},
-		{"2044031a"
-	         "00000001"
-	         "00000000" REST "0402",
-	         SL_BFD_OK},
-	};
 
 	(void)cmocka;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (fault_of(cases[i].hex, 0) != cases[i].fault)
-			fail_msg("case %zu: %d instead of %d", i, (int)fault_of(cases[i].hex, 0),
-			         (int)cases[i].fault);
+	for (size_t i = 0; i < sizeof(discarded) / sizeof(discarded[0]); i++)
+		if (fault_of(discarded[i].hex, 0) != discarded[i].fault)
+			fail_msg("case %zu: %d instead of %d", i,
+			         (int)fault_of(discarded[i].hex, 0), (int)discarded[i].fault);
 	for (size_t cut = 1; cut <= 24; cut++)
-		assert_int_equal(fault_of(cases[0].hex, cut), SL_BFD_TRUNCATED);
+		assert_int_equal(fault_of(discarded[0].hex, cut), SL_BFD_TRUNCATED);
 }
 
 static struct sl_bfd_auth auth_of(uint8_t type)

@@ -272,7 +272,8 @@ static void test_peer_limits_us(void **cmocka)
 static void test_poll_is_answered(void **cmocka)
 {
 	(void)cmocka;
-	for (uint8_t state = SL_BFD_ADMIN_DOWN; state <= SL_BFD_UP; state++) {
+	for (unsigned int i = SL_BFD_ADMIN_DOWN; i <= SL_BFD_UP; i++) {
+		uint8_t state = (uint8_t)i;
 		struct sl_bfd_session session = session_in(state, START);
 		struct sl_bfd_packet packet =
 			from_peer(&session, state == SL_BFD_DOWN ? SL_BFD_UP : state);

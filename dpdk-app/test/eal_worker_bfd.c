@@ -216,13 +216,11 @@ static void test_dropped_and_counted(void **cmocka)
 	PB(BfdParameters) authenticated = parameters();
 	uint8_t key[] = {1, 2, 3};
 	const struct sl_state *state;
-	const uint64_t *drops;
 	PB(WorkerMessage) * message;
 
 	(void)cmocka;
 	session_begin(&worker, test_no_huge);
 	state = session_state(&worker);
-	drops = state->header.control_drops;
 	assert_int_equal(add_listener(&worker, 1, false, single), PB_CODE(OK));
 	assert_int_equal(add_listener(&worker, 2, true, multi), PB_CODE(OK));
 	assert_int_equal(add_session(&worker, 1, 1, "127.0.0.2", near), PB_CODE(OK));
@@ -232,23 +230,23 @@ static void test_dropped_and_counted(void **cmocka)
 	assert_int_equal(add_with(&worker, 3, 1, "127.0.0.3", &authenticated, keyed), PB_CODE(OK));
 
 	send_packet(peer, 3784, 0, 254, 24, 3);
-	assert_true(session_reaches(&drops[SL_DROP_bfd_ttl], 3));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_ttl], 3));
 	send_packet(peer, 4784, 0, 249, 24, 2); /* min_ttl 250 */
-	assert_true(session_reaches(&drops[SL_DROP_bfd_ttl], 5));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_ttl], 5));
 	send_packet(peer, 3784, 0, 255, 23, 4);
-	assert_true(session_reaches(&drops[SL_DROP_bfd_malformed], 4));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_malformed], 4));
 	send_packet(peer, 3784, 0, 255, 0, 1);
-	assert_true(session_reaches(&drops[SL_DROP_bfd_malformed], 5));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_malformed], 5));
 	send_packet(peer, 3784, 0xfefefefe, 255, 24, 6);
-	assert_true(session_reaches(&drops[SL_DROP_bfd_no_session], 6));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_no_session], 6));
 	send_packet(third, 4784, 0, 255, 24, 1); /* its session is not of several hops */
-	assert_true(session_reaches(&drops[SL_DROP_bfd_no_session], 7));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_no_session], 7));
 	send_packet(third, 3784, 0, 255, 24, 7);
-	assert_true(session_reaches(&drops[SL_DROP_bfd_auth], 7));
-	assert_int_equal(drops[SL_DROP_bfd_send], 0);
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_auth], 7));
+	assert_int_equal(state->header.control_drops[SL_DROP_bfd_send], 0);
 	/* a peer that there is no route to: loopback's address reaches no other host */
 	assert_int_equal(add_session(&worker, 4, 1, "192.0.2.1", lost), PB_CODE(OK));
-	assert_true(session_reaches(&drops[SL_DROP_bfd_send], 1));
+	assert_true(session_reaches(&state->header.control_drops[SL_DROP_bfd_send], 1));
 
 	message = list(&worker, 0);
 	assert_int_equal(message->reply->bfd->n_listeners, 2);
@@ -272,10 +270,10 @@ static void test_dropped_and_counted(void **cmocka)
 		                 SEALANE__WORKER__V1__BFD_SESSION_STATE__BFD_INIT);
 	}
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
-	assert_int_equal(drops[SL_DROP_bfd_ttl], 5);
-	assert_int_equal(drops[SL_DROP_bfd_malformed], 5);
-	assert_int_equal(drops[SL_DROP_bfd_no_session], 7);
-	assert_int_equal(drops[SL_DROP_bfd_auth], 7);
+	assert_int_equal(state->header.control_drops[SL_DROP_bfd_ttl], 5);
+	assert_int_equal(state->header.control_drops[SL_DROP_bfd_malformed], 5);
+	assert_int_equal(state->header.control_drops[SL_DROP_bfd_no_session], 7);
+	assert_int_equal(state->header.control_drops[SL_DROP_bfd_auth], 7);
 	session_unmap(state);
 	close(single);
 	close(multi);
