@@ -177,49 +177,62 @@ function resolveTimers(timers: NeighborTimers): ResolvedNeighbor['timers'] {
   return { ...timers, hold, connectRetry, connectRetryMax, open };
 }
 
-/** The neighbour with its defaults. Throws RangeError for what a checked configuration cannot hold. */
-export function resolveNeighbor(
-  config: NeighborConfig,
-  speaker: SpeakerIdentity,
-): ResolvedNeighbor {
+/** Address or prefix of the peers, one of the two. */
+function resolvePeer(config: NeighborConfig): Pick<ResolvedNeighbor, 'address' | 'prefix'> {
   const peer = address(config.address);
   const parsed = config.prefix === undefined ? undefined : parsePrefix(config.prefix);
   if ((peer === undefined) === (parsed === undefined)) {
     throw new RangeError('a neighbour has an address or a prefix');
   }
-  const prefix = parsed && networkOf(parsed);
-  const text = peer ? formatAddress(peer) : (config.prefix ?? '');
-  const families = resolveFamilies(config);
+  return { address: peer, prefix: parsed && networkOf(parsed) };
+}
+
+function resolveRestart(config: NeighborConfig): ResolvedNeighbor['gracefulRestart'] {
   const restart = config.gracefulRestart ?? {};
-  const localAsn = config.localAsn ?? speaker.asn;
-  const { shutdown = false, tcpAo } = config;
+  if (restart === false) return undefined;
+  const { restartTime = 120, notification = true } = restart;
+  return { restartTime, notification };
+}
+
+function resolveTransport(
+  config: NeighborConfig,
+  localAsn: number,
+): Pick<ResolvedNeighbor, 'port' | 'multihop' | 'ttlSecurity' | 'md5KeyFile' | 'tcpAo'> {
+  const { tcpAo } = config;
   return {
-    name: config.vrf === undefined ? text : `${text}%${config.vrf}`,
-    description: config.description ?? text,
-    address: peer,
-    prefix,
-    prefixLimit: config.prefixLimit ?? 100,
-    asn: config.asn,
-    localAsn,
-    vrf: config.vrf,
-    localAddress: address(config.localAddress),
-    interface: config.interface,
     port: config.port ?? 179,
-    passive: peer === undefined || (config.passive ?? false),
     multihop: config.asn === localAsn ? 255 : (config.multihop ?? 1),
     ttlSecurity: config.ttlSecurity,
     md5KeyFile: config.md5KeyFile,
     tcpAo: tcpAo && { ...tcpAo, algorithm: tcpAo.algorithm ?? 'hmac-sha-1' },
+  };
+}
+
+/** The neighbour with its defaults. Throws RangeError for what a checked configuration cannot hold. */
+export function resolveNeighbor(
+  config: NeighborConfig,
+  speaker: SpeakerIdentity,
+): ResolvedNeighbor {
+  const { vrf, shutdown = false, localAsn = speaker.asn } = config;
+  const peer = resolvePeer(config);
+  const text = peer.address ? formatAddress(peer.address) : (config.prefix ?? '');
+  const families = resolveFamilies(config);
+  return {
+    ...peer,
+    name: vrf === undefined ? text : `${text}%${vrf}`,
+    description: config.description ?? text,
+    prefixLimit: config.prefixLimit ?? 100,
+    asn: config.asn,
+    localAsn,
+    vrf,
+    localAddress: address(config.localAddress),
+    interface: config.interface,
+    passive: peer.address === undefined || (config.passive ?? false),
+    ...resolveTransport(config, localAsn),
     timers: resolveTimers(config.timers ?? {}),
     families,
     familySet: [...families.keys()].reduce<FamilySet>((set, id) => set | (1 << id), 0),
-    gracefulRestart:
-      restart === false
-        ? undefined
-        : {
-            restartTime: restart.restartTime ?? 120,
-            notification: restart.notification ?? true,
-          },
+    gracefulRestart: resolveRestart(config),
     longLived: config.longLived,
     shutdown: shutdown === false ? undefined : shutdown === true ? '' : shutdown,
   };

@@ -73,6 +73,8 @@ export class NeighborSession {
   #agreement: Agreement | undefined;
   #establishedAt: number | undefined;
   #writable = true;
+  /** Closed until further notice. */
+  #held = false;
   /** Told after every change of state. */
   onState: () => void = () => undefined;
 
@@ -105,17 +107,27 @@ export class NeighborSession {
   }
 
   start(): void {
+    this.#held = false;
     this.#input({ kind: 'start' });
   }
 
   /** Ends the session and keeps it down. */
   stop(notification: Notification): void {
+    this.#held = false;
     this.#input({ kind: 'stop', notification });
   }
 
+  /** Ends it and begins again; 'started': when {@link clear} or `start` says so. */
   close(notification: Notification, idleFor?: number | 'started'): void {
+    this.#held = idleFor === 'started';
     const rest = idleFor === undefined ? {} : { idleFor };
     this.#input({ kind: 'close', notification, ...rest });
+  }
+
+  /** An operator's reset; one that was closed until further notice starts. Shut down ones stay so. */
+  clear(notification: Notification): void {
+    if (this.#held) this.start();
+    else this.close(notification);
   }
 
   /** The peer has connected; the descriptor is taken over. */

@@ -24,6 +24,7 @@ import { type ListenPlace, listenPlaces, neighborFor, serves } from './listen-pl
 import { Listeners } from './listener-driver.js';
 import { readSecret } from './secret.js';
 import { type Keys, NeighborSession } from './session-driver.js';
+import { after } from './timer-driver.js';
 import { type SessionView, viewOf } from './view.js';
 
 export interface SpeakerDeps {
@@ -61,7 +62,8 @@ export class BgpSpeaker implements SessionPort {
   readonly #neighbors = new Map<string, Neighbor>();
   readonly #sessions = new Map<PeerId, NeighborSession>();
   readonly #free: PeerId[] = [];
-  readonly #goodbyes = new Map<PeerId, NodeJS.Timeout>();
+  /** Each calls off the forgetting of a peer out of a prefix. */
+  readonly #goodbyes = new Map<PeerId, () => void>();
   #highest: PeerId = 0;
 
   constructor(deps: SpeakerDeps) {
@@ -128,11 +130,7 @@ export class BgpSpeaker implements SessionPort {
   /** Ends the sessions of a neighbour, or of one peer out of a prefix, and begins again. False: none such. */
   clear(name: string, text?: string): boolean {
     const sessions = this.#named(name);
-    for (const session of sessions) {
-      session.close(cease('administrativeReset', text));
-      // One that had been closed for good, by too many prefixes, begins again too.
-      if (session.state === 'idle' && session.neighbor.shutdown === undefined) session.start();
-    }
+    for (const session of sessions) session.clear(cease('administrativeReset', text));
     return sessions.length > 0;
   }
 
@@ -175,7 +173,7 @@ export class BgpSpeaker implements SessionPort {
    */
   stop(mode: { readonly text: string } | 'restart'): void {
     this.#listeners.close();
-    for (const timer of this.#goodbyes.values()) clearTimeout(timer);
+    for (const cancel of this.#goodbyes.values()) cancel();
     for (const session of this.#sessions.values()) {
       if (mode !== 'restart') session.stop(cease('administrativeShutdown', mode.text));
       session.destroy(mode === 'restart');
@@ -223,7 +221,7 @@ export class BgpSpeaker implements SessionPort {
   }
 
   #drop(neighbor: Neighbor, session: NeighborSession, notification: Notification): void {
-    clearTimeout(this.#goodbyes.get(session.id));
+    this.#goodbyes.get(session.id)?.();
     this.#goodbyes.delete(session.id);
     session.stop(notification);
     session.destroy(false);
@@ -243,7 +241,7 @@ export class BgpSpeaker implements SessionPort {
   #watching(neighbor: Neighbor, sink: RouteSink): RouteSink {
     return {
       established: (peer) => {
-        clearTimeout(this.#goodbyes.get(peer.id));
+        this.#goodbyes.get(peer.id)?.();
         this.#goodbyes.delete(peer.id);
         sink.established(peer);
       },
@@ -263,18 +261,13 @@ export class BgpSpeaker implements SessionPort {
 
   #forgetLater(neighbor: Neighbor, peer: PeerId, end?: SessionEnd): void {
     const kept = end === undefined || end.keepStale === 0 ? 0 : 1000 * end.restartTime;
-    clearTimeout(this.#goodbyes.get(peer));
-    const handle = setTimeout(
-      () => {
-        const session = this.#sessions.get(peer);
-        if (session === undefined) return;
-        if (session.state === 'established') return;
-        this.#drop(neighbor, session, cease('peerDeconfigured'));
-      },
-      Math.max(DYNAMIC_LINGER_MS, kept),
-    );
-    handle.unref();
-    this.#goodbyes.set(peer, handle);
+    this.#goodbyes.get(peer)?.();
+    const goodbye = after(Math.max(DYNAMIC_LINGER_MS, kept), () => {
+      const session = this.#sessions.get(peer);
+      if (session === undefined || session.state === 'established') return;
+      this.#drop(neighbor, session, cease('peerDeconfigured'));
+    });
+    this.#goodbyes.set(peer, goodbye);
   }
 
   // ---- Listening -----------------------------------------------------------------------------------

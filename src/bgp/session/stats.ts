@@ -5,22 +5,16 @@ import { MESSAGE, type MessageType } from '../codec/message.js';
 import type { Notification } from '../codec/types.js';
 import type { SessionState } from './fsm-types.js';
 
-const NAMES = {
-  [MESSAGE.open]: 'open',
-  [MESSAGE.update]: 'update',
-  [MESSAGE.notification]: 'notification',
-  [MESSAGE.keepalive]: 'keepalive',
-  [MESSAGE.routeRefresh]: 'routeRefresh',
-} as const satisfies Record<MessageType, string>;
-export type MessageName = (typeof NAMES)[MessageType];
+export type MessageName = 'open' | 'update' | 'notification' | 'keepalive' | 'routeRefresh';
 export type MessageCounts = Readonly<Record<MessageName, number>>;
 
 /** Counts by message type. */
 export class MessageCounter {
   readonly #counts = new Uint32Array(6);
 
-  add(type: MessageType, by = 1): void {
-    this.#counts[type] = (this.#counts[type] ?? 0) + by;
+  /** `type`: as in the header. */
+  add(type: number): void {
+    if (type < this.#counts.length) this.#counts[type] = (this.#counts[type] ?? 0) + 1;
   }
 
   counts(): MessageCounts {
@@ -38,8 +32,7 @@ export class MessageCounter {
 /** Messages of each type in `messages`, whole ones with their headers. */
 export function countMessages(messages: Uint8Array, counter: MessageCounter): void {
   for (let at = 0; at + 19 <= messages.length;) {
-    const type = messages[at + 18] ?? 0;
-    if (type >= 1 && type <= 5) counter.add(type as MessageType);
+    counter.add(messages[at + 18] ?? 0);
     at += Math.max(19, ((messages[at + 16] ?? 0) << 8) | (messages[at + 17] ?? 0));
   }
 }

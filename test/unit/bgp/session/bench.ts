@@ -60,7 +60,7 @@ interface Timer {
 export class Bench {
   readonly machines: readonly [SessionMachine, SessionMachine];
   readonly wires: Wire[] = [];
-  readonly timers: [Map<string, Timer>, Map<string, Timer>] = [new Map(), new Map()];
+  readonly timers = [new Map<string, Timer>(), new Map<string, Timer>()] as const;
   readonly established: [Agreement | undefined, Agreement | undefined] = [undefined, undefined];
   readonly live: [ConnectionId | undefined, ConnectionId | undefined] = [undefined, undefined];
   readonly ends: [SessionEnd[], SessionEnd[]] = [[], []];
