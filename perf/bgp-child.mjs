@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plays a file of BGP messages to the RIB as one session would, and reports what it took:
+//   node perf/bgp-child.mjs FILE VRFS [CHURN-FILE]
+// Plain JavaScript over the build, so that the process holds nothing but what is measured.
+// VRFS: 0 keeps every VPN route in the table; N imports them into N VRFs, each of which has the route
+// targets 1..100 of the RDs that are its number modulo N.
+import { closeSync, openSync, readSync } from 'node:fs';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+
+const root = process.env['SEALANE_JS'] ?? new URL('../build/js', import.meta.url).pathname;
+const { Rib } = await import(`${root}/bgp/rib/rib.js`);
+const { DEFAULT_DECISION } = await import(`${root}/bgp/rib/decision.js`);
+
+const [file, vrfCount = '0', churnFile] = process.argv.slice(2);
+const vrfs = Number(vrfCount);
+const CHUNK = 256 * 1024;
+
+const fib = { routes: 0, changes: 0, hops: 0 };
+const silent = () => undefined;
+const log = { error: silent, warning: silent, notice: silent, info: silent, debug: silent };
+let longest = 0;
+const timed = (work) => {
+  const begin = performance.now();
+  work();
+  longest = Math.max(longest, performance.now() - begin);
+};
+const rib = new Rib(
+  {
+    asn: 65000,
+    routerId: 0xc0000201,
+    clusterId: 0xc0000201,
+    decision: DEFAULT_DECISION,
+    retainVpn: vrfs === 0,
+    sliceMs: 10,
+    routeTargetWaitMs: 60000,
+  },
+  {
+    sessions: { send: () => true, close: silent, requestRefresh: silent },
+    clock: { now: () => performance.now() },
+    scheduler: {
+      soon: (slice) => setImmediate(() => timed(slice)),
+      after: (ms, action) => {
+        const timer = setTimeout(action, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    nextHops: { watch: () => ({ usable: true, metric: 10, rank: 0 }), unwatch: silent },
+    fib: {
+      apply: (batch) => {
+        fib.changes += batch.count;
+        for (let i = 0; i < batch.count; i++) fib.routes += batch.hopCounts[i] > 0 ? 1 : -1;
+      },
+    },
+    log: { ...log, area: () => log },
+    neighbour: () => ({ policyIn: undefined, policyOut: undefined, policyOutKey: '' }),
+  },
+);
+
+const target = (number) => (2n << 48n) | (65000n << 32n) | BigInt(number);
+for (let id = 1; id <= vrfs; id++) {
+  const importTargets = [];
+  for (let rt = id; rt <= 100; rt += vrfs) importTargets.push(target(rt));
+  rib.setVrf({
+    ...{ id, name: `v${id}`, importTargets, importPolicy: undefined, exports: [] },
+    accept: () => 1,
+  });
+}
+rib.established({
+  ...{ id: 1, name: '192.0.2.2', vrf: undefined, asn: 65000, localAsn: 65000, kind: 'ibgp' },
+  ...{ address: Uint8Array.of(192, 0, 2, 2), localAddress: Uint8Array.of(192, 0, 2, 1) },
+  context: {
+    ...{ ibgp: true, as4: true, maxMessage: 4096, families: 4, addPathReceive: 0 },
+    ...{ addPathSend: 0, extendedNextHop: 0 },
+  },
+  ...{ routerId: 0xc0000202, routeRefresh: true, enhancedRefresh: true },
+  ...{ forwardingKept: 0, awaitEndOfRib: 0 },
+});
+
+// Adding VRFs has the RIB look through its tables: not part of what is measured.
+while (!rib.idle) await new Promise((resolve) => setImmediate(resolve));
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** What a session may take of one turn of the event loop. */
+const TURN_MS = 2;
+
+/** The messages whole in buffer[at..end), until the turn is over; returns the offset behind them. */
+function feed(buffer, from, end) {
+  const begin = performance.now();
+  let at = from;
+  for (let count = 1; end - at >= 19; count++) {
+    const length = (buffer[at + 16] << 8) | buffer[at + 17];
+    if (end - at < length) break;
+    const outcome = rib.update(1, buffer, at + 19, at + length);
+    if (outcome.kind !== 'ok') throw new Error(JSON.stringify(outcome));
+    at += length;
+    if (count % 8 === 0 && performance.now() - begin > TURN_MS) break;
+  }
+  longest = Math.max(longest, performance.now() - begin);
+  return at;
+}
+
+/** Feeds a file as a socket does: a chunk at most, and a little time, per turn. */
+async function play(path) {
+  const buffer = new Uint8Array(CHUNK + 65536);
+  const fd = openSync(path, 'r');
+  let held = 0;
+  for (;;) {
+    const got = readSync(fd, buffer, held, CHUNK, null);
+    const end = held + got;
+    let at = 0;
+    for (;;) {
+      const next = feed(buffer, at, end);
+      const stuck = next === at;
+      at = next;
+      await turn();
+      if (stuck) break;
+    }
+    buffer.copyWithin(0, at, end);
+    held = end - at;
+    if (got === 0) break;
+  }
+  closeSync(fd);
+}
+
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+const cpuBefore = process.cpuUsage();
+const begin = performance.now();
+await play(file);
+while (!rib.idle) await turn();
+const cpu = process.cpuUsage(cpuBefore);
+const loaded = {
+  cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  wallSeconds: (performance.now() - begin) / 1000,
+  processCpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
+  peakRssMiB: process.resourceUsage().maxRSS / 1024,
+  longestTurnMs: longest,
+  eventLoopDelayMaxMs: delay.max / 1e6,
+  fibRoutes: fib.routes,
+  counts: rib.counts(),
+};
+
+let churn;
+if (churnFile !== undefined) {
+  const before = process.cpuUsage();
+  const start = performance.now();
+  await play(churnFile);
+  while (!rib.idle) await turn();
+  const used = process.cpuUsage(before);
+  churn = {
+    cpuSeconds: (used.user + used.system) / 1e6,
+    wallSeconds: (performance.now() - start) / 1000,
+    fibChanges: fib.changes - loaded.counts.fibChanges,
+  };
+}
+process.stdout.write(`${JSON.stringify({ ...loaded, churn })}\n`);
+process.exit(0);
