@@ -88,10 +88,10 @@ export class BfdSessions {
   readonly #wanted = new Map<string, Wanted>();
   #worker: BfdWorker | undefined;
   /** What the worker has, by name. */
-  #listeners = new Map<string, number>();
-  #sessions = new Map<string, number>();
+  readonly #listeners = new Map<string, number>();
+  readonly #sessions = new Map<string, number>();
   /** What it said of sessions that nobody has asked for yet. */
-  #found = new Map<string, BfdState>();
+  readonly #found = new Map<string, BfdState>();
   #nextId = 1;
   #cancelRetry: (() => void) | undefined;
 
@@ -105,20 +105,27 @@ export class BfdSessions {
    * is done; rejects when the worker goes away meanwhile.
    */
   async adopt(worker: BfdWorker): Promise<void> {
-    this.#worker = worker;
     await this.#serial.run(async () => {
-      this.#listeners = new Map();
-      this.#sessions = new Map();
-      this.#found = new Map();
+      this.#worker = undefined;
+      this.#listeners.clear();
+      this.#sessions.clear();
+      this.#found.clear();
       for (const wanted of this.#wanted.values()) wanted.id = undefined;
-      for (const info of await listSessions(worker, this.#listeners)) {
-        const id = info.state?.session ?? 0;
-        this.#sessions.set(info.name, id);
-        if (info.state !== undefined) this.#found.set(info.name, info.state);
-        this.#nextId = Math.max(this.#nextId, id + 1);
-      }
+      // Page by page, so that an event between two of them meets what it is about.
+      for await (const page of pages(worker)) this.#learn(page);
+      this.#worker = worker;
     });
     await Promise.all([...this.#wanted.values()].map(async (wanted) => this.#apply(wanted)));
+  }
+
+  #learn({ listeners, sessions }: BfdList): void {
+    for (const { name, listener } of listeners) this.#listeners.set(name, listener);
+    for (const { name, state } of sessions) {
+      if (state === undefined) continue;
+      this.#sessions.set(name, state.session);
+      this.#found.set(name, state);
+      this.#nextId = Math.max(this.#nextId, state.session + 1);
+    }
   }
 
   /** The worker is gone. The paths have not failed for that: their state is unknown. */
@@ -180,8 +187,10 @@ export class BfdSessions {
 
   /** All sessions of the worker with their counters, for `show`. */
   async list(): Promise<readonly BfdSessionInfo[]> {
-    const worker = this.#worker;
-    return worker === undefined ? [] : listSessions(worker, new Map());
+    const sessions: BfdSessionInfo[] = [];
+    if (this.#worker === undefined) return sessions;
+    for await (const page of pages(this.#worker)) sessions.push(...page.sessions);
+    return sessions;
   }
 
   #heard(wanted: Wanted, state: BfdState): void {
@@ -336,21 +345,13 @@ export class BfdSessions {
   }
 }
 
-/** All pages of the worker's list; its listeners are put into `listeners`. */
-async function listSessions(
-  worker: BfdWorker,
-  listeners: Map<string, number>,
-): Promise<BfdSessionInfo[]> {
-  const sessions: BfdSessionInfo[] = [];
+/** All pages of the worker's list. */
+async function* pages(worker: BfdWorker): AsyncGenerator<BfdList> {
   for (let more = true, after = 0; more;) {
-    const { bfd }: { bfd: BfdList | undefined } = await worker.call({
-      ...{ $case: 'listBfd', value: { after } },
-    });
-    for (const { name, listener } of bfd?.listeners ?? []) listeners.set(name, listener);
-    const page = bfd?.sessions ?? [];
-    sessions.push(...page);
-    after = page.at(-1)?.state?.session ?? 0;
-    more = bfd?.more === true && page.length > 0;
+    const { bfd } = await worker.call({ $case: 'listBfd', value: { after } });
+    if (bfd === undefined) return;
+    yield bfd;
+    after = bfd.sessions.at(-1)?.state?.session ?? 0;
+    more = bfd.more && after > 0;
   }
-  return sessions;
 }
