@@ -222,9 +222,10 @@ export class SessionMachine {
     }
     const connection = id === undefined ? undefined : this.#connections.get(id);
     if (connection === undefined) return;
+    const { stage, agreement } = connection;
     if (timer === 'hold') this.#onHold(connection);
-    else if (timer === 'keepalive') this.#onKeepaliveTimer(connection);
-    else this.#onSendHold(connection);
+    else if (timer === 'keepalive' && agreement) this.#onKeepaliveTimer(connection);
+    else if (timer === 'sendHold' && stage === 'established') this.#onSendHold(connection);
   }
 
   #retry(): void {

@@ -40,7 +40,7 @@ export interface Keys {
 export interface SessionDeps {
   readonly kernel: Kernel;
   /** Descriptor of the namespace the neighbour is reached in. */
-  readonly netns: number;
+  readonly netns: () => number;
   readonly environment: SessionEnvironment;
   readonly sink: RouteSink;
   readonly log: Logger;
@@ -286,7 +286,7 @@ export class NeighborSession {
     let fd: number;
     try {
       fd = kernel.tcpSocket({
-        netns,
+        netns: netns(),
         local: neighbor.localAddress ?? new Uint8Array(address.length),
         ...hopsOf(neighbor),
         ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),

@@ -205,7 +205,7 @@ export class BgpSpeaker implements SessionPort {
     const id = this.#free.shift() ?? ++this.#highest;
     const session = new NeighborSession(id, neighbor.resolved, address, {
       ...{ kernel, log, keys: neighbor.keys },
-      netns: netnsOf(neighbor.resolved.vrf),
+      netns: () => netnsOf(neighbor.resolved.vrf),
       environment: { routerId: neighbor.routerId, random, restart },
       sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
       ...(tap === undefined ? {} : { tap }),

@@ -32,8 +32,8 @@ beforeAll(async () => {
   await lab.ip(THEM, ['-6 addr add 2001:db8:2::2/64 dev to-us nodad']);
 });
 afterEach(async () => {
-  for (const host of hosts.splice(0)) host.close();
-  for (const peer of peers.splice(0)) await peer.stop('SIGKILL');
+  for (const each of hosts.splice(0)) each.close();
+  for (const each of peers.splice(0)) await each.stop('SIGKILL');
 });
 afterAll(async () => {
   await lab.close();
