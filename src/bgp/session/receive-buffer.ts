@@ -14,8 +14,11 @@ const LONGEST = 65535;
 const CAPACITY = LONGEST + OFFER + LONGEST + 2;
 
 export class ReceiveBuffer {
-  /** Not zeroed and not touched before use: an idle session costs a page or two. */
-  readonly bytes: Uint8Array = Buffer.allocUnsafeSlow(CAPACITY);
+  /**
+   * Pages that are not used cost nothing, so an idle session has one or two. Not a Buffer: of that,
+   * slice() does not copy, and everyone who keeps octets of a message relies on it.
+   */
+  readonly bytes = new Uint8Array(CAPACITY);
   start = 0;
   end = 0;
 
