@@ -98,8 +98,9 @@ class Subject {
   readonly timers = new Set<string>();
 
   input(input: SessionInput, now: number): string[] {
-    if (input.kind === 'timer')
+    if (input.kind === 'timer') {
       this.timers.delete(`${LETTERS[input.timer]}${input.connection ?? ''}`);
+    }
     if (input.kind === 'lost') this.#end(input.connection);
     return this.machine.process(input, now).flatMap((output) => this.#note(output));
   }
