@@ -16,6 +16,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -43,6 +44,17 @@ export function ip(text: string): Uint8Array {
   const address = parseAddress(text);
   if (address === undefined) throw new Error(`not an address: ${text}`);
   return address;
+}
+
+/** Removes what killed runs have left: labs named after processes that are gone. */
+async function clearStale(): Promise<void> {
+  const folder = '/run/sealane-lab';
+  for (const file of existsSync(folder) ? readdirSync(folder) : []) {
+    const pid = /^bfd-(\d+)-.*\.json$/.exec(file)?.[1];
+    if (pid !== undefined && addon.kernel.processStartTime(Number(pid)) === undefined) {
+      await Lab.clear(file.slice(0, -'.json'.length));
+    }
+  }
 }
 
 /** A session of the bed with every status it told. */
@@ -80,10 +92,16 @@ export class Bed {
 
   /** Namespaces, links and a worker that nobody is connected to. */
   static async open(name: string): Promise<Bed> {
+    await clearStale();
     const lab = await Lab.open(`bfd-${String(process.pid)}-${name}`);
     const bed = new Bed(name, lab);
-    await bed.#wire();
-    await bed.startWorker();
+    try {
+      await bed.#wire();
+      await bed.startWorker();
+    } catch (error) {
+      await bed.close();
+      throw error;
+    }
     return bed;
   }
 
