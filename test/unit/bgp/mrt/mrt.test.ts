@@ -293,7 +293,7 @@ describe.skipIf(!existsSync(BGPCTL))("OpenBGPD's bgpctl", () => {
   it('reads messages, those of VPNs and with path identifiers too', () => {
     const text = bgpctl(
       ['detail'],
-      messageRecord(NOON, peer(), 'in', sample.OPEN_RECEIVED),
+      messageRecord(NOON, peer(), 'in', sample.OPEN_ADD_PATH),
       messageRecord(NOON, peer(), 'in', sample.UPDATE_VPN),
       messageRecord(NOON, peer({ addPathReceive: IPV4 }), 'in', sample.UPDATE_ADD_PATH),
       messageRecord(NOON, peer(), 'out', sample.NOTIFICATION),

@@ -13,13 +13,17 @@ export const bytes = (hex: string): Uint8Array =>
 const MARKER = 'ffffffffffffffffffffffffffffffff';
 
 /**
- * RFC 4271 §4.2: version 4, AS 23456 or the number, hold 90, 192.0.2.x; capabilities (RFC 5492):
- * multiprotocol VPNv4 and IPv4, 4-octet AS 65001 (RFC 6793), ADD-PATH IPv4 both ways (RFC 7911).
+ * RFC 4271 §4.2: version 4, AS 65001, hold 90, 192.0.2.x; capabilities (RFC 5492): multiprotocol VPNv4
+ * and IPv4, 4-octet AS 65001 (RFC 6793).
  */
 export const OPEN_SENT = bytes(
-  `${MARKER} 0037 01 04 fde9 005a c0000201 1a 02 18 0104 00010080 0104 00010001 4104 0000fde9 4504 00010103`,
+  `${MARKER} 0031 01 04 fde9 005a c0000201 14 02 12 0104 00010080 0104 00010001 4104 0000fde9`,
 );
 export const OPEN_RECEIVED = bytes(
+  `${MARKER} 0031 01 04 fde9 005a c000020b 14 02 12 0104 00010080 0104 00010001 4104 0000fde9`,
+);
+/** As OPEN_RECEIVED, and ADD-PATH for IPv4 both ways (RFC 7911 §4). */
+export const OPEN_ADD_PATH = bytes(
   `${MARKER} 0037 01 04 fde9 005a c000020b 1a 02 18 0104 00010080 0104 00010001 4104 0000fde9 4504 00010103`,
 );
 
