@@ -91,7 +91,12 @@ export class BgpSpeaker implements SessionPort {
       const next = wanted.get(name);
       if (next === undefined) this.#retire(name, old, cease('peerDeconfigured'));
       else if (next.text !== old.text || !sameKeys(next.keys, old.keys)) {
-        this.#retire(name, old, cease('otherConfigurationChange'));
+        const { shutdown } = next.resolved;
+        const why =
+          shutdown === undefined
+            ? cease('otherConfigurationChange')
+            : cease('administrativeShutdown', shutdown);
+        this.#retire(name, old, why);
       }
     }
     for (const [name, neighbor] of wanted) {

@@ -345,9 +345,15 @@ describe('ends', () => {
     await ours.established('10.2.0.2');
     ours.speaker.shutdown('10.2.0.2', 'Wartung bis 6 Uhr, Grüße');
     await other.waitDown('10.2.0.1');
-    await eventually('BIRD has logged the text', () =>
-      other.log().includes('Wartung bis 6 Uhr, Grüße') ? true : undefined,
-    );
+    const logged = (text: string): Promise<true> =>
+      eventually('BIRD has logged the text', () => (other.log().includes(text) ? true : undefined));
+    await logged('Wartung bis 6 Uhr, Grüße');
+    // The same by configuration.
+    ours.speaker.startNeighbor('10.2.0.2');
+    await ours.established('10.2.0.2');
+    ours.apply({ ...base, gracefulRestart: false, shutdown: 'for good' });
+    await logged('for good');
+    expect(ours.view('10.2.0.2')).toMatchObject({ state: 'idle', shutdown: true });
   });
 
   test('what the peer says at the end is read by us', async (context) => {
