@@ -13,11 +13,12 @@ import {
   parseLargeCommunity,
 } from '../../lib/bgp-words.js';
 import { equalBytes, parseAddress } from '../../lib/ip.js';
+import type { IpsecCommunityFormat } from '../codec/communities/ipsec.js';
 import type { Origin, PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
 import { prepend } from './as-path.js';
 import { need } from './conditions.js';
-import { meaningOf, replaceIpsec, strengthen, type IpsecCommunityFormat } from './ipsec.js';
+import { meaningOf, replaceIpsec, strengthen } from './ipsec.js';
 
 /** Returns the same object when nothing changes. */
 export type Change = (attributes: PathAttributes, route: PolicyRoute) => PathAttributes;

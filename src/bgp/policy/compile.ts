@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Policies of the configuration, compiled: what sessions and VRFs run on every route. */
 import type { Action, BgpPolicy, PolicyRule, PrefixMatch, Verdict } from '../../config/types.js';
+import type { IpsecCommunityFormat } from '../codec/communities/ipsec.js';
 import type { PathAttributes } from '../codec/types.js';
 import type { Policy, PolicyRoute } from '../types.js';
 import { compileAction, takesFromRoute, type Change } from './actions.js';
 import { compileCondition, looksBeyondAttributes, prefixSet, type Test } from './conditions.js';
-import type { IpsecCommunityFormat } from './ipsec.js';
 import type { PrefixSet } from './prefix-set.js';
 
 /** What a policy did with a route, rule by rule. */

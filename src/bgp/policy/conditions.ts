@@ -13,10 +13,10 @@ import {
 } from '../../lib/bgp-patterns.js';
 import { MAX_U32 } from '../../lib/bgp-words.js';
 import { parsePrefix } from '../../lib/ip.js';
+import type { IpsecCommunityFormat } from '../codec/communities/ipsec.js';
 import { FAMILIES, type PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
 import { pathLength, pathSteps } from './as-path.js';
-import type { IpsecCommunityFormat } from './ipsec.js';
 import { PrefixSet } from './prefix-set.js';
 
 /** `attributes` are those of the route as rules before changed them. */

@@ -4,25 +4,7 @@
  * never lower it, unless the configuration says `weaken: true`.
  */
 import type { IpsecPolicy, IpsecProtection } from '../../config/types.js';
-
-/** What the IPsec communities of a route ask for, taken together. */
-export interface IpsecMeaning {
-  readonly protections: readonly IpsecProtection[];
-  readonly encapsulations: readonly ('gre' | 'ip')[];
-  /** Asked only of ingresses outside the SP of this number. */
-  readonly onlyOutsideSp: number | undefined;
-}
-
-/** The community's octets are the codec's: docs/ipsec-extended-community.md. */
-export interface IpsecCommunityFormat {
-  is(community: bigint): boolean;
-  /**
-   * undefined: there is no IPsec community. Several, contradictions and what is not understood are
-   * read as the document says; no protections at all: the route is unusable.
-   */
-  read(communities: readonly bigint[]): IpsecMeaning | undefined;
-  write(meaning: IpsecMeaning): bigint;
-}
+import type { IpsecCommunityFormat, IpsecMeaning } from '../codec/communities/ipsec.js';
 
 const RANK: Readonly<Record<IpsecProtection, number>> = { tunnel: 0, authenticate: 1, encrypt: 2 };
 const BOTH = ['gre', 'ip'] as const;

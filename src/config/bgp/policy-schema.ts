@@ -92,7 +92,7 @@ const yes = scalar<true>('true', (value) =>
 const ipsecPolicy = strict({
   protections: set(oneOf('encrypt', 'authenticate', 'tunnel')),
   encapsulations: set(oneOf('gre', 'ip')).exactOptional(),
-  onlyOutsideSp: unsigned32('the number of an SP').exactOptional(),
+  onlyOutsideSp: integer(1, MAX_U32, 'the number of an SP').exactOptional(),
 });
 
 const nextHop = scalar<string>('an address, or "peer"', (value) => {

@@ -250,7 +250,7 @@ export interface Bgp {
   readonly routeTargetConstraint?: boolean;
   /** Keep VPN routes that no VRF imports, as a reflector or option-B ASBR must; default false. */
   readonly keepAllVpnRoutes?: boolean;
-  /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md). */
+  /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */
   readonly ipsecCommunitySubType?: number;
   readonly maximumPaths?: BgpMaximumPaths;
   readonly prefixLists?: Readonly<Record<string, readonly PrefixMatch[]>>;

@@ -2,7 +2,8 @@
 /** Policies and the IPsec community (policy-model 13): set, strengthened, never weakened unasked. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { strengthen, type IpsecMeaning } from '../../../../src/bgp/policy/ipsec.js';
+import type { IpsecMeaning } from '../../../../src/bgp/codec/communities/ipsec.js';
+import { strengthen } from '../../../../src/bgp/policy/ipsec.js';
 import { accept, policy, set } from '../../../../src/config/index.js';
 import type { Action, IpsecProtection } from '../../../../src/config/types.js';
 import { compiled, format, ipsec, route } from './fixture.js';
@@ -44,7 +45,7 @@ describe('set.ipsec', () => {
       ipsec(['encrypt', 'authenticate']),
       ipsec(['encrypt', 'authenticate']),
     ],
-    ['leaves a route unusable that accepts nothing', want('tunnel'), ipsec([]), ipsec([])],
+    ['leaves a route unusable that accepts nothing', want('tunnel'), ipsec([]), ipsec([], [])],
     [
       'keeps to encapsulations that the egress takes',
       set.ipsec({ protections: ['encrypt'], encapsulations: ['gre'] }),
@@ -90,8 +91,13 @@ describe('set.ipsec', () => {
   });
 
   it('leaves one community of several, as they were understood', () => {
-    const [found, ...more] = after(want('encrypt'), ipsec(['encrypt']), ipsec(['tunnel']));
-    expect([found, more]).toEqual([ipsec(['encrypt']), []]);
+    const several = [ipsec(['encrypt', 'tunnel']), ipsec(['encrypt', 'authenticate'])];
+    expect(after(want('authenticate'), ...several)).toEqual([ipsec(['encrypt'])]);
+    // Copies that contradict each other leave nothing acceptable, and no policy makes it usable again.
+    const contradiction = after(want('encrypt'), ipsec(['encrypt']), ipsec(['tunnel']));
+    expect(format.read(contradiction)?.protections).toEqual([]);
+    const critical = after(want('tunnel'), ipsec(['encrypt']) | 0x10_0000_0000n);
+    expect(format.read(critical)?.protections).toEqual([]);
   });
 });
 
@@ -165,11 +171,5 @@ describe('strengthen', () => {
         expect(strengthen(once, wanted)).toEqual(once);
       }),
     );
-  });
-
-  it('reads back from the octets of the community', () => {
-    expect(format.read([ipsec(['encrypt', 'tunnel'], ['ip'], 5)])).toEqual({
-      ...{ protections: ['encrypt', 'tunnel'], encapsulations: ['ip'], onlyOutsideSp: 5 },
-    });
   });
 });
