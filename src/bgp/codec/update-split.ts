@@ -19,6 +19,7 @@
  */
 import { scanAttributes } from './attributes/scan.js';
 import { FLAG, newAttributeScan, TYPE } from './attributes/types.js';
+import { headLength, valueLength } from './attributes/walk.js';
 import { hex, u16, u8 } from './bytes.js';
 import { describeFamily, familyOf, hasFamily } from './families.js';
 import { nextHopAgreed, nextHopLayout } from './next-hop.js';
@@ -193,15 +194,13 @@ function walk(split: Split, context: UpdateContext): Notification | undefined {
   const { bytes, attributesStart, attributesEnd } = split;
   let at = attributesStart;
   while (at < attributesEnd) {
-    const flags = u8(bytes, at);
-    const head = (flags & FLAG.extended) !== 0 ? 4 : 3;
-    if (attributesEnd - at < head) {
+    const head = headLength(bytes, at, attributesEnd);
+    if (head === 0) {
       listFault(split, at, 'fewer octets left than an attribute has');
       return undefined;
     }
     const type = u8(bytes, at + 1);
-    const length = head === 4 ? u16(bytes, at + 2) : u8(bytes, at + 2);
-    const next = at + head + length;
+    const next = at + head + valueLength(bytes, at, head);
     if (next > attributesEnd) {
       // The NLRI inside a cut-off multiprotocol attribute cannot be trusted: RFC 7606 §5.3, §3 j.
       if (type === TYPE.mpReach || type === TYPE.mpUnreach) {

@@ -5,7 +5,8 @@
  * the routes even when an attribute behind is malformed; what a message carries is one kind of routes alone.
  */
 import { FLAG, TYPE } from './attributes/types.js';
-import { ByteWriter, u16, u8 } from './bytes.js';
+import { headLength, valueLength } from './attributes/walk.js';
+import { ByteWriter, u8 } from './bytes.js';
 import { hasFamily } from './families.js';
 import { HEADER_LENGTH, MESSAGE, writeHeader } from './message.js';
 import { encodeNextHop } from './next-hop.js';
@@ -164,9 +165,10 @@ export class UpdateWriter {
 /** NEXT_HOP among the attributes, by its type; NLRI at the end of the message. */
 function classicFrame(attributes: Uint8Array, nextHop: Uint8Array, nlri: NlriWriter): Frame {
   let at = 0;
-  while (at < attributes.length && u8(attributes, at + 1) < TYPE.nextHop) {
-    const extended = (u8(attributes, at) & FLAG.extended) !== 0;
-    at += extended ? 4 + u16(attributes, at + 2) : 3 + u8(attributes, at + 2);
+  for (;;) {
+    const head = headLength(attributes, at, attributes.length);
+    if (head === 0 || u8(attributes, at + 1) > TYPE.nextHop) break;
+    at += head + valueLength(attributes, at, head);
   }
   const head = new ByteWriter(HEADER_LENGTH + 11 + attributes.length);
   head.copy(new Uint8Array(HEADER_LENGTH + 2));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Reads a list of path attributes into an object. */
-import { u16, u8 } from '../bytes.js';
+import { u8 } from '../bytes.js';
 import type { PathAttributes, RawAttribute } from '../types.js';
 import { scanAttributes } from './scan.js';
 import { ATTRIBUTE_BY_TYPE, ATTRIBUTES } from './table.js';
@@ -11,6 +11,7 @@ import {
   type ScanEnvironment,
   TYPE,
 } from './types.js';
+import { headLength, valueLength } from './walk.js';
 
 const scan = newAttributeScan();
 
@@ -37,11 +38,13 @@ function readRaw(bytes: Uint8Array, start: number, end: number, into: MutableAtt
   const others: RawAttribute[] = [];
   const partial: number[] = [];
   const seen = new Set<number>();
-  for (let at = start; end - at >= 3;) {
+  for (let at = start; at < end;) {
+    const head = headLength(bytes, at, end);
+    if (head === 0) break;
     const flags = u8(bytes, at);
     const type = u8(bytes, at + 1);
-    const value = at + ((flags & FLAG.extended) !== 0 ? 4 : 3);
-    const next = value + (value - at === 4 ? u16(bytes, at + 2) : u8(bytes, at + 2));
+    const value = at + head;
+    const next = value + valueLength(bytes, at, head);
     if (next > end) break;
     at = next;
     if (seen.has(type)) continue;

@@ -3,7 +3,7 @@
  * Checks a list of path attributes (RFC 4271 §6.3 as revised by RFC 7606) and notes them as numbers, without
  * allocating while nothing is wrong.
  */
-import { hex, u16, u8 } from '../bytes.js';
+import { hex, u8 } from '../bytes.js';
 import { notification, updateError } from '../notification.js';
 import { ERROR, UPDATE_ERROR } from '../notification-codes.js';
 import type { AttributeFault, Severity } from '../types.js';
@@ -19,6 +19,7 @@ import {
   type ScanVerdict,
   TYPE,
 } from './types.js';
+import { headLength, valueLength } from './walk.js';
 
 const NOTHING = new Uint8Array(0);
 const NO_FAULTS: readonly AttributeFault[] = [];
@@ -85,14 +86,14 @@ class Scanner {
   private list(start: number, end: number): void {
     const { bytes } = this;
     for (let at = start; at < end;) {
-      const type = u8(bytes, at + 1);
-      const head = (u8(bytes, at) & FLAG.extended) !== 0 ? 4 : 3;
-      const next = at + head + (head === 4 ? u16(bytes, at + 2) : u8(bytes, at + 2));
-      if (end - at < head || next > end) {
+      const head = headLength(bytes, at, end);
+      const next = head === 0 ? end + 1 : at + head + valueLength(bytes, at, head);
+      if (head === 0 || next > end) {
         // RFC 7606 §4; the splitter finds it first in an UPDATE.
         this.fault('withdraw', UPDATE_ERROR.malformedAttributeList, 'exceeds the list', at, end);
         return;
       }
+      const type = u8(bytes, at + 1);
       if (lastSeen[type] === visit) {
         // RFC 7606 §3 g: the first one counts.
         this.fault('discard', UPDATE_ERROR.malformedAttributeList, 'appears again', at, next);
