@@ -8,7 +8,6 @@ import {
   type IpsecMeaning,
   parseIpsec,
 } from '../../../../src/bgp/codec/communities/ipsec.js';
-import type { IpsecCommunityFormat as PolicyFormat } from '../../../../src/bgp/policy/ipsec.js';
 
 const format = ipsecCommunityFormat();
 const ALL: IpsecMeaning = {
@@ -118,11 +117,6 @@ describe('the IPsec Extended Community', () => {
 
   it('keeps a contradiction when it is written again', () => {
     expect(format.read([format.write(nothing)])).toEqual(nothing);
-  });
-
-  it('is what policies take', () => {
-    const taken: PolicyFormat = format;
-    expect(taken.is(0x8349_0101_0000_0000n)).toBe(true);
   });
 
   it.each([
