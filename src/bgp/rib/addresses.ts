@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Next-hop addresses, each once: number 0 is "none". Thousands of attribute sets share one. */
+import { sameOctets } from './octets.js';
 
 interface Entry {
   readonly text: string;
@@ -13,6 +14,8 @@ export class Addresses {
   readonly #entries: (Entry | undefined)[] = [undefined];
   readonly #ids = new Map<string, number>();
   readonly #free: number[] = [];
+  /** The one asked for last: routes come in runs of one next hop. */
+  #last = 0;
 
   get live(): number {
     return this.#ids.size;
@@ -21,6 +24,11 @@ export class Addresses {
   /** The number of an address of 4 or 16 octets, with a reference; 0 for no octets. */
   acquire(address: Uint8Array): number {
     if (address.length === 0) return 0;
+    const last = this.#entries[this.#last];
+    if (last !== undefined && sameOctets(last.address, address)) {
+      last.references++;
+      return this.#last;
+    }
     const text = Buffer.from(address.buffer, address.byteOffset, address.length).toString('latin1');
     let id = this.#ids.get(text);
     if (id === undefined) {
@@ -30,6 +38,7 @@ export class Addresses {
     }
     const entry = this.#entries[id];
     if (entry !== undefined) entry.references++;
+    this.#last = id;
     return id;
   }
 

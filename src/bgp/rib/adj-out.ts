@@ -28,6 +28,7 @@ export class AdjOut implements PathKeeper {
   readonly #dissolving: UpdateGroup[] = [];
   readonly #waits = new Map<Peer, () => void>();
   #timer: (() => void) | undefined;
+  #turn = 0;
 
   constructor(
     core: Core,
@@ -70,6 +71,11 @@ export class AdjOut implements PathKeeper {
       members: members.size,
       entries,
     }));
+  }
+
+  /** Routes the neighbour's groups tell, by family. */
+  told(peer: Peer): ReadonlyMap<FamilyId, number> {
+    return new Map(this.#groupsOf(peer).map((group) => [group.family, group.entries]));
   }
 
   established(peer: Peer): void {
@@ -163,12 +169,18 @@ export class AdjOut implements PathKeeper {
       while (group.dissolve()) if (enough()) return true;
     }
     for (const group of this.#dissolving.splice(0)) this.#addPath.delete(group);
-    let busy = true;
-    while (busy) {
-      busy = false;
-      for (const group of this.#groups.values()) {
-        busy = group.run(now) || busy;
-        if (enough()) return true;
+    // The group after the one that used up the last slice goes first.
+    const groups = [...this.#groups.values()];
+    for (let idle = 0; idle < groups.length; this.#turn++) {
+      const group = groups[this.#turn % groups.length];
+      if (group?.run(now) !== true) {
+        idle++;
+        continue;
+      }
+      idle = 0;
+      if (enough()) {
+        this.#turn++;
+        return true;
       }
     }
     this.#setTimer(now);

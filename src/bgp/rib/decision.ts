@@ -6,7 +6,7 @@
  *   criteria); 3. not long-lived stale (RFC 9494 §4.3); 4. LOCAL_PREF; 5. AS_PATH length; 6. ORIGIN;
  *   7. MED, among paths of one neighbouring AS; 8. EBGP before IBGP; 9. cost of the way to the next hop;
  *   then, between paths that may be used together: 10. lowest ORIGINATOR_ID or BGP identifier;
- *   11. shortest CLUSTER_LIST (RFC 4456 §9); 12. lowest neighbour address; 13. lowest path identifier.
+ *   11. shortest CLUSTER_LIST (RFC 4456 §9); 12. lowest neighbour address; 13. lowest RD and path identifier.
  *
  * MED is compared by elimination within each group of equal neighbouring AS, so the outcome does not
  * depend on the order in which paths came ("deterministic MED").
@@ -30,6 +30,9 @@ export interface Candidate {
   routerId: number;
   clusterLength: number;
   address: Uint8Array;
+  /** Of a route imported into a VRF: its route distinguisher. */
+  rdHigh: number;
+  rdLow: number;
   identifier: number;
 }
 
@@ -67,6 +70,8 @@ export function emptyCandidate(): Candidate {
     routerId: 0,
     clusterLength: 0,
     address: new Uint8Array(0),
+    rdHigh: 0,
+    rdLow: 0,
     identifier: 0,
   };
 }
@@ -101,8 +106,8 @@ function compareTies(a: Candidate, b: Candidate): number {
   if (a.clusterLength !== b.clusterLength) return a.clusterLength - b.clusterLength;
   const byAddress = compareAddresses(a.address, b.address);
   if (byAddress !== 0) return byAddress;
-  // The last resort is the path's own number: two imports of one prefix may tie in all the rest.
-  return a.identifier - b.identifier || a.path - b.path;
+  // Imports of one prefix under several RDs from one neighbour tie in all the rest.
+  return a.rdHigh - b.rdHigh || a.rdLow - b.rdLow || a.identifier - b.identifier;
 }
 
 /** Keeps in `set` those that none beats; the order stays. */

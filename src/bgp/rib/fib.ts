@@ -6,7 +6,8 @@ import { HOP_KIND } from './api.js';
 import { type Core, OURSELVES } from './core.js';
 import type { NetId, NetTable } from './net-table.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
-import { familyOfNumber, familyOfScope, vrfOfScope } from './scope.js';
+import { IdQueue } from './records.js';
+import { familyOfNumber, vrfOfScope } from './scope.js';
 
 /** Changes per batch, and hops: more than that begin another one. */
 const ROWS = 1024;
@@ -45,6 +46,8 @@ export class FibWriter {
   readonly #sink: FibSink;
   readonly #v4 = new Batch(4);
   readonly #v6 = new Batch(6);
+  readonly #queue4 = new IdQueue();
+  readonly #queue6 = new IdQueue();
   changes = 0;
 
   constructor(core: Core, sink: FibSink) {
@@ -52,13 +55,36 @@ export class FibWriter {
     this.#sink = sink;
   }
 
-  /** Notes what is to become of a net of a unicast or labelled table. */
+  /** A net of a unicast or labelled table has another outcome; {@link flush} looks at which. */
   change(table: NetTable, net: NetId): void {
+    if (table.markToInstall(net)) this.#queueOf(table).push(net);
+  }
+
+  /** Hands over what has gathered, each net once and as it is now. */
+  flush(): void {
+    const { v4, v6 } = this.#core.nets;
+    this.#drain(v4, this.#v4);
+    this.#drain(v6, this.#v6);
+  }
+
+  #queueOf(table: NetTable): IdQueue {
+    return table === this.#core.nets.v4 ? this.#queue4 : this.#queue6;
+  }
+
+  #drain(table: NetTable, batch: Batch): void {
+    const queue = this.#queueOf(table);
+    for (let net = queue.shift(); net !== 0; net = queue.shift()) {
+      table.clearToInstall(net);
+      // Its paths have changed since: what is installed stays until it has been decided again.
+      if (table.isDirty(net)) table.markTouched(net);
+      else this.#row(table, net, batch);
+      if (table.isUnused(net)) table.remove(net);
+    }
+    this.#hand(batch);
+  }
+
+  #row(table: NetTable, net: NetId, batch: Batch): void {
     const { paths } = this.#core;
-    const scope = table.scope(net);
-    const family = familyOfScope(scope);
-    const v4 = family === FAMILY.ipv4Unicast || family === FAMILY.ipv4Labelled;
-    const batch = v4 ? this.#v4 : this.#v6;
     if (batch.count === ROWS || batch.hopTotal + HOPS_PER_ROUTE > HOPS) this.#hand(batch);
     const first = table.firstPath(net);
     const installed = first !== 0 && paths.has(first, BEST);
@@ -66,27 +92,21 @@ export class FibWriter {
     if (!installed && !table.isInstalled(net)) return;
     table.setInstalled(net, installed);
     const row = batch.count++;
-    batch.vrfs[row] = vrfOfScope(scope);
+    const begin = batch.hopTotal;
+    batch.vrfs[row] = vrfOfScope(table.scope(net));
     batch.lengths[row] = table.length(net);
     table.copyKey(net, batch.prefixes, row * batch.size);
-    batch.firstHops[row] = batch.hopTotal;
-    const begin = batch.hopTotal;
-    if (installed) {
-      let path = first;
-      while (path !== 0 && batch.hopTotal - begin < HOPS_PER_ROUTE) {
-        if (path !== first && !paths.has(path, MULTIPATH)) break;
-        this.#hop(batch, path);
-        path = paths.next(path);
-      }
+    batch.firstHops[row] = begin;
+    for (
+      let path = installed ? first : 0;
+      path !== 0 && batch.hopTotal - begin < HOPS_PER_ROUTE;
+      path = paths.next(path)
+    ) {
+      if (path !== first && !paths.has(path, MULTIPATH)) break;
+      this.#hop(batch, path);
     }
     batch.hopCounts[row] = batch.hopTotal - begin;
     this.changes++;
-  }
-
-  /** Hands over what has gathered. */
-  flush(): void {
-    this.#hand(this.#v4);
-    this.#hand(this.#v6);
   }
 
   #hand(batch: Batch): void {

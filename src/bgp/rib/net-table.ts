@@ -27,6 +27,8 @@ const DIRTY = 1;
 const INSTALLED = 2;
 /** A path that was best or multipath has changed or gone since the last decision. */
 const TOUCHED = 4;
+/** Waits for the FIB to be told. */
+const TO_INSTALL = 8;
 const PIN = 1 << 16;
 
 const PARTS = 64;
@@ -201,6 +203,25 @@ export class NetTable {
     this.#records.set(net, FLAGS, installed ? flags | INSTALLED : flags & ~INSTALLED);
   }
 
+  /** False: it waits already. */
+  markToInstall(net: NetId): boolean {
+    const flags = this.#records.get(net, FLAGS);
+    this.#records.set(net, FLAGS, flags | TO_INSTALL);
+    return (flags & TO_INSTALL) === 0;
+  }
+
+  clearToInstall(net: NetId): void {
+    this.#records.set(net, FLAGS, this.#records.get(net, FLAGS) & ~TO_INSTALL);
+  }
+
+  /** Nobody knows of it: no path, no update group, no queue. */
+  isUnused(net: NetId): boolean {
+    const flags = this.#records.get(net, FLAGS);
+    return (
+      this.#records.get(net, PATHS) === 0 && (flags & (DIRTY | TO_INSTALL)) === 0 && flags < PIN
+    );
+  }
+
   /** An update group remembers the net: it stays although its paths are gone. */
   pin(net: NetId): void {
     this.#records.set(net, FLAGS, this.#records.get(net, FLAGS) + PIN);
@@ -208,10 +229,6 @@ export class NetTable {
 
   unpin(net: NetId): void {
     this.#records.set(net, FLAGS, this.#records.get(net, FLAGS) - PIN);
-  }
-
-  isPinned(net: NetId): boolean {
-    return this.#records.get(net, FLAGS) >= PIN;
   }
 
   /** Puts the key looked for into #key and returns its hash. */

@@ -160,5 +160,13 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const present = pieces.filter(({ length }) => length > 0);
   const [only] = present;
   if (only === undefined) return NO_OCTETS;
-  return present.length === 1 ? only : Buffer.concat(present);
+  if (present.length === 1) return only;
+  // No Buffer: its slice() would share memory with what other members are sent.
+  const all = new Uint8Array(present.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of present) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }

@@ -16,6 +16,8 @@ import type { NetId, NetTable } from './net-table.js';
 import type { NextHopKey, NextHopState } from './next-hops.js';
 import type { NeighbourRib, Peer } from './peers.js';
 import { PeerLife } from './peer-life.js';
+import { type PeerCounts, peerCounts } from './peer-counts.js';
+import { RouteQueries } from './query.js';
 import { RibIn } from './rib-in.js';
 import { CORE, familyOfScope, scopeOf, unicastFamilies, vrfOfScope } from './scope.js';
 import { Selector } from './selector.js';
@@ -28,6 +30,8 @@ const MOST_RULES = 256;
 export class Rib implements RouteSink {
   readonly core: Core;
   readonly adjOut: AdjOut;
+  /** For `show`, BMP and MRT. */
+  readonly queries: RouteQueries;
   readonly #ports: RibPorts;
   readonly #in: RibIn;
   readonly #life: PeerLife;
@@ -43,6 +47,7 @@ export class Rib implements RouteSink {
   constructor(options: RibOptions, ports: RibPorts) {
     this.#ports = ports;
     this.core = new Core(options, ports.clock, ports.nextHops);
+    this.queries = new RouteQueries(this.core);
     const reader = new AttributeReader(this.core.attributes, options);
     this.#imports = new VrfImports(this.core, reader);
     this.#exports = new VrfExports(this.core, reader, (id) => this.#imports.get(id));
@@ -267,6 +272,12 @@ export class Rib implements RouteSink {
     for (const peer of this.core.peers) {
       if (peer?.up === true) this.#life.requestVpnRefresh(peer);
     }
+  }
+
+  /** Of a neighbour with a session or routes; undefined: it has neither. */
+  peerCounts(id: PeerId): PeerCounts | undefined {
+    const peer = this.core.peers[id];
+    return peer && peerCounts(peer, this.adjOut.told(peer));
   }
 
   /** Counters for `show` and tests. */

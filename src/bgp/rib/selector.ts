@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Decides nets that have changed, and tells those who act on it. */
 import { type Core, OURSELVES } from './core.js';
-import { HAS_MED, HAS_ORIGINATOR, LLGR_STALE } from './attribute-store.js';
+import { type AttributeId, HAS_MED, HAS_ORIGINATOR, LLGR_STALE } from './attribute-store.js';
 import { type Candidate, decide, emptyCandidate } from './decision.js';
 import type { NetId, NetTable } from './net-table.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
@@ -63,9 +63,7 @@ export class Selector {
     }
     this.#visited(table, net);
     if (changed) this.#changed(table, net);
-    if (table.firstPath(net) === 0 && !table.isPinned(net) && !table.isDirty(net)) {
-      table.remove(net);
-    }
+    if (table.isUnused(net)) table.remove(net);
   }
 
   /** Decides between several paths; true when the outcome is another one than before. */
@@ -101,7 +99,7 @@ export class Selector {
   }
 
   #fill(candidate: Candidate, path: PathId): void {
-    const { paths, attributes, hops, options } = this.#core;
+    const { paths, attributes, hops } = this.#core;
     const set = paths.attributes(path);
     const origin = paths.has(path, IMPORT) ? paths.source(path) : path;
     const peer = this.#core.peers[paths.peer(origin)];
@@ -109,14 +107,12 @@ export class Selector {
     candidate.path = path;
     candidate.local = paths.peer(origin) === OURSELVES && origin === path;
     candidate.rank = hop.rank;
-    candidate.longLivedStale =
-      attributes.has(set, LLGR_STALE) ||
-      (peer?.isLongLived(paths.family(origin), paths.epoch(origin)) ?? false);
+    const stale = peer?.isLongLived(paths.family(origin), paths.epoch(origin)) === true;
+    candidate.longLivedStale = stale || attributes.has(set, LLGR_STALE);
     candidate.localPref = attributes.localPref(set);
     candidate.pathLength = attributes.pathLength(set);
     candidate.origin = attributes.origin(set);
-    const worst = options.decision.missingMedWorst && !attributes.has(set, HAS_MED);
-    candidate.med = worst ? WORST_MED : attributes.med(set);
+    candidate.med = this.#med(set);
     candidate.neighbourAs = attributes.neighbourAs(set);
     // What another VRF of this PE exports is as near as a route of a CE.
     candidate.external = peer?.external ?? true;
@@ -126,6 +122,19 @@ export class Selector {
       : (peer?.info.routerId ?? 0);
     candidate.clusterLength = attributes.clusterLength(set);
     candidate.address = peer?.info.address ?? NO_ADDRESS;
-    candidate.identifier = paths.identifier(path);
+    candidate.identifier = paths.identifier(origin);
+    candidate.rdHigh = origin === path ? 0 : this.#rdWord(origin, 0);
+    candidate.rdLow = origin === path ? 0 : this.#rdWord(origin, 1);
+  }
+
+  #med(set: AttributeId): number {
+    const { attributes, options } = this.#core;
+    const worst = options.decision.missingMedWorst && !attributes.has(set, HAS_MED);
+    return worst ? WORST_MED : attributes.med(set);
+  }
+
+  #rdWord(path: PathId, word: 0 | 1): number {
+    const { paths, nets } = this.#core;
+    return nets.of(paths.family(path)).keyWord(paths.net(path), word);
   }
 }

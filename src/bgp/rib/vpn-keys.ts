@@ -4,9 +4,12 @@
  * extended communities and tunnel encapsulation, interned. Thousands of attribute sets share one; what was
  * worked out for it (importers, RTC matches) is kept with its number.
  */
+import { sameOctets } from './octets.js';
 
 interface VpnKey {
   readonly text: string;
+  readonly communities: Uint8Array;
+  readonly tunnel: Uint8Array;
   references: number;
   readonly serial: number;
   /** The route targets among the extended communities. */
@@ -24,8 +27,8 @@ export class VpnKeys {
   readonly #ids = new Map<string, number>();
   readonly #free: number[] = [];
   #serial = 0;
-  #last: VpnKey | undefined;
-  #lastId = 0;
+  /** The one asked for last: routes come in runs of one set of communities. */
+  #last = 0;
 
   get live(): number {
     return this.#ids.size;
@@ -37,22 +40,30 @@ export class VpnKeys {
    */
   acquire(communities: Uint8Array, tunnel: Uint8Array): number {
     if (communities.length === 0 && tunnel.length === 0) return 0;
-    const text = `${latin1(communities)}|${latin1(tunnel)}`;
-    if (this.#last?.text === text && this.#keys[this.#lastId] === this.#last) {
-      this.#last.references++;
-      return this.#lastId;
+    const last = this.#keys[this.#last];
+    const same = last !== undefined && sameOctets(last.communities, communities);
+    if (same && sameOctets(last.tunnel, tunnel)) {
+      last.references++;
+      return this.#last;
     }
+    const text = `${latin1(communities)}|${latin1(tunnel)}`;
     let id = this.#ids.get(text);
     if (id === undefined) {
       id = this.#free.pop() ?? this.#keys.length;
       const targets = routeTargetsOf(communities);
-      this.#keys[id] = { text, references: 0, serial: ++this.#serial, targets };
+      this.#keys[id] = {
+        text,
+        communities: communities.slice(),
+        tunnel: tunnel.slice(),
+        references: 0,
+        serial: ++this.#serial,
+        targets,
+      };
       this.#ids.set(text, id);
     }
     const key = this.#keys[id];
     if (key !== undefined) key.references++;
-    this.#last = key;
-    this.#lastId = id;
+    this.#last = id;
     return id;
   }
 

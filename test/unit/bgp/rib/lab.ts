@@ -306,7 +306,7 @@ export class Lab {
   up(id: number, over: Partial<EstablishedPeer> = {}): TestPeer {
     const kind = over.kind ?? 'ibgp';
     const info: EstablishedPeer = {
-      ...{ id, name: `peer${String(id)}`, configured: undefined, vrf: undefined, kind },
+      ...{ id, name: `peer${String(id)}`, configured: `peer${String(id)}`, vrf: undefined, kind },
       ...{ address: Uint8Array.of(10, 0, 1, id), localAddress: ip('10.0.0.1') },
       ...{ asn: kind === 'ibgp' ? 65000 : 65000 + id, localAsn: 65000, routerId: 0x0a000100 + id },
       ...{ context: contextOf({ ibgp: kind === 'ibgp' }), routeRefresh: true },
