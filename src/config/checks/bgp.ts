@@ -83,7 +83,7 @@ function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
 }
 
 function checkNextHop(ctx: Context, path: Path, nextHop: string | undefined): void {
-  const own = ctx.config.core?.tunnelAddresses ?? [];
+  const own = ctx.config.core.tunnelAddresses;
   if (nextHop === undefined || !ctx.whole('core') || own.includes(nextHop)) return;
   const remedy = `one of core.tunnelAddresses: ${own.join(', ')}`;
   ctx.fail(path, { reason: 'no tunnel ends at this address', remedy });
@@ -109,9 +109,10 @@ function checkNetworks(ctx: Context, path: Path, networks: readonly BgpNetwork[]
 /** Files are written by one dump each; neighbours named by a dump are neighbours. */
 function checkDumps(ctx: Context, bgp: Bgp): void {
   const files = new Map<string, Path>();
+  const sections = [bgp, ...Object.values(ctx.config.vrfs ?? {}).map((vrf) => vrf.bgp)];
   const known = new Set(
-    [bgp, ...Object.values(ctx.config.vrfs ?? {}).map((vrf) => vrf.bgp)].flatMap((section) =>
-      Object.keys(section?.neighbours ?? {}),
+    sections.flatMap((section) =>
+      section?.neighbours === undefined ? [] : Object.keys(section.neighbours),
     ),
   );
   for (const [name, dump] of Object.entries(bgp.mrt ?? {})) {
