@@ -19,8 +19,14 @@ export const u32 = (bytes: Uint8Array, at: number): number =>
     (bytes[at + 3] ?? 0)) >>>
   0;
 
-export const u64 = (bytes: Uint8Array, at: number): bigint =>
-  (BigInt(u32(bytes, at)) << 32n) | BigInt(u32(bytes, at + 4));
+/** Scratch for 64-bit numbers. */
+const eight = new DataView(new ArrayBuffer(8));
+
+export function u64(bytes: Uint8Array, at: number): bigint {
+  eight.setUint32(0, u32(bytes, at));
+  eight.setUint32(4, u32(bytes, at + 4));
+  return eight.getBigUint64(0);
+}
 
 /** An AS number of 2 or 4 octets. */
 export const asn = (bytes: Uint8Array, at: number, width: 2 | 4): number =>
@@ -76,8 +82,10 @@ export class ByteWriter {
   }
 
   u64(value: bigint): void {
-    this.u32(Number((value >> 32n) & 0xffffffffn));
-    this.u32(Number(value & 0xffffffffn));
+    // Much faster than two shifts, which make numbers of their own.
+    eight.setBigUint64(0, value);
+    this.u32(eight.getUint32(0));
+    this.u32(eight.getUint32(4));
   }
 
   asn(value: number, width: 2 | 4): void {

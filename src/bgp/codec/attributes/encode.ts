@@ -33,6 +33,9 @@ export function writeAttribute(
   out.setU16(start + 2, length);
 }
 
+/** Kept from call to call; what is returned is a copy. */
+const scratch = new ByteWriter(4096);
+
 /**
  * The attributes as octets, in order of type (RFC 4271 §5), for a peer of this context. Without the next
  * hop, which UpdateWriter writes; for external peers without LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST, for
@@ -40,7 +43,8 @@ export function writeAttribute(
  * attribute is longer than 65535 octets.
  */
 export function encodeAttributes(attributes: PathAttributes, context: UpdateContext): Uint8Array {
-  const out = new ByteWriter();
+  const out = scratch;
+  out.length = 0;
   const raw = [...(attributes.others ?? [])].sort((a, b) => a.type - b.type);
   for (const codec of ATTRIBUTES) {
     while (raw[0] !== undefined && raw[0].type < codec.type) writeRaw(raw.shift(), out);
