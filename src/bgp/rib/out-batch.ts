@@ -7,10 +7,11 @@ import { encodeAttributes } from '../codec/attributes/encode.js';
 import { newNlri } from '../codec/nlri/reader.js';
 import type { FamilyId, Nlri, UpdateContext } from '../codec/types.js';
 import { UpdateWriter } from '../codec/update-writer.js';
+import type { PeerId } from '../types.js';
 import { ownAttributesStart } from './attribute-codec.js';
 import type { Core } from './core.js';
 import { NO_LABEL } from './label-stacks.js';
-import type { NodeId, OutLog } from './out-log.js';
+import { type NodeId, type OutLog, SOURCE_CHANGED } from './out-log.js';
 import { shapeOf } from './scope.js';
 
 /** Routes with one set from one neighbour. */
@@ -27,6 +28,9 @@ const NO_ADDRESS = new Uint8Array(0);
 export class OutBatch {
   readonly parts: Part[] = [];
   readonly withdrawn: NodeId[] = [];
+  /** Of {@link withdrawn}: the neighbour that alone was never told, since the route was its own; 0: none. */
+  readonly #owners: number[] = [];
+  readonly #ownerSet = new Set<number>();
   /** Routes that fit no message. */
   unsendable = 0;
   readonly #core: Core;
@@ -62,14 +66,17 @@ export class OutBatch {
     part.entries.push(entry);
   }
 
-  /** Messages for a member that is sent all parts `wanted` lets pass, and withdrawals of `others`. */
-  messages(
-    wanted: (part: Part) => boolean,
-    others: readonly NodeId[],
-    telling: boolean,
-  ): Uint8Array {
-    const chosen = this.parts.filter(wanted);
-    const withdrawal = telling ? this.#withdrawals(others) : this.#encodeWithdrawn(others);
+  withdraw(entry: NodeId): void {
+    const owner = this.#log.has(entry, SOURCE_CHANGED) ? 0 : this.#log.source(entry);
+    this.withdrawn.push(entry);
+    this.#owners.push(owner);
+    this.#ownerSet.add(owner);
+  }
+
+  /** Messages for a member that is sent these parts, what is withdrawn, and withdrawals of `others`. */
+  messages(peer: PeerId, parts: ReadonlySet<Part>, others: readonly NodeId[]): Uint8Array {
+    const withdrawal = this.#withdrawals(peer, others);
+    const chosen = this.parts.filter((part) => parts.has(part));
     if (chosen.length === this.parts.length) {
       this.#whole ??= joined(this.parts.map((part) => this.#octetsOf(part)));
       return joined([withdrawal, this.#whole]);
@@ -77,7 +84,11 @@ export class OutBatch {
     return joined([withdrawal, ...chosen.map((part) => this.#octetsOf(part))]);
   }
 
-  #withdrawals(others: readonly NodeId[]): Uint8Array {
+  #withdrawals(peer: PeerId, others: readonly NodeId[]): Uint8Array {
+    if (this.#ownerSet.has(peer)) {
+      const told = this.withdrawn.filter((_, i) => this.#owners[i] !== peer);
+      return this.#encodeWithdrawn([...told, ...others]);
+    }
     if (others.length > 0) return this.#encodeWithdrawn([...this.withdrawn, ...others]);
     this.#withdrawal ??= this.#encodeWithdrawn(this.withdrawn);
     return this.#withdrawal;

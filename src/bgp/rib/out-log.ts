@@ -9,7 +9,7 @@
  *         1   next node              whose numbers have bit 31 set.
  *         2   attribute set to be sent, a reference; 0: withdrawn
  *         3   label; of a withdrawn one: how many members have still to be told
- *         4   neighbour it came from << 16 | flags
+ *         4   neighbour it came from (of a withdrawn one: last) << 16 | flags
  *         5   net
  */
 import { SparseRecords } from './records.js';

@@ -6,10 +6,19 @@ import { type Core, OURSELVES } from './core.js';
 import { vrfOfExport } from './fib.js';
 import type { NetTable, Scope } from './net-table.js';
 import { BEST, FILTERED, IMPORT, MULTIPATH, type PathId } from './path-store.js';
-import { familyOfNumber, scopeOf, shapeOf, type VrfId, vrfOfScope } from './scope.js';
+import type { NextHopKey } from './next-hops.js';
+import {
+  familyOfNumber,
+  familyOfScope,
+  scopeOf,
+  shapeOf,
+  type VrfId,
+  vrfOfScope,
+} from './scope.js';
 
 export interface RouteQuery {
-  readonly vrf: VrfId; // 0: the core
+  /** 0: the core; undefined: everywhere, in no order. */
+  readonly vrf: VrfId | undefined;
   readonly family: FamilyId;
   /** Only this prefix; `longer`: and those inside of it. Octets of a full-length address. */
   readonly prefix?: {
@@ -44,6 +53,10 @@ export interface RouteView {
   /** Came into the VRF from the VPN table; `fromVrf`: from which VRF of ours. */
   readonly imported: boolean;
   readonly fromVrf: VrfId | undefined;
+  /** Of the VPN route it was imported from. */
+  readonly fromRd: bigint | undefined;
+  /** What the tracker was asked; undefined: ourselves. */
+  readonly nextHop: NextHopKey | undefined;
   readonly metric: number;
   /** See NextHopState. */
   readonly rank: number;
@@ -74,8 +87,8 @@ export class RouteQueries {
    */
   page(query: RouteQuery, from: number, limit: number): RoutePage {
     const table = this.#core.nets.of(query.family);
-    const scope = scopeOf(query.vrf, query.family);
-    const exact = this.#exactNet(query, table, scope);
+    const scope = query.vrf === undefined ? undefined : scopeOf(query.vrf, query.family);
+    const exact = scope === undefined ? undefined : this.#exactNet(query, table, scope);
     const routes: RouteView[] = [];
     if (exact !== undefined) {
       if (exact !== 0) this.#collect(query, table, exact, routes);
@@ -84,7 +97,7 @@ export class RouteQueries {
     const begin = Math.max(1, from);
     for (let net = begin; net < table.limit; net++) {
       if (net - begin >= MOST_NETS || routes.length >= limit) return { routes, next: net };
-      if (table.scope(net) === scope) this.#collect(query, table, net, routes);
+      if (isOf(table.scope(net), scope, query.family)) this.#collect(query, table, net, routes);
     }
     return { routes, next: undefined };
   }
@@ -125,6 +138,7 @@ export class RouteQueries {
     const id = paths.peer(source);
     const peer = this.#core.peers[id];
     const hop = hops.state(paths.hop(path));
+    const nextHop = hops.key(paths.hop(path));
     const set = paths.attributes(path);
     return {
       ...place,
@@ -140,13 +154,27 @@ export class RouteQueries {
       labels: labels.labels(paths.label(source)),
       imported,
       fromVrf: imported && id === OURSELVES ? vrfOfExport(paths.identifier(source)) : undefined,
+      fromRd: imported ? this.#rdOf(source) : undefined,
+      nextHop,
       metric: hop.metric,
       rank: hop.rank,
-      protection: hops.key(paths.hop(path))?.protection ?? 0,
+      protection: nextHop?.protection ?? 0,
       attributes: () => attributes.decoded(set),
     };
   }
+
+  #rdOf(path: PathId): bigint {
+    const family = this.#core.paths.family(path);
+    const { rdBytes, prefixBytes } = shapeOf(familyOfNumber(family));
+    const key = new Uint8Array(rdBytes + prefixBytes);
+    this.#core.nets.of(family).copyKey(this.#core.paths.net(path), key, 0);
+    return new DataView(key.buffer).getBigUint64(0);
+  }
 }
+
+/** A free net has scope 0, which is no table's. */
+const isOf = (scope: Scope, wanted: Scope | undefined, family: FamilyId): boolean =>
+  wanted === undefined ? scope !== 0 && familyOfScope(scope) === family : scope === wanted;
 
 function matches(
   wanted: NonNullable<RouteQuery['prefix']>,

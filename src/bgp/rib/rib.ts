@@ -72,6 +72,8 @@ export class Rib implements RouteSink {
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
     this.#life = new PeerLife(this.core, reader, ports, around);
+    // A reflector wants everything from the start; who has VRFs learns what it wants from them.
+    this.#local.setRouteTargets([]);
     this.#selector = new Selector(
       this.core,
       (table, net) => {

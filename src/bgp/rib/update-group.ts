@@ -230,7 +230,7 @@ export class UpdateGroup {
     }
     log.touch(entry);
     const old = log.set(entry);
-    const moved = old === 0 || log.source(entry) !== what.source;
+    const moved = log.source(entry) !== what.source;
     if (old !== 0) {
       core.attributes.release(old);
       core.labels.release(log.label(entry));
@@ -253,7 +253,7 @@ export class UpdateGroup {
     core.attributes.release(log.set(entry));
     core.labels.release(log.label(entry));
     const members = this.#memberCount;
-    log.write(entry, 0, 0, log.source(entry), CHANGED | SOURCE_CHANGED);
+    log.write(entry, 0, 0, log.source(entry), CHANGED);
     log.setPending(entry, members);
     if (members === 0) this.#drop(entry);
     else log.touch(entry);
@@ -357,7 +357,7 @@ export class UpdateGroup {
       if (isMarker(last)) continue;
       count++;
       if (log.set(last) !== 0) batch.announce(last);
-      else if (telling) batch.withdrawn.push(last);
+      else if (telling) batch.withdraw(last);
     }
     for (const member of party) {
       if (member.peer !== undefined) this.#tellMember(member, batch, telling);
@@ -402,7 +402,7 @@ export class UpdateGroup {
     const { parts, withdrawn } = partsFor(member, peer, {
       ...{ batch, telling, membership, log: this.#log, attributes: core.attributes },
     });
-    const octets = batch.messages((part) => parts.has(part), withdrawn, telling);
+    const octets = batch.messages(peer.id, parts, withdrawn);
     if (octets.length > 0) this.#send(member, octets);
   }
 

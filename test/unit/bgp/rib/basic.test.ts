@@ -16,7 +16,7 @@ const vpn = {
 
 describe('routes in and out', () => {
   it('installs the best route, replaces it and removes it', () => {
-    const lab = new Lab();
+    const lab = new Lab({ retainVpn: false });
     lab.up(1);
     lab.up(2);
     lab.announce(1, [net], attributes());
@@ -37,7 +37,7 @@ describe('routes in and out', () => {
   });
 
   it('tells EBGP neighbours with our AS and address, IBGP ones unchanged', () => {
-    const lab = new Lab();
+    const lab = new Lab({ retainVpn: false });
     lab.up(1, { kind: 'ebgp' });
     const ibgp = lab.up(2);
     const ebgp = lab.up(3, { kind: 'ebgp' });
@@ -143,11 +143,9 @@ describe('routes in and out', () => {
     lab.announce(1, [net], attributes());
     lab.announce(2, [{ prefix: '10.2.0.0', length: 16 }], attributes());
     lab.settle();
-    expect(peers.map(({ holds }) => [...holds.keys()])).toEqual([
-      ['10.2.0.0/16'],
-      ['10.1.0.0/16'],
-      ['10.1.0.0/16'],
-    ]);
+    expect(
+      peers.map(({ holds }) => [...holds.keys()].filter((name) => name.startsWith('10.'))),
+    ).toEqual([['10.2.0.0/16'], ['10.1.0.0/16'], ['10.1.0.0/16']]);
     expect(peers[1]!.holds.get('10.1.0.0/16')!.attributes).toMatchObject({
       originatorId: 0x0a000101,
       clusterList: [0x0a000001],
@@ -159,6 +157,7 @@ describe('routes in and out', () => {
     );
     lab.announce(3, [{ prefix: '10.4.0.0', length: 16 }], attributes({ originatorId: 0x0a000001 }));
     lab.settle();
-    expect(lab.rib.counts().paths).toBe(2);
+    // And our own membership in every route target.
+    expect(lab.rib.counts().paths).toBe(2 + 1);
   });
 });
