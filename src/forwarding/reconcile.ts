@@ -10,7 +10,7 @@
  * are generators: the caller may let others run at each yield, and must finish one before the next.
  */
 import { equalBytes, type Family } from '../lib/ip.js';
-import type { AcceptSet, AddonError, InterfaceRow, LabelRow, Tables, VrfRow } from './addon/api.js';
+import type { AcceptSet, InterfaceRow, LabelRow, Tables, VrfRow } from './addon/api.js';
 import { Mirror, type MirroredRoute } from './mirror.js';
 import type { Overlay } from './overlay.js';
 import { applyChanges, type RouteChange } from './route-batch.js';
@@ -299,7 +299,7 @@ export class Reconciler {
       this.#tables.removeNexthop(live.id);
       this.#mirror.nexthops.delete(name);
     } catch (error) {
-      if ((error as Partial<AddonError>).code !== 'IN_USE') throw error;
+      if (!isInUse(error)) throw error;
       if (live.version === undefined) return;
       this.#tables.setNexthop(live.id, undefined);
       this.#mirror.nexthops.set(name, { id: live.id, version: undefined });
@@ -338,6 +338,9 @@ export class Reconciler {
     }
   }
 }
+
+const isInUse = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'IN_USE';
 
 /** Whether a live row is this one and needs no confirmation. */
 function isRoute(live: MirroredRoute | undefined, row: MirroredRoute | undefined): boolean {

@@ -9,7 +9,11 @@ import type { BfdParameters } from '../../src/rpc/gen/worker.js';
 import { BfdAuthType } from '../../src/rpc/gen/worker.js';
 import type { Harness } from './harness.js';
 import { COUNT } from './provoke.js';
-import type { Stage } from './provoke-rare.js';
+import type { Pe } from './pe.js';
+
+interface Stage {
+  readonly pe: Pe;
+}
 
 const LISTENER = 1;
 const SESSION = 1;

@@ -101,33 +101,27 @@ export class VpnFibWriter implements FibSink {
     const c = this.#columns;
     const at = c.count++;
     const size = batch.family === 4 ? 4 : 16;
-    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
-    c.addresses.set(prefix, at * size);
-    const length = batch.lengths[i] ?? 0;
-    c.lengths[at] = length;
+    c.addresses.set(batch.prefixes.subarray(i * size, (i + 1) * size), at * size);
+    c.lengths[at] = batch.lengths[i] ?? 0;
     c.labels[at] = 0;
     c.accepts[at] = 0;
-    const nexthop = batch.hopCounts[i] === 0 ? 0 : this.#hop(batch, vrf, i, at, prefix, length);
+    const nexthop = batch.hopCounts[i] === 0 ? 0 : this.#hop(batch, vrf, i, at);
     c.nexthops[at] = nexthop;
     c.remove[at] = nexthop === 0 ? 1 : 0;
     if (nexthop !== 0) this.installed++;
   }
 
-  /** The row of the best hop, 0: none. Sets label and accept set. */
-  #hop(
-    batch: FibBatch,
-    vrf: number,
-    i: number,
-    at: number,
-    prefix: Uint8Array,
-    length: number,
-  ): number {
+  /** The row of the best hop of change `i`, 0: none. Sets label and accept set of row `at`. */
+  #hop(batch: FibBatch, vrf: number, i: number, at: number): number {
+    const { family } = batch;
+    const size = family === 4 ? 4 : 16;
+    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
+    const length = batch.lengths[i] ?? 0;
     const hop = batch.firstHops[i] ?? 0;
     const kind = batch.hopKinds[hop];
     // The configuration's own rows say how; ours would give way.
     if (kind === HOP_KIND.local) return 0;
     const number = batch.nextHops[hop] ?? 0;
-    const { family } = batch;
     if (kind === HOP_KIND.leak && number === 0) {
       const lender = batch.hopVrfs[hop] ?? 0;
       return this.#found(this.#lookups.ownRow(lender, family, prefix, length));

@@ -6,6 +6,7 @@
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { LocalRoute } from '../../bgp/rib/local-routes.js';
 import { FAMILY, type PathAttributes } from '../../bgp/codec/types.js';
+import type { Policy } from '../../bgp/types.js';
 import type { BgpNetwork, BgpRedistribution, Config } from '../../config/types.js';
 import type { ForwardingModel, VrfModel } from '../../forwarding/model.js';
 import { bitsOf, formatPrefix, networkOf, parsePrefix, type Prefix } from '../../lib/ip.js';
@@ -46,7 +47,9 @@ export function ownRoutes(
       policy: string | undefined,
     ): void => {
       for (const prefix of prefixes) {
-        const own = ownRoute(config, id, prefix, source, policy, policies);
+        const compiled =
+          policy === undefined ? undefined : policies.compile(policy, config.bgp?.asn ?? 0);
+        const own = ownRoute(id, prefix, source, compiled);
         if (own !== undefined) all.set(`${id} ${source} ${formatPrefix(prefix)}`, own);
       }
     };
@@ -71,12 +74,10 @@ function parsed(text: BgpNetwork['prefix']): Prefix[] {
 }
 
 function ownRoute(
-  config: Config,
   vrf: number,
   prefix: Prefix,
   source: keyof typeof SOURCE,
-  policy: string | undefined,
-  policies: PolicyCompiler,
+  policy: Policy | undefined,
 ): OwnRoute | undefined {
   const family = prefix.family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
   const { address, length } = prefix;
@@ -84,7 +85,7 @@ function ownRoute(
   const attributes =
     policy === undefined
       ? plain
-      : policies.compile(policy, config.bgp?.asn ?? 0).apply({
+      : policy.apply({
           ...{ family, prefix: address, length, rd: undefined, attributes: plain },
           from: undefined,
         });

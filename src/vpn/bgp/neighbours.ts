@@ -74,7 +74,11 @@ function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLi
   for (const id of [0, 1, 2, 3, 4, 5, 6] as const) {
     const { limit, warnAt, action } = families?.[FAMILIES[id].name]?.maxPrefixes ?? {};
     if (limit === undefined) continue;
-    limits[id] = { routes: limit, ...(warnAt && { warnAt }), ...(action && { action }) };
+    limits[id] = {
+      routes: limit,
+      ...(warnAt !== undefined && { warnAt }),
+      ...(action !== undefined && { action }),
+    };
   }
   return limits;
 }

@@ -116,15 +116,15 @@ export class BgpService {
   }
 
   /** Brings everything to the configuration in force. */
-  async apply(inForce: InForce): Promise<void> {
+  apply(inForce: InForce): void {
     const { bgp } = inForce.config;
     this.#inForce = inForce;
     if (bgp === undefined) {
-      await this.stop(false);
+      this.stop(false);
       return;
     }
     const identity = `${bgp.asn} ${bgp.routerId} ${bgp.clusterId ?? ''} ${String(bgp.keepAllVpnRoutes)}`;
-    if (this.#running !== undefined && this.#running.identity !== identity) await this.stop(false);
+    if (this.#running !== undefined && this.#running.identity !== identity) this.stop(false);
     this.#policies = new PolicyCompiler(bgp, ipsecCommunityFormat(bgp.ipsecCommunitySubType));
     for (const { policy, rule, name } of this.#policies.weakenings) {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
@@ -151,7 +151,7 @@ export class BgpService {
   }
 
   /** `graceful`: neighbours keep our routes, because forwarding goes on without us. */
-  async stop(graceful: boolean): Promise<void> {
+  stop(graceful: boolean): void {
     const running = this.#running;
     this.#running = undefined;
     this.#own.clear();
@@ -264,8 +264,8 @@ export class BgpService {
 
   #reconfigurePeers({ rib }: Running, bgp: Bgp): void {
     for (const peer of rib.core.peers) {
-      const options = peer?.up === true && this.#neighbours.get(peer.info.configured)?.options;
-      if (peer === undefined || options === false || options === undefined) continue;
+      const options = peer && this.#neighbours.get(peer.info.configured)?.options;
+      if (peer?.up !== true || options === undefined) continue;
       rib.reconfigure(peer.id, neighbourRib(bgp, options, peer.info, this.#policies));
     }
   }
@@ -321,12 +321,10 @@ export class BgpService {
     const expected = [...this.#neighbours.values()].filter(
       ({ session }) => session.address !== undefined && session.shutdown === undefined,
     );
-    const up = rib.core.peers.filter((peer) => peer?.up === true);
-    const heard = up.filter(
-      (peer) =>
-        peer !== undefined &&
-        (peer.endOfRib & peer.info.context.families) === peer.info.context.families,
-    );
+    const up = rib.core.peers.flatMap((peer) => (peer?.up === true ? [peer] : []));
+    const heard = up.filter(({ endOfRib, info: { context } }) => {
+      return (endOfRib & context.families) === context.families;
+    });
     return rib.idle && heard.length === up.length && up.length >= expected.length;
   }
 

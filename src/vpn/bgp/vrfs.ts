@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** VRFs of the configuration, as the RIB wants them: whose routes come in, and what goes out and how. */
-import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/policy/ipsec.js';
+import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/codec/communities/ipsec.js';
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
 import type { Policy } from '../../bgp/types.js';

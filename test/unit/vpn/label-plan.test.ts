@@ -94,13 +94,12 @@ describe('one meaning for a value, over time (policy-model 5)', () => {
 });
 
 describe('labels of the pool', () => {
-  const bgp = (...names: string[]): Config =>
-    ({
-      ...config({}),
-      vrfs: Object.fromEntries(
-        names.map((name) => [name, { bgp: { rd: '65001:1', exportTargets: ['65001:1'] } }]),
-      ),
-    }) as Config;
+  const bgp = (...names: string[]): Config => ({
+    ...config({}),
+    vrfs: Object.fromEntries(
+      names.map((name) => [name, { bgp: { rd: '65001:1', exportTargets: ['65001:1'] } }]),
+    ),
+  });
   const of = (planned: ReturnType<typeof plan>): Record<string, number> =>
     Object.fromEntries(planned.labels.map(({ vrf, label }) => [vrf, label]));
 
@@ -122,8 +121,7 @@ describe('labels of the pool', () => {
 
   it('go round what the configuration names, and begin again at the end', () => {
     const fixed = rule({ label: FIRST_POOL_LABEL });
-    const mixed = { ...bgp('A') } as { vrfs: Record<string, object> } & Config;
-    mixed.vrfs['S'] = { exports: [fixed] };
+    const mixed = { ...bgp('A'), vrfs: { ...bgp('A').vrfs, S: { exports: [fixed] } } };
     expect(of(plan(mixed))).toEqual({ S: FIRST_POOL_LABEL, A: FIRST_POOL_LABEL + 1 });
     const last = { labels: {}, next: 0xfffff };
     expect(of(plan(bgp('A', 'B'), last))).toEqual({ A: 0xfffff, B: FIRST_POOL_LABEL });
