@@ -6,6 +6,11 @@ import { ipsecCommunityFormat } from '../codec/communities/ipsec.js';
 import { PolicyCompiler, type TraceStep } from './compile.js';
 import { formatAttributes, parseRoute, type RouteTextError } from './route-text.js';
 
+/** Why nothing could be tried. */
+export interface NotTried extends RouteTextError {
+  readonly code: 'NOT_FOUND' | 'INVALID_ARGUMENT';
+}
+
 export interface TriedRule {
   /** Index in the policy. */
   readonly rule: number;
@@ -35,15 +40,16 @@ export function tryPolicy(
   config: Pick<Config, 'bgp'>,
   name: string,
   route: readonly string[],
-): TriedPolicy | RouteTextError {
+): TriedPolicy | NotTried {
   const { bgp } = config;
   const names = Object.keys(bgp?.policies ?? {});
   if (bgp === undefined || !names.includes(name)) {
-    return { message: `no policy "${name}"`, remedy: suggest(name, names, 'policies') };
+    const remedy = suggest(name, names, 'policies');
+    return { code: 'NOT_FOUND', message: `no policy "${name}"`, remedy };
   }
   const format = ipsecCommunityFormat(bgp.ipsecCommunitySubType);
   const given = parseRoute(route, format);
-  if ('message' in given) return given;
+  if ('message' in given) return { code: 'INVALID_ARGUMENT', ...given };
   const words = (attributes: TraceStep['before']): readonly string[] =>
     formatAttributes(attributes, format);
   const compiled = new PolicyCompiler(bgp, format).compile(name, bgp.asn);

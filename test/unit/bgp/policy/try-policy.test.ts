@@ -151,13 +151,17 @@ describe('tryPolicy', () => {
 
   it('says what is not there', () => {
     expect(tryPolicy({ bgp }, 'from-cee', ['10.0.0.0/8'])).toEqual({
+      code: 'NOT_FOUND',
       message: 'no policy "from-cee"',
       remedy: 'did you mean "from-ce"? known policies: from-ce',
     });
     expect(tryPolicy({}, 'x', ['10.0.0.0/8'])).toEqual({
+      code: 'NOT_FOUND',
       message: 'no policy "x"',
       remedy: 'there are no policies',
     });
-    expect(tryPolicy({ bgp }, 'from-ce', ['x'])).toMatchObject({ message: '"x" is no prefix' });
+    expect(tryPolicy({ bgp }, 'from-ce', ['x'])).toMatchObject({
+      ...{ code: 'INVALID_ARGUMENT', message: '"x" is no prefix' },
+    });
   });
 });
