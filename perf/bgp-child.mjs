@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays a file of BGP messages to the RIB as one session would, and reports what it took:
-//   node perf/bgp-child.mjs FILE VRFS [CHURN-FILE]
+// The RIB with one session, and what it takes:
+//   node perf/bgp-child.mjs FILE VRFS [CHURN-FILE]     plays files of messages and reports as JSON
+//   node perf/bgp-child.mjs listen ADDRESS VRFS        serves one BGP session on ADDRESS until it is ended
 // Plain JavaScript over the build, so that the process holds nothing but what is measured.
 // VRFS: 0 keeps every VPN route in the table; N imports them into N VRFs, each of which has the route
-// targets 1..100 of the RDs that are its number modulo N.
-import { closeSync, openSync, readSync } from 'node:fs';
+// targets of 1..100 that are its number modulo N.
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
@@ -12,11 +14,12 @@ const root = process.env['SEALANE_JS'] ?? new URL('../build/js', import.meta.url
 const { Rib } = await import(`${root}/bgp/rib/rib.js`);
 const { DEFAULT_DECISION } = await import(`${root}/bgp/rib/decision.js`);
 
-const [file, vrfCount = '0', churnFile] = process.argv.slice(2);
+const listening = process.argv[2] === 'listen';
+const [file, vrfCount = '0', churnFile] = process.argv.slice(listening ? 3 : 2);
 const vrfs = Number(vrfCount);
 const CHUNK = 256 * 1024;
 
-const fib = { routes: 0, changes: 0, hops: 0 };
+const fib = { routes: 0, changes: 0 };
 const silent = () => undefined;
 const log = { error: silent, warning: silent, notice: silent, info: silent, debug: silent };
 let longest = 0;
@@ -124,36 +127,109 @@ async function play(path) {
   closeSync(fd);
 }
 
-const delay = monitorEventLoopDelay({ resolution: 1 });
-delay.enable();
-const cpuBefore = process.cpuUsage();
-const begin = performance.now();
-await play(file);
-while (!rib.idle) await turn();
-const cpu = process.cpuUsage(cpuBefore);
-const loaded = {
-  cpuSeconds: (cpu.user + cpu.system) / 1e6,
-  wallSeconds: (performance.now() - begin) / 1000,
-  processCpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
-  peakRssMiB: process.resourceUsage().maxRSS / 1024,
-  longestTurnMs: longest,
-  eventLoopDelayMaxMs: delay.max / 1e6,
-  fibRoutes: fib.routes,
-  counts: rib.counts(),
-};
-
-let churn;
-if (churnFile !== undefined) {
+/** Feeds messages at a pace of 10,000 routes a second, as a thousand each 100 ms; reports how late each was. */
+async function churn(path) {
+  const bytes = readFileSync(path);
+  const late = [];
   const before = process.cpuUsage();
   const start = performance.now();
-  await play(churnFile);
-  while (!rib.idle) await turn();
+  let at = 0;
+  for (let step = 0; at < bytes.length; step++) {
+    const begin = performance.now();
+    // A hundred messages of ten routes, as perf/bgp.ts writes them.
+    for (let message = 0; message < 100 && at < bytes.length; message++) {
+      const length = (bytes[at + 16] << 8) | bytes[at + 17];
+      rib.update(1, bytes, at + 19, at + length);
+      at += length;
+    }
+    while (!rib.idle) await turn();
+    late.push(performance.now() - begin);
+    const next = start + (step + 1) * 100;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, next - performance.now())));
+  }
   const used = process.cpuUsage(before);
-  churn = {
-    cpuSeconds: (used.user + used.system) / 1e6,
-    wallSeconds: (performance.now() - start) / 1000,
-    fibChanges: fib.changes - loaded.counts.fibChanges,
+  const wallSeconds = (performance.now() - start) / 1000;
+  late.sort((a, b) => a - b);
+  return {
+    cpuShare: (used.user + used.system) / 1e6 / wallSeconds,
+    wallSeconds,
+    late99Ms: late[Math.floor(late.length * 0.99)],
   };
 }
-process.stdout.write(`${JSON.stringify({ ...loaded, churn })}\n`);
-process.exit(0);
+
+async function playFiles() {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const begin = performance.now();
+  await play(file);
+  while (!rib.idle) await turn();
+  const cpu = process.cpuUsage();
+  delay.disable();
+  const loaded = {
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    wallSeconds: (performance.now() - begin) / 1000,
+    peakRssMiB: process.resourceUsage().maxRSS / 1024,
+    longestTurnMs: longest,
+    eventLoopDelayMaxMs: delay.max / 1e6,
+    fibRoutes: fib.routes,
+    counts: rib.counts(),
+  };
+  const changed = churnFile === undefined ? undefined : await churn(churnFile);
+  process.stdout.write(`${JSON.stringify({ ...loaded, churn: changed })}\n`);
+  process.exit(0);
+}
+
+/** One session, as much of the protocol as the feeder needs: OPEN, KEEPALIVE, UPDATEs. */
+function listen() {
+  const OPEN = 1;
+  const UPDATE = 2;
+  createServer((socket) => {
+    // Not a Buffer: its slice() would share memory.
+    const buffer = new Uint8Array(CHUNK + 65536);
+    let held = 0;
+    const message = (type, at, length) => {
+      if (type === OPEN) {
+        // What it offers is what we have; hold time and AS are its own, the identifier is not.
+        const open = buffer.slice(at, at + length);
+        open[27] ^= 1;
+        socket.write(open);
+        socket.write(Uint8Array.of(...new Array(16).fill(255), 0, 19, 4));
+      } else if (type === UPDATE) {
+        const outcome = rib.update(1, buffer, at + 19, at + length);
+        if (outcome.kind !== 'ok') throw new Error(JSON.stringify(outcome));
+      }
+    };
+    const parse = () => {
+      const begin = performance.now();
+      let at = 0;
+      for (let count = 1; held - at >= 19; count++) {
+        const length = (buffer[at + 16] << 8) | buffer[at + 17];
+        if (held - at < length) break;
+        message(buffer[at + 18], at, length);
+        at += length;
+        if (count % 8 === 0 && performance.now() - begin > TURN_MS) break;
+      }
+      buffer.copyWithin(0, at, held);
+      held -= at;
+      return at > 0 && held >= 19;
+    };
+    let pumping = false;
+    const pump = () => {
+      pumping = parse();
+      if (pumping) setImmediate(pump);
+      else read();
+    };
+    const read = () => {
+      if (pumping) return;
+      const data = socket.read(Math.min(socket.readableLength, CHUNK));
+      if (data === null) return;
+      buffer.set(data, held);
+      held += data.length;
+      pump();
+    };
+    socket.on('readable', read);
+  }).listen(179, file);
+}
+
+if (listening) listen();
+else await playFiles();
