@@ -8,6 +8,7 @@ import type { SessionState } from './fsm-types.js';
 import { formatId } from './negotiate.js';
 import type { NeighborSession } from './session-driver.js';
 import type { MessageCounts, SessionError, StateChange } from './stats.js';
+import { keepaliveMs, sendHoldMs } from './timing.js';
 
 export interface SessionView {
   readonly id: PeerId;
@@ -20,6 +21,8 @@ export interface SessionView {
   readonly address: string;
   readonly localAddress: string | undefined;
   readonly localAsn: number;
+  /** As configured: a number, several, or "external". */
+  readonly configuredAsn: string;
   /** Of the peer's OPEN; undefined while down. */
   readonly asn: number | undefined;
   readonly routerId: string | undefined;
@@ -32,10 +35,24 @@ export interface SessionView {
   readonly establishedCount: number;
   /** Seconds agreed on. */
   readonly holdTime: number | undefined;
+  /** Seconds between keepalives (undefined also where there are none), and until a stuck peer is given up. */
+  readonly keepaliveTime: number | undefined;
+  readonly sendHoldTime: number | undefined;
+  /** Seconds, of the first wait. */
+  readonly connectRetry: number;
   readonly families: readonly FamilyName[];
   readonly addPathSend: readonly FamilyName[];
   readonly addPathReceive: readonly FamilyName[];
+  readonly extendedNextHop: readonly FamilyName[];
   readonly gracefulRestart: readonly FamilyName[];
+  /** Seconds that the peer's routes stay for its restart. */
+  readonly restartTime: number | undefined;
+  /** Both have the N bit (RFC 8538). */
+  readonly notificationRestart: boolean;
+  readonly longLived: readonly { readonly family: FamilyName; readonly seconds: number }[];
+  readonly routeRefresh: boolean;
+  readonly enhancedRefresh: boolean;
+  readonly as4: boolean;
   readonly maxMessage: number | undefined;
   readonly received: MessageCounts;
   readonly sent: MessageCounts;
@@ -45,29 +62,84 @@ export interface SessionView {
   readonly history: readonly StateChange[];
 }
 
+type Agreed = Pick<
+  SessionView,
+  | 'asn'
+  | 'routerId'
+  | 'kind'
+  | 'holdTime'
+  | 'keepaliveTime'
+  | 'sendHoldTime'
+  | 'families'
+  | 'addPathSend'
+  | 'addPathReceive'
+  | 'extendedNextHop'
+  | 'gracefulRestart'
+  | 'restartTime'
+  | 'notificationRestart'
+  | 'longLived'
+  | 'routeRefresh'
+  | 'enhancedRefresh'
+  | 'as4'
+  | 'maxMessage'
+>;
+
 const names = (set: number | undefined): FamilyName[] => familiesOf(set ?? 0).map(familyName);
 
-export function viewOf(session: NeighborSession): SessionView {
-  const { neighbor, agreement, history } = session;
+/** Seconds by which the machine's timers run; no keepalives where the hold time is 0 (RFC 4271 §4.2). */
+function timersOf(
+  { neighbor: { timers } }: NeighborSession,
+  hold: number | undefined,
+): Pick<SessionView, 'holdTime' | 'keepaliveTime' | 'sendHoldTime'> {
+  if (hold === undefined) {
+    return { holdTime: undefined, keepaliveTime: undefined, sendHoldTime: undefined };
+  }
+  return {
+    holdTime: hold,
+    keepaliveTime: hold === 0 ? undefined : keepaliveMs(hold, timers.keepalive) / 1000,
+    sendHoldTime: sendHoldMs(hold, timers.sendHold) / 1000,
+  };
+}
+
+function agreed(session: NeighborSession): Agreed {
+  const { agreement } = session;
   const context = agreement?.context;
+  return {
+    asn: agreement?.asn,
+    routerId: agreement && formatId(agreement.routerId),
+    kind: agreement?.kind,
+    ...timersOf(session, agreement?.holdTime),
+    families: names(context?.families),
+    addPathSend: names(context?.addPathSend),
+    addPathReceive: names(context?.addPathReceive),
+    extendedNextHop: names(context?.extendedNextHop),
+    gracefulRestart: names(agreement?.restartFamilies),
+    restartTime: agreement?.restartFamilies === 0 ? undefined : agreement?.restartTime,
+    notificationRestart: agreement?.notificationRestart ?? false,
+    longLived: (agreement?.longLived ?? []).map(({ family, seconds }) => ({
+      ...{ family: familyName(family), seconds },
+    })),
+    routeRefresh: agreement?.routeRefresh ?? false,
+    enhancedRefresh: agreement?.enhancedRefresh ?? false,
+    as4: context?.as4 ?? false,
+    maxMessage: context?.maxMessage,
+  };
+}
+
+export function viewOf(session: NeighborSession): SessionView {
+  const { neighbor, history } = session;
   return {
     ...{ id: session.id, name: session.name, neighbor: neighbor.name },
     ...{ description: neighbor.description, vrf: neighbor.vrf },
     address: formatAddress(session.address),
     ...{ localAddress: session.localAddress, localAsn: neighbor.localAsn },
-    asn: agreement?.asn,
-    routerId: agreement && formatId(agreement.routerId),
-    kind: agreement?.kind,
+    configuredAsn: [neighbor.asn].flat().join(' '),
     state: session.state,
     shutdown: neighbor.shutdown !== undefined,
     establishedAt: session.establishedAt,
     establishedCount: history.establishedCount,
-    holdTime: agreement?.holdTime,
-    families: names(context?.families),
-    addPathSend: names(context?.addPathSend),
-    addPathReceive: names(context?.addPathReceive),
-    gracefulRestart: names(agreement?.restartFamilies),
-    maxMessage: context?.maxMessage,
+    connectRetry: neighbor.timers.connectRetry,
+    ...agreed(session),
     received: session.received.counts(),
     sent: session.sent.counts(),
     ...{ tolerated: history.tolerated, lastError: history.lastError },

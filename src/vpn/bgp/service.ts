@@ -12,6 +12,7 @@ import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import { ownRoutes, type OwnRoute } from './local-routes.js';
 import { Tracker } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
+import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
@@ -108,6 +109,19 @@ export class BgpService {
   }
   get neighbours(): ReadonlyMap<string, Neighbour> {
     return this.#neighbours;
+  }
+
+  /** For `show`; undefined: BGP is not configured. */
+  view(): BgpView | undefined {
+    const running = this.#running;
+    if (running === undefined) return undefined;
+    const { rib, speaker, tracker } = running;
+    const nexthop = (name: string): DesiredNexthop | undefined => this.#inForce?.nexthop(name);
+    return {
+      ...{ rib, speaker, vrfs: this.#vrfs },
+      ipsec: ipsecCommunityFormat(this.#inForce?.config.bgp?.ipsecCommunitySubType),
+      way: (hop) => wayWords(tracker, nexthop, hop),
+    };
   }
 
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
