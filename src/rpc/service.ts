@@ -29,10 +29,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       return vrf === '' ? rows() : filter(rows(), (row) => vrfOf(row) === vrf);
     };
   return {
-    status: unary(() => {
-      const { warnings, ...status } = backend.status();
-      return { ...status, warnings: [...warnings] };
-    }),
+    status: unary(() => status(backend)),
     reload: unary(async (request) => reload(backend, request)),
     testPolicy: unary(async (request) => testPolicy(backend, request)),
     stop: unary(({ keepWorker }: pb.StopRequest) => {
@@ -134,6 +131,11 @@ async function reload(backend: ControlBackend, request: pb.ReloadRequest): Promi
       error: toDetail(refused),
     };
   }
+}
+
+function status(backend: ControlBackend): pb.StatusReply {
+  const { warnings, ...rest } = backend.status();
+  return { ...rest, warnings: [...warnings] };
 }
 
 async function testPolicy(
