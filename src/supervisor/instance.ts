@@ -73,7 +73,7 @@ export class Instance {
     this.#inForce = { plan, rows, overlay };
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
-    await this.#deps.bgp.apply(this.#forBgp());
+    this.#deps.bgp.apply(this.#forBgp());
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
     return changes;

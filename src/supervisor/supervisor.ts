@@ -305,7 +305,7 @@ export class Supervisor {
     this.#keeper.stop();
     await this.#serial.run(async () => {
       // Forwarding goes on without us: neighbours are to keep our routes.
-      await this.bgp.stop(!all);
+      this.bgp.stop(all ? { text: 'the router stops' } : 'restart');
       if (all) await this.#takeDown('asked to stop');
     });
     this.close();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Policies of the configuration, compiled: what sessions and VRFs run on every route. */
+import { createHash } from 'node:crypto';
 import type { Action, BgpPolicy, PolicyRule, PrefixMatch, Verdict } from '../../config/types.js';
 import type { IpsecCommunityFormat } from '../codec/communities/ipsec.js';
 import type { PathAttributes } from '../codec/types.js';
@@ -89,6 +90,8 @@ export interface Weakening {
 export interface PolicySource {
   readonly policies?: Readonly<Record<string, BgpPolicy>>;
   readonly prefixLists?: Readonly<Record<string, readonly PrefixMatch[]>>;
+  /** What the community format of the compiler was made with. */
+  readonly ipsecCommunitySubType?: number;
 }
 
 /**
@@ -102,6 +105,7 @@ export class PolicyCompiler {
   readonly #ipsec: IpsecCommunityFormat;
   readonly #prefixLists = new Map<string, PrefixSet>();
   readonly #compiled = new Map<string, CompiledPolicy>();
+  readonly #fingerprints = new Map<string, string>();
 
   constructor(source: PolicySource, ipsec: IpsecCommunityFormat) {
     this.#source = source;
@@ -125,6 +129,18 @@ export class PolicyCompiler {
       if (policy === undefined) throw new Error(`no policy "${name}"`);
       found = this.#compile(policy, localAsn);
       this.#compiled.set(key, found);
+    }
+    return found;
+  }
+
+  /** Equal for policies that do the same to the same routes of sessions with the same own AS number. */
+  fingerprint(name: string): string {
+    let found = this.#fingerprints.get(name);
+    if (found === undefined) {
+      const { policies = {}, prefixLists, ipsecCommunitySubType } = this.#source;
+      const says = JSON.stringify([policies[name], prefixLists, ipsecCommunitySubType]);
+      found = createHash('sha256').update(says).digest('hex');
+      this.#fingerprints.set(name, found);
     }
     return found;
   }

@@ -26,6 +26,9 @@ export class AdjOut implements PathKeeper {
   readonly #byScope = new Map<Scope, UpdateGroup[]>();
   readonly #addPath = new Set<UpdateGroup>();
   readonly #dissolving: UpdateGroup[] = [];
+  /** Families of neighbours (family + 8 * neighbour) that are between two groups. */
+  readonly #moving = new Set<number>();
+  readonly #moveAgain = new Set<Peer>();
   readonly #waits = new Map<Peer, () => void>();
   #timer: (() => void) | undefined;
   #turn = 0;
@@ -108,9 +111,10 @@ export class AdjOut implements PathKeeper {
   reconfigured(peer: Peer): void {
     if (!peer.up) return;
     for (const [key, group] of [...this.#groups]) {
-      if (group.members.has(peer) && this.#keyOf(peer, group.family) !== key) {
-        this.#move(peer, key, group);
-      }
+      if (!group.members.has(peer) || this.#keyOf(peer, group.family) === key) continue;
+      // What the group before the last one told must be settled before it can be left behind.
+      if (this.#moving.has(group.family + 8 * peer.id)) this.#moveAgain.add(peer);
+      else this.#move(peer, key, group);
     }
   }
 
@@ -119,6 +123,7 @@ export class AdjOut implements PathKeeper {
    * entry by entry, while the neighbour's place in the old group is kept.
    */
   #move(peer: Peer, oldKey: string, old: UpdateGroup): void {
+    this.#moving.add(old.family + 8 * peer.id);
     old.freeze(peer);
     const next = this.#groupFor(peer, old.family);
     next.take(peer);
@@ -131,6 +136,8 @@ export class AdjOut implements PathKeeper {
       next.release(peer);
       old.thaw(peer);
       if (old.abandoned && this.#groups.get(oldKey) === old) this.#dissolve(oldKey, old);
+      this.#moving.delete(old.family + 8 * peer.id);
+      if (this.#moveAgain.delete(peer)) this.reconfigured(peer);
     });
   }
 
@@ -255,9 +262,9 @@ export class AdjOut implements PathKeeper {
     return JSON.stringify([
       ...[this.#scopeOf(peer, family), info.kind, info.localAsn, [...info.localAddress]],
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
-      ...[config.asOverride === true || config.removePrivateAs === true ? info.asn : 0],
-      ...[config.asOverride ?? false, config.removePrivateAs ?? false],
-      ...[String(config.siteOfOrigin ?? ''), (config.keepCommunities ?? []).map(String)],
+      ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
+      ...[config.asOverride ?? false, config.removePrivateAs ?? ''],
+      ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],
       config.advertisementIntervalMs ?? 0,

@@ -80,7 +80,7 @@ export class Inbound {
     const { config, info } = this.#peer;
     const before = attributes.decoded(set);
     let now = before;
-    if (info.vrf !== undefined) now = withoutVpnAttributes(now, config.keepCommunities ?? []);
+    if (info.vrf !== undefined) now = withoutVpnAttributes(now, config.passVpn ?? []);
     if (config.siteOfOrigin !== undefined) now = withSiteOfOrigin(now, config.siteOfOrigin);
     const from = { asn: info.asn, address: info.address };
     const after = config.policyIn

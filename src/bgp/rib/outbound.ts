@@ -107,11 +107,12 @@ export class Outbound {
     const external = this.#info.kind === 'ebgp';
     let now = attributes;
     if (this.#info.vrf !== undefined) {
-      now = withoutVpnAttributes(now, this.#config.keepCommunities ?? []);
+      now = withoutVpnAttributes(now, this.#config.passVpn ?? []);
     }
     if (external) {
-      // RFC 4271 §5.1.4: another AS's MED is not for a third one.
-      const med = origin.peer === undefined ? [] : (['med'] as const);
+      // RFC 4271 §5.1.4: another AS's MED is not for a third one; what a VRF exports may be a CE's.
+      const ours = origin.peer === undefined && now.asPath.length === 0;
+      const med = ours ? [] : (['med'] as const);
       now = without(now, ['originatorId', 'clusterList', ...med]);
     }
     const { policyOut } = this.#config;
@@ -157,7 +158,9 @@ export class Outbound {
   #externally(attributes: PathAttributes): PathAttributes {
     const { localAsn, asn } = this.#info;
     let path = attributes.asPath.filter(({ type }) => type <= 2);
-    if (this.#config.removePrivateAs === true) path = withoutPrivate(path, asn);
+    const { removePrivateAs } = this.#config;
+    if (removePrivateAs === 'remove') path = withoutPrivate(path, asn);
+    if (removePrivateAs === 'replace') path = replacingPrivate(path, asn, localAsn);
     if (this.#config.asOverride === true) {
       path = path.map(({ type, asns }) => ({
         type,
@@ -224,10 +227,24 @@ function prepended(path: readonly AsSegment[], asn: number): AsSegment[] {
   return [{ type: 2, asns: [asn] }, ...path];
 }
 
-/** RFC 6996; the neighbour's own number stays, or it could not find a loop. */
+/** RFC 6996 §5. */
+const isPrivate = (asn: number): boolean =>
+  (asn >= 64512 && asn <= 65534) || (asn >= 4200000000 && asn <= 4294967294);
+
+/** The neighbour's own number stays, or it could not find a loop. */
+function replacingPrivate(
+  path: readonly AsSegment[],
+  neighbour: number,
+  ours: number,
+): AsSegment[] {
+  return path.map(({ type, asns }) => ({
+    type,
+    asns: asns.map((asn) => (asn !== neighbour && isPrivate(asn) ? ours : asn)),
+  }));
+}
+
+/** The neighbour's own number stays, or it could not find a loop. */
 function withoutPrivate(path: readonly AsSegment[], neighbour: number): AsSegment[] {
-  const isPrivate = (asn: number): boolean =>
-    (asn >= 64512 && asn <= 65534) || (asn >= 4200000000 && asn <= 4294967294);
   return path
     .map(({ type, asns }) => ({
       type,

@@ -13,6 +13,7 @@
  */
 import type { FamilyId, FamilySet } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, Policy } from '../types.js';
+import type { VpnMatter } from './vpn-communities.js';
 
 const FAMILY_COUNT = 7;
 const EPOCHS = 16;
@@ -41,8 +42,8 @@ export interface NeighbourRib {
   readonly allowAsIn?: number;
   /** Site of Origin, an extended community: put on what comes in, and what has it does not go out. */
   readonly siteOfOrigin?: bigint;
-  /** Private AS numbers (RFC 6996) are taken out of what is sent by EBGP. */
-  readonly removePrivateAs?: boolean;
+  /** Private AS numbers (RFC 6996) are taken out of what is sent by EBGP, or become ours. */
+  readonly removePrivateAs?: 'remove' | 'replace';
   /** The first AS of a path from an EBGP neighbour must be its own (RFC 4271 §6.3); default yes. */
   readonly enforceFirstAs?: boolean;
   readonly prefixLimits?: Partial<Record<FamilyId, PrefixLimit>>;
@@ -50,8 +51,8 @@ export interface NeighbourRib {
   readonly advertisementIntervalMs?: number;
   /** Refused routes are kept for `show` and counted against the limit. */
   readonly keepRejected?: boolean;
-  /** Extended communities let through from and to a CE although they are VPN matters (policy-model 13). */
-  readonly keepCommunities?: readonly bigint[];
+  /** Let through from and to a CE although they are VPN matters (policy-model 13). */
+  readonly passVpn?: readonly VpnMatter[];
 }
 
 export type RouteState = 'fresh' | 'stale' | 'long-lived' | 'dead';

@@ -6,6 +6,7 @@
  * {@link resolveNeighbor} takes has passed the checks of src/config; what those cannot have let
  * through throws a RangeError here.
  */
+import { parseRouterId } from '../../lib/bgp-words.js';
 import { formatAddress, networkOf, parseAddress, parsePrefix, type Prefix } from '../../lib/ip.js';
 import { FAMILIES, type FamilyId, type FamilyName, type FamilySet } from '../codec/types.js';
 
@@ -62,6 +63,8 @@ export interface NeighborConfig {
   readonly asn: number | readonly number[] | 'external';
   /** Ours towards this peer; default the speaker's. */
   readonly localAsn?: number;
+  /** Our BGP identifier towards this peer, dotted; default the speaker's. */
+  readonly routerId?: string;
   /** VRF by name; default the core. */
   readonly vrf?: string;
   readonly localAddress?: string;
@@ -121,6 +124,8 @@ export interface ResolvedNeighbor {
   readonly prefixLimit: number;
   readonly asn: number | readonly number[] | 'external';
   readonly localAsn: number;
+  /** Network byte order; ours towards this peer. */
+  readonly routerId: number;
   readonly vrf: string | undefined;
   readonly localAddress: Uint8Array | undefined;
   readonly interface: string | undefined;
@@ -208,6 +213,13 @@ function resolveTransport(
   };
 }
 
+function ownRouterId({ routerId }: NeighborConfig, speaker: SpeakerIdentity): number {
+  if (routerId === undefined) return speaker.routerId;
+  const parsed = parseRouterId(routerId);
+  if (parsed === undefined) throw new RangeError(`not a router id: ${routerId}`);
+  return parsed;
+}
+
 /** The neighbour with its defaults. Throws RangeError for what a checked configuration cannot hold. */
 export function resolveNeighbor(
   config: NeighborConfig,
@@ -224,6 +236,7 @@ export function resolveNeighbor(
     prefixLimit: config.prefixLimit ?? 100,
     asn: config.asn,
     localAsn,
+    routerId: ownRouterId(config, speaker),
     vrf,
     localAddress: address(config.localAddress),
     interface: config.interface,

@@ -39,6 +39,8 @@ export interface Agreement {
   readonly restartFamilies: FamilySet;
   readonly restartTime: number;
   readonly longLived: SessionEnd['longLived'];
+  /** Families in which the peer knows long-lived stale routes, and may be told of them (RFC 9494 §4.3). */
+  readonly longLivedOffered: FamilySet;
   readonly forwardingKept: FamilySet;
   readonly awaitEndOfRib: FamilySet;
 }

@@ -134,6 +134,9 @@ function longLivedOf(ours: OpenFacts, theirs: OpenFacts, kept: FamilySet): Sessi
   });
 }
 
+const familySetOf = (offered: OpenFacts['longLived'] = []): FamilySet =>
+  offered.reduce<FamilySet>((set, { family }) => set | (1 << family), 0);
+
 /** What two OPENs came to, or the NOTIFICATION that answers the peer's. */
 export function negotiate(
   neighbor: ResolvedNeighbor,
@@ -169,6 +172,7 @@ export function negotiate(
     restartFamilies,
     restartTime: helps ? peer.restartTime : 0,
     longLived: helps ? longLivedOf(ours, theirs, restartFamilies) : [],
+    longLivedOffered: families & familySetOf(theirs.longLived),
     forwardingKept: helps ? peer.forwarding & families : 0,
     // Whoever speaks RFC 4724 ends its initial routes with End-of-RIB, restarted or not (§2).
     awaitEndOfRib: helps ? families : 0,

@@ -238,6 +238,7 @@ export class NeighborSession {
       ...{ routeRefresh: agreement.routeRefresh, enhancedRefresh: agreement.enhancedRefresh },
       forwardingKept: agreement.forwardingKept,
       awaitEndOfRib: agreement.awaitEndOfRib,
+      longLived: agreement.longLivedOffered,
     };
     this.#deps.sink.established(peer);
   }

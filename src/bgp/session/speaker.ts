@@ -45,7 +45,6 @@ export interface SpeakerDeps {
 
 interface Neighbor {
   readonly resolved: ResolvedNeighbor;
-  readonly routerId: number;
   /** The configuration as it was given, to see changes. */
   readonly text: string;
   readonly keys: Keys;
@@ -199,7 +198,6 @@ export class BgpSpeaker implements SessionPort {
     return {
       resolved,
       text: JSON.stringify([identity.asn, identity.routerId, config]),
-      routerId: identity.routerId,
       keys: keysOf(resolved, this.#deps.kernel),
       sessions: new Map(),
     };
@@ -211,7 +209,7 @@ export class BgpSpeaker implements SessionPort {
     const session = new NeighborSession(id, neighbor.resolved, address, {
       ...{ kernel, log, keys: neighbor.keys },
       netns: () => netnsOf(neighbor.resolved.vrf),
-      environment: { routerId: neighbor.routerId, random, restart },
+      environment: { routerId: neighbor.resolved.routerId, random, restart },
       sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
       ...(tap === undefined ? {} : { tap }),
     });

@@ -25,6 +25,8 @@ export interface ConfiguredNeighbour extends BgpNeighbourOptions {
   readonly interface?: string;
   /** undefined: in the core's routing table. */
   readonly vrf?: string;
+  /** Our router id there; default that of the whole. */
+  readonly routerId?: string;
   readonly asn: number | readonly number[] | 'external';
   readonly families: BgpFamilies;
 }
@@ -41,14 +43,14 @@ export function neighboursOf(config: Config): readonly ConfiguredNeighbour[] {
   ];
 }
 
-type Section = Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours'>;
+type Section = Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours' | 'routerId'>;
 
 function neighboursIn(
   bgp: Bgp,
-  { neighbours = {}, dynamicNeighbours = {} }: Section,
+  { neighbours = {}, dynamicNeighbours = {}, routerId }: Section,
   vrf: string | undefined,
 ): ConfiguredNeighbour[] {
-  const at = vrf === undefined ? {} : { vrf };
+  const at = vrf === undefined ? {} : { vrf, ...(routerId !== undefined && { routerId }) };
   return [
     ...Object.entries(neighbours).map(([address, given]) =>
       complete(bgp, given, { address, ...at }),
@@ -62,7 +64,7 @@ function neighboursIn(
 function complete(
   bgp: Bgp,
   given: BgpNeighbour | BgpDynamicNeighbours,
-  where: Pick<ConfiguredNeighbour, 'address' | 'prefix' | 'vrf'>,
+  where: Pick<ConfiguredNeighbour, 'address' | 'prefix' | 'vrf' | 'routerId'>,
 ): ConfiguredNeighbour {
   const { asn, families, ...rest } = mergeTemplate(bgp, given);
   if (asn === undefined) {

@@ -29,7 +29,10 @@ function connected(vrf: VrfModel): Prefix[] {
 const statics = (vrf: VrfModel): Prefix[] =>
   vrf.routes.filter((route) => !('tunnel' in route)).map(({ prefix }) => networkOf(prefix));
 
-/** Own routes of all VRFs, by a key that says which. `vrfId`: the VRF's number in the RIB. */
+/** The core's number in the RIB. */
+const CORE = 0;
+
+/** Own routes of the core and all VRFs, by a key that says which. `vrfId`: the VRF's number in the RIB. */
 export function ownRoutes(
   config: Config,
   model: ForwardingModel,
@@ -37,22 +40,28 @@ export function ownRoutes(
   policies: PolicyCompiler,
 ): Map<string, OwnRoute> {
   const all = new Map<string, OwnRoute>();
-  for (const [name, { bgp }] of Object.entries(config.vrfs ?? {})) {
-    const vrf = model.vrfs.get(name);
-    const id = vrfId(name);
-    if (bgp === undefined || vrf === undefined || id === undefined) continue;
-    const add = (
+  const policyOf = (name: string | undefined): Policy | undefined =>
+    name === undefined ? undefined : policies.compile(name, config.bgp?.asn ?? 0);
+  const adder =
+    (id: number) =>
+    (
       prefixes: readonly Prefix[],
       source: keyof typeof SOURCE,
       policy: string | undefined,
     ): void => {
       for (const prefix of prefixes) {
-        const compiled =
-          policy === undefined ? undefined : policies.compile(policy, config.bgp?.asn ?? 0);
-        const own = ownRoute(id, prefix, source, compiled);
+        const own = ownRoute(id, prefix, source, policyOf(policy));
         if (own !== undefined) all.set(`${id} ${source} ${formatPrefix(prefix)}`, own);
       }
     };
+  for (const { prefix, policy } of config.bgp?.networks ?? []) {
+    adder(CORE)(parsed(prefix), 'network', policy);
+  }
+  for (const [name, { bgp }] of Object.entries(config.vrfs ?? {})) {
+    const vrf = model.vrfs.get(name);
+    const id = vrfId(name);
+    if (bgp === undefined || vrf === undefined || id === undefined) continue;
+    const add = adder(id);
     const redistributed = (
       what: BgpRedistribution | undefined,
       source: 'connected' | 'static',

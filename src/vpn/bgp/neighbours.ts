@@ -35,7 +35,7 @@ function sessionFamilies(families: BgpFamilies): NonNullable<NeighborConfig['fam
 
 /** What is the session's business too, unchanged. */
 const SESSION_FIELDS = [
-  ...(['address', 'prefix', 'prefixLimit', 'interface', 'vrf'] as const),
+  ...(['address', 'prefix', 'prefixLimit', 'interface', 'vrf', 'routerId'] as const),
   ...([
     'description',
     'localAsn',
@@ -83,6 +83,12 @@ function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLi
   return limits;
 }
 
+/** What a policy says, not its name: a reload may change it, and then those who have it are told anew. */
+function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler): string {
+  if (name === undefined) return `default ${String(bgp.ebgpRequiresPolicy ?? true)}`;
+  return policies.fingerprint(name);
+}
+
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
   bgp: Bgp,
@@ -98,7 +104,7 @@ export function neighbourRib(
   return {
     policyIn: named(options.policyIn),
     policyOut: named(options.policyOut),
-    policyOutKey: `${peer.kind} ${peer.localAsn} ${options.policyOut ?? ''}`,
+    policyOutKey: policyKey(bgp, options.policyOut, policies),
     ...(options.routeReflectorClient !== undefined && {
       routeReflectorClient: options.routeReflectorClient,
     }),
@@ -106,7 +112,8 @@ export function neighbourRib(
     ...(options.asOverride !== undefined && { asOverride: options.asOverride }),
     ...(options.allowAsIn !== undefined && { allowAsIn: options.allowAsIn }),
     ...(site !== undefined && { siteOfOrigin: site }),
-    ...(options.removePrivateAs === 'remove' && { removePrivateAs: true }),
+    ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
+    ...(options.passCe !== undefined && { passVpn: options.passCe }),
     prefixLimits: prefixLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,
   };

@@ -96,6 +96,7 @@ export class BgpService {
   #own = new Map<string, OwnRoute>();
   #vrfs = new Map<number, string>();
   #staleUntil: number | undefined;
+  #closed = false;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
@@ -134,11 +135,13 @@ export class BgpService {
     const { bgp } = inForce.config;
     this.#inForce = inForce;
     if (bgp === undefined) {
-      this.stop(false);
+      this.stop({ text: 'BGP is no longer configured' });
       return;
     }
-    const identity = `${bgp.asn} ${bgp.routerId} ${bgp.clusterId ?? ''} ${String(bgp.keepAllVpnRoutes)}`;
-    if (this.#running !== undefined && this.#running.identity !== identity) this.stop(false);
+    const identity = identityOf(bgp);
+    if (this.#running !== undefined && this.#running.identity !== identity) {
+      this.stop({ text: 'the speaker itself is configured anew' });
+    }
     this.#policies = new PolicyCompiler(bgp, ipsecCommunityFormat(bgp.ipsecCommunitySubType));
     for (const { policy, rule, name } of this.#policies.weakenings) {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
@@ -164,16 +167,19 @@ export class BgpService {
     if (this.#running !== undefined) this.#updateTracker(this.#running);
   }
 
-  /** `graceful`: neighbours keep our routes, because forwarding goes on without us. */
-  stop(graceful: boolean): void {
+  /**
+   * 'restart': neighbours keep our routes, because forwarding goes on without us; else they are told this, and
+   * what was learnt goes from the tables.
+   */
+  stop(how: 'restart' | { readonly text: string }): void {
     const running = this.#running;
     this.#running = undefined;
     this.#own.clear();
     this.#vrfs.clear();
     if (running === undefined) return;
     running.fib.close();
-    running.speaker.stop(graceful ? 'restart' : { text: 'BGP is no longer configured' });
-    if (!graceful) this.#sweep(false);
+    running.speaker.stop(how);
+    if (how !== 'restart') this.#sweep(false);
   }
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */
@@ -181,6 +187,7 @@ export class BgpService {
     this.#running?.fib.close();
     this.#running?.speaker.stop('restart');
     this.#running = undefined;
+    this.#closed = true;
   }
 
   #start(bgp: Bgp, identity: string): Running {
@@ -343,6 +350,7 @@ export class BgpService {
   }
 
   #sweep(staleOnly: boolean): void {
+    if (this.#closed) return;
     const { tables, scheduler } = this.#deps;
     for (const { id } of tables.vrfs()) {
       for (const family of [4, 6] as const) {
@@ -354,6 +362,15 @@ export class BgpService {
       }
     }
   }
+}
+
+/** What speaker and RIB are made with, and cannot change while they run. */
+function identityOf(bgp: Bgp): string {
+  const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
+  return JSON.stringify([
+    ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
+    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false, ebgp, ibgp],
+  ]);
 }
 
 const routerIdOf = (bgp: Bgp): number => parseRouterId(bgp.routerId) ?? 0;

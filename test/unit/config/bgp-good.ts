@@ -31,7 +31,7 @@ const vrfA: Mutable<config.VrfBgp> = {
     { name: 'own', targets: ['65001:1', '192.0.2.1:1'] },
     {
       ...{ name: 'others', targets: ['4200000000:1'], fromSps: ['south'], floor: 'encrypt' },
-      ...{ preferProtected: false, policy: 'from-south' },
+      policy: 'from-south',
     },
   ],
   exports: [
@@ -39,13 +39,13 @@ const vrfA: Mutable<config.VrfBgp> = {
     {
       ...{ name: 'others', rd: '65001:11', targets: ['65001:11'], protections: ['encrypt'] },
       ...{ toSps: ['south'], encapsulations: ['gre'], clearInsideOwnSp: true },
-      ...{ prefixes: ['10.3.0.0/16'], policy: 'from-south', labelPer: 'prefix' },
+      ...{ prefixes: ['10.3.0.0/16'], policy: 'from-south', labelPer: 'vrf' },
     },
   ],
-  labelPer: 'ce',
+  labelPer: 'vrf',
   redistribute: { connected: true, static: { policy: 'own' }, kernel: false },
   networks: [{ prefix: '10.1.0.0/16', policy: 'own' }, { prefix: '2001:db8:a::/48' }],
-  maximumPaths: { ebgp: 4, ibgp: 2 },
+  maximumPaths: { ebgp: 1, ibgp: 1 },
   neighbours: {
     '10.1.0.2': {
       ...{ template: 'ce', asn: 65100, siteOfOrigin: '65001:100', passCe: ['color'] },
@@ -68,7 +68,7 @@ const whole: config.Bgp = {
   routeTargetConstraint: true,
   keepAllVpnRoutes: false,
   ipsecCommunitySubType: 7,
-  maximumPaths: { ibgp: 8 },
+  maximumPaths: { ibgp: 1 },
   prefixLists: {
     private: [orLonger('10.0.0.0/8'), between('172.16.0.0/12', 16, 24), { prefix: 'fc00::/7' }],
   },
@@ -98,7 +98,7 @@ const whole: config.Bgp = {
       ...{ asn: 65001, localAddress: '192.0.2.1', gracefulRestart: { restartTime: 60 } },
       families: {
         'vpnv4-unicast': {
-          ...{ addPath: 'both', addPathLimit: 4, extendedNextHop: true },
+          ...{ addPath: 'both', extendedNextHop: true },
           maxPrefixes: { limit: 1_000_000, warnAt: 90, action: 'warn' },
         },
         'vpnv6-unicast': {},

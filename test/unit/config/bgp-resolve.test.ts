@@ -31,6 +31,8 @@ describe('with templates and defaults', () => {
       ...['vpnv4-unicast', 'vpnv6-unicast', 'route-target'],
     ]);
     expect(external).toMatchObject({ multihop: 3, localAsn: 65009 });
+    expect(external).not.toHaveProperty('routerId');
+    expect(neighbours[4]).toMatchObject({ routerId: '10.1.0.1' });
     expect(neighbours[4]).toMatchObject({ ttlSecurity: 1, families: { 'ipv4-unicast': {} } });
     expect(neighbours[5]).toMatchObject({ families: { 'ipv6-unicast': {} } });
   });
@@ -42,7 +44,11 @@ describe('with templates and defaults', () => {
   });
 
   it('rules have what the short forms and the VRF say', () => {
-    const { vrfs } = goodBgp();
+    const draft = goodBgp();
+    const { vrfs } = draft;
+    putBgp(draft, 'vrfs.a.bgp.imports.1.preferProtected', false);
+    putBgp(draft, 'vrfs.a.bgp.labelPer', 'ce');
+    putBgp(draft, 'vrfs.a.bgp.exports.1.labelPer', 'prefix');
     const a = vrfs['a']!.bgp!;
     expect(importRulesOf(a, 'north')).toMatchObject([
       { name: 'own', fromSps: ['north'], preferProtected: true },
@@ -79,8 +85,8 @@ describe('differences', () => {
     ],
     [
       'vrfs.a.bgp.exports.1.labelPer',
-      'vrf',
-      '~ vrfs.a.bgp.exports.others.labelPer: "prefix" -> "vrf"',
+      'prefix',
+      '~ vrfs.a.bgp.exports.others.labelPer: "vrf" -> "prefix"',
     ],
     ['bgp.policies.own.otherwise', 'accept', '+ bgp.policies.own.otherwise: "accept"'],
     ['bgp.bmp.station.port', 5001, '~ bgp.bmp.station.port: 5000 -> 5001'],

@@ -296,6 +296,30 @@ describe('one wrong value gives one line', () => {
     expect(errors[0]).toMatch(line);
   });
 
+  it.each<[string, unknown, RegExp]>([
+    ['vrfs.a.bgp.labelPer', 'ce', /labels per VRF and export class.*: "vrf", or leave it out$/],
+    ['vrfs.a.bgp.exports.1.labelPer', 'prefix', /exports\[1\]\.labelPer: not supported/],
+    ['vrfs.a.bgp.imports.1.preferProtected', false, /the better protected path always wins/],
+    ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
+    ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
+    ['vrfs.a.bgp.maximumPaths.ebgp', 4, /\.maximumPaths\.ebgp: not supported.*best path alone/],
+    ['bgp.maximumPaths.ibgp', 8, /^bgp\.maximumPaths\.ibgp: not supported/],
+    [
+      'bgp.templates.reflector.families',
+      { 'vpnv4-unicast': { addPath: 'send', addPathLimit: 4 } },
+      /^bgp\.templates\.reflector\.families\["vpnv4-unicast"\]\.addPathLimit: not supported/,
+    ],
+    [
+      'bgp.neighbours.192.0.2.13.families',
+      { 'ipv4-unicast': { addPath: 'both', addPathLimit: 2 } },
+      /every usable path is sent/,
+    ],
+  ])('is not silently ignored: %s = %j', (path, value, line) => {
+    const errors = mistakes(path, value);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatch(line);
+  });
+
   it('a VRF that speaks BGP needs the section of the whole', () => {
     const draft = goodBgp();
     Reflect.deleteProperty(draft, 'bgp');

@@ -248,9 +248,11 @@ describe('graceful restart', () => {
   test('long-lived: for families of both, for the shorter time (RFC 9494)', () => {
     const long = (staleTime: number) => ({ longLived: { staleTime } });
     const bench = up({ ...long(500), families: { 'vpnv4-unicast': {} } }, long(9000));
+    expect(bench.established.map((agreed) => agreed?.longLivedOffered)).toEqual([1 << 2, 1 << 2]);
     bench.cut();
     expect(bench.ends[0][0]?.longLived).toEqual([{ family: 2, seconds: 500 }]);
     const none = up(long(500), {});
+    expect(none.established[0]?.longLivedOffered).toBe(0);
     none.cut();
     expect(none.ends[0][0]?.longLived).toEqual([]);
   });
