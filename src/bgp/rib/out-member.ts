@@ -71,6 +71,7 @@ export function partsFor(
     const wants = membership?.wants(attributes, part.set) ?? true;
     if (part.source === peer.id) {
       if (telling) collect(part, SOURCE_CHANGED);
+      else if (blind) withdrawn.push(...part.entries);
     } else if (!telling && before !== undefined) {
       const had = before.wants(attributes, part.set);
       if (had && !wants) withdrawn.push(...part.entries);

@@ -99,6 +99,17 @@ export class PeerLife {
     }
   }
 
+  /** A neighbour without session forwards no more (RFC 5882 §4.3): what is kept over its restart goes. */
+  forwardingLost(id: PeerId): void {
+    const peer = this.#senders[id]?.peer;
+    if (peer === undefined || peer.up) return;
+    for (const family of FAMILY_IDS) {
+      if (!peer.hasStale(family)) continue;
+      this.#cancel(peer, family);
+      this.#killStale(peer, family);
+    }
+  }
+
   endOfRib(peer: Peer, family: FamilyId): void {
     peer.endOfRib |= 1 << family;
     if (hasFamily(peer.refreshing, family) || !peer.hasStale(family)) return;

@@ -133,6 +133,12 @@ export class Rib implements RouteSink {
     this.#wake();
   }
 
+  /** A neighbour that is restarting does not forward any more: its stale routes go at once. */
+  forwardingLost(peer: PeerId): void {
+    this.#life.forwardingLost(peer);
+    this.#wake();
+  }
+
   // ---- Configuration ----
 
   /** Adds a VRF or changes it. Its number and name belong together until it is removed. */

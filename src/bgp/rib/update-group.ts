@@ -78,6 +78,7 @@ export class UpdateGroup {
     const member = this.members.get(peer);
     if (member === undefined) return;
     member.held = true;
+    member.blind = true;
     member.ending = undefined;
   }
 
@@ -116,14 +117,28 @@ export class UpdateGroup {
     return this.#log.net(entry);
   }
 
-  /** Members may have been told, by another group, of a route that this one does not tell: withdraws it. */
+  /** A newcomer may have been told of a route by another group: what it is not told here is withdrawn. */
   retract(entry: NodeId, net: NetId): void {
-    if (this.#log.has(entry, PRESENT)) return;
-    this.#log.add(entry, net);
-    this.#table.pin(net);
-    if (this.addPath) this.#around.core.remember(entry);
-    this.#log.write(entry, 0, 0, 0, CHANGED | SOURCE_CHANGED);
-    this.#log.setPending(entry, this.#memberCount);
+    const log = this.#log;
+    if (!log.has(entry, PRESENT)) {
+      log.add(entry, net);
+      this.#table.pin(net);
+      if (this.addPath) this.#around.core.remember(entry);
+    } else if (log.set(entry) !== 0) {
+      // It is told, but perhaps not to all: who is not has to be told that.
+      log.write(
+        entry,
+        log.set(entry),
+        log.label(entry),
+        log.source(entry),
+        CHANGED | SOURCE_CHANGED,
+      );
+      return;
+    }
+    // A withdrawal that was there already lies in what a newcomer is not told: it moves behind that.
+    log.touch(entry);
+    log.write(entry, 0, 0, 0, CHANGED | SOURCE_CHANGED);
+    log.setPending(entry, this.#memberCount);
   }
 
   get #memberCount(): number {
@@ -146,8 +161,9 @@ export class UpdateGroup {
     if (member === undefined) return;
     const marked = peer.info.enhancedRefresh && member.ending !== 'end-of-rib';
     this.#again(member);
+    // A difference that was being told is not known any more.
+    if (member.before !== undefined) member.blind = true;
     member.before = undefined;
-    member.blind = false;
     if (!marked) return;
     this.#send(member, encodeRouteRefresh(this.family, 1));
     member.ending = 'end-of-refresh';

@@ -2,6 +2,8 @@
 /** After any history, what the RIB holds, installs and has told is what the model says of the present. */
 import { describe, expect, it } from 'vitest';
 import { FAMILY, type PathAttributes } from '../../../../src/bgp/codec/types.js';
+import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
+import type { Policy } from '../../../../src/bgp/types.js';
 import {
   contextOf,
   ip,
@@ -33,7 +35,7 @@ const HOPS = ['192.0.2.2', '192.0.2.3', '192.0.2.4'];
 /** Two clients, two other IBGP neighbours, two EBGP ones, CEs of two VRFs. */
 const PEERS: readonly Omit<ModelPeer, 'up' | 'wants'>[] = [
   { id: 1, kind: 'ibgp', client: true, vrf: 0, families: [V4, VPN4] },
-  { id: 2, kind: 'ibgp', client: true, vrf: 0, families: [V4, VPN4] },
+  { id: 2, kind: 'ibgp', client: true, vrf: 0, families: [V4, VPN4], addPath: true },
   { id: 3, kind: 'ibgp', client: false, vrf: 0, families: [V4, VPN4] },
   { id: 4, kind: 'ibgp', client: false, vrf: 0, families: [V4, VPN4] },
   { id: 5, kind: 'ebgp', client: false, vrf: 0, families: [V4, VPN4] },
@@ -52,7 +54,7 @@ class History {
     this.next = random(seed);
     this.lab = new Lab({
       sliceMs: 0,
-      neighbour: ({ id }) => ({ ...OPEN, routeReflectorClient: id <= 2 }),
+      neighbour: ({ id }) => this.config(this.model.peers.get(id)!),
     });
     this.vrf(1, [], true);
     this.vrf(2, [target(1), target(2)], false);
@@ -60,6 +62,16 @@ class History {
     for (const peer of PEERS) {
       this.model.peers.set(peer.id, { ...peer, up: false, wants: undefined });
     }
+  }
+
+  config({ client, refused }: ModelPeer): NeighbourRib {
+    if (refused === undefined) return { ...OPEN, routeReflectorClient: client };
+    const policyOut: Policy = {
+      usesPrefix: true,
+      apply: ({ prefix, attributes }) => (prefix[1] === refused ? undefined : attributes),
+    };
+    const policyOutKey = `not ${String(refused)}`;
+    return { ...OPEN, routeReflectorClient: client, policyOut, policyOutKey };
   }
 
   vrf(id: number, imports: readonly bigint[], exporting: boolean): void {
@@ -107,14 +119,38 @@ class History {
     };
   }
 
-  up(peer: ModelPeer): void {
+  up(peer: ModelPeer, forwardingKept = 0): void {
     peer.up = true;
     const families = peer.families.reduce<number>((set, family) => set | (1 << family), 0);
     this.lab.up(peer.id, {
       kind: peer.kind,
       vrf: peer.vrf === 0 ? undefined : `v${String(peer.vrf)}`,
-      context: contextOf({ ibgp: peer.kind === 'ibgp', families, as4: peer.id % 3 !== 0 }),
+      forwardingKept,
+      context: contextOf({
+        ...{ ibgp: peer.kind === 'ibgp', families, as4: peer.id % 3 !== 0 },
+        ...{ addPathSend: peer.addPath === true ? families : 0 },
+      }),
     });
+  }
+
+  /** A graceful restart after which only some routes are announced again. */
+  restart(peer: ModelPeer): void {
+    const all = 0x7f;
+    this.lab.down(peer.id, { keepStale: all, restartTime: 120 });
+    if (this.next(2) === 0) this.lab.slice();
+    this.up(peer, all);
+    for (const { route, attributes } of [...(this.model.announced.get(peer.id)?.values() ?? [])]) {
+      if (this.next(2) === 0) this.model.withdraw(peer.id, route);
+      else this.lab.announce(peer.id, [route], attributes);
+    }
+    if (this.next(2) === 0) this.lab.slice();
+    for (const family of peer.families) this.lab.endOfRib(peer.id, family);
+  }
+
+  /** Another export policy, or none. */
+  reconfigure(peer: ModelPeer): void {
+    peer.refused = this.next(2) === 0 ? undefined : this.next(3);
+    this.lab.rib.reconfigure(peer.id, this.config(peer));
   }
 
   down(peer: ModelPeer): void {
@@ -142,7 +178,9 @@ class History {
     else if (what < 78) lab.rib.refresh(peer.id, this.pick(peer.families), 0);
     else if (what < 84) this.flow(peer);
     else if (what < 88) this.hop();
-    else if (what < 90) this.vrf(3, [this.pick([target(1), target(3)])], false);
+    else if (what < 92) this.restart(peer);
+    else if (what < 94) this.reconfigure(peer);
+    else if (what < 95) this.vrf(3, [this.pick([target(1), target(3)])], false);
     else for (let i = this.next(6); i > 0; i--) lab.slice();
   }
 
@@ -174,14 +212,13 @@ class History {
     expect(new Map([...lab.fib].sort())).toEqual(new Map([...model.fib()].sort()));
     for (const peer of model.peers.values()) {
       if (!peer.up) continue;
-      const expected = new Map(peer.families.flatMap((family) => [...model.told(peer, family)]));
-      const { holds } = lab.peers.get(peer.id)!;
-      expect([...holds.keys()].sort(), `peer ${String(peer.id)}`).toEqual(
-        [...expected.keys()].sort(),
+      const expected = peer.families.flatMap((family) => model.told(peer, family));
+      const holds = [...lab.peers.get(peer.id)!.holds].map(
+        ([name, held]) => [name.split(' #')[0]!, held.attributes] as const,
       );
-      for (const [name, attributes] of expected) {
-        expect(holds.get(name)!.attributes, name).toMatchObject(attributes);
-      }
+      const order = (routes: readonly (readonly [string, Partial<PathAttributes>])[]) =>
+        routes.map(([name, attributes]) => `${name} ${told(attributes)}`).sort();
+      expect(order(holds), `peer ${String(peer.id)}`).toEqual(order(expected));
     }
   }
 
@@ -196,6 +233,15 @@ class History {
     expect(this.lab.forgotten.length).toBeGreaterThan(0);
     expect(this.lab.timers).toBe(0);
   }
+}
+
+/** What the model knows of attributes, as text. */
+function told(attributes: Partial<PathAttributes>): string {
+  const { origin, asPath, nextHop, localPref, med, originatorId, clusterList } = attributes;
+  const path = asPath?.map(({ asns }) => asns.join(',')).join(';');
+  return JSON.stringify([
+    ...[origin, path, nextHop?.join('.'), localPref, med, originatorId, clusterList],
+  ]);
 }
 
 describe('any history', () => {

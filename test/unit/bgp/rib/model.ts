@@ -16,6 +16,10 @@ export interface ModelPeer {
   up: boolean;
   /** Route targets it wants; undefined: all. */
   wants: ReadonlySet<bigint> | undefined;
+  /** Is told every usable path, RFC 7911. */
+  readonly addPath?: boolean;
+  /** Its export policy refuses prefixes whose second octet is this. */
+  refused?: number | undefined;
 }
 
 export interface ModelVrf {
@@ -197,14 +201,17 @@ export class Model {
     return left.slice(0, 1);
   }
 
-  /** What a neighbour holds in a family. */
-  told(peer: ModelPeer, family: FamilyId): Map<string, Partial<PathAttributes>> {
-    const told = new Map<string, Partial<PathAttributes>>();
+  /** What a neighbour holds in a family: name and attributes, several of one name with ADD-PATH. */
+  told(peer: ModelPeer, family: FamilyId): [string, Partial<PathAttributes>][] {
+    const told: [string, Partial<PathAttributes>][] = [];
     for (const [name, routes] of this.table(peer.vrf, family)) {
-      const [best] = this.best(routes);
-      if (best === undefined || best.peer === peer.id) continue;
-      const attributes = this.#tell(peer, family, best);
-      if (attributes !== undefined) told.set(name, attributes);
+      const candidates =
+        peer.addPath === true ? routes.filter((route) => this.usable(route)) : this.best(routes);
+      for (const route of candidates) {
+        if (route.peer === peer.id || ip(route.route.prefix)[1] === peer.refused) continue;
+        const attributes = this.#tell(peer, family, route);
+        if (attributes !== undefined) told.push([name, attributes]);
+      }
     }
     return told;
   }
