@@ -34,6 +34,8 @@ export interface PeerOptions {
   readonly folder: string;
   /** More arguments for the daemon, e.g. ['-r'] of gobgpd after a restart. */
   readonly args?: readonly string[];
+  /** A command in front of the daemon's that becomes it. */
+  readonly wrap?: readonly string[];
 }
 
 /** A running daemon. */
@@ -146,7 +148,8 @@ export async function startBgpPeer(
   rmSync(`${folder}/api.sock`, { force: true }); // a killed gobgpd leaves it behind
   writeFileSync(`${folder}/${CONFIG_FILE[implementation]}`, options.config, { mode: 0o600 });
   const logFile = `${folder}/log`;
-  const child = lab.start(netns, kind.argv(folder, options.args ?? []), logFile);
+  const argv = [...(options.wrap ?? []), ...kind.argv(folder, options.args ?? [])];
+  const child = lab.start(netns, argv, logFile);
   const log = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const peer: BgpPeer = {
     implementation,
