@@ -69,21 +69,21 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       wrap,
     ),
     showWorkers: stream(() => backend.workers(), wrap),
-    showBgpSummary: stream(
-      inVrf(
-        () => backend.bgpSummary(),
-        (row) => row.vrf,
-      ),
-      wrap,
-    ),
     ...bgpHandlers(backend, { unary, stream }),
   };
 }
 
-type BgpHandlers = Pick<pb.ControlServer, 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp'>;
+type BgpHandlers = Pick<
+  pb.ControlServer,
+  'showBgpSummary' | 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp'
+>;
 
 function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
   return {
+    showBgpSummary: stream(async ({ vrf }: pb.ShowInVrfRequest) => {
+      await checkVrf(backend, vrf);
+      return filter(backend.bgpSummary(), (row) => vrf === '' || row.vrf === vrf);
+    }, wrap),
     showBgpNeighbors: stream(async ({ vrf, name }: pb.ShowBgpNeighborsRequest) => {
       await checkVrf(backend, vrf);
       checkBgpNeighbor(backend, name);

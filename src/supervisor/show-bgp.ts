@@ -178,7 +178,7 @@ type Routes = RouteSums &
     'familyRoutes' | 'endOfRib' | 'stale' | 'announcements' | 'withdrawals' | 'loops'
   >;
 
-function routes(counts: PeerCounts | undefined): Routes {
+function routeCounts(counts: PeerCounts | undefined): Routes {
   const families = counts?.families ?? [];
   const names = (those: (family: FamilyCounts) => boolean): string =>
     families
@@ -219,7 +219,7 @@ export function* bgpNeighborRows(bgp: BgpView | undefined): Generator<BgpNeighbo
       ...life(session),
       ...agreed(session),
       ...messages(session),
-      ...routes(bgp.rib.peerCounts(session.id)),
+      ...routeCounts(bgp.rib.peerCounts(session.id)),
       tolerated: BigInt(session.tolerated),
       ...lastError(session),
     };

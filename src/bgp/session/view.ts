@@ -4,7 +4,8 @@ import { formatAddress } from '../../lib/ip.js';
 import { familiesOf, familyName } from '../codec/families.js';
 import type { FamilyName } from '../codec/types.js';
 import type { PeerId } from '../types.js';
-import type { SessionState } from './fsm-types.js';
+import type { ResolvedNeighbor } from './config.js';
+import type { Agreement, SessionState } from './fsm-types.js';
 import { formatId } from './negotiate.js';
 import type { NeighborSession } from './session-driver.js';
 import type { MessageCounts, SessionError, StateChange } from './stats.js';
@@ -84,16 +85,22 @@ type Agreed = Pick<
   | 'maxMessage'
 >;
 
-const names = (set: number | undefined): FamilyName[] => familiesOf(set ?? 0).map(familyName);
+const names = (set: number): FamilyName[] => familiesOf(set).map(familyName);
+
+/** While down nothing is agreed on. */
+const NOTHING: Agreed = {
+  ...{ asn: undefined, routerId: undefined, kind: undefined },
+  ...{ holdTime: undefined, keepaliveTime: undefined, sendHoldTime: undefined },
+  ...{ families: [], addPathSend: [], addPathReceive: [], extendedNextHop: [] },
+  ...{ gracefulRestart: [], restartTime: undefined, notificationRestart: false, longLived: [] },
+  ...{ routeRefresh: false, enhancedRefresh: false, as4: false, maxMessage: undefined },
+};
 
 /** Seconds by which the machine's timers run; no keepalives where the hold time is 0 (RFC 4271 §4.2). */
 function timersOf(
-  { neighbor: { timers } }: NeighborSession,
-  hold: number | undefined,
-): Pick<SessionView, 'holdTime' | 'keepaliveTime' | 'sendHoldTime'> {
-  if (hold === undefined) {
-    return { holdTime: undefined, keepaliveTime: undefined, sendHoldTime: undefined };
-  }
+  { timers }: ResolvedNeighbor,
+  hold: number,
+): Pick<Agreed, 'holdTime' | 'keepaliveTime' | 'sendHoldTime'> {
   return {
     holdTime: hold,
     keepaliveTime: hold === 0 ? undefined : keepaliveMs(hold, timers.keepalive) / 1000,
@@ -101,33 +108,28 @@ function timersOf(
   };
 }
 
-function agreed(session: NeighborSession): Agreed {
-  const { agreement } = session;
-  const context = agreement?.context;
+function agreed(neighbor: ResolvedNeighbor, agreement: Agreement): Agreed {
+  const { context, restartFamilies } = agreement;
   return {
-    asn: agreement?.asn,
-    routerId: agreement && formatId(agreement.routerId),
-    kind: agreement?.kind,
-    ...timersOf(session, agreement?.holdTime),
-    families: names(context?.families),
-    addPathSend: names(context?.addPathSend),
-    addPathReceive: names(context?.addPathReceive),
-    extendedNextHop: names(context?.extendedNextHop),
-    gracefulRestart: names(agreement?.restartFamilies),
-    restartTime: agreement?.restartFamilies === 0 ? undefined : agreement?.restartTime,
-    notificationRestart: agreement?.notificationRestart ?? false,
-    longLived: (agreement?.longLived ?? []).map(({ family, seconds }) => ({
+    ...{ asn: agreement.asn, routerId: formatId(agreement.routerId), kind: agreement.kind },
+    ...timersOf(neighbor, agreement.holdTime),
+    families: names(context.families),
+    addPathSend: names(context.addPathSend),
+    addPathReceive: names(context.addPathReceive),
+    extendedNextHop: names(context.extendedNextHop),
+    gracefulRestart: names(restartFamilies),
+    restartTime: restartFamilies === 0 ? undefined : agreement.restartTime,
+    notificationRestart: agreement.notificationRestart,
+    longLived: agreement.longLived.map(({ family, seconds }) => ({
       ...{ family: familyName(family), seconds },
     })),
-    routeRefresh: agreement?.routeRefresh ?? false,
-    enhancedRefresh: agreement?.enhancedRefresh ?? false,
-    as4: context?.as4 ?? false,
-    maxMessage: context?.maxMessage,
+    ...{ routeRefresh: agreement.routeRefresh, enhancedRefresh: agreement.enhancedRefresh },
+    ...{ as4: context.as4, maxMessage: context.maxMessage },
   };
 }
 
 export function viewOf(session: NeighborSession): SessionView {
-  const { neighbor, history } = session;
+  const { neighbor, agreement, history } = session;
   return {
     ...{ id: session.id, name: session.name, neighbor: neighbor.name },
     ...{ description: neighbor.description, vrf: neighbor.vrf },
@@ -139,7 +141,7 @@ export function viewOf(session: NeighborSession): SessionView {
     establishedAt: session.establishedAt,
     establishedCount: history.establishedCount,
     connectRetry: neighbor.timers.connectRetry,
-    ...agreed(session),
+    ...(agreement === undefined ? NOTHING : agreed(neighbor, agreement)),
     received: session.received.counts(),
     sent: session.sent.counts(),
     ...{ tolerated: history.tolerated, lastError: history.lastError },

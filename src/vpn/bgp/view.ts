@@ -16,7 +16,7 @@ export interface WayWords {
 
 export interface BgpView {
   readonly rib: Rib;
-  readonly speaker: BgpSpeaker;
+  readonly speaker: Pick<BgpSpeaker, 'show' | 'clear' | 'clearSoft'>;
   readonly ipsec: IpsecCommunityFormat;
   /** Names of VRFs by their number in the RIB. */
   readonly vrfs: ReadonlyMap<number, string>;
