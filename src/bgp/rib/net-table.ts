@@ -287,7 +287,8 @@ export class NetTable {
 
   #grow(part: number): void {
     const old = this.#buckets[part] ?? NO_BUCKETS;
-    this.#buckets[part] = new Uint32Array(Math.max(FIRST_BUCKETS, old.length * 2));
+    // By four: looking at every net of the part again is what growing costs.
+    this.#buckets[part] = new Uint32Array(Math.max(FIRST_BUCKETS, old.length * 4));
     for (const first of old) {
       let net = first;
       while (net !== 0) {
