@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The BGP speaker as the supervisor gives it to the VPN service: sockets in the namespaces of its VRFs. */
+/** The BGP speaker and BFD as the supervisor gives them to the VPN service: sockets in the namespaces of its VRFs. */
 import type { Scheduler } from '../bgp/rib/api.js';
 import { BgpSpeaker, type SpeakerDeps } from '../bgp/session/speaker.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import type { Logger } from '../lib/log.js';
+import type { BfdPort } from '../vpn/bgp/bfd.js';
+import type { BfdSessions } from './bfd-sessions.js';
+import { oneLine } from './errors.js';
 
 /** Event loop turns and timers. */
 export const LOOP: Scheduler = {
@@ -58,4 +62,21 @@ export function bgpSpeaker(
 ): BgpSpeaker {
   const netnsOf = (vrf: string | undefined): number => namespaces.of(vrf);
   return new BgpSpeaker({ ...rest, kernel, netnsOf, random: Math.random });
+}
+
+/** BFD for BGP's neighbours, run by the worker. `pathOf`: see {@link Namespaces}. */
+export function bfdPort(
+  sessions: Pick<BfdSessions, 'add' | 'removeOthers'>,
+  log: Logger,
+  pathOf: (vrf: string | undefined) => string | undefined,
+): BfdPort {
+  return {
+    add: ({ vrf, ...peer }, terms, onNews) =>
+      sessions.add({ ...peer, netns: pathOf(vrf) }, terms, onNews),
+    removeOthers: () => {
+      sessions.removeOthers().catch((error: unknown) => {
+        log.warning('BFD sessions of before could not be ended', { why: oneLine(error) });
+      });
+    },
+  };
 }

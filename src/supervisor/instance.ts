@@ -12,6 +12,7 @@ import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { Plan } from './plan.js';
@@ -25,6 +26,7 @@ export interface InstanceDeps {
   readonly worker: WorkerLink;
   readonly sas: ManualSas;
   readonly log: Logger;
+  readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
 }
@@ -183,6 +185,9 @@ export class Instance {
       }
       case 'linkState':
         this.#deps.worker.linkState(event.value.port, event.value.up);
+        return;
+      case 'bfdState':
+        this.#deps.bfd.event(event.value);
         return;
       case 'alarm':
         log.warning('alarm of the worker', { name: event.value.name, detail: event.value.detail });

@@ -12,7 +12,8 @@ import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
-import { bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
+import { BfdSessions } from './bfd-sessions.js';
+import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { Instance } from './instance.js';
@@ -58,6 +59,7 @@ export class Supervisor {
   readonly workerRows: WorkerRows;
   readonly bgp: BgpService;
   readonly #namespaces: Namespaces;
+  readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
   readonly #kernelPort: KernelPort;
   readonly #committer: Committer;
@@ -89,20 +91,8 @@ export class Supervisor {
         deps.onFatal();
       },
     });
-    const process = new WorkerProcess({
-      ...{ kernel, tables: this.tables, paths, program: deps.workerProgram },
-      log: log.area('worker'),
-    });
-    this.worker = new WorkerLink({
-      ...{ process, tables: this.tables, paths, kernelPort: this.#kernelPort },
-      log: log.area('worker'),
-      onEvent: (event) => {
-        this.instance.onEvent(event);
-      },
-      onDeath: (reason) => {
-        this.#keeper.died(reason);
-      },
-    });
+    this.worker = this.#makeWorker();
+    this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
     const ledger = {
       read: () => readState(paths.keyLedger, checkLedger) ?? {},
       write: (entries: object) => {
@@ -113,7 +103,7 @@ export class Supervisor {
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
-      bgp: this.bgp,
+      ...{ bgp: this.bgp, bfd: this.#bfd },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       log: log.area('worker'),
     });
@@ -130,6 +120,35 @@ export class Supervisor {
     );
   }
 
+  #makeWorker(): WorkerLink {
+    const { addon, paths, log, workerProgram } = this.#deps;
+    const { kernel } = addon;
+    const process = new WorkerProcess({
+      ...{ kernel, tables: this.tables, paths, program: workerProgram },
+      log: log.area('worker'),
+    });
+    return new WorkerLink({
+      ...{ process, tables: this.tables, paths, kernelPort: this.#kernelPort },
+      log: log.area('worker'),
+      onEvent: (event) => {
+        this.instance.onEvent(event);
+      },
+      onAttached: (client) => {
+        this.#bfd.adopt(client).catch((error: unknown) => {
+          log
+            .area('bfd')
+            .warning('the worker has left before it could say', { why: oneLine(error) });
+        });
+      },
+      onDetached: () => {
+        this.#bfd.lost();
+      },
+      onDeath: (reason) => {
+        this.#keeper.died(reason);
+      },
+    });
+  }
+
   #makeBgp(): BgpService {
     const { addon, log } = this.#deps;
     const area = log.area('bgp');
@@ -144,6 +163,7 @@ export class Supervisor {
       gatewaysChanged: () => {
         this.#gatewaysSoon();
       },
+      bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
     });
   }
 
@@ -319,6 +339,7 @@ export class Supervisor {
     clearTimeout(this.#refreshTimer);
     clearTimeout(this.#gatewaysTimer);
     this.bgp.abandon();
+    this.#bfd.close();
     this.#namespaces.close();
     this.worker.disconnect();
     this.#kernelPort.close();

@@ -149,6 +149,17 @@ export class BgpSpeaker implements SessionPort {
     return deaf;
   }
 
+  /**
+   * BFD has found that packets do not get through to a neighbour (RFC 9384). Returns peers that had no session
+   * up: what is still kept of theirs is the caller's to judge.
+   */
+  bfdDown(name: string): readonly PeerId[] {
+    const sessions = this.#named(name);
+    const up = sessions.filter(({ state }) => state === 'established');
+    for (const session of up) session.close(cease('bfdDown'));
+    return sessions.filter((session) => !up.includes(session)).map(({ id }) => id);
+  }
+
   /** Ends a neighbour's sessions until {@link startNeighbor} (RFC 9003). False: none such. */
   shutdown(name: string, text?: string): boolean {
     const sessions = this.#named(name);

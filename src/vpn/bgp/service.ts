@@ -8,8 +8,10 @@
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
 import { Ingress } from './ingress.js';
+import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import { ownRoutes, type OwnRoute } from './local-routes.js';
+import { tellingOthers } from './session-events.js';
 import { Tracker } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -75,6 +77,7 @@ export interface BgpDeps {
   readonly nexthopRow: (name: string) => number;
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
+  readonly bfd: BfdPort;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -97,9 +100,14 @@ export class BgpService {
   #vrfs = new Map<number, string>();
   #staleUntil: number | undefined;
   #closed = false;
+  readonly #bfd: NeighbourBfd;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
+    const failed = (neighbour: string, independent: boolean): void => {
+      this.#pathFailed(neighbour, independent);
+    };
+    this.#bfd = new NeighbourBfd(deps.bfd, { failed }, deps.log);
   }
 
   get rib(): Rib | undefined {
@@ -121,6 +129,7 @@ export class BgpService {
     return {
       ...{ rib, speaker, vrfs: this.#vrfs },
       ipsec: ipsecCommunityFormat(this.#inForce?.config.bgp?.ipsecCommunitySubType),
+      bfd: (neighbour) => this.#bfd.state(neighbour),
       way: (hop) => wayWords(tracker, nexthop, hop),
     };
   }
@@ -136,6 +145,7 @@ export class BgpService {
     this.#inForce = inForce;
     if (bgp === undefined) {
       this.stop({ text: 'BGP is no longer configured' });
+      this.#deps.bfd.removeOthers();
       return;
     }
     const identity = identityOf(bgp);
@@ -160,6 +170,15 @@ export class BgpService {
     );
     this.#reconfigurePeers(running, bgp);
     running.rib.reimport();
+    this.#bfd.apply(this.#neighbours);
+    // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
+    if (this.#staleUntil === undefined) this.#deps.bfd.removeOthers();
+  }
+
+  #pathFailed(neighbour: string, independent: boolean): void {
+    const { speaker, rib } = this.#running ?? {};
+    const restarting = speaker?.bfdDown(neighbour) ?? [];
+    if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
   /** Tunnels or adjacencies have changed. */
@@ -176,6 +195,8 @@ export class BgpService {
     this.#running = undefined;
     this.#own.clear();
     this.#vrfs.clear();
+    if (how === 'restart') this.#bfd.abandon();
+    else this.#bfd.removeAll();
     if (running === undefined) return;
     running.fib.close();
     running.speaker.stop(how);
@@ -184,9 +205,7 @@ export class BgpService {
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */
   abandon(): void {
-    this.#running?.fib.close();
-    this.#running?.speaker.stop('restart');
-    this.#running = undefined;
+    this.stop('restart');
     this.#closed = true;
   }
 
@@ -227,12 +246,19 @@ export class BgpService {
         ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
         neighbour: (peer) => this.#neighbourRib(peer),
         forgotten: (peer) => {
+          this.#bfd.forgotten(peer);
           need().release(peer);
         },
       },
     );
     const speaker = deps.speaker({
-      ...{ sink: rib, restart: () => this.#restart() },
+      sink: tellingOthers(rib, {
+        established: (peer) => {
+          this.#established(peer);
+        },
+        ended: () => undefined,
+      }),
+      restart: () => this.#restart(),
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
@@ -288,7 +314,13 @@ export class BgpService {
       const options = peer && this.#neighbours.get(peer.info.configured)?.options;
       if (peer?.up !== true || options === undefined) continue;
       rib.reconfigure(peer.id, neighbourRib(bgp, options, peer.info, this.#policies));
+      this.#established(peer.info);
     }
+  }
+
+  #established(peer: EstablishedPeer): void {
+    const neighbour = this.#neighbours.get(peer.configured);
+    if (neighbour !== undefined) this.#bfd.established(peer, neighbour);
   }
 
   #updateTracker({ tracker }: Running): void {
@@ -332,6 +364,7 @@ export class BgpService {
       if (this.#deps.clock.now() >= this.#staleUntil || this.#allHeard(running)) {
         this.#staleUntil = undefined;
         this.#sweep(true);
+        this.#deps.bfd.removeOthers();
       } else {
         this.#watchStale();
       }

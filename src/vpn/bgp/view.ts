@@ -20,6 +20,8 @@ export interface BgpView {
   readonly ipsec: IpsecCommunityFormat;
   /** Names of VRFs by their number in the RIB. */
   readonly vrfs: ReadonlyMap<number, string>;
+  /** State of the BFD session of a neighbour; undefined: it has none. */
+  readonly bfd: (neighbour: string) => string | undefined;
   /** undefined: ourselves. */
   readonly way: (hop: NextHopKey | undefined) => WayWords;
 }
