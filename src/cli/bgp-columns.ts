@@ -68,6 +68,7 @@ const neighbors: Columns<TopicRows['bgp neighbors']> = {
   errorSubcode: wide(count('ERROR SUBCODE')),
   errorData: wide(prose('ERROR DATA')),
   errorOctets: wide(prose('ERROR OCTETS')),
+  bfd: wide(text('BFD')),
 };
 
 export const BGP_COLUMNS: { readonly [T in BgpTopic]: Columns<TopicRows[T]> } = {

@@ -222,6 +222,7 @@ export function* bgpNeighborRows(bgp: BgpView | undefined): Generator<BgpNeighbo
       ...routeCounts(bgp.rib.peerCounts(session.id)),
       tolerated: BigInt(session.tolerated),
       ...lastError(session),
+      bfd: bgp.bfd(session.name) ?? '',
     };
   }
 }

@@ -39,6 +39,7 @@ export const neighbors: readonly backend.BgpNeighborRow[] = [
     ...{ familyRoutes: 'vpnv4-unicast 4/1/3, route-target 0/0/0', endOfRib: 'vpnv4-unicast' },
     ...{ stale: '', error: 'malformed attribute', errorAt: '2026-01-02T03:05:00.000Z' },
     ...{ errorBy: 'us', errorCode: 3, errorSubcode: 1, errorData: 'c0', errorOctets: '0000' },
+    bfd: 'up',
   },
 ];
 

@@ -23,6 +23,7 @@ function viewOf(lab: Lab): BgpView {
     speaker: { show: () => sessions, clear: () => false, clearSoft: () => [] },
     ipsec: IPSEC,
     vrfs: new Map([[VRF, 'a']]),
+    bfd: () => undefined,
     way: (hop) => {
       if (hop === undefined) return { way: '', reason: '' };
       const state = lab.hopStates.get(formatAddress(hop.address));
