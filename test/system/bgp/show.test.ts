@@ -35,6 +35,7 @@ function config(end: End, protection: 'encrypt' | 'authenticate' = 'encrypt'): C
           ...{ asn: 65001, description: 'the other PE', timers: { connectRetry: 1 } },
           // One side calls, so that no second connection is opened and closed again.
           passive: end === 2,
+          bfd: true,
         },
         // On one side alone, and told to stay down.
         ...(end === 1 && { '192.0.2.77': { asn: 65077, shutdown: 'out of order' } }),
@@ -139,6 +140,13 @@ describe('show bgp neighbors', () => {
     expect(one['updatesIn']).toBe(two['updatesOut']);
     expect(two['updatesIn']).toBe(one['updatesOut']);
     expect(one['lastChange']).toMatch(/^open-confirm -> established: /);
+  });
+
+  it('tells the state of BFD, where there is any', async () => {
+    await eventually('BFD is up', async () =>
+      (await neighbour(1))['bfd'] === 'up' ? true : undefined,
+    );
+    expect(await json(1, 'show', 'bgp', 'neighbors', '192.0.2.77')).toMatchObject([{ bfd: '' }]);
   });
 
   it('--detail is a paragraph', async () => {
