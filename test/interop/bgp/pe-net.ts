@@ -227,13 +227,16 @@ export async function configureFrr(
 export const BGP_FIELDS = ['ip.src', 'ipv6.src', 'bgp.type', 'bgp.cap.type'] as const;
 export type BgpFrame = Readonly<Record<(typeof BGP_FIELDS)[number], string>>;
 
+/** File of a capture that runs, or has ended. */
+export const captureFile = (net: TwoPes, netns: string): string => `${net.run}/bgp-${netns}.pcap`;
+
 /** Captures TCP port 179 on an interface until the answer is called, which says what was seen. */
 export async function captureBgp(
   net: TwoPes,
   netns: string,
   device: string,
 ): Promise<() => Promise<BgpFrame[]>> {
-  const [file, log] = [`${net.run}/bgp-${netns}.pcap`, `${net.run}/bgp-${netns}.log`];
+  const [file, log] = [captureFile(net, netns), `${net.run}/bgp-${netns}.log`];
   const argv = ['tcpdump', '--immediate-mode', '-U', '-Z', 'root', '-s', '0', '-ni', device];
   const child = net.lab.start(netns, [...argv, '-w', file, 'tcp', 'port', '179'], log);
   await eventually('tcpdump listens', () =>
