@@ -69,7 +69,14 @@ export interface ImportQuestion {
 }
 
 /**
- * Chooses how the way to the next hop is protected: 0..255, meaningful to the next-hop tracker. undefined:
+ * In the place of what was chosen, for a route whose label no tunnel can carry: labels 0..15 mean something
+ * of their own and not a VRF (RFC 3032 §2.1; 3 is never on the wire), and a tunnel takes one label. The
+ * next-hop tracker is to call such a next hop unusable.
+ */
+export const UNFIT_LABEL = 253;
+
+/**
+ * Chooses how the way to the next hop is protected: 0..255 without {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined:
  * the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
  */
 export type ImportDecision = (question: ImportQuestion) => number | undefined;

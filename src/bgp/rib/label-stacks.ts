@@ -6,6 +6,10 @@
 
 export const NO_LABEL = 0xffffffff;
 const STACK = 0x80000000;
+const FIRST_UNRESERVED = 16; // RFC 3032 §2.1
+
+/** Whether a word is one label that may lead into a VRF of another PE. */
+export const isVpnLabel = (word: number): boolean => word >= FIRST_UNRESERVED && word < STACK;
 
 interface Stack {
   readonly text: string;

@@ -8,13 +8,13 @@
  */
 import type { PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
-import type { VrfRib } from './api.js';
+import { UNFIT_LABEL, type VrfRib } from './api.js';
 import { type AttributeReader, unmapped } from './attribute-codec.js';
 import type { AttributeId } from './attribute-store.js';
 import { type Core, OURSELVES, type VpnListener } from './core.js';
 import { vrfOfExport } from './fib.js';
 import { BEST, FILTERED, IMPORT, MULTIPATH, type PathId } from './path-store.js';
-import { NO_LABEL } from './label-stacks.js';
+import { isVpnLabel, NO_LABEL } from './label-stacks.js';
 import { familyOfNumber, scopeOf, shapeOf, unicastOfVpn, vrfOfScope } from './scope.js';
 import { SetCache } from './set-cache.js';
 
@@ -209,7 +209,8 @@ export class VrfImports implements VpnListener {
       hops.retain(paths.hop(path));
       return paths.hop(path);
     }
-    return this.#core.acquireHop(0, set, verdict.protection ?? 0);
+    const fit = isVpnLabel(paths.label(path));
+    return this.#core.acquireHop(0, set, fit ? (verdict.protection ?? 0) : UNFIT_LABEL);
   }
 
   #verdictsOf(set: AttributeId): readonly Verdict[] {

@@ -3,17 +3,17 @@
  * What the RIB decided, into the tables: columns in, columns out, no object per route. Rows are of owner
  * BGP, which gives way to the rows of the configuration.
  *
- * The packet path takes one way per prefix: the best. Of a label stack received with a VPN route nothing is
- * installed: one label is what a tunnel carries.
+ * The packet path takes one way per prefix: the best. Of a label stack received with a VPN route, or of a
+ * reserved label, nothing is installed: one label is what a tunnel carries, and one that leads into a VRF.
  */
 import { HOP_KIND, type FibBatch, type FibSink } from '../../bgp/rib/api.js';
+import { isVpnLabel } from '../../bgp/rib/label-stacks.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { RouteBatch, Tables } from '../../forwarding/addon/api.js';
 import { ROUTE_OWNERS } from '../../forwarding/addon/api.js';
 
 const OWNER_BGP = ROUTE_OWNERS.indexOf('bgp') + 1;
 const NO_LABEL = 0xffff_ffff;
-const STACK = 0x8000_0000;
 
 /** What the writer asks, each answered from what is in force at the moment. */
 export interface FibLookups {
@@ -130,7 +130,7 @@ export class VpnFibWriter implements FibSink {
     const row = key && this.#lookups.nexthopRow(key);
     if (kind === HOP_KIND.vpn) {
       const label = batch.labels[hop] ?? NO_LABEL;
-      if (label >= STACK) return this.#found(undefined);
+      if (!isVpnLabel(label)) return this.#found(undefined);
       this.#columns.labels[at] = label;
     } else if (kind === HOP_KIND.plain && row !== undefined) {
       this.#columns.accepts[at] = this.#lookups.accept(vrf, family, prefix, length);

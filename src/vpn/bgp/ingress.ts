@@ -12,6 +12,7 @@
  * Of those the strongest is taken; MPLS-in-GRE before MPLS-in-IP. A scope ("only outside SP n") is treated
  * as if it were not there: more is protected than was asked for, never less.
  */
+import { UNFIT_LABEL } from '../../bgp/rib/api.js';
 import type { Encapsulation, Protection } from '../../config/types.js';
 import type { TunnelModel } from '../../forwarding/model.js';
 import { formatAddress } from '../../lib/ip.js';
@@ -53,6 +54,7 @@ export const NO_TUNNEL = 254;
 export const NOT_BELIEVED = 255;
 
 const WHY: ReadonlyMap<number, string> = new Map([
+  [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],
   [NO_TUNNEL, 'no tunnel to the next hop is acceptable to the egress and to the floor'],
   [NOT_BELIEVED, 'the next hop belongs to an SP that the import rule does not accept'],
 ]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
+import { UNFIT_LABEL } from '../../../../src/bgp/rib/api.js';
 import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
 
 const V4 = 1 << FAMILY.ipv4Unicast;
@@ -90,6 +91,21 @@ describe('routes in and out', () => {
     lab.settle();
     expect(lab.fib.size).toBe(0);
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('has a next hop of its own for a label that no packet can have (RFC 3032 §2.1)', () => {
+    const lab = new Lab({ retainVpn: false });
+    lab.vrf(1, { importTargets: [target(1)] });
+    lab.up(1, { context: contextOf({ families: VPN4 }) });
+    const protections = (label: number): number[] => {
+      lab.announce(1, [{ ...vpn, label }], attributes({ extendedCommunities: [target(1)] }));
+      lab.settle();
+      return [...lab.hops.values()].map(({ protection }) => protection).sort();
+    };
+    expect(protections(3)).toEqual([0, UNFIT_LABEL]);
+    expect(protections(15)).toEqual([0, UNFIT_LABEL]);
+    expect(protections(16)).toEqual([0]);
+    expect(protections(3)).toEqual([0, UNFIT_LABEL]);
   });
 
   it('exports a CE route by every rule that matches, and leaks between VRFs', () => {

@@ -71,7 +71,7 @@ describe('decisions as rows', () => {
     expect(written([change])).toEqual(['1 10.2.0.0/24 104 0 7']);
   });
 
-  it('deletes what has no way: gone, our own, unreachable, under a stack of labels', () => {
+  it('deletes what has no way: gone, our own, unreachable, under labels no packet can have', () => {
     const at = (n: number) => ({ vrf: 1, prefix: [10, n, 0, 0] }) as const;
     expect(
       written([
@@ -79,8 +79,9 @@ describe('decisions as rows', () => {
         { ...at(2), kind: local },
         { ...at(3), kind: vpn, nextHop: 99, label: 16 },
         { ...at(4), kind: vpn, nextHop: 3, label: 0x8000_0001 },
+        { ...at(5), kind: vpn, nextHop: 3, label: 3 },
       ]),
-    ).toEqual([1, 2, 3, 4].map((n) => `1 10.${n}.0.0/24 -`));
+    ).toEqual([1, 2, 3, 4, 5].map((n) => `1 10.${n}.0.0/24 -`));
   });
 
   it('goes where another VRF of this PE goes by itself', () => {
