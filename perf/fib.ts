@@ -130,7 +130,7 @@ export async function fib(quick: boolean): Promise<Result> {
       .filter((m) => m.table.startsWith('fib'))
       .reduce((sum, m) => sum + m.bytes, 0);
     const program = fileURLToPath(new URL('../build/dpdk-app/sealane-fib-bench', import.meta.url));
-    const eal = ['--no-huge', '-m', '2048', '--no-pci', '--no-shconf', '--no-telemetry', '-l', '0'];
+    const eal = ['--no-huge', '-m', '3072', '--no-pci', '--no-shconf', '--no-telemetry', '-l', '0'];
     const args = [`${dir}/tables`, String(runs), String(quick ? 2_000_000 : 10_000_000)];
     const child = spawn(program, [...args, '--', ...eal, '--log-level', '4'], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -5,8 +5,10 @@ import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Result } from './result.js';
 
 export async function plot(result: Result): Promise<string> {
+  // A case with several references has a bar for each.
+  const several = new Set(result.rows.map((r) => r.case)).size < result.rows.length;
   const values = result.rows.map((r) => ({
-    case: r.case,
+    case: several ? `${r.case} / ${r.reference}` : r.case,
     ratio: r.ratio,
     low: r.ratioRange[0],
     high: r.ratioRange[1],

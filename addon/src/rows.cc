@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rows.h"
 
-
 #include "tables_error.h"
 
 namespace sealane

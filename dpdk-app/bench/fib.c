@@ -123,7 +123,7 @@ static void build6(struct bench *b)
 		.type = RTE_FIB6_TRIE,
 		.default_nh = 0,
 		.max_routes = 1000000,
-		.trie = {.nh_sz = RTE_FIB6_TRIE_4B, .num_tbl8 = 1u << 19},
+		.trie = {.nh_sz = RTE_FIB6_TRIE_4B, .num_tbl8 = 1u << 20},
 	};
 
 	b->fib6 = rte_fib6_create("bench6", SOCKET_ID_ANY, &conf);

@@ -104,8 +104,10 @@ static void read_nothing_wrong(struct rte_mbuf *m)
 static void planted_over_reads_are_caught(void **state)
 {
 	(void)state;
-	if (!SANITIZED)
+	if (!SANITIZED) {
+		print_message("    needs the sanitizer build\n");
 		skip();
+	}
 	assert_true(is_caught(read_behind));
 	assert_true(is_caught(read_before));
 	assert_true(is_caught(believe_a_length));

@@ -25,7 +25,16 @@ for (const [, name, status, body = ''] of cases) {
   const names = (mark) => [...new Set(each(mark).map((m) => `c: ${name}: ${m[1]}`))];
   const failed = [...names('FAILED'), ...names('ERROR')];
   summary.failed.push(...failed.map((test) => ({ name: test, reason: 'see above' })));
-  summary.skipped.push(...names('SKIPPED').map((test) => ({ name: test, reason: 'skip() in C' })));
+  // A test that skips says why in the line before, indented; cmocka lists it once more at the end.
+  const skipped = new Map();
+  for (const { 1: why, 2: test } of text.matchAll(
+    /(?:^ {4}(\S.*)\n)?\[ *SKIPPED *\] (\w+)\s*$/gm,
+  )) {
+    if (!skipped.has(test)) skipped.set(test, why ?? 'it does not say why');
+  }
+  for (const [test, reason] of skipped) {
+    summary.skipped.push({ name: `c: ${name}: ${test}`, reason });
+  }
   const passed = each('OK').length;
   summary.passed += passed;
   if (status !== 'run' && failed.length === 0) {

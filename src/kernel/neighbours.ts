@@ -113,7 +113,8 @@ export class NeighbourWatcher {
     this.#monitor.netlink
       .request(RTM.DELNEIGH, 0, payload, `delete neighbour ${formatAddress(address)}`)
       .catch((error: unknown) => {
-        if (errnoOf(error) !== 'ENOENT') this.#failed(error);
+        // Gone already, by itself or with its device, of which we have yet to hear.
+        if (!['ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) this.#failed(error);
       });
   }
 

@@ -158,6 +158,19 @@ test('a managed neighbour that fails becomes unusable, and usable again when it 
   await macOf(watcher, '10.8.0.2');
 });
 
+test('a neighbour of a device that has just gone is given up without complaint', async () => {
+  await lab.ip(NS, ['link add slkn9 type veth peer name slkn8', 'addr add 10.9.0.1/24 dev slkn9']);
+  await lab.ip(NS, ['link set slkn9 up']);
+  await eventually('slkn9', () => monitor.link('slkn9')?.up === true || undefined);
+  const watcher = watch();
+  watcher.manage('slkn9', ip('10.9.0.2'));
+  await settle(50);
+  // In one turn: nobody has heard of the device's end when the neighbour is given up.
+  execFileSync('ip', ['-n', NS, 'link', 'del', 'slkn9']);
+  watcher.unmanage('slkn9', ip('10.9.0.2'));
+  await settle(100); // a complaint would throw
+});
+
 test('probe resolves once and is not managed; an absent host gives no link address', async () => {
   const watcher = watch();
   watcher.probe('slkn0', ip('10.8.0.2'));
