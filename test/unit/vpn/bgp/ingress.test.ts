@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Protection } from '../../../../src/config/types.js';
 import type { TunnelModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
 import {
@@ -25,7 +26,12 @@ const ALL = [tunnel('e', 'encrypt'), tunnel('a', 'authenticate', 'ip'), tunnel('
 function choose(
   tunnels: readonly TunnelModel[],
   signalled: Signalled,
-  { floor = 'mpls', fromSps = ['own'], sp = 'own', remote = REMOTE } = {},
+  {
+    floor = 'mpls',
+    fromSps = ['own'],
+    sp = 'own',
+    remote = REMOTE,
+  }: { floor?: Protection; fromSps?: string[]; sp?: string; remote?: Uint8Array } = {},
 ): string | number {
   const ingress = new Ingress(tunnels, () => sp);
   const choice = ingress.choose(remote, signalled, { floor: () => floor, fromSps });
