@@ -7,12 +7,17 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { bgp } from './bgp.js';
 import { dataplane } from './dataplane.js';
 import { fib } from './fib.js';
 import { plot } from './plot.js';
 import { printTable, type Result } from './result.js';
 
-const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = { dataplane, fib };
+const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
+  dataplane,
+  fib,
+  bgp,
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   const names = argv.filter((a) => !a.startsWith('--'));

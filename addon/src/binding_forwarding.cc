@@ -124,11 +124,26 @@ Result TablesObject::routes(const CallbackInfo &info)
 	const uint32_t vrf = id_of(info);
 	tables_->vrfs.require(vrf);
 	const auto &rows = tables_->routes.rows(vrf, family_of(info[1]));
-	Napi::Array all = Napi::Array::New(info.Env(), rows.size());
+	const uint32_t except = info[2].IsUndefined() ? 0 : owner_of(info[2]);
+	const size_t from = info[3].IsUndefined() ? 0 : id_of(info, 3);
+	const size_t most = info[4].IsUndefined() ? rows.size() : id_of(info, 4);
+	Napi::Array all = Napi::Array::New(info.Env());
 	uint32_t at = 0;
-	for (const uint32_t id : rows)
-		all.Set(at++, route_object(info.Env(), tables_->routes.row(id)));
+	for (size_t i = from; i < rows.size() && i - from < most; i++) {
+		const sl_prefix_row &row = tables_->routes.row(rows[i]);
+		if (row.owner != except)
+			all.Set(at++, route_object(info.Env(), row));
+	}
 	return all;
+}
+
+Result TablesObject::remove_routes(const CallbackInfo &info)
+{
+	const uint32_t vrf = id_of(info);
+	tables_->vrfs.require(vrf);
+	const uint32_t removed = tables_->routes.remove_of(
+		vrf, family_of(info[1]), owner_of(info[2]), info[3].ToBoolean(), id_of(info, 4));
+	return Napi::Number::New(info.Env(), removed);
 }
 
 Result TablesObject::route_count(const CallbackInfo &info)

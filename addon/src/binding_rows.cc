@@ -17,7 +17,8 @@ const std::vector<const char *> kRoles{"ce", "core", "host"};               // s
 const std::vector<const char *> kSecured{"encrypt", "authenticate"};        // sl_accept_row
 const std::vector<const char *> kEncaps{"gre", "ip"};                       // sl_encap, from 1
 const std::vector<const char *> kClear{"gre", "ip", "mpls", "mpls-own-sp"}; // SL_CLEAR_* bits
-const std::vector<const char *> kOwners{"static", "connected", "local", "neighbour", "tunnel"};
+const std::vector<const char *> kOwners{"static",    "connected", "local",
+                                        "neighbour", "tunnel",    "bgp"};
 const std::vector<const char *> kAlgorithms{"aes-gcm-128", "aes-gcm-256", "aes-gmac-128",
                                             "aes-gmac-256"}; // sl_algorithm, from 1
 
@@ -196,6 +197,15 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 	to.Set("replayWindow", row.replay_window);
 	to.Set("packetLimit", bigint(env, row.packet_limit));
 	return to;
+}
+
+uint32_t owner_of(const Napi::Value &name)
+{
+	const std::string wanted = name.IsString() ? name.As<Napi::String>().Utf8Value() : "";
+	for (size_t i = 0; i < kOwners.size(); i++)
+		if (wanted == kOwners[i])
+			return static_cast<uint32_t>(SL_OWNER_STATIC + i);
+	bad_argument("route owner \"" + wanted + "\"");
 }
 
 Napi::Object route_object(Napi::Env env, const sl_prefix_row &row)

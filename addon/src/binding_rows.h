@@ -27,6 +27,8 @@ VersionSpec version_spec(const Napi::Object &from);
 Napi::Object version_object(Napi::Env env, const VersionSpec &spec);
 
 Napi::Object route_object(Napi::Env env, const sl_prefix_row &row);
+/// enum sl_owner of its name.
+uint32_t owner_of(const Napi::Value &name);
 
 Napi::Object counters_object(Napi::Env env, const sl_interface_counters &c);
 Napi::Object counters_object(Napi::Env env, const sl_vrf_counters &c);

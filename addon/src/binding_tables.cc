@@ -236,6 +236,7 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::sa_state>("saState"),
 				   bound<&TablesObject::apply_routes>("applyRoutes"),
 				   bound<&TablesObject::routes>("routes"),
+				   bound<&TablesObject::remove_routes>("removeRoutes"),
 				   bound<&TablesObject::route_count>("routeCount"),
 				   bound<&TablesObject::lookup>("lookup"),
 				   bound<&TablesObject::reclaim>("reclaim"),

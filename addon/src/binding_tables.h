@@ -93,6 +93,7 @@ private:
 	Result sa_state(const CallbackInfo &info);
 	Result apply_routes(const CallbackInfo &info);
 	Result routes(const CallbackInfo &info);
+	Result remove_routes(const CallbackInfo &info);
 	Result route_count(const CallbackInfo &info);
 	Result lookup(const CallbackInfo &info);
 	Result reclaim(const CallbackInfo &info);

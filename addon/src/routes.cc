@@ -72,7 +72,7 @@ void Routes::validate(const RouteColumns &batch) const
 			continue;
 		if (batch.labels[i] > 0xfffffu)
 			bad_argument(which() + "label " + std::to_string(batch.labels[i]));
-		if (batch.owners[i] < SL_OWNER_STATIC || batch.owners[i] > SL_OWNER_TUNNEL)
+		if (batch.owners[i] < SL_OWNER_STATIC || batch.owners[i] > SL_OWNER_BGP)
 			bad_argument(which() + "owner " + std::to_string(batch.owners[i]));
 		const uint32_t nexthop = batch.nexthops[i];
 		if (nexthop == 0 || nexthop >= nexthops ||
@@ -98,7 +98,7 @@ void Routes::apply(const RouteColumns &batch)
 		const Prefix prefix = prefix_of(batch, i);
 		try {
 			if (batch.remove[i] != 0)
-				remove(t, prefix);
+				remove(t, prefix, batch.owners[i]);
 			else
 				insert(t, prefix,
 				       sl_leaf(batch.nexthops[i], batch.labels[i],
@@ -118,7 +118,8 @@ void Routes::insert(const Trie &t, const Prefix &prefix, uint64_t leaf, uint32_t
 {
 	const uint32_t there = index_.find(prefix);
 	if (there != 0) {
-		replace(t, prefix, there, leaf, owner);
+		if (!gives_way(owner, there))
+			replace(t, prefix, there, leaf, owner);
 		return;
 	}
 	fib_.reserve_for_insert();
@@ -159,10 +160,15 @@ void Routes::replace(const Trie &t, const Prefix &prefix, uint32_t row, uint64_t
 		fib_.insert(t, prefix, leaf);
 }
 
-void Routes::remove(const Trie &t, const Prefix &prefix)
+bool Routes::gives_way(uint32_t owner, uint32_t row) const
+{
+	return owner == SL_OWNER_BGP && tables_->prefix[row].owner != SL_OWNER_BGP;
+}
+
+void Routes::remove(const Trie &t, const Prefix &prefix, uint32_t owner)
 {
 	const uint32_t row = index_.find(prefix);
-	if (row == 0)
+	if (row == 0 || gives_way(owner, row))
 		return;
 	fib_.reserve_for_remove();
 	const uint64_t leaf = tables_->prefix[row].leaf;
@@ -174,6 +180,26 @@ void Routes::remove(const Trie &t, const Prefix &prefix)
 	free_row(row);
 	fib_.remove(t, prefix);
 	disuse(leaf);
+}
+
+uint32_t Routes::remove_of(uint32_t vrf, unsigned family, uint32_t owner, bool stale_only,
+                           uint32_t limit)
+{
+	const Trie t = trie(vrf, family);
+	const std::vector<uint32_t> &list = by_table_[table_index(vrf, family)].rows;
+	uint32_t removed = 0;
+	// From the end: removal puts the last row in the place of the removed one.
+	for (size_t i = list.size(); i-- > 0 && removed < limit;) {
+		const sl_prefix_row &r = tables_->prefix[list[i]];
+		if (r.owner != owner || (stale_only && r.stale == 0))
+			continue;
+		remove(t,
+		       {vrf, static_cast<uint8_t>(family), r.length,
+		        key_from_bytes(static_cast<uint8_t>(family), r.address)},
+		       owner);
+		removed++;
+	}
+	return removed;
 }
 
 /// A written row that is not live yet.

@@ -45,7 +45,12 @@ public:
 
 	/// Checks everything first, then applies in order. Throws BAD_ARGUMENT, NOT_FOUND before the
 	/// first change; SEGMENT_SPACE, TABLE_FULL after a whole number of them, said in the message.
+	/// A route of owner BGP gives way: it neither replaces nor removes a route of another owner.
 	void apply(const RouteColumns &batch);
+	/// Removes at most `limit` routes of this owner: all, or those that nobody has confirmed
+	/// since attach(). Returns how many; fewer than `limit` when none is left.
+	uint32_t remove_of(uint32_t vrf, unsigned family, uint32_t owner, bool stale_only,
+	                   uint32_t limit);
 	uint32_t count(uint32_t vrf, unsigned family) const;
 	/// The rows of one table, in no particular order.
 	const std::vector<uint32_t> &rows(uint32_t vrf, unsigned family) const;
@@ -70,7 +75,9 @@ private:
 	void insert(const Trie &trie, const Prefix &prefix, uint64_t leaf, uint32_t owner);
 	void replace(const Trie &trie, const Prefix &prefix, uint32_t row, uint64_t leaf,
 	             uint32_t owner);
-	void remove(const Trie &trie, const Prefix &prefix);
+	void remove(const Trie &trie, const Prefix &prefix, uint32_t owner);
+	/// Whether a change by this owner leaves the row alone.
+	bool gives_way(uint32_t owner, uint32_t row) const;
 	uint32_t new_row(const Prefix &prefix, uint64_t leaf, uint32_t owner);
 	void free_row(uint32_t row);
 	void enlist(uint32_t row);

@@ -13,7 +13,6 @@ import { drops, type PeProcess } from './pe.js';
 import { PES, SITES, type PeName } from './topology.js';
 
 const EACH = 20;
-const SECURED_LABEL_OF_A = 2001;
 
 interface Attack {
   readonly id: string;
@@ -31,8 +30,8 @@ const asPe1 = { outer_src: PES.pe1.tunnel4, outer_dst: PES.pe2.tunnel4 };
 
 const core = { at: 'pe2', from: fromCore } as const;
 
-/** What an outsider tries in clear, on the path and from a customer's site. */
-function inClear(): Attack[] {
+/** What an outsider tries in clear, on the path and from a customer's site; `label`: VPN A's. */
+function inClear(label: number): Attack[] {
   return [
     {
       ...core,
@@ -40,7 +39,7 @@ function inClear(): Attack[] {
       requirement: 'P13',
       text: "plain MPLS with VPN A's label",
       counter: 'label_protected',
-      job: { kind: 'plain_mpls', label: SECURED_LABEL_OF_A, ...inner },
+      job: { kind: 'plain_mpls', label, ...inner },
     },
     {
       ...core,
@@ -48,7 +47,7 @@ function inClear(): Attack[] {
       requirement: 'P13',
       text: "MPLS-in-GRE in clear with VPN A's label, from PE1's address",
       counter: 'label_protected',
-      job: { kind: 'mpls_in_gre', label: SECURED_LABEL_OF_A, ...inner, ...asPe1 },
+      job: { kind: 'mpls_in_gre', label, ...inner, ...asPe1 },
     },
     {
       ...core,
@@ -56,7 +55,7 @@ function inClear(): Attack[] {
       requirement: 'P13',
       text: "MPLS-in-IP in clear with VPN A's label, from PE1's address",
       counter: 'label_protected',
-      job: { kind: 'mpls_in_ip', label: SECURED_LABEL_OF_A, ...inner, ...asPe1 },
+      job: { kind: 'mpls_in_ip', label, ...inner, ...asPe1 },
     },
     {
       id: 'attack-mpls-from-ce',
@@ -65,7 +64,7 @@ function inClear(): Attack[] {
       counter: 'mpls_not_accepted',
       at: 'pe2',
       from: { netns: 'ce-b2', link: 'eth0' },
-      job: { kind: 'plain_mpls', label: SECURED_LABEL_OF_A, ...inner },
+      job: { kind: 'plain_mpls', label, ...inner },
     },
   ];
 }
@@ -117,7 +116,7 @@ function withEsp(spi: number, sequence: number, capture: string): Attack[] {
 }
 
 /** What a PE of another provider tries that holds a good SA with PE2. */
-function rogue(spi: number, key: Uint8Array): Attack[] {
+function rogue(spi: number, key: Uint8Array, label: number): Attack[] {
   const common = { at: 'pe2', from: fromCore, requirement: 'P14' } as const;
   const sender = { outer_src: '192.0.2.66', outer_dst: PES.pe2.tunnel4 };
   const keyed = { kind: 'keyed_esp', spi, key: Buffer.from(key).toString('hex'), ...inner };
@@ -127,7 +126,7 @@ function rogue(spi: number, key: Uint8Array): Attack[] {
       id: 'attack-rogue-pe',
       text: 'a keyed PE of provider "transit" uses VPN A\'s label',
       counter: 'label_wrong_sp',
-      job: { ...keyed, ...sender, label: SECURED_LABEL_OF_A, sequence: 1 },
+      job: { ...keyed, ...sender, label, sequence: 1 },
     },
     {
       ...common,
@@ -141,7 +140,7 @@ function rogue(spi: number, key: Uint8Array): Attack[] {
       id: 'attack-rogue-pe-as-pe1',
       text: "the same PE sends its SA's packets from PE1's address",
       counter: 'esp_outer_address',
-      job: { ...keyed, ...asPe1, label: SECURED_LABEL_OF_A, sequence: 2000 },
+      job: { ...keyed, ...asPe1, label, sequence: 2000 },
     },
   ];
 }
@@ -200,6 +199,8 @@ class Attackers {
 
 export interface AttackInput {
   readonly pes: Readonly<Record<PeName, PeProcess>>;
+  /** That PE2 gave VPN A. */
+  readonly labelOfA: number;
   readonly spi: number;
   readonly sequence: number;
   readonly capture: string;
@@ -219,9 +220,9 @@ export async function attackAll(
     sites.map((s) => Capture.start(lab, s.netns, 'eth0', `${directory}/attack-${s.netns}.pcap`)),
   );
   const all = [
-    ...inClear(),
+    ...inClear(input.labelOfA),
     ...withEsp(input.spi, input.sequence, input.capture),
-    ...rogue(input.rogueSpi, input.rogueKey),
+    ...rogue(input.rogueSpi, input.rogueKey, input.labelOfA),
   ];
   const attackers = new Attackers(lab);
   const results: { attack: Attack; sent: number; risen: number; others: string; marker: string }[] =

@@ -61,12 +61,13 @@ function describe(row: Readonly<Record<Field, string>>): string[] {
   return layers;
 }
 
-/** Sends one echo request and reads it at four points; `sas` have the keys. */
+/** Sends one echo request and reads it at four points; `sas` have the keys, `label` is PE2's. */
 export async function journey(
   lab: Lab,
   dir: string,
   checks: Checks,
   sas: readonly TsharkSa[],
+  label: number,
 ): Promise<{ hops: Hop[]; files: string[] }> {
   const captures = await Promise.all(
     POINTS.map((p) => Capture.start(lab, p.netns, p.link, `${dir}/path-${p.netns}-${p.link}.pcap`)),
@@ -83,9 +84,11 @@ export async function journey(
   checks.add(
     'tshark-decrypts',
     'P1 P12',
-    /ESP .*GRE protocol 0x8847.*MPLS label 2001 .*s (1|True).*IPv4 10\.1\.0\.2 -> 10\.2\.0\.2.*echo request/.test(
+    /ESP .*GRE protocol 0x8847.*MPLS label .*s (1|True).*IPv4 10\.1\.0\.2 -> 10\.2\.0\.2.*echo request/.test(
       wire,
-    ) && hops.every((h) => h.layers.length > 0),
+    ) &&
+      wire.includes(`MPLS label ${String(label)} `) &&
+      hops.every((h) => h.layers.length > 0),
     `with the keys tshark reads between pe1 and p: ${wire === '' ? 'nothing' : wire.replaceAll(/ +/g, ' ')}`,
   );
   return { hops, files: captures.map((c) => c.file) };

@@ -15,6 +15,7 @@ import { Capture } from './captures.js';
 import { Checks } from './checks.js';
 import { journey } from './journey.js';
 import { drops, SEALANE, show, startPe, tunnelsUp, type PeProcess } from './pe.js';
+import { routesByBgp } from './routes.js';
 import { render, type Findings } from './report.js';
 import {
   addCoreRoutes,
@@ -117,6 +118,8 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const checks = new Checks(progress);
   progress('starting PE1 and PE2');
   const pes = await startAll(lab);
+  progress('routes and labels by BGP');
+  const labelOfA = await routesByBgp(checks, pes);
   await warmUp(lab);
   const wire = await Capture.start(lab, 'p', 'to-pe1', `${CAPTURES}/eavesdropper.pcap`);
   progress('pings in both VPNs');
@@ -124,7 +127,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');
-  const way = await journey(lab, CAPTURES, checks, await encryptedSas());
+  const way = await journey(lab, CAPTURES, checks, await encryptedSas(), labelOfA);
   await wire.stop();
   const seen = await eavesdropper(wire.file, checks);
   progress('a TCP transfer');
@@ -137,8 +140,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const sas = await show(pes.pe2, 'sas');
   const sequence = Number(sas.find((s) => s['name'] === 'a-in')?.['sequence'] ?? 0);
   const attacked = await attackAll(lab, CAPTURES, checks, {
-    pes,
-    spi: SPI_A_TO_PE2,
+    ...{ pes, labelOfA, spi: SPI_A_TO_PE2 },
     sequence,
     capture: toReplay.file,
     rogueSpi: SPI_TRANSIT,

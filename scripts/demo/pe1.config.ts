@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PE1 of the demo. VPN A: encrypted, MPLS-in-GRE over IPv4. VPN B: authenticated only, MPLS-in-IP over
-// IPv6. Both customers use the same addresses. Keys are made anew for each run.
+// IPv6. Both customers use the same addresses. Routes and labels come by BGP from PE2, with the protection
+// that PE2 asks for; keys are made anew for each run.
 import { defineConfig, kernelInterface } from 'sealane';
 
 const keys = '/run/sealane-demo/keys';
@@ -35,21 +36,42 @@ export default defineConfig({
       addresses: ['10.1.0.1/24', '2001:db8:a:1::1/64'],
     },
   },
+  bgp: {
+    asn: 65001,
+    routerId: '192.0.2.1',
+    neighbours: {
+      '192.0.2.2': {
+        asn: 65001,
+        localAddress: '192.0.2.1',
+        timers: { connectRetry: 1 },
+        // VPN B's IPv4 routes have an IPv6 next hop (RFC 8950): its tunnels end at IPv6 addresses.
+        families: { 'vpnv4-unicast': { extendedNextHop: true }, 'vpnv6-unicast': {} },
+      },
+    },
+  },
   vrfs: {
     A: {
-      routes: [
-        { prefix: '10.2.0.0/24', tunnel: 'pe2-encrypted', label: 2001 },
-        { prefix: '2001:db8:a:2::/64', tunnel: 'pe2-encrypted', label: 2001 },
-      ],
-      exports: [{ name: 'encrypted', protections: ['encrypt'], label: 1001 }],
+      bgp: {
+        rd: '65001:101',
+        importTargets: ['65001:100'],
+        exports: [{ name: 'encrypted', targets: ['65001:100'], protections: ['encrypt'] }],
+        redistribute: { connected: true },
+      },
     },
     B: {
-      routes: [
-        { prefix: '10.2.0.0/24', tunnel: 'pe2-authenticated', label: 2002 },
-        { prefix: '2001:db8:a:2::/64', tunnel: 'pe2-authenticated', label: 2002 },
-        { prefix: '10.9.0.0/24', tunnel: 'pe2-authenticated', label: 2002 },
-      ],
-      exports: [{ name: 'authenticated', protections: ['authenticate'], label: 1002 }],
+      bgp: {
+        rd: '65001:102',
+        importTargets: ['65001:200'],
+        exports: [
+          {
+            name: 'authenticated',
+            targets: ['65001:200'],
+            protections: ['authenticate'],
+            nextHop: '2001:db8::1',
+          },
+        ],
+        redistribute: { connected: true },
+      },
     },
   },
   tunnels: {

@@ -36,21 +36,43 @@ export default defineConfig({
       addresses: ['10.2.0.1/24', '2001:db8:a:2::1/64'],
     },
   },
+  bgp: {
+    asn: 65001,
+    routerId: '192.0.2.2',
+    neighbours: {
+      '192.0.2.1': {
+        asn: 65001,
+        localAddress: '192.0.2.2',
+        timers: { connectRetry: 1 },
+        // VPN B's IPv4 routes have an IPv6 next hop (RFC 8950): its tunnels end at IPv6 addresses.
+        families: { 'vpnv4-unicast': { extendedNextHop: true }, 'vpnv6-unicast': {} },
+      },
+    },
+  },
   vrfs: {
     A: {
-      routes: [
-        { prefix: '10.1.0.0/24', tunnel: 'pe1-encrypted', label: 1001 },
-        { prefix: '2001:db8:a:1::/64', tunnel: 'pe1-encrypted', label: 1001 },
-      ],
-      exports: [{ name: 'encrypted', protections: ['encrypt'], label: 2001 }],
+      bgp: {
+        rd: '65001:201',
+        importTargets: ['65001:100'],
+        exports: [{ name: 'encrypted', targets: ['65001:100'], protections: ['encrypt'] }],
+        redistribute: { connected: true },
+      },
     },
     B: {
-      routes: [
-        { prefix: '10.1.0.0/24', tunnel: 'pe1-authenticated', label: 1002 },
-        { prefix: '2001:db8:a:1::/64', tunnel: 'pe1-authenticated', label: 1002 },
-        { prefix: '10.9.0.0/24', via: '10.2.0.2' },
-      ],
-      exports: [{ name: 'authenticated', protections: ['authenticate'], label: 2002 }],
+      routes: [{ prefix: '10.9.0.0/24', via: '10.2.0.2' }],
+      bgp: {
+        rd: '65001:202',
+        importTargets: ['65001:200'],
+        exports: [
+          {
+            name: 'authenticated',
+            targets: ['65001:200'],
+            protections: ['authenticate'],
+            nextHop: '2001:db8::2',
+          },
+        ],
+        redistribute: { connected: true, static: true },
+      },
     },
   },
   tunnels: {

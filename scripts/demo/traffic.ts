@@ -200,7 +200,9 @@ export async function eavesdropper(file: string, checks: Checks): Promise<string
     clear === 0,
     `${String(clear)} customer packets outside ESP`,
   );
+  const bgp = await count(file, 'bgp');
   return [
+    `${String(bgp)} packets of BGP between the PEs, readable: routes and labels, which open nothing without a key`,
     `${String(esp4)} ESP packets over IPv4 (VPN A): SPI, sequence number, length; payload readable: ${a === 0 ? 'never' : `${String(a)} times`}`,
     `${String(esp6)} ESP packets over IPv6 (VPN B): payload readable, as "authenticate" means; changing it is not possible`,
     `${String(clear)} customer packets outside ESP`,

@@ -5,29 +5,8 @@
  * test holds it to this list. Keys never change their meaning; new ones may be added.
  */
 import type { Status, Topic, TopicRows } from '../rpc/client.js';
-
-export type CellType = 'string' | 'integer' | 'number' | 'boolean';
-
-export interface Column {
-  readonly title: string;
-  readonly type: CellType;
-  /** In the table only with --wide; always in the JSON. */
-  readonly wide?: true;
-  /** Running text: folded before names and addresses are. */
-  readonly prose?: true;
-  /** An integer for which 0 stands for none: the table shows "-". */
-  readonly zeroIsNone?: true;
-}
-
-/** Every key of a row, in order. */
-export type Columns<Row> = { readonly [K in keyof Row]-?: Column };
-
-const text = (title: string): Column => ({ title, type: 'string' });
-const prose = (title: string): Column => ({ title, type: 'string', prose: true });
-const count = (title: string): Column => ({ title, type: 'integer' });
-const flag = (title: string): Column => ({ title, type: 'boolean' });
-const wide = (column: Column): Column => ({ ...column, wide: true });
-const orNone = (column: Column): Column => ({ ...column, zeroIsNone: true });
+import { BGP_COLUMNS } from './bgp-columns.js';
+import { count, decimal, flag, orNone, prose, text, wide, type Columns } from './column.js';
 
 export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
   interfaces: {
@@ -137,9 +116,10 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     hugepages: flag('HUGEPAGES'),
     lcore: count('LCORE'),
     tid: wide(count('TID')),
-    busyPercent: { title: 'BUSY %', type: 'number' },
+    busyPercent: decimal('BUSY %'),
     heartbeatAgeMs: count('HEARTBEAT ms'),
   },
+  ...BGP_COLUMNS,
 };
 
 /** `sealane status`: one row, of which `warnings` is a list; a line each in the JSON's string. */
@@ -182,8 +162,26 @@ export const CHANGE_COLUMNS: Columns<ChangeRow> = {
   effect: text('EFFECT'),
 };
 
+export interface PolicyTestRow {
+  readonly policy: string;
+  readonly accepted: boolean;
+  readonly because: string;
+  readonly result: string;
+  readonly trace: string;
+}
+
+/** `sealane bgp policy test --json`. */
+export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
+  policy: text('POLICY'),
+  accepted: flag('ACCEPTED'),
+  because: text('BECAUSE'),
+  result: text('RESULT'),
+  trace: prose('TRACE'),
+};
+
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
+  ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
 ];
 
 export function isTopic(word: string): word is Topic {

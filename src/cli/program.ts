@@ -2,7 +2,9 @@
 /** The commands of `sealane` and their options. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reload, stop } from './commands/change.js';
+import { clear, type ClearOptions } from './commands/clear.js';
 import { keygen } from './commands/keygen.js';
+import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
 import { delegate } from './commands/process.js';
 import { show, status, type ShowOptions } from './commands/show.js';
 import { TOPICS } from './columns.js';
@@ -16,6 +18,11 @@ const LOG_LEVELS = ['error', 'warning', 'notice', 'info', 'debug'];
 const EXIT_CODES = `
 Exit status: 0 done, 1 failed, 2 usage, 3 the configuration is wrong, 4 no supervisor to talk to,
 5 no such thing, 6 busy or timed out: try again.`;
+
+const SHOW_BGP = `
+Behind "bgp neighbors" the name of a neighbour may stand, behind "bgp routes" a prefix:
+  sealane show bgp neighbors 192.0.2.2 --detail
+  sealane show bgp routes 10.1.0.0/24 --vrf A`;
 
 /** Runs one command; returns its exit code. Never throws. */
 export async function runCommand(
@@ -57,6 +64,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addProcessCommands(program, setExit);
   addShow(program, output);
   addChanges(program, output);
+  addBgp(program, output);
   addLab(program, output);
   return program;
 }
@@ -100,15 +108,19 @@ function addShow(program: Command, output: Output): void {
   program
     .command('show')
     .description('show what is in force, and its counters')
-    .argument('<topic>', TOPICS.join(', '))
+    .argument('<topic...>', TOPICS.join(', '))
     .option('--json', 'as a JSON array of flat objects, all columns')
     .option('--wide', 'all columns')
-    .option('--vrf <name>', 'interfaces, vrfs, routes, labels: of one VRF')
-    .option('--prefix <prefix>', 'routes: inside this prefix')
+    .option('--vrf <name>', 'interfaces, vrfs, routes, labels, bgp: of one VRF')
+    .option('--prefix <prefix>', 'routes, bgp routes: inside this prefix')
     .option('--address <address>', 'routes: the longest match of this address')
-    .option('--limit <n>', 'routes: at most so many', positive)
+    .option('--limit <n>', 'routes, bgp routes: at most so many', positive)
+    .option('--neighbor <name>', 'bgp routes: learnt from this neighbour')
+    .option('--family <name>', 'bgp routes: of this address family, e.g. vpnv4-unicast')
+    .option('--detail', 'bgp neighbors, bgp routes: a paragraph each, with everything')
     .option('--all', 'drops: also what never happened')
-    .action(async (topic: string, options: ShowOptions) => {
+    .addHelpText('after', SHOW_BGP)
+    .action(async (topic: string[], options: ShowOptions) => {
       await show(topic, options, program.opts<Selection>(), output);
     });
 }
@@ -134,6 +146,34 @@ function addChanges(program: Command, output: Output): void {
     .option('--keep-worker', 'leave the worker forwarding; `sealane run` takes it over again')
     .action(async (options: { keepWorker?: boolean }) => {
       await stop(options, program.opts<Selection>(), output);
+    });
+}
+
+function addBgp(program: Command, output: Output): void {
+  const bgp = program.command('bgp').description('BGP sessions and policies');
+  bgp
+    .command('clear')
+    .description('end sessions and begin them again')
+    .argument(
+      '<neighbor>',
+      'its address, %VRF behind it inside a VRF; a prefix of neighbours; or all',
+    )
+    .option('--soft', 'keep the session, ask for all of its routes again (RFC 2918)')
+    .option('--json', 'as a JSON array, a session each')
+    .action(async (name: string, options: ClearOptions) => {
+      await clear(name, options, program.opts<Selection>(), output);
+    });
+  bgp
+    .command('policy')
+    .description('policies of the configuration')
+    .command('test')
+    .description('run a route through a policy, and say which rule did what; changes nothing')
+    .argument('<policy>', 'its name')
+    .argument('<route...>', 'a prefix, then KEY=VALUE, e.g. as-path=65100,65101 med=5')
+    .option('--file <file>', 'of this configuration; default: the one in force')
+    .option('--json', 'as a JSON array of one object')
+    .action(async (policy: string, route: readonly string[], options: PolicyTestOptions) => {
+      await testPolicy(policy, route, options, program.opts<Selection>(), output);
     });
 }
 

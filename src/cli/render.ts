@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One renderer for all topics: rows and columns into a table or a JSON array, as they come. */
-import type { Column } from './columns.js';
+import type { Column } from './column.js';
 
 /** What a row may hold. Undefined: does not apply. */
 type Cell = string | number | bigint | boolean | undefined;
@@ -53,6 +53,25 @@ export async function* jsonArray(
     before = ',\n';
   }
   yield before === '[' ? '[]\n' : ']\n';
+}
+
+// ---- Paragraphs ----------------------------------------------------------------------------------
+
+/** A line for each key that says something, an empty line between rows. */
+export async function* paragraphs(
+  rows: AsyncIterable<object>,
+  columns: readonly NamedColumn[],
+): AsyncGenerator<string> {
+  const widest = Math.max(...columns.map(({ title }) => title.length));
+  let before = '';
+  for await (const row of rows) {
+    const lines = columns.flatMap((column) => {
+      const cell = tableCell(cellOf(row, column.key), column);
+      return cell === '-' ? [] : [`${column.title.toLowerCase().padEnd(widest)}  ${cell}\n`];
+    });
+    yield `${before}${lines.join('')}`;
+    before = '\n';
+  }
 }
 
 // ---- Table ---------------------------------------------------------------------------------------

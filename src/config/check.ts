@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From a file to a checked configuration; `sealane check` and what `run` and `reload` begin with. */
 import { stat } from 'node:fs/promises';
+import { neighboursOf } from './bgp/resolve.js';
 import { formatIssue, formatPath, WHOLE, type Issue } from './issues.js';
 import { loadFile, type LoadError, type LoadOptions } from './load.js';
 import type { Config } from './types.js';
@@ -31,18 +32,39 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
 /** Key files may be made later, so what is wrong with them now is a warning; none is opened. */
 async function keyFileWarnings(config: Config): Promise<readonly Issue[]> {
   const found: Issue[] = [];
-  for (const [name, { keyFile }] of Object.entries(config.manualSas ?? {})) {
-    const reason = await keyFileFault(keyFile);
-    if (reason === undefined) continue;
-    const remedy = 'sealane lab keygen --algorithm ALGORITHM --out FILE';
-    found.push({
-      path: formatPath(['manualSas', name, 'keyFile']),
-      value: 'not shown',
-      reason,
-      remedy,
-    });
+  for (const { path, file, remedy } of keyFiles(config)) {
+    const reason = await keyFileFault(file);
+    if (reason !== undefined) found.push({ path, value: 'not shown', reason, remedy });
   }
   return found;
+}
+
+interface KeyFile {
+  readonly path: string;
+  readonly file: string;
+  readonly remedy: string;
+}
+
+function keyFiles(config: Config): KeyFile[] {
+  const ofSas = Object.entries(config.manualSas ?? {}).map(([name, { keyFile }]) => ({
+    path: formatPath(['manualSas', name, 'keyFile']),
+    file: keyFile,
+    remedy: 'sealane lab keygen --algorithm ALGORITHM --out FILE',
+  }));
+  const remedy = 'a file with the key alone, mode 0600';
+  // Templates are merged in: a file named by one is found with each neighbour that has it.
+  const ofNeighbours = neighboursOf(config).flatMap((neighbour) => {
+    const { address, prefix, vrf, md5KeyFile, tcpAo } = neighbour;
+    const section = vrf === undefined ? ['bgp'] : ['vrfs', vrf, 'bgp'];
+    const table = address === undefined ? 'dynamicNeighbours' : 'neighbours';
+    const at = [...section, table, address ?? prefix ?? ''];
+    const md5 = { path: formatPath([...at, 'md5KeyFile']), file: md5KeyFile, remedy };
+    const ao = { path: formatPath([...at, 'tcpAo', 'keyFile']), file: tcpAo?.keyFile, remedy };
+    return [md5, ao].flatMap(({ file, ...rest }) =>
+      file === undefined ? [] : [{ ...rest, file }],
+    );
+  });
+  return [...ofSas, ...ofNeighbours];
 }
 
 async function keyFileFault(path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What differs between two configurations, and what applying it takes. Tables are compared entry by
- * entry, lists of routes by prefix and of export rules by name, other lists as one value.
+ * entry, lists of routes by prefix and of rules by name, prefix lists by entry, other lists as one value.
  */
 import { canonicalJson } from './canonical.js';
 import { DEFAULT_MTU, deviceKey } from './defaults.js';
@@ -54,8 +54,19 @@ interface Difference {
   readonly is: unknown;
 }
 
-/** Lists of a VRF whose items have an identity, and the property that is it. */
-const KEYED: Readonly<Record<string, string>> = { routes: 'prefix', exports: 'name' };
+/**
+ * Lists whose items have an identity, and the property that is it; 'itself': the order means nothing.
+ * '*' is any name.
+ */
+const KEYED: readonly (readonly [pattern: Path, identity: string])[] = [
+  [['vrfs', '*', 'routes'], 'prefix'],
+  [['vrfs', '*', 'exports'], 'name'],
+  [['vrfs', '*', 'bgp', 'imports'], 'name'],
+  [['vrfs', '*', 'bgp', 'exports'], 'name'],
+  [['vrfs', '*', 'bgp', 'networks'], 'prefix'],
+  [['bgp', 'networks'], 'prefix'],
+  [['bgp', 'prefixLists', '*'], 'itself'],
+];
 
 function compare(was: unknown, is: unknown, path: Path): Difference[] {
   if (was === undefined || is === undefined) return was === is ? [] : [{ path, was, is }];
@@ -80,13 +91,20 @@ function isWhole(path: Path): boolean {
 function membersOf(value: unknown, path: Path): ReadonlyMap<string, unknown> | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (!Array.isArray(value)) return new Map<string, unknown>(Object.entries(value));
-  const identity = path.length === 3 && path[0] === 'vrfs' ? KEYED[String(path[2])] : undefined;
+  const identity = KEYED.find(([pattern]) => fits(pattern, path))?.[1];
   if (identity === undefined) return undefined;
   const items: readonly unknown[] = value;
   return new Map(items.map((item) => [identityOf(item, identity), item]));
 }
 
+function fits(pattern: Path, path: Path): boolean {
+  return (
+    pattern.length === path.length && pattern.every((step, i) => step === '*' || step === path[i])
+  );
+}
+
 function identityOf(item: unknown, property: string): string {
+  if (property === 'itself') return canonicalJson(item);
   return typeof item === 'object' && item !== null ? String(Reflect.get(item, property)) : '';
 }
 

@@ -10,6 +10,17 @@
 import type { Config, Device, StaticRoute } from './types.js';
 
 export type * from './types.js';
+export {
+  accept,
+  between,
+  change,
+  exactly,
+  match,
+  orLonger,
+  policy,
+  reject,
+  set,
+} from './bgp/builders.js';
 
 /** The configuration as it is: gives completion and type errors in an editor. */
 export function defineConfig(config: Config): Config {

@@ -39,13 +39,22 @@ const SHOWN_OF_SA = new Set<unknown>([
 ]);
 const LONGEST = 80;
 
-function mayShow(path: Path): boolean {
-  return path[0] !== 'manualSas' || (path.length === 3 && SHOWN_OF_SA.has(path[2]));
+/** Where only the name of a file belongs, and a key may have been written. */
+const KEY_OF_BGP = new Set<unknown>(['md5KeyFile', 'tcpAo']);
+const NEIGHBOURS = new Set<unknown>(['neighbours', 'dynamicNeighbours', 'templates']);
+
+function mayShow(path: Path, value: unknown): boolean {
+  if (path[0] === 'manualSas') return path.length === 3 && SHOWN_OF_SA.has(path[2]);
+  const bgp = path[0] === 'bgp' || (path[0] === 'vrfs' && path[2] === 'bgp');
+  if (!bgp) return true;
+  // A neighbour as a whole holds its key's place as well.
+  const whole = typeof value === 'object' && path.some((step) => NEIGHBOURS.has(step));
+  return !whole && !path.some((step) => KEY_OF_BGP.has(step));
 }
 
 export function formatValue(value: unknown, path: Path): string {
   if (value === undefined) return '';
-  if (!mayShow(path)) return 'not shown';
+  if (!mayShow(path, value)) return 'not shown';
   const text = JSON.stringify(value);
   return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}...`;
 }

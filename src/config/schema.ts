@@ -4,6 +4,8 @@
  * (references, uniqueness, protections against algorithms) is in checks/.
  */
 import type { z } from 'zod';
+import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
+import { encapsulation, entity, exportClass, LONGEST } from './common-schema.js';
 import {
   address,
   boolean,
@@ -20,18 +22,23 @@ import {
   scalar,
   vdev,
 } from './scalars.js';
-import { choiceByKey, choiceByWord, list, set, strict, table, wordOr } from './shapes.js';
+import {
+  choiceByKey,
+  choiceByWord,
+  list,
+  set,
+  strict,
+  table,
+  wordOr,
+  type Equal,
+  type Plain,
+} from './shapes.js';
 import type { Config } from './types.js';
 
-/** Longest names, bytes. Those of interfaces become TAP names (IFNAMSIZ 16 with NUL). */
-export const LONGEST = { instance: 12, interface: 15, entity: 32, netns: 64 } as const;
 /** Secured label tables: one per SP, the own one included. */
 export const MAX_SPS = 63;
 
-const entity = name(LONGEST.entity);
 const netns = name(LONGEST.netns);
-const encapsulation = oneOf('gre', 'ip');
-const protection = oneOf('encrypt', 'authenticate', 'tunnel', 'mpls');
 const algorithm = oneOf('aes-gcm-128', 'aes-gcm-256', 'aes-gmac-128', 'aes-gmac-256');
 /** RFC 3032 §2.1: 0..15 are reserved. */
 const label = integer(16, 1_048_575, 'a label');
@@ -93,10 +100,7 @@ const labelFor = wordOr('vrf', '{ ce: ADDRESS }', strict({ ce: address() }));
 
 const exportRule = strict({
   name: entity,
-  protections: set(protection),
-  toSps: set(entity).exactOptional(),
-  encapsulations: set(encapsulation).exactOptional(),
-  clearInsideOwnSp: boolean.exactOptional(),
+  ...exportClass,
   prefixes: set(network).exactOptional(),
   label,
   labelFor: labelFor.exactOptional(),
@@ -111,6 +115,7 @@ const vrf = strict({
   routes: list(staticRoute).exactOptional(),
   exports: list(exportRule).exactOptional(),
   importsFrom: list(entity).exactOptional(),
+  bgp: vrfBgpSchema.exactOptional(),
 });
 
 const dscp = scalar<'copy' | number>('"copy" or 0..63', (value) => {
@@ -175,10 +180,8 @@ export const configSchema = strict({
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),
   manualSas: table(manualSa).exactOptional(),
+  bgp: bgpSchema.exactOptional(),
 });
 
 // The schema and the type of types.ts say the same: this fails to compile when they do not.
-type Plain<T> = T extends object ? { -readonly [K in keyof T]: Plain<T[K]> } : T;
-type Identity<A> = <T>() => T extends A ? 1 : 2;
-type Equal<A, B> = Identity<A> extends Identity<B> ? true : false;
 true satisfies Equal<Plain<z.output<typeof configSchema>>, Plain<Config>>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Strict objects, lists, tables, and choices between objects, for schema.ts. */
 import { z } from 'zod';
-import type { Mistake } from './issues.js';
+import { typeInWords, type Mistake } from './issues.js';
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 
@@ -121,6 +121,35 @@ export function wordOr<const W extends string, S extends z.ZodType>(
   });
 }
 
+/** One of several schemas, told apart by the type of the value. */
+export function byType<S = never, N = never, B = never, L = never, O = never>(
+  what: string,
+  branches: {
+    readonly string?: z.ZodType<S>;
+    readonly number?: z.ZodType<N>;
+    readonly boolean?: z.ZodType<B>;
+    readonly list?: z.ZodType<L>;
+    readonly object?: z.ZodType<O>;
+  },
+): Choice<S | N | B | L | O> {
+  return z.unknown().transform((value, ctx): S | N | B | L | O => {
+    const word = typeWord(value);
+    const schema: z.ZodType<S | N | B | L | O> | undefined = word && branches[word];
+    if (schema !== undefined) return parseBranch(schema, value, ctx);
+    const missing = value === undefined;
+    const reason = missing ? 'missing' : `${typeInWords(value)} means nothing here`;
+    pushMistake(ctx, value, [], { reason, remedy: `give ${what}` });
+    return z.NEVER;
+  });
+}
+
+function typeWord(value: unknown): 'string' | 'number' | 'boolean' | 'list' | 'object' | undefined {
+  if (Array.isArray(value)) return 'list';
+  if (typeof value === 'object') return value === null ? undefined : 'object';
+  const type = typeof value;
+  return type === 'string' || type === 'number' || type === 'boolean' ? type : undefined;
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -154,3 +183,8 @@ function pushMistake(ctx: Context, input: unknown, path: string[], mistake: Mist
     params: { remedy: mistake.remedy },
   });
 }
+
+/** For comparing a schema's output with the type it stands for: readonly or not is no difference. */
+export type Plain<T> = T extends object ? { -readonly [K in keyof T]: Plain<T[K]> } : T;
+type Identity<A> = <T>() => T extends A ? 1 : 2;
+export type Equal<A, B> = Identity<A> extends Identity<B> ? true : false;

@@ -104,15 +104,17 @@ function locate(found: z.core.$ZodIssue): Located[] {
 
 // ---- Cutting out what is broken ------------------------------------------------------------------
 
-/** Stands in for required parts of the whole that are missing or broken. */
+/** By path: stands in for required parts that are missing or broken, where much hangs on them. */
 const PLACEHOLDERS: Readonly<Record<string, unknown>> = {
   instance: 'x',
   ownSp: 'x',
   core: { tunnelAddresses: [] },
   interfaces: {},
+  'bgp.asn': 1,
+  'bgp.routerId': '192.0.2.1',
 };
-/** Each round cuts one level up at most; nothing in the schema is deeper. */
-const MAX_ROUNDS = 12;
+/** Each round cuts one level up at most; plain data is no deeper (conditions of policies nest). */
+const MAX_ROUNDS = 32;
 
 function prune(raw: unknown): Pick<Structure, 'rest' | 'original'> {
   const root: unknown = typeof raw === 'object' && raw !== null ? structuredClone(raw) : raw;
@@ -127,6 +129,11 @@ function prune(raw: unknown): Pick<Structure, 'rest' | 'original'> {
   return { rest: undefined, original: (path) => path };
 }
 
+function placeholderAt(path: Path): unknown {
+  const key = path.join('.');
+  return Object.hasOwn(PLACEHOLDERS, key) ? PLACEHOLDERS[key] : undefined;
+}
+
 class Cuts {
   /** Per pruned list: where each item was. */
   readonly #items = new WeakMap<object, number[]>();
@@ -134,7 +141,9 @@ class Cuts {
   apply(root: unknown, paths: readonly Path[]): void {
     // A value that is missing cannot be cut out: what lacks it is.
     const targets = paths.map((path) =>
-      path.length > 1 && valueAt(root, path) === undefined ? path.slice(0, -1) : path,
+      path.length > 1 && valueAt(root, path) === undefined && placeholderAt(path) === undefined
+        ? path.slice(0, -1)
+        : path,
     );
     const unique = new Map(targets.map((path) => [formatPath(path), path]));
     // Deeper and later first, so that a cut does not move what is still to be cut.
@@ -156,7 +165,7 @@ class Cuts {
       return;
     }
     Reflect.deleteProperty(parent, last);
-    const placeholder = path.length === 1 ? PLACEHOLDERS[String(last)] : undefined;
+    const placeholder = placeholderAt(path);
     if (placeholder !== undefined) Reflect.set(parent, last, structuredClone(placeholder));
   }
 

@@ -3,6 +3,12 @@
  * The configuration as plain data: what `defineConfig` takes, the schema checks, the committed
  * configuration stores and `diff` compares. Nothing here is a function or a class instance.
  */
+import type { Bgp, VrfBgp } from './bgp/types.js';
+import type { Encapsulation, ExportClass } from './classes.js';
+
+export type * from './bgp/policy-types.js';
+export type * from './bgp/types.js';
+export type * from './classes.js';
 
 /** Where packets come from. Interfaces with an equal device share one port. */
 export type Device =
@@ -51,23 +57,7 @@ export interface CoreInterface extends InterfaceCommon {
 
 export type Interface = CeInterface | CoreInterface;
 
-export type Protection = 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
-export type Encapsulation = 'gre' | 'ip';
 export type Algorithm = 'aes-gcm-128' | 'aes-gcm-256' | 'aes-gmac-128' | 'aes-gmac-256';
-
-/**
- * Which packets an exported label, and the routes behind it, accept (policy-model 1-4):
- * every combination of the three sets.
- */
-export interface ExportClass {
-  readonly protections: readonly Protection[];
-  /** Service providers it is exported to, by name; default the own one. */
-  readonly toSps?: readonly string[];
-  /** Default both. */
-  readonly encapsulations?: readonly Encapsulation[];
-  /** Protection is asked of other SPs only: inside the own SP plain MPLS will do (P §2.7 case ii). */
-  readonly clearInsideOwnSp?: boolean;
-}
 
 export interface ExportRule extends ExportClass {
   readonly name: string;
@@ -98,6 +88,8 @@ export interface Vrf {
   readonly exports?: readonly ExportRule[];
   /** VRFs of this PE whose connected and static CE routes are usable here too (P2). */
   readonly importsFrom?: readonly string[];
+  /** What it exchanges by BGP; needs `bgp` of the whole. */
+  readonly bgp?: VrfBgp;
 }
 
 /** An MPLS tunnel to another PE. */
@@ -163,4 +155,5 @@ export interface Config {
   readonly vrfs?: Readonly<Record<string, Vrf>>;
   readonly tunnels?: Readonly<Record<string, Tunnel>>;
   readonly manualSas?: Readonly<Record<string, ManualSa>>;
+  readonly bgp?: Bgp;
 }

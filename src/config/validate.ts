@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The whole of validation: plain data, then each value alone, then all of them together. */
+import { checkBgp } from './checks/bgp.js';
 import { Context } from './checks/context.js';
 import { checkExports } from './checks/exports.js';
 import { checkInterfaces } from './checks/interfaces.js';
@@ -33,6 +34,7 @@ export function validateConfig(input: unknown): Validation {
   checkExports(ctx);
   checkTunnels(ctx);
   checkSas(ctx);
+  checkBgp(ctx);
   const issues = [...structure.issues, ...ctx.issues];
   const { warnings } = ctx;
   return issues.length > 0

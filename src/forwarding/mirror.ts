@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The live rows as the supervisor knows them: read once from the tables, then kept in step by the
- * one who writes them. Comparing with it costs no call into the addon.
+ * The live rows as the supervisor knows them, without the routes of BGP, which are written and kept
+ * elsewhere (src/vpn): read once from the tables, then kept in step by the one who writes them. Comparing
+ * with it costs no call into the addon.
  */
 import type { Family } from '../lib/ip.js';
 import type { InterfaceRow, LabelRow, Tables, VrfRow } from './addon/api.js';
@@ -48,7 +49,7 @@ export class Mirror implements RowIds {
 
   #readRoutes(tables: Tables, vrf: number, family: Family): void {
     const table = this.routes(vrf, family);
-    for (const row of tables.routes(vrf, family)) table.set(prefixKey(row), row);
+    for (const row of tables.routes(vrf, family, 'bgp')) table.set(prefixKey(row), row);
   }
 
   /** Routes of a VRF row by {@link prefixKey}. */

@@ -282,11 +282,28 @@ export class Reconciler {
     }
   }
 
+  /** Row of a next hop; made, unusable, when it is not there. */
+  ensureNexthop(name: string): number {
+    const live = this.#mirror.nexthop(name);
+    if (live !== undefined) return live;
+    const id = this.#tables.nexthop(name);
+    this.#mirror.nexthops.set(name, { id, version: undefined });
+    return id;
+  }
+
+  /** Routes of BGP from before a restart may still lead to it: unusable at once, it goes after them. */
   #removeNexthop(name: string, changes: Changes): void {
     const live = this.#mirror.nexthops.get(name);
     if (live === undefined) return;
-    this.#tables.removeNexthop(live.id);
-    this.#mirror.nexthops.delete(name);
+    try {
+      this.#tables.removeNexthop(live.id);
+      this.#mirror.nexthops.delete(name);
+    } catch (error) {
+      if (!isInUse(error)) throw error;
+      if (live.version === undefined) return;
+      this.#tables.setNexthop(live.id, undefined);
+      this.#mirror.nexthops.set(name, { id: live.id, version: undefined });
+    }
     changes.nexthops++;
   }
 
@@ -312,12 +329,18 @@ export class Reconciler {
       changes.interfaces++;
     }
     for (const { id, name } of vrfs) {
+      for (const family of FAMILIES) {
+        this.#tables.removeRoutes(id, family, 'bgp', false, 0xffff_ffff);
+      }
       this.#tables.removeVrf(id);
       this.#mirror.vrfs.delete(name);
       changes.vrfs++;
     }
   }
 }
+
+const isInUse = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'IN_USE';
 
 /** Whether a live row is this one and needs no confirmation. */
 function isRoute(live: MirroredRoute | undefined, row: MirroredRoute | undefined): boolean {

@@ -4,6 +4,7 @@
  * {@link Kernel} by injection. Every call is synchronous, belongs to the process's main thread and
  * throws an AddonError: code KERNEL with the errno's name, BAD_ARGUMENT, NOT_FOUND, CLOSED, WRONG_THREAD.
  */
+import type { BfdSockets } from './bfd-sockets.js';
 
 /** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
 export interface PolledSocket {
@@ -29,8 +30,63 @@ export interface PolledSocketEvents {
 export type OffloadName = 'rxChecksum' | 'txChecksum' | 'tso' | 'gso' | 'gro' | 'lro';
 export type Offloads = Readonly<Record<OffloadName, boolean>>;
 
+/** Whose segments a key signs: one address, or all of a prefix. Addresses are 4 or 16 bytes. */
+export interface TcpKeyScope {
+  readonly peer: Uint8Array;
+  /** Default all bits. */
+  readonly prefixLength?: number;
+}
+/** RFC 2385: 1 to 80 bytes of key; none removes the key of this scope. Secret. */
+export interface TcpMd5Key extends TcpKeyScope {
+  readonly key: Uint8Array;
+}
+/** RFC 5925: 1 to 80 bytes of key; `algorithm` by the kernel's name, "hmac(sha1)" or "cmac(aes)". */
+export interface TcpAoKey extends TcpKeyScope {
+  readonly key: Uint8Array;
+  readonly algorithm: string;
+  readonly sendId: number;
+  readonly receiveId: number;
+}
+export interface TcpHops {
+  /** TTL or hop limit of what is sent, 1..255. */
+  readonly ttl?: number;
+  /** What arrives with less is dropped by the kernel (RFC 5082). */
+  readonly minTtl?: number;
+}
+export interface TcpOptions extends TcpHops {
+  readonly netns: number;
+  /** Own address, zeros for any; its size decides the family. */
+  readonly local: Uint8Array;
+  /** Default 0: any. */
+  readonly port?: number;
+  /** Bound to this device, as link-local addresses need. */
+  readonly interface?: string;
+  readonly md5Keys?: readonly TcpMd5Key[];
+  /** errno ENOPROTOOPT: the kernel has no TCP-AO. */
+  readonly aoKeys?: readonly TcpAoKey[];
+}
+export interface TcpConnection {
+  /** The receiver's, who must close it. */
+  readonly fd: number;
+  readonly remote: Uint8Array;
+  readonly remotePort: number;
+  readonly local: Uint8Array;
+  /** TTL of the peer's SYN: a peer under GTSM has to show 255 before its options are set. */
+  readonly synTtl: number;
+}
+export interface TcpListener {
+  /** For connections that come from now on. */
+  setMd5(key: TcpMd5Key): void;
+  close(): void;
+}
+export interface TcpListenerEvents {
+  readonly onConnection: (connection: TcpConnection) => void;
+  /** No descriptor left, or another failure of accept(2): the listener is closed. */
+  readonly onError: (reason: string) => void;
+}
+
 /** `netns` is a descriptor of {@link Kernel.openNetns}. Descriptors are plain numbers owned by the caller. */
-export interface Kernel {
+export interface Kernel extends BfdSockets {
   /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
   openNetns(path: string | undefined): number;
   closeDescriptor(fd: number): void;
@@ -60,6 +116,15 @@ export interface Kernel {
     path: string,
     events: PolledSocketEvents,
   ): PolledSocket & { readonly peerPid: number };
+  /**
+   * A bound, unconnected TCP socket with TCP_NODELAY and traffic class CS6, every option set before it
+   * is bound: for `new net.Socket({ fd }).connect()`.
+   */
+  tcpSocket(options: TcpOptions): number;
+  /** IPv6 listeners take no IPv4 connections. */
+  listenTcp(options: TcpOptions, events: TcpListenerEvents): TcpListener;
+  setTcpHops(fd: number, hops: TcpHops): void;
+  hasTcpAo(): boolean;
   /** Writes /proc/sys/net/... of a namespace; `path` is relative: 'ipv4/conf/all/forwarding'. */
   writeSysctl(netns: number, path: string, value: string): void;
   /** The value without its line end. */

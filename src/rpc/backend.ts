@@ -28,7 +28,7 @@ export type VrfRow = Narrow<
 export type RouteRow = Narrow<
   pb.RouteRow,
   {
-    owner: 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel';
+    owner: 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel' | 'bgp';
     nexthop: 'adjacency' | 'tunnel' | 'receive' | 'glean' | 'drop';
   }
 >;
@@ -58,6 +58,22 @@ export type DropRow = Readonly<pb.DropRow>;
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
 export type WorkerRow = Narrow<pb.WorkerRow, { state: WorkerState }>;
 
+export type BgpState =
+  'idle' | 'connect' | 'active' | 'open-sent' | 'open-confirm' | 'established' | 'shutdown';
+export type BgpSummaryRow = Narrow<pb.BgpSummaryRow, { state: BgpState }>;
+export type BgpNeighborRow = Narrow<
+  pb.BgpNeighborRow,
+  { state: BgpState; kind: 'ibgp' | 'ebgp' | ''; errorBy: 'us' | 'peer' | '' }
+>;
+export type BgpRouteRow = Narrow<
+  pb.BgpRouteRow,
+  {
+    state: 'fresh' | 'stale' | 'long-lived' | 'dead';
+    origin: 'igp' | 'egp' | 'incomplete';
+  }
+>;
+export type BgpClearRow = Readonly<pb.BgpClearRow>;
+
 export type Status = Narrow<
   pb.StatusReply,
   {
@@ -79,6 +95,19 @@ export interface RouteFilter {
 export interface RoutePrefix {
   readonly address: Uint8Array; // 4 or 16 bytes, network order, host bits zero
   readonly length: number; // bits
+}
+
+/** Which routes of BGP; checked and normalised by the server. Absent: no restriction. */
+export interface BgpRouteFilter {
+  /** A VRF that {@link ControlBackend.vrfs} lists. */
+  readonly vrf?: string;
+  /** One of {@link ControlBackend.bgpFamilyNames}. */
+  readonly family?: string;
+  readonly prefix?: RoutePrefix;
+  /** Also what is inside the prefix. */
+  readonly longer?: true;
+  /** One that {@link ControlBackend.bgpNeighborNames} lists. */
+  readonly neighbor?: string;
 }
 
 export interface ReloadRequest {
@@ -104,6 +133,27 @@ export interface ReloadResult {
   readonly configDigest: string;
 }
 
+export interface TestPolicyRequest {
+  readonly policy: string;
+  /** A prefix, then words KEY=VALUE. */
+  readonly route: readonly string[];
+  /** Absolute path of a configuration; undefined: the one in force. */
+  readonly path: string | undefined;
+}
+export interface PolicyStep {
+  readonly rule: number;
+  readonly name: string;
+  readonly matched: boolean;
+  readonly then: string;
+  readonly changes: readonly string[];
+}
+export interface TestPolicyResult {
+  readonly rules: readonly PolicyStep[];
+  readonly accepted: boolean;
+  readonly because: string;
+  readonly result: readonly string[];
+}
+
 export interface ControlBackend {
   status(): Status;
   interfaces(): Rows<InterfaceRow>;
@@ -115,12 +165,25 @@ export interface ControlBackend {
   /** Every reason, also those that never happened. */
   drops(): Rows<DropRow>;
   workers(): Rows<WorkerRow>;
+  bgpSummary(): Rows<BgpSummaryRow>;
+  bgpNeighbors(): Rows<BgpNeighborRow>;
+  bgpRoutes(filter: BgpRouteFilter): Rows<BgpRouteRow>;
+  /** Of sessions, and of the prefixes that peers may come out of. */
+  bgpNeighborNames(): readonly string[];
+  bgpFamilyNames(): readonly string[];
 
   /**
    * Loads, checks, compares and (unless dry) applies a configuration.
    * Throws INVALID_CONFIG, CONFIG_LOAD, BUSY or APPLY_FAILED.
    */
   reload(request: ReloadRequest): Promise<ReloadResult>;
+  /** Throws NOT_FOUND, INVALID_ARGUMENT, and for a file INVALID_CONFIG or CONFIG_LOAD. */
+  testPolicy(request: TestPolicyRequest): Promise<TestPolicyResult>;
+  /**
+   * Ends the sessions of a neighbour (undefined: of all) and begins again; soft: keeps them and asks for all
+   * routes again. A row per session. `name` is one that {@link ControlBackend.bgpNeighborNames} lists.
+   */
+  clearBgp(name: string | undefined, soft: boolean): readonly BgpClearRow[];
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

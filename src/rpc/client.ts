@@ -16,24 +16,35 @@ export interface TopicRows {
   readonly sas: pb.SaRow;
   readonly drops: pb.DropRow;
   readonly workers: pb.WorkerRow;
+  readonly 'bgp summary': pb.BgpSummaryRow;
+  readonly 'bgp neighbors': pb.BgpNeighborRow;
+  readonly 'bgp routes': pb.BgpRouteRow;
 }
 export type Topic = keyof TopicRows;
 
 export interface ShowFilter {
-  /** interfaces, vrfs, routes, labels. */
+  /** interfaces, vrfs, routes, labels, bgp summary, neighbors and routes. */
   readonly vrf?: string;
-  /** routes. */
+  /** routes, bgp routes: inside of it. */
   readonly prefix?: string;
   /** routes. */
   readonly address?: string;
-  /** routes. */
+  /** routes, bgp routes. */
   readonly limit?: number;
+  /** bgp neighbors, bgp routes: of this one. */
+  readonly neighbor?: string;
+  /** bgp routes. */
+  readonly family?: string;
+  /** bgp routes: exactly this prefix. */
+  readonly exact?: string;
   /** drops: reasons that never happened as well. */
   readonly all?: boolean;
 }
 
 export type Status = Readonly<pb.StatusReply>;
+export type BgpClearRow = Readonly<pb.BgpClearRow>;
 export type ReloadReply = Readonly<pb.ReloadReply>;
+export type TestPolicyReply = Readonly<pb.TestPolicyReply>;
 
 export interface ClientOptions {
   /** For an answer, or the next rows; default 15 s. */
@@ -95,10 +106,35 @@ export class Client {
     return reply;
   }
 
+  /**
+   * @param path absolute, of a configuration; '' means the one in force. Throws NOT_FOUND,
+   * INVALID_ARGUMENT, INVALID_CONFIG, CONFIG_LOAD.
+   */
+  async testPolicy(
+    policy: string,
+    route: readonly string[],
+    path: string,
+  ): Promise<TestPolicyReply> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    const request = { policy, route: [...route], path };
+    return unary((done) => this.#client.testPolicy(request, new Metadata(), options, done));
+  }
+
   async stop(keepWorker: boolean): Promise<void> {
     await unary((done) =>
       this.#client.stop({ keepWorker }, new Metadata(), this.#deadline(), done),
     );
+  }
+
+  /**
+   * Ends the sessions of a BGP neighbour (undefined: of all), which then begin again; soft: asks for its
+   * routes again. A row per session. Throws NOT_FOUND.
+   */
+  async clearBgp(name: string | undefined, soft: boolean): Promise<readonly BgpClearRow[]> {
+    const reply = await unary<pb.ClearBgpReply>((done) =>
+      this.#client.clearBgp({ name: name ?? '', soft }, new Metadata(), this.#deadline(), done),
+    );
+    return reply.rows;
   }
 
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
@@ -116,6 +152,16 @@ export class Client {
       sas: () => this.#client.showSas({}),
       drops: () => this.#client.showDrops({ all: filter.all ?? false }),
       workers: () => this.#client.showWorkers({}),
+      'bgp summary': () => this.#client.showBgpSummary({ vrf: filter.vrf ?? '' }),
+      'bgp neighbors': () => {
+        const { vrf = '', neighbor = '' } = filter;
+        return this.#client.showBgpNeighbors({ vrf, name: neighbor });
+      },
+      'bgp routes': () => {
+        const { vrf = '', family = '', exact = '', prefix = '', neighbor = '', limit = 0 } = filter;
+        const request = { vrf, family, prefix: exact, inside: prefix, neighbor };
+        return this.#client.showBgpRoutes({ ...request, limit: BigInt(limit) });
+      },
     };
     yield* rowsOf(calls[topic](), this.#timeoutMs);
   }

@@ -3,7 +3,14 @@
 import { isAbsolute } from 'node:path';
 import { equalBytes, formatPrefix, networkOf, parseAddress, parsePrefix } from '../lib/ip.js';
 import { suggest } from '../lib/suggest.js';
-import type { ControlBackend, ReloadRequest, RouteFilter, RoutePrefix } from './backend.js';
+import type {
+  BgpRouteFilter,
+  ControlBackend,
+  ReloadRequest,
+  RouteFilter,
+  RoutePrefix,
+  TestPolicyRequest,
+} from './backend.js';
 import { ControlError } from './errors.js';
 import type * as pb from './gen/control.js';
 
@@ -57,9 +64,58 @@ function routeAddress(text: string): Uint8Array {
   });
 }
 
+/** Throws NOT_FOUND for a neighbour of BGP that is not there; '' means all. */
+export function checkBgpNeighbor(backend: ControlBackend, name: string): void {
+  const names = backend.bgpNeighborNames();
+  if (name === '' || names.includes(name)) return;
+  const remedy = suggest(name, names, 'neighbours');
+  throw new ControlError('NOT_FOUND', `no BGP neighbour "${name}"`, { remedy });
+}
+
+/** Throws INVALID_ARGUMENT or NOT_FOUND. */
+export async function bgpRouteFilter(
+  backend: ControlBackend,
+  request: pb.ShowBgpRoutesRequest,
+): Promise<BgpRouteFilter> {
+  const { vrf, family, prefix, inside, neighbor } = request;
+  await checkVrf(backend, vrf);
+  checkBgpNeighbor(backend, neighbor);
+  const families = backend.bgpFamilyNames();
+  if (family !== '' && !families.includes(family)) {
+    const remedy = suggest(family, families, 'families');
+    throw new ControlError('INVALID_ARGUMENT', `no address family "${family}"`, { remedy });
+  }
+  if (prefix !== '' && inside !== '') {
+    throw new ControlError(
+      'INVALID_ARGUMENT',
+      'one prefix and those inside of one exclude each other',
+      {
+        remedy: 'give one of them',
+      },
+    );
+  }
+  return {
+    ...(vrf === '' ? {} : { vrf }),
+    ...(family === '' ? {} : { family }),
+    ...(prefix === '' ? {} : { prefix: routePrefix(prefix) }),
+    ...(inside === '' ? {} : { prefix: routePrefix(inside), longer: true }),
+    ...(neighbor === '' ? {} : { neighbor }),
+  };
+}
+
 /** Throws INVALID_ARGUMENT. */
 export function reloadRequest({ path, dryRun }: pb.ReloadRequest): ReloadRequest {
-  if (isAbsolute(path)) return { path, dryRun };
+  return { path: absolute(path), dryRun };
+}
+
+/** Throws INVALID_ARGUMENT. An empty path means the configuration in force. */
+export function testPolicyRequest(request: pb.TestPolicyRequest): TestPolicyRequest {
+  const { policy, route, path } = request;
+  return { policy, route, path: path === '' ? undefined : absolute(path) };
+}
+
+function absolute(path: string): string {
+  if (isAbsolute(path)) return path;
   throw new ControlError('INVALID_ARGUMENT', `"${path}" is no absolute path`, {
     remedy: 'the supervisor has another working directory than you',
   });

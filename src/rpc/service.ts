@@ -3,7 +3,14 @@
 import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import type { ControlBackend, Rows } from './backend.js';
 import type * as pb from './gen/control.js';
-import { checkVrf, reloadRequest, routeFilter } from './requests.js';
+import {
+  bgpRouteFilter,
+  checkBgpNeighbor,
+  checkVrf,
+  reloadRequest,
+  routeFilter,
+  testPolicyRequest,
+} from './requests.js';
 import { pump } from './stream.js';
 import { toControlError, toDetail, toStatus } from './wire-errors.js';
 
@@ -22,11 +29,9 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       return vrf === '' ? rows() : filter(rows(), (row) => vrfOf(row) === vrf);
     };
   return {
-    status: unary(() => {
-      const { warnings, ...status } = backend.status();
-      return { ...status, warnings: [...warnings] };
-    }),
+    status: unary(() => status(backend)),
     reload: unary(async (request) => reload(backend, request)),
+    testPolicy: unary(async (request) => testPolicy(backend, request)),
     stop: unary(({ keepWorker }: pb.StopRequest) => {
       backend.stop({ keepWorker });
       return {};
@@ -64,6 +69,41 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       wrap,
     ),
     showWorkers: stream(() => backend.workers(), wrap),
+    ...bgpHandlers(backend, { unary, stream }),
+  };
+}
+
+type BgpHandlers = Pick<
+  pb.ControlServer,
+  'showBgpSummary' | 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp'
+>;
+
+function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
+  return {
+    showBgpSummary: stream(async ({ vrf }: pb.ShowInVrfRequest) => {
+      await checkVrf(backend, vrf);
+      return filter(backend.bgpSummary(), (row) => vrf === '' || row.vrf === vrf);
+    }, wrap),
+    showBgpNeighbors: stream(async ({ vrf, name }: pb.ShowBgpNeighborsRequest) => {
+      await checkVrf(backend, vrf);
+      checkBgpNeighbor(backend, name);
+      return filter(
+        backend.bgpNeighbors(),
+        (row) =>
+          (vrf === '' || row.vrf === vrf) &&
+          (name === '' || row.neighbor === name || row.configured === name),
+      );
+    }, wrap),
+    showBgpRoutes: stream(
+      async (request: pb.ShowBgpRoutesRequest) =>
+        backend.bgpRoutes(await bgpRouteFilter(backend, request)),
+      wrap,
+    ),
+    clearBgp: unary(({ name, soft }: pb.ClearBgpRequest) => {
+      checkBgpNeighbor(backend, name);
+      const rows = backend.clearBgp(name === '' ? undefined : name, soft);
+      return { rows: rows.map((row) => ({ ...row })) };
+    }),
   };
 }
 
@@ -91,6 +131,23 @@ async function reload(backend: ControlBackend, request: pb.ReloadRequest): Promi
       error: toDetail(refused),
     };
   }
+}
+
+function status(backend: ControlBackend): pb.StatusReply {
+  const { warnings, ...rest } = backend.status();
+  return { ...rest, warnings: [...warnings] };
+}
+
+async function testPolicy(
+  backend: ControlBackend,
+  request: pb.TestPolicyRequest,
+): Promise<pb.TestPolicyReply> {
+  const { rules, result, ...rest } = await backend.testPolicy(testPolicyRequest(request));
+  return {
+    ...rest,
+    rules: rules.map((step) => ({ ...step, changes: [...step.changes] })),
+    result: [...result],
+  };
 }
 
 interface Handlers {

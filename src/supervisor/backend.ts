@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the control socket offers: showing, reloading, stopping. */
+import { tryPolicy } from '../bgp/policy/try-policy.js';
 import { configDigestHex } from '../config/canonical.js';
 import { problemsOf, readConfig } from '../config/check.js';
 import { diffConfigs, type Diff } from '../config/diff.js';
@@ -12,11 +13,15 @@ import type {
   RouteFilter,
   Rows,
   Status,
+  TestPolicyRequest,
+  TestPolicyResult,
 } from '../rpc/backend.js';
 import type * as rows from '../rpc/backend.js';
 import { ControlError } from '../rpc/errors.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
+import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
+import { bgpRouteRows } from './show-bgp-routes.js';
 import { routeRows } from './show-routes.js';
 import { interfaceRows, labelRows, saRows, tunnelRows, vrfRows } from './show-rows.js';
 import type { Supervisor } from './supervisor.js';
@@ -99,6 +104,27 @@ export class Backend implements ControlBackend {
     return this.#deps.supervisor.workerRows.rows();
   }
 
+  bgpSummary(): Rows<rows.BgpSummaryRow> {
+    return bgpSummaryRows(this.#deps.supervisor.bgp.view());
+  }
+  bgpNeighbors(): Rows<rows.BgpNeighborRow> {
+    return bgpNeighborRows(this.#deps.supervisor.bgp.view());
+  }
+  bgpRoutes(filter: rows.BgpRouteFilter): Rows<rows.BgpRouteRow> {
+    return bgpRouteRows(this.#deps.supervisor.bgp.view(), filter);
+  }
+  bgpNeighborNames(): readonly string[] {
+    const { bgp } = this.#deps.supervisor;
+    const sessions = bgp.view()?.speaker.show() ?? [];
+    return [...new Set([...bgp.neighbours.keys(), ...sessions.map(({ name }) => name)])];
+  }
+  bgpFamilyNames(): readonly string[] {
+    return BGP_FAMILIES;
+  }
+  clearBgp(name: string | undefined, soft: boolean): readonly rows.BgpClearRow[] {
+    return clearBgp(this.#deps.supervisor.bgp.view(), name, soft);
+  }
+
   async reload({ path, dryRun }: ReloadRequest): Promise<ReloadResult> {
     const { supervisor, source } = this.#deps;
     const before = supervisor.instance.inForce?.plan.config;
@@ -121,6 +147,19 @@ export class Backend implements ControlBackend {
       restarted: restarted(prepared, diff),
       configDigest: configDigestHex(config),
     };
+  }
+
+  async testPolicy({ policy, route, path }: TestPolicyRequest): Promise<TestPolicyResult> {
+    const config =
+      path === undefined
+        ? this.#deps.supervisor.instance.inForce?.plan.config
+        : (await loadChecked(path)).config;
+    if (config === undefined) {
+      throw new ControlError('BUSY', 'no configuration is in force yet', { remedy: 'try again' });
+    }
+    const tried = tryPolicy(config, policy, route);
+    if (!('message' in tried)) return tried;
+    throw new ControlError(tried.code, tried.message, { remedy: tried.remedy });
   }
 
   stop(options: { readonly keepWorker: boolean }): void {

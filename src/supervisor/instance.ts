@@ -11,6 +11,8 @@ import type { DesiredRows } from '../forwarding/rows.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
+import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { Plan } from './plan.js';
@@ -24,6 +26,9 @@ export interface InstanceDeps {
   readonly worker: WorkerLink;
   readonly sas: ManualSas;
   readonly log: Logger;
+  readonly bfd: Pick<BfdSessions, 'event'>;
+  /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
+  readonly bgp: BgpService;
 }
 
 /** What is in force. */
@@ -69,6 +74,8 @@ export class Instance {
     await inSlices(this.#reconciler.publish(rows, overlay, changes));
     this.#inForce = { plan, rows, overlay };
     await worker.start();
+    // Before what is wanted no more goes: BGP then has no routes in it.
+    this.#deps.bgp.apply(this.#forBgp());
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
     return changes;
@@ -81,6 +88,21 @@ export class Instance {
     await this.#detachInterfaces();
     await this.#deps.kernelPort.retire(plan);
     this.#reconciler.retireInterfaces(rows, changes);
+  }
+
+  #forBgp(): BgpInForce {
+    const { plan } = this.#must();
+    const { live } = this.#reconciler;
+    return {
+      ...{ config: plan.config, model: plan.model, policy: plan.policy },
+      labels: plan.policy.labels,
+      vrfRow: (name) => live.vrf(name),
+      nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),
+      ownRow: (vrf, family, key) => {
+        const id = live.vrf(vrf);
+        return id === undefined ? undefined : live.routes(id, family).get(key)?.nexthop;
+      },
+    };
   }
 
   #must(): InForce {
@@ -121,7 +143,8 @@ export class Instance {
       coreRoutes: kernelPort.coreRoutes(),
       readySas: sas.ready(),
     };
-    return projectOverlay(plan.model, facts, rows.routes, plan.policy, plan.gateways);
+    const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
+    return projectOverlay(plan.model, facts, rows.routes, plan.policy, gateways);
   }
 
   /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */
@@ -133,6 +156,7 @@ export class Instance {
     this.#inForce = { ...before, overlay };
     const { reconciler } = this;
     await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
+    this.#deps.bgp.refresh();
     this.#deps.tables.reclaim();
     return changes;
   }
@@ -161,6 +185,9 @@ export class Instance {
       }
       case 'linkState':
         this.#deps.worker.linkState(event.value.port, event.value.up);
+        return;
+      case 'bfdState':
+        this.#deps.bfd.event(event.value);
         return;
       case 'alarm':
         log.warning('alarm of the worker', { name: event.value.name, detail: event.value.detail });

@@ -3,6 +3,7 @@
  * What the instance needs of the host's kernel. kernel-sync.ts does it; a test may do it otherwise.
  */
 import type { Device } from '../config/types.js';
+import type { GatewayModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { Plan } from './plan.js';
@@ -40,6 +41,8 @@ export interface KernelPort {
   neighbours(): readonly Neighbour[];
   /** By tunnel name. */
   coreRoutes(): ReadonlyMap<string, CoreRoute>;
+  /** Keeps these next hops of routing protocols resolved, beside the plan's gateways. */
+  followGateways(gateways: readonly GatewayModel[]): void;
   /** A packet is waiting for this address: resolve it. */
   probe(interfaceName: string, address: Uint8Array): void;
 }

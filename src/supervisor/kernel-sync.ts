@@ -2,6 +2,7 @@
 /** The host's kernel, brought to what a plan needs: namespaces, TAPs, neighbours, core routes. */
 import { tapNetns, vrfNetns } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
+import type { GatewayModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import { forwardingProblems, turnForwardingOff } from '../kernel/forwarding.js';
@@ -132,6 +133,10 @@ export class KernelSync implements KernelPort {
     }
     this.#neighbours.require(plan);
     await this.#corePaths(core).follow(plan.model.tunnels);
+  }
+
+  followGateways(gateways: readonly GatewayModel[]): void {
+    this.#neighbours.follow(gateways);
   }
 
   #corePaths(space: KernelSpace): CorePaths {

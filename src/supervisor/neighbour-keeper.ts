@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Which neighbours the kernel is asked to resolve, and to keep resolved. The fast path refreshes
- * nothing, so whatever has a host route must be kept: gateways of the configuration always, others
+ * nothing, so whatever has a host route must be kept: gateways of the configuration and of routing protocols always, others
  * (hosts on a CE's subnet that packets asked for) as long as they answer.
  *
  * Anyone may send to addresses that nobody has, so questions are limited per interface; the kernel's
@@ -27,6 +27,7 @@ export class NeighbourKeeper {
   readonly #now: () => number;
   #plan: Plan | undefined;
   #gateways = new Map<string, GatewayModel>();
+  #learntGateways: readonly GatewayModel[] = [];
   /** Learnt hosts kept resolved, by interface. */
   readonly #learnt = new Map<string, Set<string>>();
   readonly #buckets = new Map<string, Bucket>();
@@ -40,10 +41,17 @@ export class NeighbourKeeper {
     this.#now = now;
   }
 
-  /** Keeps the plan's gateways resolved, and those of an earlier one no longer. */
+  /** Next hops that routing protocols learnt, beside those of the plan. */
+  follow(learnt: readonly GatewayModel[]): void {
+    this.#learntGateways = learnt;
+    if (this.#plan !== undefined) this.require(this.#plan);
+  }
+
+  /** Keeps the plan's gateways and the learnt ones resolved, and those of before no longer. */
   require(plan: Plan): void {
     this.#plan = plan;
-    const wanted = new Map(plan.gateways.map((gateway) => [keyOf(gateway), gateway]));
+    const all = [...plan.gateways, ...this.#learntGateways];
+    const wanted = new Map(all.map((gateway) => [keyOf(gateway), gateway]));
     for (const [key, { interface: name, address }] of this.#gateways) {
       if (!wanted.has(key)) this.#watcherOf(name)?.unmanage(name, address);
     }

@@ -68,7 +68,9 @@ function checkLabels(value: unknown): LabelRegister | undefined {
     if (freedAt !== undefined && typeof freedAt !== 'number') return undefined;
     labels[label] = { meaning, text, ...(freedAt === undefined ? {} : { freedAt }) };
   }
-  return { labels };
+  const { next } = value;
+  if (next === undefined) return { labels };
+  return typeof next === 'number' && Number.isInteger(next) ? { labels, next } : undefined;
 }
 
 function checkSpTables(value: unknown): SpTableState | undefined {

@@ -11,6 +11,9 @@ import type { Config } from '../config/types.js';
 import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
+import { BgpService } from '../vpn/bgp/service.js';
+import { BfdSessions } from './bfd-sessions.js';
+import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { Instance } from './instance.js';
@@ -54,6 +57,9 @@ export class Supervisor {
   readonly instance: Instance;
   readonly worker: WorkerLink;
   readonly workerRows: WorkerRows;
+  readonly bgp: BgpService;
+  readonly #namespaces: Namespaces;
+  readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
   readonly #kernelPort: KernelPort;
   readonly #committer: Committer;
@@ -65,6 +71,7 @@ export class Supervisor {
   #state: SupervisorState = 'starting';
   #changing = false;
   #refreshTimer: NodeJS.Timeout | undefined;
+  #gatewaysTimer: NodeJS.Timeout | undefined;
 
   /** Opens the segments: throws SECOND_SUPERVISOR or SEGMENTS, and then nothing has been touched. */
   constructor(deps: SupervisorDeps) {
@@ -84,20 +91,8 @@ export class Supervisor {
         deps.onFatal();
       },
     });
-    const process = new WorkerProcess({
-      ...{ kernel, tables: this.tables, paths, program: deps.workerProgram },
-      log: log.area('worker'),
-    });
-    this.worker = new WorkerLink({
-      ...{ process, tables: this.tables, paths, kernelPort: this.#kernelPort },
-      log: log.area('worker'),
-      onEvent: (event) => {
-        this.instance.onEvent(event);
-      },
-      onDeath: (reason) => {
-        this.#keeper.died(reason);
-      },
-    });
+    this.worker = this.#makeWorker();
+    this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
     const ledger = {
       read: () => readState(paths.keyLedger, checkLedger) ?? {},
       write: (entries: object) => {
@@ -105,7 +100,10 @@ export class Supervisor {
       },
     };
     const sas = new ManualSas({ tables: this.tables, ledger });
+    this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
+    this.bgp = this.#makeBgp();
     this.instance = new Instance({
+      ...{ bgp: this.bgp, bfd: this.#bfd },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       log: log.area('worker'),
     });
@@ -120,6 +118,69 @@ export class Supervisor {
     this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
       kernel.processStartTime(pid),
     );
+  }
+
+  #makeWorker(): WorkerLink {
+    const { addon, paths, log, workerProgram } = this.#deps;
+    const { kernel } = addon;
+    const process = new WorkerProcess({
+      ...{ kernel, tables: this.tables, paths, program: workerProgram },
+      log: log.area('worker'),
+    });
+    return new WorkerLink({
+      ...{ process, tables: this.tables, paths, kernelPort: this.#kernelPort },
+      log: log.area('worker'),
+      onEvent: (event) => {
+        this.instance.onEvent(event);
+      },
+      onAttached: (client) => {
+        this.#bfd.adopt(client).catch((error: unknown) => {
+          log
+            .area('bfd')
+            .warning('the worker has left before it could say', { why: oneLine(error) });
+        });
+      },
+      onDetached: () => {
+        this.#bfd.lost();
+      },
+      onDeath: (reason) => {
+        this.#keeper.died(reason);
+      },
+    });
+  }
+
+  #makeBgp(): BgpService {
+    const { addon, log } = this.#deps;
+    const area = log.area('bgp');
+    return new BgpService({
+      ...{ tables: this.tables, log: area, clock: { now: () => performance.now() } },
+      scheduler: LOOP,
+      speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
+      vrfs: (names) => {
+        this.#namespaces.keep(names);
+      },
+      nexthopRow: (name) => this.instance.reconciler.ensureNexthop(name),
+      gatewaysChanged: () => {
+        this.#gatewaysSoon();
+      },
+      bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
+    });
+  }
+
+  /** Path of the namespace of a VRF or, without a name, of the core; undefined: our own. */
+  #namespacePath(vrf: string | undefined): string | undefined {
+    const core = this.instance.inForce?.plan.config.core.netns;
+    const name = vrf === undefined ? core : this.#kernelPort.vrfNamespace(vrf);
+    return name === undefined ? undefined : `/run/netns/${name}`;
+  }
+
+  #gatewaysSoon(): void {
+    this.#gatewaysTimer ??= setTimeout(() => {
+      this.#gatewaysTimer = undefined;
+      if (this.#state === 'stopping') return;
+      this.#kernelPort.followGateways(this.bgp.gateways());
+      this.#refreshSoon();
+    }, REFRESH_DELAY_MS);
   }
 
   get state(): SupervisorState {
@@ -263,8 +324,9 @@ export class Supervisor {
     this.#state = 'stopping';
     this.#keeper.stop();
     await this.#serial.run(async () => {
+      // Forwarding goes on without us: neighbours are to keep our routes.
+      this.bgp.stop(all ? { text: 'the router stops' } : 'restart');
       if (all) await this.#takeDown('asked to stop');
-      return Promise.resolve();
     });
     this.close();
     this.#deps.log.notice(all ? 'stopped' : 'supervisor stopped; the worker goes on');
@@ -275,6 +337,10 @@ export class Supervisor {
     this.#keeper.stop();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#gatewaysTimer);
+    this.bgp.abandon();
+    this.#bfd.close();
+    this.#namespaces.close();
     this.worker.disconnect();
     this.#kernelPort.close();
     this.tables.close();

@@ -24,6 +24,10 @@ export interface WorkerLinkDeps {
   readonly kernelPort: Pick<KernelPort, 'portNamespace'>;
   readonly log: Logger;
   readonly onEvent: (event: NonNullable<Event['event']>) => void;
+  /** A worker takes commands, after its Hello: one found running, or a new one. */
+  readonly onAttached: (client: WorkerClient) => void;
+  /** It takes none any more, for whatever reason but {@link WorkerLink.disconnect}. */
+  readonly onDetached: () => void;
   /** It died, or closed the connection, without being told to. */
   readonly onDeath: (reason: string) => void;
 }
@@ -133,6 +137,7 @@ export class WorkerLink {
     this.#attached = new Set(hello.attachedInterfaces);
     this.#links.clear();
     for (const { port, linkUp } of hello.ports) this.#links.set(port, linkUp);
+    this.#deps.onAttached(client);
   }
 
   async #addPorts(plan: Plan): Promise<void> {
@@ -154,6 +159,7 @@ export class WorkerLink {
     this.#client = undefined;
     this.#started = false;
     this.#attached.clear();
+    this.#deps.onDetached();
     this.#deps.onDeath(reason);
   }
 
@@ -204,6 +210,7 @@ export class WorkerLink {
     this.#started = false;
     this.#attached.clear();
     if (client !== undefined) {
+      this.#deps.onDetached();
       this.#deps.log.notice('stopping the worker', { why });
       try {
         await client.shutdown();

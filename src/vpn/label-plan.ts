@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Static labels (policy-model 1, 5): one meaning per label value and PE. A meaning is VRF, target and
- * export class; it never changes in place. A value that is no longer used is in quarantine for a
- * time, in which it may only come back with the meaning it had: an ingress with an old route would
- * otherwise reach another VRF, or the same one with less protection. The register of values is kept
- * in the state directory.
+ * Labels (policy-model 1, 5): one meaning per label value and PE. A meaning is VRF, target and export
+ * class; it never changes in place. A value that is no longer used is in quarantine for a time, in
+ * which it may only come back with the meaning it had: an ingress with an old route would otherwise
+ * reach another VRF, or the same one with less protection. The register of values is kept in the
+ * state directory.
+ *
+ * A rule names its label, or has one of the pool: that which the same meaning had before, else the
+ * next that is neither in use nor in quarantine, round and round, so that the one freed longest ago
+ * comes first.
  */
 import { createHash } from 'node:crypto';
-import type { Config, ExportRule } from '../config/types.js';
+import type { Config } from '../config/types.js';
 import type { PlannedLabel } from '../forwarding/rows.js';
 import { parseAddress } from '../lib/ip.js';
 import { acceptSetOf } from './accept.js';
+import { vrfExports, type VrfExport } from './export-rules.js';
 import type { SpTables } from './sp-tables.js';
 
 /** Seconds for which a freed value keeps its meaning. */
 export const LABEL_QUARANTINE_SECONDS = 3600;
 
+/** Labels of the pool; the others are the configuration's alone. */
+export const FIRST_POOL_LABEL = 24_000;
+const LAST_LABEL = 0xfffff;
+
 export interface LabelRegister {
   readonly labels: Readonly<Record<string, RegisteredLabel>>;
+  /** Where the search for a free label of the pool goes on; default its beginning. */
+  readonly next?: number;
 }
 export interface RegisteredLabel {
   /** SHA-256 (hex) of the canonical meaning. */
@@ -43,17 +54,16 @@ export interface LabelPlan {
 }
 
 /** The class in one canonical spelling; SP names, because table numbers are only local. */
-function classText(rule: ExportRule, sps: SpTables): string {
+function classText(rule: VrfExport['class'], sps: SpTables): string {
   const list = (values: readonly string[]): string => [...new Set(values)].sort().join(',');
   const own = rule.clearInsideOwnSp === true ? ', clear inside own SP' : '';
   const encapsulations = list(rule.encapsulations ?? ['gre', 'ip']);
   return `${list(rule.protections)} in ${encapsulations} to ${list(rule.toSps ?? [sps.own])}${own}`;
 }
 
-function meaningText(vrf: string, rule: ExportRule, sps: SpTables): string {
-  const labelFor = rule.labelFor ?? 'vrf';
-  const target = labelFor === 'vrf' ? `VRF ${vrf}` : `CE ${labelFor.ce} of VRF ${vrf}`;
-  return `${target}, ${classText(rule, sps)}`;
+function meaningText(vrf: string, rule: VrfExport, sps: SpTables): string {
+  const target = rule.ce === undefined ? `VRF ${vrf}` : `CE ${rule.ce} of VRF ${vrf}`;
+  return `${target}, ${classText(rule.class, sps)}`;
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -63,36 +73,76 @@ interface Wanted {
   readonly text: string;
 }
 
+/** Chooses labels of the pool. */
+class Pool {
+  next: number;
+  readonly #before: LabelRegister;
+  readonly #byMeaning = new Map<string, number>();
+  readonly #busy: (label: number) => boolean;
+
+  constructor(before: LabelRegister, busy: (label: number) => boolean) {
+    this.#before = before;
+    this.#busy = busy;
+    this.next = before.next ?? FIRST_POOL_LABEL;
+    for (const [label, { meaning }] of Object.entries(before.labels)) {
+      if (Number(label) >= FIRST_POOL_LABEL) this.#byMeaning.set(meaning, Number(label));
+    }
+  }
+
+  /** undefined: every label is in use or in quarantine. */
+  choose(text: string): number | undefined {
+    const known = this.#byMeaning.get(digest(text));
+    if (known !== undefined && !this.#busy(known)) return known;
+    for (let tried = FIRST_POOL_LABEL; tried <= LAST_LABEL; tried++) {
+      const label = this.next;
+      this.next = label === LAST_LABEL ? FIRST_POOL_LABEL : label + 1;
+      if (!this.#busy(label) && this.#before.labels[String(label)] === undefined) return label;
+    }
+    return undefined;
+  }
+}
+
 /** Rules by label; a rule that asks for a value another rule has with another meaning is a conflict. */
 function collect(
   config: Config,
   sps: SpTables,
-): { wanted: Map<number, Wanted>; conflicts: LabelConflict[] } {
+  before: LabelRegister,
+): { wanted: Map<number, Wanted>; conflicts: LabelConflict[]; next: number } {
   const wanted = new Map<number, Wanted>();
   const conflicts: LabelConflict[] = [];
-  for (const [vrf, { exports = [] }] of Object.entries(config.vrfs ?? {})) {
-    for (const rule of exports) {
-      const text = meaningText(vrf, rule, sps);
-      const known = wanted.get(rule.label);
-      if (known === undefined) {
-        const labelFor = rule.labelFor ?? 'vrf';
-        const ce = labelFor === 'vrf' ? undefined : parseAddress(labelFor.ce);
-        const accept = acceptSetOf(rule, sps);
-        const planned = { label: rule.label, vrf, ce, accept, rules: [rule.name] };
-        wanted.set(rule.label, { planned, text });
-      } else if (known.text === text) {
-        known.planned.rules.push(rule.name);
-      } else {
-        conflicts.push({
-          ...{ label: rule.label, vrf, rule: rule.name },
-          reason: `label ${rule.label} already means: ${known.text}`,
-          remedy:
-            'give the rule a label of its own; only rules of one VRF, class and target share one',
-        });
-      }
+  const pool = new Pool(before, (label) => wanted.has(label));
+  const shared = new Map<string, number>();
+  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
+    vrfExports(of).map((rule) => ({ vrf, rule })),
+  );
+  // Labels of the configuration first: the pool goes round them.
+  rules.sort((a, b) => Number(a.rule.label === undefined) - Number(b.rule.label === undefined));
+  for (const { vrf, rule } of rules) {
+    const text = meaningText(vrf, rule, sps);
+    const label = rule.label ?? shared.get(text) ?? pool.choose(text);
+    if (label === undefined) {
+      const reason = 'every label of the pool is in use or in quarantine';
+      conflicts.push({ label: 0, vrf, rule: rule.name, reason, remedy: 'wait, or use fewer' });
+      continue;
+    }
+    if (rule.label === undefined) shared.set(text, label);
+    const known = wanted.get(label);
+    if (known === undefined) {
+      const ce = rule.ce === undefined ? undefined : parseAddress(rule.ce);
+      const planned = { label, vrf, ce, accept: acceptSetOf(rule.class, sps), rules: [rule.name] };
+      wanted.set(label, { planned, text });
+    } else if (known.text === text) {
+      known.planned.rules.push(rule.name);
+    } else {
+      conflicts.push({
+        ...{ label, vrf, rule: rule.name },
+        reason: `label ${label} already means: ${known.text}`,
+        remedy:
+          'give the rule a label of its own; only rules of one VRF, class and target share one',
+      });
     }
   }
-  return { wanted, conflicts };
+  return { wanted, conflicts, next: pool.next };
 }
 
 function quarantineConflict(
@@ -132,7 +182,7 @@ export function planLabels(
   now: number,
   quarantine: number = LABEL_QUARANTINE_SECONDS,
 ): LabelPlan {
-  const { wanted, conflicts } = collect(config, sps);
+  const { wanted, conflicts, next } = collect(config, sps, before);
   const register: Record<string, RegisteredLabel> = {};
   for (const [label, entry] of Object.entries(before.labels)) {
     if (wanted.has(Number(label))) continue;
@@ -146,5 +196,5 @@ export function planLabels(
     register[String(label)] = { meaning: digest(want.text), text: want.text };
   }
   const labels = [...wanted.values()].map(({ planned }) => planned);
-  return { labels, register: { labels: register }, conflicts };
+  return { labels, register: { labels: register, next }, conflicts };
 }

@@ -5,6 +5,7 @@ import type { AcceptSet } from '../forwarding/addon/api.js';
 import { ACCEPT_NOTHING, type PlannedLabel, type VpnPolicy } from '../forwarding/rows.js';
 import { covers, networkOf, parsePrefix, type Prefix } from '../lib/ip.js';
 import { acceptSetOf, unionOf } from './accept.js';
+import { vrfExports } from './export-rules.js';
 import type { SpTables } from './sp-tables.js';
 
 interface Rule {
@@ -44,9 +45,9 @@ export function vpnPolicy(
   labels: readonly PlannedLabel[],
 ): VpnPolicy {
   const vrfs = new Map<string, VrfRules>();
-  for (const [name, { exports = [] }] of Object.entries(config.vrfs ?? {})) {
-    const rules = exports.map((rule) => ({
-      accept: acceptSetOf(rule, sps),
+  for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
+    const rules = vrfExports(vrf).map((rule) => ({
+      accept: acceptSetOf(rule.class, sps),
       prefixes: rule.prefixes
         ?.map(parsePrefix)
         .filter((prefix): prefix is Prefix => prefix !== undefined)

@@ -11,6 +11,7 @@ import { writePcap } from '../lib/pcap.js';
 import { toCe } from './frames.js';
 import { farEnd, tapName, type Harness, type PortOptions } from './harness.js';
 import { ANY, MAC, PE_CE, type Pe } from './pe.js';
+import { BFD } from './provoke-bfd.js';
 import { cePacket, COUNT, espFrame, fromCe, labelled } from './provoke.js';
 import { Exchange } from './run.js';
 import { spoil, type Tracer } from './tracer.js';
@@ -269,6 +270,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   inject_no_interface: injectNoInterface,
   icmp_rate: icmpRate,
   rx_lost: rxLost,
+  ...BFD,
   esp_application: espApplication,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,

@@ -73,7 +73,13 @@
 	X(icmp_forbidden, "no ICMP error is sent about such a packet")                             \
 	X(no_mbuf, "packet buffers exhausted")                                                     \
 	X(ip_destination, "destination address that is not routed")                                \
-	X(rx_lost, "lost before the worker took it: receive ring full, no buffer, bad frame")
+	X(rx_lost, "lost before the worker took it: receive ring full, no buffer, bad frame")      \
+	/* BFD, by the control thread */                                                           \
+	X(bfd_malformed, "BFD packet that RFC 5880 section 6.8.6 says to discard")                 \
+	X(bfd_ttl, "BFD packet with a lower TTL or hop limit than its session accepts")            \
+	X(bfd_no_session, "BFD packet of no session here")                                         \
+	X(bfd_auth, "BFD packet not authenticated as its session demands")                         \
+	X(bfd_send, "BFD packet to send that the kernel did not take")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

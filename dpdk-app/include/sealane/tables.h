@@ -247,7 +247,8 @@ enum sl_owner {
 	SL_OWNER_CONNECTED = 2,
 	SL_OWNER_LOCAL = 3,
 	SL_OWNER_NEIGHBOUR = 4,
-	SL_OWNER_TUNNEL = 5
+	SL_OWNER_TUNNEL = 5,
+	SL_OWNER_BGP = 6
 };
 
 /* FIB trie pools: see fib.h for the meaning of the bytes. */

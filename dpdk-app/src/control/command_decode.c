@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "control/bfd_commands.h"
 #include "control/message.h"
 #include "control/options.h"
 #include "sealane/layout.h"
@@ -42,6 +43,7 @@ static int check_add_port(const Sealane__Worker__V1__AddPort *port, unsigned int
 static int check(const SlCommand *command, unsigned int fd_count, struct sl_fault *fault)
 {
 	unsigned int fds = 0;
+	const char *wrong;
 
 	if (command->id == 0)
 		return malformed(fault, "id 0");
@@ -62,6 +64,16 @@ static int check(const SlCommand *command, unsigned int fd_count, struct sl_faul
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
 		if (command->reserve_labels->labels > SL_MAX_LABELS)
 			return malformed(fault, "more than 2^20 labels");
+		break;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_BFD_LISTENER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_LISTENER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_CHANGE_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_BFD:
+		wrong = sl_bfd_check_command(command, &fds);
+		if (wrong != NULL)
+			return malformed(fault, wrong);
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_HELLO:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_INSTALL_SAS:

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "control/bfd_commands.h"
 #include "control/control.h"
 #include "control/log.h"
 #include "control/privileges.h"
@@ -153,6 +154,18 @@ static int start(struct call *call, struct sl_fault *fault)
 	return 0;
 }
 
+static int bfd(struct call *call, struct sl_fault *fault)
+{
+	struct sl_received *received = call->received;
+	bool taken = false;
+	int result = sl_bfd_command(&call->control->bfd, call->command, received->fds[0], &taken,
+	                            &call->reply.bfd, fault);
+
+	if (taken)
+		received->fds[0] = -1;
+	return result;
+}
+
 static int dispatch(struct call *call, struct sl_fault *fault)
 {
 	switch (call->command->command_case) {
@@ -167,6 +180,12 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_INSTALL_SAS:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_BFD_LISTENER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_LISTENER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_CHANGE_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_SESSION:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_BFD:
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__NOT_SET:
 	case _SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__CASE_IS_INT_SIZE:
@@ -177,6 +196,8 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	if (!call->control->server.greeted)
 		return sl_fail(fault, SL_FAULT_STATE, "send Hello first",
 		               "no Hello on this connection");
+	if (sl_bfd_is_command(call->command))
+		return bfd(call, fault);
 	switch ((int)call->command->command_case) {
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_PORT:
 		return add_port(call, fault);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/bfd_commands.h"
 #include "control/log.h"
 
 /* What an event is about, in the upper half of epoll's data. */
@@ -19,6 +20,8 @@
 #define SL_TAG_LISTEN (2ull << 32)
 #define SL_TAG_CONNECTION (3ull << 32)
 #define SL_TAG_INTERFACE (4ull << 32) /* lower half: interface row */
+#define SL_TAG_BFD_TIMER (5ull << 32)
+#define SL_TAG_BFD_LISTENER (6ull << 32) /* lower half: listener */
 #define SL_TAG_MASK (~0ull << 32)
 
 #define SL_EVENTS 32
@@ -33,6 +36,7 @@
 #define SL_QUIET_WAIT_MS 10
 #define SL_IDLE_WAIT_MS 200 /* before Start */
 #define SL_BUSY_NS 2000000000ull
+#define SL_LAST_WORDS_MS 20
 /* A port that loses frames says so once a minute: it may for hours. */
 #define SL_LOSS_LOG_NS 60000000000ull
 
@@ -94,6 +98,13 @@ bool sl_control_resolve_event(void *context, uint32_t interface, const uint8_t *
 	return send_event(context, sl_encode_resolve(&event, interface, address, length), &event);
 }
 
+static bool on_bfd_state(void *context, const struct sl_bfd_entry *entry)
+{
+	struct sl_encoded event;
+
+	return send_event(context, sl_encode_bfd_state(&event, entry), &event);
+}
+
 static void on_lost(void *context, uint32_t interface)
 {
 	char detail[64];
@@ -144,6 +155,12 @@ static void handle(struct sl_control *control, const struct epoll_event *event)
 		break;
 	case SL_TAG_INTERFACE:
 		(void)sl_kernel_path_read(&control->kernel, (uint32_t)event->data.u64);
+		break;
+	case SL_TAG_BFD_TIMER:
+		sl_bfd_link_expire(&control->bfd);
+		break;
+	case SL_TAG_BFD_LISTENER:
+		sl_bfd_link_receive(&control->bfd, (uint32_t)event->data.u64);
 		break;
 	default:
 		break;
@@ -203,6 +220,8 @@ static void turn(struct sl_control *control)
 	now_ns = sl_monotonic_ns();
 	if (control->started)
 		punted = sl_kernel_path_punt(&control->kernel, now_ns);
+	if (control->server.greeted)
+		sl_bfd_link_tell(&control->bfd);
 	if (now_ns >= control->next_second_ns) {
 		every_second(control, now_ns);
 		control->next_second_ns = now_ns + 1000000000u;
@@ -211,6 +230,24 @@ static void turn(struct sl_control *control)
 	if (count > 0 || punted > 0)
 		control->last_active_ns = now_ns;
 	__atomic_store_n(&header->control_heartbeat_ns, now_ns, __ATOMIC_RELAXED);
+}
+
+/*
+ * The last words of BFD lie in the TAPs: take them to the ports while the packet thread runs.
+ */
+static void send_last_words(struct sl_control *control)
+{
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	sl_bfd_link_close(&control->bfd);
+	if (!control->started)
+		return;
+	sl_control_online(control);
+	for (uint32_t i = 1; i < SL_MAX_INTERFACES; i++)
+		(void)sl_kernel_path_read(&control->kernel, i);
+	sl_control_offline(control);
+	for (int i = 0; i < SL_LAST_WORDS_MS && !rte_ring_empty(control->worker->inject); i++)
+		nanosleep(&pause, NULL);
 }
 
 static int open_events(struct sl_control *control, struct sl_fault *fault)
@@ -240,6 +277,12 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	control->kernel.on_resolve = sl_control_resolve_event;
 	control->kernel.on_lost = on_lost;
 	control->kernel.context = control;
+	if (sl_bfd_link_open(&control->bfd, control->epoll_fd, SL_TAG_BFD_TIMER,
+	                     SL_TAG_BFD_LISTENER, control->segment.state->header.control_drops,
+	                     fault) != 0)
+		return -1;
+	control->bfd.on_state = on_bfd_state;
+	control->bfd.context = control;
 	if (sl_server_open(&control->server, control->options->socket, control->epoll_fd,
 	                   SL_TAG_LISTEN, SL_TAG_CONNECTION, fault) != 0)
 		return -1;
@@ -247,6 +290,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	sl_log_detach_stderr();
 	while (!control->stopping)
 		turn(control);
+	send_last_words(control);
 	sl_packet_thread_stop(&control->thread);
 	sl_kernel_path_close(&control->kernel);
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)

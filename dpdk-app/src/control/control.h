@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/bfd_link.h"
 #include "control/eal.h"
 #include "control/kernel_path.h"
 #include "control/message.h"
@@ -27,6 +28,7 @@ struct sl_control {
 	struct sl_packet_thread thread;
 	struct sl_port_info ports[SL_MAX_PORTS]; /* by stable id */
 	struct sl_kernel_path kernel;
+	struct sl_bfd_link bfd;
 	struct sl_server server;
 	int epoll_fd;
 	int signal_fd;

@@ -46,6 +46,7 @@ struct sl_reply {
 	const struct sl_hello_info *hello; /* NULL = not a Hello's */
 	const struct sl_port_info *port;   /* NULL = not an AddPort's */
 	uint32_t port_id;
+	Sealane__Worker__V1__BfdList *bfd; /* NULL = not a ListBfd's */
 };
 
 /* 0, or -1: no memory. */
@@ -54,6 +55,8 @@ int sl_encode_link_state(struct sl_encoded *encoded, uint32_t port, bool up);
 /* `address`: 4 or 16 bytes, network order. */
 int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint8_t *address,
                       uint32_t length);
+/* Any event. */
+int sl_encode_event(struct sl_encoded *encoded, Sealane__Worker__V1__Event *event);
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail);
 
 #endif

@@ -103,10 +103,11 @@ int sl_encode_reply(struct sl_encoded *encoded, const struct sl_reply *reply)
 		fill_port(&infos[0], reply->port_id, reply->port);
 		out.port = &infos[0];
 	}
+	out.bfd = reply->bfd;
 	return encode(encoded, &message);
 }
 
-static int encode_event(struct sl_encoded *encoded, Sealane__Worker__V1__Event *event)
+int sl_encode_event(struct sl_encoded *encoded, Sealane__Worker__V1__Event *event)
 {
 	Sealane__Worker__V1__WorkerMessage message;
 
@@ -127,7 +128,7 @@ int sl_encode_link_state(struct sl_encoded *encoded, uint32_t port, bool up)
 	link.up = up;
 	event.event_case = SEALANE__WORKER__V1__EVENT__EVENT_LINK_STATE;
 	event.link_state = &link;
-	return encode_event(encoded, &event);
+	return sl_encode_event(encoded, &event);
 }
 
 int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint8_t *address,
@@ -143,7 +144,7 @@ int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint
 	resolve.address.len = length;
 	event.event_case = SEALANE__WORKER__V1__EVENT__EVENT_RESOLVE_NEIGHBOUR;
 	event.resolve_neighbour = &resolve;
-	return encode_event(encoded, &event);
+	return sl_encode_event(encoded, &event);
 }
 
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail)
@@ -157,5 +158,5 @@ int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *de
 	alarm.detail = text(detail);
 	event.event_case = SEALANE__WORKER__V1__EVENT__EVENT_ALARM;
 	event.alarm = &alarm;
-	return encode_event(encoded, &event);
+	return sl_encode_event(encoded, &event);
 }

@@ -92,7 +92,12 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_icmp_rate] = DROPS_ELSEWHERE,      /* eal_icmp.c */
 	[SL_DROP_icmp_forbidden] = DROPS_ELSEWHERE, /* eal_icmp.c */
 	[SL_DROP_no_mbuf] = DROPS_FORWARD,
-	[SL_DROP_rx_lost] = DROPS_ELSEWHERE, /* eal_worker_ports.c */
+	[SL_DROP_rx_lost] = DROPS_ELSEWHERE,        /* eal_worker_ports.c */
+	[SL_DROP_bfd_malformed] = DROPS_ELSEWHERE,  /* eal_worker_bfd.c */
+	[SL_DROP_bfd_ttl] = DROPS_ELSEWHERE,        /* eal_worker_bfd.c */
+	[SL_DROP_bfd_no_session] = DROPS_ELSEWHERE, /* eal_worker_bfd.c */
+	[SL_DROP_bfd_auth] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
+	[SL_DROP_bfd_send] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
 };
 
 /* Last test of each program. */

@@ -5,21 +5,66 @@ import type { ShowFilter, Status, Topic } from '../../rpc/client.js';
 import { ControlError } from '../../rpc/errors.js';
 import { COLUMNS, isTopic, STATUS_COLUMNS, TOPICS } from '../columns.js';
 import { writeAll, type Output } from '../output.js';
-import { columnList, jsonArray, jsonRow, table, tableCell } from '../render.js';
+import {
+  columnList,
+  jsonArray,
+  jsonRow,
+  paragraphs,
+  table,
+  tableCell,
+  type NamedColumn,
+} from '../render.js';
 import { withClient, type Selection } from '../select.js';
 
 export interface ShowOptions extends ShowFilter {
   readonly json?: boolean;
   readonly wide?: boolean;
+  /** A paragraph of all keys for each row. */
+  readonly detail?: boolean;
+}
+
+/** What a word behind the topic stands for. */
+const ARGUMENT: Readonly<Partial<Record<Topic, 'neighbor' | 'exact'>>> = {
+  'bgp neighbors': 'neighbor',
+  'bgp routes': 'exact',
+};
+
+/** A topic is one word or two; what is behind it is its argument. Throws INVALID_ARGUMENT. */
+function topicOf(words: readonly string[]): { topic: Topic; argument: ShowFilter } {
+  const length = words[0] === 'bgp' ? 2 : 1;
+  const word = words.slice(0, length).join(' ');
+  const [value, ...others] = words.slice(length);
+  if (!isTopic(word)) {
+    const remedy = suggest(word, TOPICS, 'topics');
+    throw new ControlError('INVALID_ARGUMENT', `nothing called "${word}" to show`, { remedy });
+  }
+  const name = ARGUMENT[word];
+  const extra = name === undefined ? value : others[0];
+  if (extra !== undefined) {
+    throw new ControlError('INVALID_ARGUMENT', `"${extra}" means nothing behind ${word}`, {
+      remedy: `run: sealane show ${word}${name === undefined ? '' : ` ${value ?? ''}`}`,
+    });
+  }
+  return {
+    topic: word,
+    argument: name === undefined || value === undefined ? {} : { [name]: value },
+  };
 }
 
 /** Which topics take which filter. */
-const FILTERS: Readonly<Record<keyof ShowFilter, readonly Topic[]>> = {
-  vrf: ['interfaces', 'vrfs', 'routes', 'labels'],
-  prefix: ['routes'],
+const FILTERS: Readonly<Record<keyof ShowFilter | 'detail', readonly Topic[]>> = {
+  vrf: [
+    ...(['interfaces', 'vrfs', 'routes', 'labels'] as const),
+    ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
+  ],
+  prefix: ['routes', 'bgp routes'],
   address: ['routes'],
-  limit: ['routes'],
+  limit: ['routes', 'bgp routes'],
   all: ['drops'],
+  neighbor: ['bgp neighbors', 'bgp routes'],
+  family: ['bgp routes'],
+  exact: ['bgp routes'],
+  detail: ['bgp neighbors', 'bgp routes'],
 };
 
 function checkFilters(topic: Topic, options: ShowOptions): void {
@@ -32,26 +77,29 @@ function checkFilters(topic: Topic, options: ShowOptions): void {
 }
 
 export async function show(
-  word: string,
+  words: readonly string[],
   options: ShowOptions,
   selection: Selection,
   output: Output,
 ): Promise<void> {
-  if (!isTopic(word)) {
-    const remedy = suggest(word, TOPICS, 'topics');
-    throw new ControlError('INVALID_ARGUMENT', `nothing called "${word}" to show`, { remedy });
-  }
-  checkFilters(word, options);
-  const columns = columnList(COLUMNS[word]);
+  const { topic, argument } = topicOf(words);
+  checkFilters(topic, options);
+  const columns = columnList(COLUMNS[topic]);
   await withClient(selection, async (client) => {
-    const rows = client.show(word, options);
-    const { width } = output;
-    const text =
-      options.json === true
-        ? jsonArray(rows, columns)
-        : table(rows, columns, { width, wide: options.wide === true });
-    await writeAll(output, text);
+    const rows = client.show(topic, { ...options, ...argument });
+    await writeAll(output, textOf(rows, columns, options, output.width));
   });
+}
+
+function textOf(
+  rows: AsyncIterable<object>,
+  columns: readonly NamedColumn[],
+  { json, detail, wide }: ShowOptions,
+  width: number,
+): AsyncGenerator<string> {
+  if (json === true) return jsonArray(rows, columns);
+  if (detail === true) return paragraphs(rows, columns);
+  return table(rows, columns, { width, wide: wide === true });
 }
 
 export async function status(

@@ -3,7 +3,7 @@
 import { networkOf, parseAddress, parsePrefix, type Prefix } from '../../lib/ip.js';
 import type { Path } from '../issues.js';
 import { PrefixIndex } from '../prefix-index.js';
-import type { Encapsulation, ExportRule, Vrf } from '../types.js';
+import type { Encapsulation, ExportClass, ExportRule, Vrf } from '../types.js';
 import type { Context } from './context.js';
 import { checkReachable, vrfPrefixes, type VrfPrefixes } from './routes.js';
 
@@ -28,7 +28,7 @@ export function checkExports(ctx: Context): void {
 
 const UNPROTECTED = ['tunnel', 'mpls'] as const;
 
-function checkClass(ctx: Context, path: Path, rule: ExportRule): void {
+export function checkClass(ctx: Context, path: Path, rule: ExportClass): void {
   const clear = UNPROTECTED.filter((protection) => rule.protections.includes(protection));
   if (rule.clearInsideOwnSp === true) {
     const at = [...path, 'clearInsideOwnSp'];
@@ -46,7 +46,7 @@ function checkClass(ctx: Context, path: Path, rule: ExportRule): void {
 }
 
 /** Labels that may arrive in clear, where no interface accepts that. */
-function warnUnreachable(ctx: Context, path: Path, rule: ExportRule): void {
+function warnUnreachable(ctx: Context, path: Path, rule: ExportClass): void {
   if (!ctx.whole('interfaces')) return;
   const core = ctx.coreInterfaces();
   const wanted: readonly Encapsulation[] = rule.encapsulations ?? ['gre', 'ip'];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Names: keys of tables, namespaces, SPs, and how many of each there may be. */
 import { tapNetns, vrfNetns } from '../defaults.js';
-import { LONGEST, MAX_SPS } from '../schema.js';
+import { LONGEST } from '../common-schema.js';
+import { MAX_SPS } from '../schema.js';
 import { nameMistake } from '../scalars.js';
 import type { Context } from './context.js';
 

@@ -14,6 +14,10 @@ const REFERENCES: readonly (readonly [pattern: readonly string[], target: Table 
   [['vrfs', '*', 'routes', '*', 'tunnel'], 'tunnels'],
   [['vrfs', '*', 'exports', '*', 'toSps', '*'], 'sps'],
   [['vrfs', '*', 'importsFrom', '*'], 'vrfs'],
+  [['vrfs', '*', 'bgp', 'exports', '*', 'toSps', '*'], 'sps'],
+  [['vrfs', '*', 'bgp', 'imports', '*', 'fromSps', '*'], 'sps'],
+  [['vrfs', '*', 'bgp', 'neighbours', '*', 'interface'], 'interfaces'],
+  [['bgp', 'neighbours', '*', 'interface'], 'interfaces'],
   [['tunnels', '*', 'sa'], 'manualSas'],
   [['manualSas', '*', 'sp'], 'sps'],
 ];

@@ -122,7 +122,8 @@ export interface LabelRow {
   readonly accept: number; // accept set id
 }
 
-export type RouteOwner = 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel';
+/** 'bgp' gives way: it neither replaces nor removes a route of another owner. */
+export type RouteOwner = 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel' | 'bgp';
 
 /** A batch of route changes to one VRF and family, in columns; applied in order, visible one by one. */
 export interface RouteBatch {
@@ -135,7 +136,7 @@ export interface RouteBatch {
   readonly nexthops: Uint32Array;
   readonly labels: Uint32Array;
   readonly accepts: Uint16Array;
-  readonly owners: Uint8Array; // index into ROUTE_OWNERS, + 1
+  readonly owners: Uint8Array; // index into ROUTE_OWNERS, + 1; of a removal: who removes, or 0
 }
 export const ROUTE_OWNERS: readonly RouteOwner[] = [
   'static',
@@ -143,6 +144,7 @@ export const ROUTE_OWNERS: readonly RouteOwner[] = [
   'local',
   'neighbour',
   'tunnel',
+  'bgp',
 ];
 
 export interface RouteRow {
@@ -253,7 +255,25 @@ export interface Tables {
   saState(direction: 'out' | 'in', id: number): SaState;
 
   applyRoutes(batch: RouteBatch): void;
-  routes(vrf: number, family: 4 | 6): readonly RouteRow[];
+  /** `except`: without the routes of this owner. `from`, `count`: a page of the table, in no order. */
+  routes(
+    vrf: number,
+    family: 4 | 6,
+    except?: RouteOwner,
+    from?: number,
+    count?: number,
+  ): readonly RouteRow[];
+  /**
+   * Removes at most `limit` routes of this owner: all, or those that nobody has confirmed since the tables
+   * were opened. Returns how many; fewer than `limit`: none is left.
+   */
+  removeRoutes(
+    vrf: number,
+    family: 4 | 6,
+    owner: RouteOwner,
+    staleOnly: boolean,
+    limit: number,
+  ): number;
   routeCount(vrf: number, family: 4 | 6): number;
   /** Longest-prefix match as the worker does it (same code). */
   lookup(vrf: number, address: Uint8Array): RouteRow | undefined;

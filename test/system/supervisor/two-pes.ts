@@ -6,7 +6,8 @@
  *   10.1.0.2     10.1.0.1   MPLS-in-GRE in ESP, both ways      10.2.0.1    10.2.0.2
  *
  * VRF A on both, own addresses 10.255.0.1 and 10.255.0.2. Everything is prefixed by NAME, so that
- * labs may live side by side.
+ * labs may live side by side. Switched, the core is a bridge in the namespace NAMEcore, and other
+ * people's routers join it.
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -39,7 +40,7 @@ export class TwoPes {
   }
 
   /** Namespaces, links and keys; no PE runs yet. `name`: at most 5 characters. */
-  static async open(name: string): Promise<TwoPes> {
+  static async open(name: string, { switched = false } = {}): Promise<TwoPes> {
     const it = new TwoPes(await Lab.open(`test-${name}`), name);
     for (const folder of [it.run, it.segments]) {
       rmSync(folder, { recursive: true, force: true });
@@ -50,7 +51,8 @@ export class TwoPes {
       await it.lab.namespace(it.ce(end));
       it.lab.own(it.vrfNetns(end));
     }
-    await it.lab.link(it.pe(1), 'wan', it.pe(2), 'wan');
+    if (switched) await it.#switch();
+    else await it.lab.link(it.pe(1), 'wan', it.pe(2), 'wan');
     for (const end of [1, 2] as const) {
       await it.lab.link(it.pe(end), 'cust', it.ce(end), 'eth0');
       await it.lab.ip(it.ce(end), [
@@ -64,6 +66,26 @@ export class TwoPes {
     return it;
   }
 
+  async #switch(): Promise<void> {
+    await this.lab.namespace(this.core);
+    await this.lab.ip(this.core, ['link add br0 type bridge', 'link set br0 up']);
+    for (const end of [1, 2] as const) await this.#join(this.pe(end), `pe${end}`);
+  }
+
+  async #join(netns: string, port: string): Promise<void> {
+    await this.lab.link(netns, 'wan', this.core, port);
+    await this.lab.ip(this.core, [`link set ${port} master br0`]);
+  }
+
+  /** Another router of a switched core, 192.0.2.NUMBER on its interface `wan`: its namespace. */
+  async router(number: number): Promise<string> {
+    const netns = `${this.name}r${number}`;
+    await this.lab.namespace(netns);
+    await this.#join(netns, `r${number}`);
+    await this.lab.ip(netns, [`addr add 192.0.2.${number}/24 dev wan`]);
+    return netns;
+  }
+
   /** A key file of its own for each direction. */
   async newKeys(): Promise<void> {
     for (const file of [this.key(1), this.key(2)]) {
@@ -72,6 +94,10 @@ export class TwoPes {
     }
   }
 
+  /** Namespace of the bridge of a switched core. */
+  get core(): string {
+    return `${this.name}core`;
+  }
   pe(end: End): string {
     return `${this.name}pe${end}`;
   }

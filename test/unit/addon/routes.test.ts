@@ -163,6 +163,41 @@ describe('routes', () => {
     expect(tables.routes(a, 4)[0]).toMatchObject({ stale: false });
   });
 
+  it('of BGP give way to those of any other owner', () => {
+    const prefix = { address: ip4(10, 0, 0, 0), length: 8 };
+    const at = () => tables.lookup(a, ip4(10, 0, 0, 1));
+    const bgp = ROUTE_OWNERS.indexOf('bgp') + 1;
+    const local = ROUTE_OWNERS.indexOf('static') + 1;
+    tables.applyRoutes(batch(a, 4, [{ ...prefix, nexthop: 1, label: 20, owner: bgp }]));
+    expect(at()).toMatchObject({ owner: 'bgp', label: 20 });
+    tables.applyRoutes(batch(a, 4, [{ ...prefix, nexthop: 1, label: 30, owner: local }]));
+    tables.applyRoutes(batch(a, 4, [{ ...prefix, nexthop: 1, label: 40, owner: bgp }]));
+    expect(at()).toMatchObject({ owner: 'static', label: 30 });
+    tables.applyRoutes(batch(a, 4, [{ ...prefix, nexthop: undefined, owner: bgp }]));
+    expect(at()).toMatchObject({ owner: 'static', label: 30 });
+    expect(tables.routes(a, 4, 'static')).toEqual([]);
+    tables.applyRoutes(batch(a, 4, [{ ...prefix, nexthop: undefined }]));
+    expect(at()).toBeUndefined();
+  });
+
+  it('of one owner can be removed: all, or those not confirmed since the start', () => {
+    const bgp = ROUTE_OWNERS.indexOf('bgp') + 1;
+    const routes = [1, 2, 3, 4].map((n) => ({
+      ...{ address: ip4(10, n, 0, 0), length: 16, nexthop: 1 },
+      owner: n === 4 ? 1 : bgp,
+    }));
+    tables.applyRoutes(batch(a, 4, routes));
+    tables.close();
+    tables = segments.open();
+    tables.applyRoutes(batch(a, 4, routes.slice(0, 1)));
+    expect(tables.removeRoutes(a, 4, 'bgp', true, 1)).toBe(1);
+    expect(tables.removeRoutes(a, 4, 'bgp', true, 10)).toBe(1);
+    expect(tables.removeRoutes(a, 4, 'bgp', true, 10)).toBe(0);
+    expect(tables.routeCount(a, 4)).toBe(2);
+    expect(tables.removeRoutes(a, 4, 'bgp', false, 10)).toBe(1);
+    expect(tables.routes(a, 4)).toMatchObject([{ owner: 'static', stale: true }]);
+  });
+
   it('hold their next hop in use', () => {
     tables.applyRoutes(batch(a, 4, [{ ...ten, nexthop: 1 }]));
     expect(
@@ -194,7 +229,7 @@ describe('routes', () => {
       [{ ...ten, nexthop: 99 }, 'NOT_FOUND'],
       [{ ...ten, nexthop: 1, accept: 9 }, 'NOT_FOUND'],
       [{ ...ten, nexthop: 1, label: 0x100000 }, 'BAD_ARGUMENT'],
-      [{ ...ten, nexthop: 1, owner: 6 }, 'BAD_ARGUMENT'],
+      [{ ...ten, nexthop: 1, owner: 7 }, 'BAD_ARGUMENT'],
       [{ ...ten, length: 33, nexthop: 1 }, 'BAD_ARGUMENT'],
       [{ address: ip4(10, 0, 0, 1), length: 31, nexthop: 1 }, 'BAD_ARGUMENT'],
     ];

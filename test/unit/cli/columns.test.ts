@@ -2,14 +2,11 @@
 /** docs/cli.md, the columns and the rows say the same. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import {
-  CHANGE_COLUMNS,
-  COLUMNS,
-  STATUS_COLUMNS,
-  TOPICS,
-  type Column,
-} from '../../../src/cli/columns.js';
+import { CHANGE_COLUMNS, COLUMNS, STATUS_COLUMNS, TOPICS } from '../../../src/cli/columns.js';
+import { CLEARED_COLUMNS } from '../../../src/cli/bgp-columns.js';
+import type { Column } from '../../../src/cli/column.js';
 import * as gen from '../../../src/rpc/gen/control.js';
+import * as bgp from '../rpc/sample-bgp.js';
 import * as sample from '../rpc/sample-backend.js';
 
 interface Documented {
@@ -31,7 +28,12 @@ function documented(heading: string): Documented[] {
   }));
 }
 
-const optional = new Set(['label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs']);
+const optional = new Set([
+  ...['label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
+  ...['uptimeSeconds of bgp summary', 'uptimeSeconds of bgp neighbors', 'asn of bgp neighbors'],
+  ...['restartTime', 'maxMessage', 'holdTime', 'keepaliveTime', 'sendHoldTime'],
+  ...['errorCode', 'errorSubcode', 'pathId', 'localPref', 'med'],
+]);
 
 function fromColumns(heading: string, columns: Readonly<Record<string, Column>>): Documented[] {
   return Object.entries(columns).map(([key, column]) => {
@@ -40,7 +42,10 @@ function fromColumns(heading: string, columns: Readonly<Record<string, Column>>)
   });
 }
 
-const tables = { ...COLUMNS, status: STATUS_COLUMNS, changes: CHANGE_COLUMNS };
+const tables = {
+  ...COLUMNS,
+  ...{ status: STATUS_COLUMNS, changes: CHANGE_COLUMNS, cleared: CLEARED_COLUMNS },
+};
 
 describe('docs/cli.md', () => {
   it.each(Object.entries(tables))(
@@ -51,8 +56,8 @@ describe('docs/cli.md', () => {
   );
 
   it('documents every topic and nothing else', () => {
-    const headings = [...text.matchAll(/^### (\w+)$/gm)].map(([, heading]) => heading);
-    expect(headings).toEqual([...TOPICS, 'status', 'changes']);
+    const headings = [...text.matchAll(/^### ([\w ]+)$/gm)].map(([, heading]) => heading);
+    expect(headings).toEqual([...TOPICS, 'status', 'changes', 'cleared']);
   });
 
   it('documents the exit codes', async () => {
@@ -74,6 +79,10 @@ const messages = {
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,
+  'bgp summary': gen.BgpSummaryRow,
+  'bgp neighbors': gen.BgpNeighborRow,
+  'bgp routes': gen.BgpRouteRow,
+  cleared: gen.BgpClearRow,
 };
 
 describe('columns', () => {
@@ -90,10 +99,15 @@ describe('columns', () => {
   });
 
   it('of type number are the ones with decimals', () => {
-    const fractional = sample.workers.flatMap((row) =>
-      Object.entries(row).filter(([, value]) => typeof value === 'number' && value % 1 !== 0),
-    );
-    expect(fractional.map(([key]) => key)).toEqual(['busyPercent']);
-    expect(COLUMNS.workers.busyPercent.type).toBe('number');
+    const fractional = (rows: readonly object[]): string[] =>
+      rows.flatMap((row) =>
+        Object.entries(row)
+          .filter(([, value]) => typeof value === 'number' && value % 1 !== 0)
+          .map(([key]) => key),
+      );
+    const ofType = (columns: Readonly<Record<string, Column>>): string[] =>
+      Object.keys(columns).filter((key) => columns[key]?.type === 'number');
+    expect(fractional(sample.workers)).toEqual(ofType(COLUMNS.workers));
+    expect(fractional(bgp.neighbors)).toEqual(ofType(COLUMNS['bgp neighbors']));
   });
 });

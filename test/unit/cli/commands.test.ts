@@ -238,3 +238,46 @@ describe('sealane lab keygen', () => {
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(made);
   });
 });
+
+describe('sealane bgp policy test', () => {
+  const ROUTE = ['10.0.0.0/8', 'as-path=65100,65101'];
+
+  it('says what each rule did, and the outcome', async () => {
+    await serve('pe1');
+    const { code, out, err } = await sealane('bgp', 'policy', 'test', 'from-ce', ...ROUTE);
+    expect([code, err]).toEqual([0, '']);
+    expect(out.split('\n')).toEqual([
+      'rule 0 "mark": matched, next',
+      '    med none -> 3',
+      'rule 1: no match',
+      'rule 2: matched, accept',
+      'accepted: rule 2',
+      '    origin=igp med=3',
+      '',
+    ]);
+    expect(backend.policyTests).toEqual([{ policy: 'from-ce', route: ROUTE, path: undefined }]);
+  });
+
+  it('has the same as JSON, and of a file', async () => {
+    await serve('pe1');
+    backend.onTestPolicy = async () =>
+      Promise.resolve({ rules: [], accepted: false, because: 'no rule decided', result: [] });
+    const args = ['from-ce', ...ROUTE, '--file', 'x.ts', '--json'];
+    const { code, out } = await sealane('bgp', 'policy', 'test', ...args);
+    expect([code, JSON.parse(out)]).toEqual([
+      0,
+      [{ policy: 'from-ce', accepted: false, because: 'no rule decided', result: '', trace: '' }],
+    ]);
+    expect(backend.policyTests[0]?.path).toBe(join(process.cwd(), 'x.ts'));
+  });
+
+  it('passes refusals on', async () => {
+    await serve('pe1');
+    backend.onTestPolicy = async () =>
+      Promise.reject(new ControlError('NOT_FOUND', 'no policy "x"', { remedy: 'known: y' }));
+    expect(await sealane('bgp', 'policy', 'test', 'x', ...ROUTE)).toEqual({
+      ...{ code: 5, out: '', err: 'sealane: no policy "x": known: y\n' },
+    });
+    expect((await sealane('bgp', 'policy', 'test', 'x')).code).toBe(2);
+  });
+});

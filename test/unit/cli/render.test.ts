@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { COLUMNS, TOPICS, type Column } from '../../../src/cli/columns.js';
+import type { Column } from '../../../src/cli/column.js';
+import { COLUMNS, TOPICS } from '../../../src/cli/columns.js';
 import { columnList, fold, jsonArray, jsonRow, table } from '../../../src/cli/render.js';
 import * as sample from '../rpc/sample-backend.js';
+import * as bgp from '../rpc/sample-bgp.js';
 
 async function* stream(rows: readonly object[]): AsyncGenerator<object> {
   for (const row of rows) yield await Promise.resolve(row);
@@ -149,6 +151,8 @@ describe('JSON', () => {
       ...{ interfaces: sample.interfaces, vrfs: sample.vrfs, routes: [sample.route(1)] },
       ...{ labels: sample.labels, tunnels: sample.tunnels, sas: sample.sas },
       ...{ drops: sample.drops, workers: sample.workers },
+      ...{ 'bgp summary': bgp.summary, 'bgp neighbors': bgp.neighbors },
+      'bgp routes': [bgp.bgpRoute(1)],
     };
     for (const topic of TOPICS) {
       const text = await collect(jsonArray(stream(all[topic]), columnList(COLUMNS[topic])));

@@ -4,6 +4,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { bgpSchema, vrfBgpSchema } from '../../../src/config/bgp/schema.js';
+import { match, set } from '../../../src/config/index.js';
+import { goodBgp } from '../config/bgp-good.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const text = readFileSync(join(root, 'docs/requirements.md'), 'utf8');
@@ -89,6 +92,40 @@ describe('docs/packet-path.md', () => {
     const page = readFileSync(join(root, 'docs/packet-path.md'), 'utf8');
     const missing = names.filter((name) => name !== 'none' && !page.includes(`\`${name}\``));
     expect(names.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+
+  /** Keys of the bgp sections; those of tables are names of the user's. */
+  function keysOf(value: unknown, path: readonly string[] = []): string[] {
+    if (typeof value !== 'object' || value === null) return [];
+    if (Array.isArray(value)) return value.flatMap((each) => keysOf(each, path));
+    const named = TABLES.has(path.at(-1) ?? '');
+    return Object.entries(value).flatMap(([key, each]) => [
+      ...(named ? [] : [key]),
+      ...keysOf(each, [...path, key]),
+    ]);
+  }
+  const TABLES = new Set([
+    ...['prefixLists', 'policies', 'templates', 'neighbours', 'dynamicNeighbours', 'bmp', 'mrt'],
+  ]);
+
+  it('names every key of the bgp sections', () => {
+    const { bgp, vrfs } = goodBgp();
+    // The page shows conditions and actions by their builders.
+    const builders = [...Object.keys(match), ...Object.keys(set), 'atMost', 'weaken'];
+    const keys = new Set([
+      ...Object.keys(bgpSchema.unwrap().shape),
+      ...Object.keys(vrfBgpSchema.unwrap().shape),
+      ...keysOf({ ...bgp, policies: {} }),
+      ...keysOf(vrfs['a']?.bgp),
+      ...builders,
+    ]);
+    const missing = [...keys].filter((key) => !new RegExp(`\\b${key}\\b`).test(page));
+    expect(keys.size).toBeGreaterThan(100);
     expect(missing).toEqual([]);
   });
 });

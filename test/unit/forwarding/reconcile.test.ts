@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LONGEST } from '../../../src/config/schema.js';
+import { LONGEST } from '../../../src/config/common-schema.js';
 import type { Config } from '../../../src/config/types.js';
 import type { Tables } from '../../../src/forwarding/addon/api.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';

@@ -2,6 +2,7 @@
 /** A backend of made-up rows: two VRFs, two tunnels, as many routes as wanted. */
 import type * as backend from '../../../src/rpc/backend.js';
 import { formatAddress } from '../../../src/lib/ip.js';
+import { sampleBgp, type SampleBgp } from './sample-bgp.js';
 
 const ifCounters = {
   rxPackets: 120n,
@@ -114,7 +115,7 @@ export function route(i: number): backend.RouteRow {
   };
 }
 
-export interface SampleBackend extends backend.ControlBackend {
+export interface SampleBackend extends backend.ControlBackend, SampleBgp {
   routeCount: number;
   /** What the calls were. */
   readonly filters: backend.RouteFilter[];
@@ -124,6 +125,8 @@ export interface SampleBackend extends backend.ControlBackend {
   made: number;
   returned: number;
   onReload: (request: backend.ReloadRequest) => Promise<backend.ReloadResult>;
+  readonly policyTests: backend.TestPolicyRequest[];
+  onTestPolicy: () => Promise<backend.TestPolicyResult>;
 }
 
 export const reloadResult: backend.ReloadResult = {
@@ -142,8 +145,18 @@ export const reloadResult: backend.ReloadResult = {
   configDigest: 'cd'.repeat(32),
 };
 
+export const testPolicyResult: backend.TestPolicyResult = {
+  rules: [
+    { ...{ rule: 0, name: 'mark', matched: true, then: 'next' }, changes: ['med none -> 3'] },
+    { rule: 1, name: '', matched: false, then: 'reject', changes: [] },
+    { rule: 2, name: '', matched: true, then: 'accept', changes: [] },
+  ],
+  ...{ accepted: true, because: 'rule 2', result: ['origin=igp', 'med=3'] },
+};
+
 export function sampleBackend(): SampleBackend {
   const sample: SampleBackend = {
+    ...sampleBgp(),
     routeCount: 4,
     filters: [],
     reloads: [],
@@ -151,6 +164,8 @@ export function sampleBackend(): SampleBackend {
     made: 0,
     returned: 0,
     onReload: async () => Promise.resolve(reloadResult),
+    policyTests: [],
+    onTestPolicy: async () => Promise.resolve(testPolicyResult),
     status: () => status,
     interfaces: () => interfaces,
     vrfs: () => vrfs,
@@ -177,6 +192,10 @@ export function sampleBackend(): SampleBackend {
     reload: async (request) => {
       sample.reloads.push(request);
       return sample.onReload(request);
+    },
+    testPolicy: async (request) => {
+      sample.policyTests.push(request);
+      return sample.onTestPolicy();
     },
     stop: (options) => {
       sample.stops.push(options);

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Config, ExportRule } from '../../../src/config/types.js';
-import { NO_LABELS, planLabels, type LabelRegister } from '../../../src/vpn/label-plan.js';
+import {
+  FIRST_POOL_LABEL,
+  NO_LABELS,
+  planLabels,
+  type LabelRegister,
+} from '../../../src/vpn/label-plan.js';
 import { NO_SP_TABLES, SpTables } from '../../../src/vpn/sp-tables.js';
 
 const sps = SpTables.assign(NO_SP_TABLES, 'own', ['b'])!;
@@ -85,5 +90,54 @@ describe('one meaning for a value, over time (policy-model 5)', () => {
     const renamed = SpTables.assign(NO_SP_TABLES, 'new-owner', [])!;
     const { conflicts } = planLabels(config({ A: [rule()] }), renamed, a.register, 1001, 600);
     expect(conflicts).toHaveLength(1);
+  });
+});
+
+describe('labels of the pool', () => {
+  const bgp = (...names: string[]): Config => ({
+    ...config({}),
+    vrfs: Object.fromEntries(
+      names.map((name) => [name, { bgp: { rd: '65001:1', exportTargets: ['65001:1'] } }]),
+    ),
+  });
+  const of = (planned: ReturnType<typeof plan>): Record<string, number> =>
+    Object.fromEntries(planned.labels.map(({ vrf, label }) => [vrf, label]));
+
+  it('are stable, whatever else comes and goes', () => {
+    const one = plan(bgp('A', 'B'));
+    expect(of(one)).toEqual({ A: FIRST_POOL_LABEL, B: FIRST_POOL_LABEL + 1 });
+    const two = plan(bgp('B', 'C', 'A'), one.register, 1001);
+    expect(of(two)).toEqual({ ...of(one), C: FIRST_POOL_LABEL + 2 });
+  });
+
+  it('are not reused in quarantine, come back with their meaning, and then oldest first', () => {
+    const one = plan(bgp('A', 'B'));
+    const without = plan(bgp('B'), one.register, 1100);
+    expect(of(plan(bgp('B', 'C'), without.register, 1200))['C']).toBe(FIRST_POOL_LABEL + 2);
+    expect(of(plan(bgp('B', 'A'), without.register, 1200))).toEqual(of(one));
+    const late = plan(bgp('B', 'C'), without.register, 9999);
+    expect(of(late)['C']).toBe(FIRST_POOL_LABEL + 2);
+  });
+
+  it('go round what the configuration names, and begin again at the end', () => {
+    const fixed = rule({ label: FIRST_POOL_LABEL });
+    const mixed = { ...bgp('A'), vrfs: { ...bgp('A').vrfs, S: { exports: [fixed] } } };
+    expect(of(plan(mixed))).toEqual({ S: FIRST_POOL_LABEL, A: FIRST_POOL_LABEL + 1 });
+    const last = { labels: {}, next: 0xfffff };
+    expect(of(plan(bgp('A', 'B'), last))).toEqual({ A: 0xfffff, B: FIRST_POOL_LABEL });
+  });
+
+  it('differ by class within a VRF, and are shared by rules of one class', () => {
+    const exports = [
+      { name: 'x', targets: ['65001:1'], protections: ['encrypt'] },
+      { name: 'y', targets: ['65001:2'], protections: ['encrypt'], rd: '65001:2' },
+      { name: 'z', targets: ['65001:3'], protections: ['tunnel'] },
+    ];
+    const vrfs = { A: { bgp: { rd: '65001:1', exports } } };
+    const { labels } = plan({ ...config({}), vrfs } as unknown as Config);
+    expect(labels.map(({ label, rules }) => [label - FIRST_POOL_LABEL, rules])).toEqual([
+      [0, ['bgp/x', 'bgp/y']],
+      [1, ['bgp/z']],
+    ]);
   });
 });

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The routing information base: UPDATEs in, decisions, VRFs, forwarding and UPDATEs out. What follows
+ * from an UPDATE is queued and done in slices, so that nothing holds up the event loop. A FibSink, policy
+ * or tracker must not call back into the RIB from within its own call.
+ */
+import { FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
+import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
+import { AdjOut } from './adj-out.js';
+import type { RibOptions, RibPorts, VrfRib } from './api.js';
+import { AttributeReader } from './attribute-codec.js';
+import { Core } from './core.js';
+import { FibWriter, isForwarded } from './fib.js';
+import { LocalRoutes, type LocalRoute } from './local-routes.js';
+import type { NetId, NetTable } from './net-table.js';
+import type { NextHopKey, NextHopState } from './next-hops.js';
+import type { NeighbourRib, Peer } from './peers.js';
+import { PeerLife } from './peer-life.js';
+import { type PeerCounts, peerCounts } from './peer-counts.js';
+import { RouteQueries } from './query.js';
+import { RibIn } from './rib-in.js';
+import { CORE, familyOfScope, scopeOf, unicastFamilies, vrfOfScope } from './scope.js';
+import { Selector } from './selector.js';
+import { Sweeper } from './sweeper.js';
+import { VrfExports } from './vrf-exports.js';
+import { VrfImports } from './vrf-imports.js';
+
+const MOST_RULES = 256;
+
+export class Rib implements RouteSink {
+  readonly core: Core;
+  readonly adjOut: AdjOut;
+  /** For `show`, BMP and MRT. */
+  readonly queries: RouteQueries;
+  readonly #ports: RibPorts;
+  readonly #in: RibIn;
+  readonly #life: PeerLife;
+  readonly #selector: Selector;
+  readonly #sweeper: Sweeper;
+  readonly #fib: FibWriter;
+  readonly #imports: VrfImports;
+  readonly #exports: VrfExports;
+  readonly #local: LocalRoutes;
+  readonly #vrfIds = new Map<string, number>();
+  #scheduled = false;
+
+  constructor(options: RibOptions, ports: RibPorts) {
+    this.#ports = ports;
+    this.core = new Core(options, ports.clock, ports.nextHops);
+    this.queries = new RouteQueries(this.core);
+    const reader = new AttributeReader(this.core.attributes, options);
+    this.#imports = new VrfImports(this.core, reader);
+    this.#exports = new VrfExports(this.core, reader, (id) => this.#imports.get(id));
+    this.core.vpn = this.#imports;
+    this.#local = new LocalRoutes(this.core, reader);
+    this.#fib = new FibWriter(this.core, ports.fib);
+    this.#sweeper = new Sweeper(this.core, {
+      sweepExport: (path, vrf) => {
+        this.#exports.sweep(path, vrf);
+      },
+      peerEmpty: (peer) => {
+        this.#life.forgetIfEmpty(peer);
+      },
+    });
+    const around = {
+      sweeper: this.#sweeper,
+      vrfOf: (name: string): number | undefined => this.#vrfIds.get(name),
+      wake: (): void => {
+        this.#wake();
+      },
+    };
+    this.adjOut = new AdjOut(this.core, reader, ports, around);
+    this.core.keeper = this.adjOut;
+    this.#life = new PeerLife(this.core, reader, ports, around);
+    // A reflector wants everything from the start; who has VRFs learns what it wants from them.
+    this.#local.setRouteTargets([]);
+    this.#selector = new Selector(
+      this.core,
+      (table, net) => {
+        this.#decided(table, net);
+      },
+      (table, net) => {
+        this.adjOut.visited(table, net);
+      },
+    );
+    this.#in = new RibIn(
+      this.core,
+      reader,
+      {
+        isWanted: (set) => this.#imports.isWanted(set),
+        endOfRib: (peer, family) => {
+          this.#endOfRib(peer, family);
+        },
+        routeTargets: (peer) => {
+          this.adjOut.routeTargets.changed(peer);
+        },
+      },
+      ports.log,
+    );
+  }
+
+  // ---- RouteSink: the sessions ----
+
+  established(info: EstablishedPeer): void {
+    const peer = this.#life.established(info);
+    this.adjOut.established(peer);
+    this.#wake();
+  }
+
+  update(peer: PeerId, bytes: Uint8Array, start: number, end: number): UpdateOutcome {
+    const outcome = this.#in.update(this.#life.sender(peer), bytes, start, end);
+    this.#wake();
+    return outcome;
+  }
+
+  refresh(peer: PeerId, family: FamilyId, subtype: 0 | 1 | 2): void {
+    const known = this.#life.sender(peer).peer;
+    if (subtype === 0) this.adjOut.refresh(known, family);
+    else if (subtype === 1) this.#life.beginRefresh(known, family);
+    else this.#life.endRefresh(known, family);
+    this.#wake();
+  }
+
+  ended(peer: PeerId, end: SessionEnd): void {
+    const known = this.#life.sender(peer).peer;
+    this.adjOut.ended(known);
+    this.#life.ended(known, end);
+    this.#wake();
+  }
+
+  writable(peer: PeerId): void {
+    this.adjOut.writable(peer);
+    this.#wake();
+  }
+
+  /** A neighbour that is restarting does not forward any more: its stale routes go at once. */
+  forwardingLost(peer: PeerId): void {
+    this.#life.forwardingLost(peer);
+    this.#wake();
+  }
+
+  // ---- Configuration ----
+
+  /** Adds a VRF or changes it. Its number and name belong together until it is removed. */
+  setVrf(vrf: VrfRib): void {
+    if (vrf.exports.length > MOST_RULES) throw new RangeError('more than 256 export rules');
+    if (vrf.id < 1 || vrf.id >= 2 ** 21) throw new RangeError('VRF numbers are 1 to 2^21 - 1');
+    this.#vrfIds.set(vrf.name, vrf.id);
+    this.#imports.set(vrf.id, vrf);
+    this.#vrfChanged(vrf.id);
+  }
+
+  /** Its imports and exports go. Sessions inside of it must have ended before. */
+  removeVrf(id: number): void {
+    const name = this.#imports.get(id)?.name;
+    if (name !== undefined) this.#vrfIds.delete(name);
+    this.#imports.set(id, undefined);
+    this.#local.removeVrf(id);
+    this.#vrfChanged(id);
+  }
+
+  /** What import decisions or policies of VRFs say has changed: every VPN route is looked at again. */
+  reimport(): void {
+    this.#imports.forgetVerdicts();
+    this.#sweeper.reimport();
+    this.#askAgain();
+    this.#wake();
+  }
+
+  /**
+   * A neighbour's policies or switches have changed. What it sent is asked for again, what it is sent is
+   * worked out again.
+   */
+  reconfigure(peer: PeerId, config: NeighbourRib): void {
+    const known = this.#life.reconfigure(peer, config);
+    if (known === undefined) return;
+    this.adjOut.reconfigured(known);
+    this.#sweeper.revisit(known);
+    this.#life.requestRefresh(known);
+    this.#wake();
+  }
+
+  /** Adds or replaces a route of our own; see LocalRoute. */
+  originate(route: LocalRoute, attributes: PathAttributes): void {
+    this.#local.originate(route, attributes);
+    this.#wake();
+  }
+
+  /** Withdraws one. */
+  retract(route: LocalRoute): void {
+    this.#local.retract(route);
+    this.#wake();
+  }
+
+  // ---- Next hops, and what a FibSink asks ----
+
+  /** The tracker has found something out. */
+  nextHopChanged(id: number, state: NextHopState): void {
+    const before = this.core.hops.state(id);
+    if (!this.core.hops.change(id, state)) return;
+    // Only what comparison can see needs a new decision.
+    if (before.usable || state.usable) this.#sweeper.hopChanged(id);
+    this.#wake();
+  }
+
+  nextHop(id: number): NextHopKey | undefined {
+    return this.core.hops.key(id);
+  }
+
+  attributes(id: number): PathAttributes {
+    return this.core.attributes.decoded(id);
+  }
+
+  labels(word: number): readonly number[] {
+    return this.core.labels.labels(word);
+  }
+
+  // ---- Work ----
+
+  /** Nothing is waiting to be decided, swept or sent (to those who can take it). */
+  get idle(): boolean {
+    return !this.#scheduled;
+  }
+
+  #wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#ports.scheduler.soon(() => {
+      this.#slice();
+    });
+  }
+
+  /** A slice: decisions, then walks, then what is to be sent; each leaves time to the next. */
+  #slice(): void {
+    const { clock } = this.#ports;
+    const begin = clock.now();
+    const budget = this.core.options.sliceMs;
+    const until = (share: number) => (): boolean => clock.now() - begin >= budget * share;
+    let more = this.#selector.run(until(0.5));
+    more = this.#sweeper.run(until(0.75)) || more;
+    this.#fib.flush();
+    more = this.adjOut.run(until(1)) || more;
+    more = more || this.#selector.waiting > 0 || this.#sweeper.busy;
+    this.#scheduled = false;
+    if (more) this.#wake();
+  }
+
+  #decided(table: NetTable, net: NetId): void {
+    const scope = table.scope(net);
+    const family = familyOfScope(scope);
+    if (isForwarded(family)) this.#fib.change(table, net);
+    if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    this.adjOut.decided(table, net);
+  }
+
+  #endOfRib(peer: Peer, family: FamilyId): void {
+    this.#life.endOfRib(peer, family);
+    if (family === FAMILY.routeTarget) this.adjOut.routeTargets.complete(peer);
+  }
+
+  /** Imports, exports and route targets follow the VRF's definition. */
+  #vrfChanged(id: number): void {
+    this.#exports.rulesChanged(id);
+    this.#sweeper.reimport();
+    this.#sweeper.exportsChanged(id);
+    for (const family of unicastFamilies) {
+      const table = this.core.nets.of(family);
+      this.#sweeper.walk(table, scopeOf(id, family), (net) => {
+        table.markTouched(net);
+      });
+    }
+    this.#local.setRouteTargets([...this.#imports.targets()]);
+    this.#askAgain();
+    this.#wake();
+  }
+
+  /** Routes nobody wanted have been dropped and may be wanted now. */
+  #askAgain(): void {
+    if (this.core.options.retainVpn) return;
+    for (const peer of this.core.peers) {
+      if (peer?.up === true) this.#life.requestVpnRefresh(peer);
+    }
+  }
+
+  /** Of a neighbour with a session or routes; undefined: it has neither. */
+  peerCounts(id: PeerId): PeerCounts | undefined {
+    const peer = this.core.peers[id];
+    return peer && peerCounts(peer, this.adjOut.told(peer));
+  }
+
+  /** Counters for `show` and tests. */
+  counts(): RibCounts {
+    const { core } = this;
+    return {
+      nets: core.nets.all.reduce((sum, table) => sum + table.live, 0),
+      paths: core.paths.live,
+      imports: this.#imports.imported,
+      attributeSets: core.attributes.live,
+      addresses: core.attributes.addresses.live,
+      vpnKeys: core.attributes.vpnKeys.live,
+      nextHops: core.hops.live,
+      labelStacks: core.labels.live,
+      unwanted: this.#in.unwanted,
+      decisions: this.#selector.decisions,
+      fibChanges: this.#fib.changes,
+      waiting: this.#selector.waiting,
+      bytes:
+        core.paths.bytes +
+        core.attributes.bytes +
+        core.nets.all.reduce((sum, table) => sum + table.bytes, 0) +
+        this.adjOut.bytes,
+    };
+  }
+}
+
+export interface RibCounts {
+  readonly nets: number;
+  readonly paths: number;
+  readonly imports: number;
+  readonly attributeSets: number;
+  readonly addresses: number;
+  readonly vpnKeys: number;
+  readonly nextHops: number;
+  readonly labelStacks: number;
+  /** VPN routes received that no VRF takes, since the start. */
+  readonly unwanted: number;
+  readonly decisions: number;
+  readonly fibChanges: number;
+  /** Nets waiting for a decision. */
+  readonly waiting: number;
+  readonly bytes: number;
+}

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Neighbours that are told the same: one family of one table, one policy, one kind of session. What they
+ * are to be told is worked out and encoded once (see out-log.ts for how they keep their place).
+ */
+import { encodeRouteRefresh } from '../codec/route-refresh.js';
+import type { FamilyId } from '../codec/types.js';
+import { UpdateWriter } from '../codec/update-writer.js';
+import type { SessionPort } from '../types.js';
+import type { AttributeReader } from './attribute-codec.js';
+import type { Core } from './core.js';
+import type { NetId, NetTable, Scope } from './net-table.js';
+import { OutBatch } from './out-batch.js';
+import { CHANGED, isMarker, type NodeId, OutLog, PRESENT, SOURCE_CHANGED } from './out-log.js';
+import { Outbound } from './outbound.js';
+import { type Member, newMember, partsFor } from './out-member.js';
+import { BEST, type PathId } from './path-store.js';
+import type { Peer } from './peers.js';
+import { familyOfScope, isVpn } from './scope.js';
+import type { Membership, RouteTargets } from './route-targets.js';
+
+/** Routes per batch. */
+const BATCH = 1024;
+
+export interface GroupSurroundings {
+  readonly core: Core;
+  readonly reader: AttributeReader;
+  readonly sessions: SessionPort;
+  readonly routeTargets: RouteTargets;
+  readonly swapLabel: ((route: { net: number; label: number }) => number | undefined) | undefined;
+}
+
+export class UpdateGroup {
+  readonly scope: Scope;
+  readonly family: FamilyId;
+  readonly addPath: boolean;
+  readonly members = new Map<Peer, Member>();
+  /** All nets of the table have been looked at. */
+  filled = false;
+  messages = 0;
+  unsendable = 0;
+  readonly #around: GroupSurroundings;
+  readonly #table: NetTable;
+  readonly #outbound: Outbound;
+  readonly #log = new OutLog();
+  readonly #left: Member[] = [];
+  readonly #frozen = new Map<Peer, Member>();
+  readonly #first: Peer;
+
+  constructor(scope: Scope, addPath: boolean, first: Peer, around: GroupSurroundings) {
+    this.scope = scope;
+    this.family = familyOfScope(scope);
+    this.addPath = addPath;
+    this.#first = first;
+    this.#around = around;
+    this.#table = around.core.nets.of(this.family);
+    this.#outbound = new Outbound(around.core, around.reader, this.family, first);
+  }
+
+  get bytes(): number {
+    return this.#log.bytes;
+  }
+
+  get entries(): number {
+    return this.#log.entries;
+  }
+
+  join(peer: Peer): void {
+    const position = this.#log.newMarker();
+    const member = newMember(peer, position, this.#log.newMarker());
+    this.#log.moveToFront(position);
+    this.members.set(peer, member);
+  }
+
+  /** Comes from another group: told nothing before {@link release}, and then no End-of-RIB. */
+  take(peer: Peer): void {
+    this.join(peer);
+    const member = this.members.get(peer);
+    if (member === undefined) return;
+    member.held = true;
+    member.blind = true;
+    member.ending = undefined;
+  }
+
+  release(peer: Peer): void {
+    const member = this.members.get(peer);
+    if (member !== undefined) member.held = false;
+  }
+
+  /** Goes to another group: its place is kept until {@link thaw}, so that nothing it may hold is forgotten. */
+  freeze(peer: Peer): void {
+    const member = this.members.get(peer);
+    if (member === undefined) return;
+    this.members.delete(peer);
+    member.peer = undefined;
+    this.#frozen.set(peer, member);
+  }
+
+  thaw(peer: Peer): void {
+    const member = this.#frozen.get(peer);
+    if (member === undefined) return;
+    this.#frozen.delete(peer);
+    this.#left.push(member);
+  }
+
+  /** Nobody is told, and nobody's place is kept. */
+  get abandoned(): boolean {
+    return this.members.size === 0 && this.#frozen.size === 0;
+  }
+
+  /** A member may have been told of this entry. */
+  knows(entry: NodeId): boolean {
+    return this.#log.has(entry, PRESENT);
+  }
+
+  netOf(entry: NodeId): NetId {
+    return this.#log.net(entry);
+  }
+
+  /** A newcomer may have been told of a route by another group: what it is not told here is withdrawn. */
+  retract(entry: NodeId, net: NetId): void {
+    const log = this.#log;
+    if (!log.has(entry, PRESENT)) {
+      log.add(entry, net);
+      this.#table.pin(net);
+      if (this.addPath) this.#around.core.remember(entry);
+    } else if (log.set(entry) !== 0) {
+      // It is told, but perhaps not to all: who is not has to be told that.
+      log.write(
+        entry,
+        log.set(entry),
+        log.label(entry),
+        log.source(entry),
+        CHANGED | SOURCE_CHANGED,
+      );
+      return;
+    }
+    // A withdrawal that was there already lies in what a newcomer is not told: it moves behind that.
+    log.touch(entry);
+    log.write(entry, 0, 0, 0, CHANGED | SOURCE_CHANGED);
+    log.setPending(entry, this.#memberCount);
+  }
+
+  get #memberCount(): number {
+    return this.members.size + this.#frozen.size + this.#left.length;
+  }
+
+  leave(peer: Peer): void {
+    const member = this.members.get(peer);
+    if (member === undefined) return;
+    this.members.delete(peer);
+    member.peer = undefined;
+    member.ending = undefined;
+    member.blocked = false;
+    this.#left.push(member);
+  }
+
+  /** RFC 2918, 7313: everything again. */
+  refresh(peer: Peer): void {
+    const member = this.members.get(peer);
+    if (member === undefined) return;
+    const marked = peer.info.enhancedRefresh && member.ending !== 'end-of-rib';
+    this.#again(member);
+    // A difference that was being told is not known any more.
+    if (member.before !== undefined) member.blind = true;
+    member.before = undefined;
+    if (!marked) return;
+    this.#send(member, encodeRouteRefresh(this.family, 1));
+    member.ending = 'end-of-refresh';
+  }
+
+  /** The neighbour wants other VPN routes than before: it is told the difference. */
+  wantsOther(peer: Peer, before: Membership): void {
+    const member = this.members.get(peer);
+    if (member === undefined || !isVpn(this.family)) return;
+    // What it was told before its first memberships is nothing, not a difference.
+    if (!member.started) return;
+    member.blind = member.resume !== 0;
+    member.before = member.blind ? undefined : before;
+    this.#again(member);
+  }
+
+  writable(peer: Peer): void {
+    const member = this.members.get(peer);
+    if (member !== undefined) member.blocked = false;
+  }
+
+  /** The outcome for a net has changed. */
+  decided(net: NetId): void {
+    if (this.addPath) return;
+    const { paths } = this.#around.core;
+    const best = this.#table.firstPath(net);
+    const path = best !== 0 && paths.has(best, BEST) ? best : 0;
+    this.#tell(net, net, path);
+  }
+
+  /** A net was looked at: with ADD-PATH each usable path counts. */
+  visited(net: NetId): void {
+    const { core } = this.#around;
+    let path = this.#table.firstPath(net);
+    for (; path !== 0; path = core.paths.next(path)) {
+      this.#tell(path, net, core.isUsable(path) ? path : 0);
+    }
+  }
+
+  /** A path goes. True: it is still to be withdrawn. */
+  gone(path: PathId): boolean {
+    if (!this.#log.has(path, PRESENT)) return false;
+    this.#tell(path, this.#log.net(path), 0);
+    return this.#log.has(path, PRESENT);
+  }
+
+  /** Brings what is known of an entry in line; `path` 0: it is not to be told. */
+  #tell(entry: NodeId, net: NetId, path: PathId): void {
+    const { core } = this.#around;
+    const log = this.#log;
+    const present = log.has(entry, PRESENT);
+    const set = path === 0 ? 0 : this.#outbound.transform(path);
+    const label = set === 0 ? 0 : this.#label(net, path);
+    if (set === 0 || label === undefined) {
+      if (set !== 0) core.attributes.release(set);
+      if (present && log.set(entry) !== 0) this.#withdraw(entry);
+      return;
+    }
+    const source = core.paths.peer(path);
+    const same = log.set(entry) === set && log.label(entry) === label;
+    if (present && same && log.source(entry) === source) {
+      core.attributes.release(set);
+      core.labels.release(label);
+    } else this.#write(entry, net, { set, label, source });
+  }
+
+  /** A new or changed entry; the references to set and label are taken over. */
+  #write(
+    entry: NodeId,
+    net: NetId,
+    what: { readonly set: number; readonly label: number; readonly source: number },
+  ): void {
+    const { core } = this.#around;
+    const log = this.#log;
+    if (!log.has(entry, PRESENT)) {
+      log.add(entry, net);
+      this.#table.pin(net);
+      log.write(entry, what.set, what.label, what.source, 0);
+      return;
+    }
+    log.touch(entry);
+    const old = log.set(entry);
+    const moved = log.source(entry) !== what.source;
+    if (old !== 0) {
+      core.attributes.release(old);
+      core.labels.release(log.label(entry));
+    }
+    log.write(entry, what.set, what.label, what.source, CHANGED | (moved ? SOURCE_CHANGED : 0));
+  }
+
+  /** With a reference to a stack; undefined: the route needs a label of ours and there is none. */
+  #label(net: NetId, path: PathId): number | undefined {
+    const { core, swapLabel } = this.#around;
+    const label = core.paths.label(path);
+    if (this.#outbound.swapsLabel(path)) return swapLabel?.({ net, label });
+    core.labels.retain(label);
+    return label;
+  }
+
+  #withdraw(entry: NodeId): void {
+    const { core } = this.#around;
+    const log = this.#log;
+    core.attributes.release(log.set(entry));
+    core.labels.release(log.label(entry));
+    const members = this.#memberCount;
+    log.write(entry, 0, 0, log.source(entry), CHANGED);
+    log.setPending(entry, members);
+    if (members === 0) this.#drop(entry);
+    else log.touch(entry);
+  }
+
+  /** Forgets an entry that everybody has been told of. */
+  #drop(entry: NodeId): void {
+    const { core } = this.#around;
+    const net = this.#log.net(entry);
+    this.#log.remove(entry);
+    this.#table.unpin(net);
+    if (this.#table.firstPath(net) === 0) this.#table.markDirty(net);
+    if (this.addPath) core.forget(entry);
+  }
+
+  /** Sends one batch to whoever can take it. False: there is nothing to do for now. */
+  run(now: number): boolean {
+    const lead = this.#left[0] ?? this.#readyOne(now);
+    if (lead === undefined) return false;
+    this.#batch(lead, now);
+    return true;
+  }
+
+  /** When the next member's time between two rounds is over; undefined: none waits for that. */
+  nextRound(now: number): number | undefined {
+    let next: number | undefined;
+    for (const member of this.members.values()) {
+      if (member.blocked || member.nextRound <= now || this.#atEnd(member)) continue;
+      next = Math.min(next ?? Infinity, member.nextRound);
+    }
+    return next;
+  }
+
+  /** Frees everything, a part at a time: nobody is told any more. True: there is more. */
+  dissolve(): boolean {
+    const log = this.#log;
+    for (const member of this.#left.splice(0)) this.#freeMember(member);
+    for (let i = 0; i < BATCH; i++) {
+      const entry = log.first;
+      if (entry === 0) break;
+      const set = log.set(entry);
+      if (set !== 0) {
+        this.#around.core.attributes.release(set);
+        this.#around.core.labels.release(log.label(entry));
+      }
+      this.#drop(entry);
+    }
+    if (log.first !== 0) return true;
+    this.#outbound.clear();
+    return false;
+  }
+
+  #freeMember(member: Member): void {
+    this.#log.freeMarker(member.position);
+    if (member.resume !== 0) this.#log.freeMarker(member.resume);
+    member.resume = 0;
+  }
+
+  #isReady(member: Member, now: number): boolean {
+    const { peer } = member;
+    if (peer === undefined) return true;
+    if (member.blocked || member.held || member.nextRound > now) return false;
+    if (isVpn(this.family) && this.#around.routeTargets.isAwaited(peer)) return false;
+    return !this.#atEnd(member) || (member.ending !== undefined && this.filled);
+  }
+
+  #readyOne(now: number): Member | undefined {
+    for (const member of this.members.values()) if (this.#isReady(member, now)) return member;
+    return undefined;
+  }
+
+  /** Nothing but markers lies ahead, and not its own. */
+  #atEnd(member: Member): boolean {
+    let node = this.#log.next(member.position);
+    while (node !== 0 && isMarker(node) && node !== member.resume) node = this.#log.next(node);
+    return node === 0;
+  }
+
+  /** Starts a member over; what it has been told so far it is known to have been told. */
+  #again(member: Member): void {
+    if (member.resume === 0) {
+      member.resume = this.#log.newMarker();
+      this.#log.moveBehind(member.resume, member.position);
+    }
+    this.#log.moveToFront(member.position);
+  }
+
+  /** A batch from the lead's position on, for all at the same place in the same state. */
+  #batch(lead: Member, now: number): void {
+    const log = this.#log;
+    const party = this.#party(lead, now);
+    const batch = new OutBatch(this.#around.core, log, this.family, this.#first.info.context);
+    const resumes = new Set(party.map(({ resume }) => resume));
+    const telling = lead.resume === 0;
+    let last: NodeId = lead.position;
+    let node = log.next(last);
+    let count = 0;
+    while (node !== 0 && count < BATCH && !resumes.has(node)) {
+      last = node;
+      node = log.next(node);
+      if (isMarker(last)) continue;
+      count++;
+      if (log.set(last) !== 0) batch.announce(last);
+      else if (telling) batch.withdraw(last);
+    }
+    for (const member of party) {
+      if (member.peer !== undefined) this.#tellMember(member, batch, telling);
+      if (last !== lead.position) log.moveBehind(member.position, last);
+    }
+    if (telling) this.#told(batch.withdrawn, party.length);
+    this.unsendable += batch.unsendable;
+    for (const member of party) {
+      if (member.resume !== 0 && member.resume === node) this.#resumed(member);
+      this.#afterRound(member, now);
+    }
+  }
+
+  /** Members next to the lead that are in its state and can take messages; the lead first. */
+  #party(lead: Member, now: number): Member[] {
+    if (lead.peer === undefined) return [lead];
+    const party = [lead];
+    const byMarker = new Map<NodeId, Member>();
+    for (const member of this.members.values()) byMarker.set(member.position, member);
+    let node = this.#log.next(lead.position);
+    for (; node !== 0 && isMarker(node); node = this.#log.next(node)) {
+      const member = byMarker.get(node);
+      if (node === lead.resume) break;
+      if (member === undefined || !this.#isReady(member, now)) continue;
+      const alike =
+        (member.resume === 0) === (lead.resume === 0) &&
+        member.before === undefined &&
+        lead.before === undefined &&
+        !member.blind &&
+        !lead.blind;
+      if (alike) party.push(member);
+    }
+    return party;
+  }
+
+  #tellMember(member: Member, batch: OutBatch, telling: boolean): void {
+    const { peer } = member;
+    if (peer === undefined) return;
+    member.started = true;
+    const { core, routeTargets } = this.#around;
+    const membership = isVpn(this.family) ? routeTargets.of(peer) : undefined;
+    const { parts, withdrawn } = partsFor(member, peer, {
+      ...{ batch, telling, membership, log: this.#log, attributes: core.attributes },
+    });
+    const octets = batch.messages(peer.id, parts, withdrawn);
+    if (octets.length > 0) this.#send(member, octets);
+  }
+
+  #send(member: Member, octets: Uint8Array): void {
+    const { peer } = member;
+    if (peer === undefined) return;
+    this.messages++;
+    if (!this.#around.sessions.send(peer.id, octets)) member.blocked = true;
+  }
+
+  /** So many more members know of these withdrawals. */
+  #told(withdrawn: readonly NodeId[], members: number): void {
+    for (const entry of withdrawn) {
+      const pending = this.#log.pending(entry) - members;
+      if (pending > 0) this.#log.setPending(entry, pending);
+      else this.#drop(entry);
+    }
+  }
+
+  /** From here on the member is told changes. */
+  #resumed(member: Member): void {
+    this.#log.moveBehind(member.position, member.resume);
+    this.#log.freeMarker(member.resume);
+    member.resume = 0;
+    member.before = undefined;
+    member.blind = false;
+  }
+
+  #afterRound(member: Member, now: number): void {
+    const { peer } = member;
+    if (!this.#atEnd(member)) return;
+    if (peer === undefined) {
+      this.#left.splice(this.#left.indexOf(member), 1);
+      this.#freeMember(member);
+      return;
+    }
+    member.nextRound = now + (peer.config.advertisementIntervalMs ?? 0);
+    if (member.ending === undefined || !this.filled) return;
+    this.#send(member, this.#endOf(member.ending));
+    member.ending = undefined;
+  }
+
+  #endOf(ending: 'end-of-rib' | 'end-of-refresh'): Uint8Array {
+    if (ending === 'end-of-refresh') return encodeRouteRefresh(this.family, 2);
+    const writer = new UpdateWriter(this.#first.info.context, 64);
+    writer.endOfRib(this.family);
+    return writer.take();
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The `bgp` sections of the whole and of VRFs: route distinguishers, rules, dumps. */
+import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type { Path } from '../issues.js';
+import { checkBgpNeighbours } from './bgp-neighbours.js';
+import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
+import { checkUnserved } from './bgp-unserved.js';
+import type { Context } from './context.js';
+import { checkClass } from './exports.js';
+
+export function checkBgp(ctx: Context): void {
+  checkBgpPolicies(ctx);
+  const { bgp } = ctx.config;
+  checkVrfs(ctx, bgp !== undefined);
+  checkUnserved(ctx, bgp);
+  if (bgp === undefined) return;
+  checkBgpNeighbours(ctx, bgp);
+  checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
+  checkDumps(ctx, bgp);
+}
+
+function checkVrfs(ctx: Context, whole: boolean): void {
+  const rds = new Map<string, { path: Path; vrf: string }>();
+  for (const [vrf, { bgp }] of Object.entries(ctx.config.vrfs ?? {})) {
+    if (bgp === undefined) continue;
+    const path: Path = ['vrfs', vrf, 'bgp'];
+    if (!whole && ctx.whole('bgp')) {
+      const reason = 'no `bgp` of the whole says AS number and router id';
+      ctx.fail(path, { reason, remedy: 'bgp: { asn, routerId }' });
+    }
+    checkRds(ctx, path, vrf, bgp, rds);
+    checkRules(ctx, path, bgp);
+    checkRedistribute(ctx, [...path, 'redistribute'], bgp.redistribute);
+    checkNetworks(ctx, [...path, 'networks'], bgp.networks);
+  }
+}
+
+/** An RD tells routes of different VRFs apart: two VRFs that share one hide each other's routes. */
+function checkRds(
+  ctx: Context,
+  path: Path,
+  vrf: string,
+  { rd, exports = [] }: VrfBgp,
+  rds: Map<string, { path: Path; vrf: string }>,
+): void {
+  const given = [
+    { at: [...path, 'rd'], value: rd },
+    ...exports.map((rule, i) => ({ at: [...path, 'exports', i, 'rd'], value: rule.rd })),
+  ];
+  for (const { at, value } of given) {
+    if (value === undefined) continue;
+    const first = rds.get(value);
+    if (first === undefined) rds.set(value, { path: at, vrf });
+    else if (first.vrf !== vrf) {
+      const reason = `${ctx.at(first.path)} has this route distinguisher`;
+      ctx.fail(at, { reason, remedy: 'one of its own for each VRF' });
+    }
+  }
+}
+
+function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
+  const unique = (
+    list: 'imports' | 'exports',
+    rules: readonly { readonly name: string }[],
+    short: boolean,
+  ): void => {
+    rules.forEach(({ name }, i) => {
+      const taken = rules.findIndex((other) => other.name === name) < i;
+      if (!taken && !(short && name === 'default')) return;
+      const reason = taken ? 'another rule has this name' : 'the name of the short form';
+      ctx.fail([...path, list, i, 'name'], { reason, remedy: 'a name of its own' });
+    });
+  };
+  const { imports = [], exports = [] } = bgp;
+  unique('imports', imports, bgp.importTargets !== undefined);
+  unique('exports', exports, bgp.exportTargets !== undefined);
+  imports.forEach((rule, i) => {
+    checkNamed(ctx, [...path, 'imports', i, 'policy'], rule.policy, 'policies');
+  });
+  exports.forEach((rule, i) => {
+    checkNamed(ctx, [...path, 'exports', i, 'policy'], rule.policy, 'policies');
+    checkClass(ctx, [...path, 'exports', i], rule);
+    checkNextHop(ctx, [...path, 'exports', i, 'nextHop'], rule.nextHop);
+  });
+}
+
+function checkNextHop(ctx: Context, path: Path, nextHop: string | undefined): void {
+  const own = ctx.config.core.tunnelAddresses;
+  if (nextHop === undefined || !ctx.whole('core') || own.includes(nextHop)) return;
+  const remedy = `one of core.tunnelAddresses: ${own.join(', ')}`;
+  ctx.fail(path, { reason: 'no tunnel ends at this address', remedy });
+}
+
+function checkRedistribute(ctx: Context, path: Path, sources: BgpRedistribute = {}): void {
+  for (const source of ['connected', 'static', 'kernel'] as const) {
+    const how = sources[source];
+    if (typeof how !== 'object') continue;
+    checkNamed(ctx, [...path, source, 'policy'], how.policy, 'policies');
+  }
+}
+
+function checkNetworks(ctx: Context, path: Path, networks: readonly BgpNetwork[] = []): void {
+  networks.forEach(({ prefix, policy }, i) => {
+    checkNamed(ctx, [...path, i, 'policy'], policy, 'policies');
+    if (networks.findIndex((other) => other.prefix === prefix) < i) {
+      ctx.fail([...path, i, 'prefix'], { reason: 'named twice', remedy: 'remove one' });
+    }
+  });
+}
+
+/** Files are written by one dump each; neighbours named by a dump are neighbours. */
+function checkDumps(ctx: Context, bgp: Bgp): void {
+  const files = new Map<string, Path>();
+  const sections = [bgp, ...Object.values(ctx.config.vrfs ?? {}).map((vrf) => vrf.bgp)];
+  const known = new Set(
+    sections.flatMap((section) =>
+      section?.neighbours === undefined ? [] : Object.keys(section.neighbours),
+    ),
+  );
+  for (const [name, dump] of Object.entries(bgp.mrt ?? {})) {
+    const path: Path = ['bgp', 'mrt', name];
+    const first = files.get(dump.file);
+    if (first === undefined) files.set(dump.file, [...path, 'file']);
+    else {
+      const reason = `${ctx.at(first)} is written there`;
+      ctx.fail([...path, 'file'], { reason, remedy: 'a file of its own' });
+    }
+    (dump.neighbours ?? []).forEach((neighbour, i) => {
+      if (known.has(neighbour) || !ctx.whole('bgp') || !ctx.whole('vrfs')) return;
+      ctx.fail([...path, 'neighbours', i], {
+        reason: 'no such neighbour',
+        remedy: 'the address of a neighbour, or leave it out for all',
+      });
+    });
+  }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Neighbours of the configuration, as the sessions and the RIB want them: templates folded in, families
+ * and policies chosen where the configuration leaves them open.
+ */
+import { defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
+import type { NeighbourRib, PrefixLimit } from '../../bgp/rib/peers.js';
+import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
+import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
+import type { EstablishedPeer, Policy } from '../../bgp/types.js';
+import { neighboursOf, type ConfiguredNeighbour } from '../../config/bgp/resolve.js';
+import type { Bgp, BgpFamilies, BgpNeighbourOptions, Config } from '../../config/types.js';
+import { parseSiteOfOrigin } from '../../lib/bgp-words.js';
+
+/** One configured neighbour, or prefix of neighbours. */
+export interface Neighbour {
+  readonly session: NeighborConfig;
+  readonly options: ConfiguredNeighbour;
+}
+
+function sessionFamilies(families: BgpFamilies): NonNullable<NeighborConfig['families']> {
+  const all: Partial<Record<(typeof FAMILIES)[number]['name'], NeighborFamily>> = {};
+  for (const { name } of FAMILIES) {
+    const family = families[name];
+    if (family === undefined) continue;
+    const { addPath, extendedNextHop, maxPrefixes } = family;
+    all[name] = {
+      ...(addPath && { addPath }),
+      ...(extendedNextHop !== undefined && { extendedNextHop }),
+      ...(maxPrefixes && { maxPrefixes }),
+    };
+  }
+  return all;
+}
+
+/** What is the session's business too, unchanged. */
+const SESSION_FIELDS = [
+  ...(['address', 'prefix', 'prefixLimit', 'interface', 'vrf', 'routerId'] as const),
+  ...([
+    'description',
+    'localAsn',
+    'localAddress',
+    'port',
+    'passive',
+    'shutdown',
+    'multihop',
+  ] as const),
+  ...(['ttlSecurity', 'md5KeyFile', 'tcpAo', 'timers', 'gracefulRestart', 'longLived'] as const),
+] as const;
+
+function sessionOf(options: ConfiguredNeighbour): NeighborConfig {
+  const picked = Object.fromEntries(
+    SESSION_FIELDS.flatMap((field) =>
+      options[field] === undefined ? [] : [[field, options[field]]],
+    ),
+  ) as Partial<NeighborConfig>;
+  return { ...picked, asn: options.asn, families: sessionFamilies(options.families) };
+}
+
+/** Every neighbour, by the name sessions have: address or prefix, %VRF inside a VRF. */
+export function neighbours(config: Config): ReadonlyMap<string, Neighbour> {
+  const all = neighboursOf(config).map((options) => ({ session: sessionOf(options), options }));
+  return new Map(
+    all.map((one) => {
+      const { vrf, address, prefix = '' } = one.options;
+      const where = address ?? prefix;
+      return [vrf === undefined ? where : `${where}%${vrf}`, one];
+    }),
+  );
+}
+
+function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLimits'] {
+  const limits: Partial<Record<FamilyId, PrefixLimit>> = {};
+  for (const id of [0, 1, 2, 3, 4, 5, 6] as const) {
+    const { limit, warnAt, action } = families?.[FAMILIES[id].name]?.maxPrefixes ?? {};
+    if (limit === undefined) continue;
+    limits[id] = {
+      routes: limit,
+      ...(warnAt !== undefined && { warnAt }),
+      ...(action !== undefined && { action }),
+    };
+  }
+  return limits;
+}
+
+/** What a policy says, not its name: a reload may change it, and then those who have it are told anew. */
+function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler): string {
+  if (name === undefined) return `default ${String(bgp.ebgpRequiresPolicy ?? true)}`;
+  return policies.fingerprint(name);
+}
+
+/** How the RIB treats a neighbour whose session is up. */
+export function neighbourRib(
+  bgp: Bgp,
+  options: BgpNeighbourOptions,
+  peer: EstablishedPeer,
+  policies: PolicyCompiler,
+): NeighbourRib {
+  const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
+  const named = (name: string | undefined): Policy =>
+    name === undefined ? standard : policies.compile(name, peer.localAsn);
+  const site =
+    options.siteOfOrigin === undefined ? undefined : parseSiteOfOrigin(options.siteOfOrigin);
+  return {
+    policyIn: named(options.policyIn),
+    policyOut: named(options.policyOut),
+    policyOutKey: policyKey(bgp, options.policyOut, policies),
+    ...(options.routeReflectorClient !== undefined && {
+      routeReflectorClient: options.routeReflectorClient,
+    }),
+    ...(options.nextHopSelf === true && { nextHop: 'self' as const }),
+    ...(options.asOverride !== undefined && { asOverride: options.asOverride }),
+    ...(options.allowAsIn !== undefined && { allowAsIn: options.allowAsIn }),
+    ...(site !== undefined && { siteOfOrigin: site }),
+    ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
+    ...(options.passCe !== undefined && { passVpn: options.passCe }),
+    prefixLimits: prefixLimits(options.families) ?? {},
+    advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,
+  };
+}

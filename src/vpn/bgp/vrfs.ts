@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/** VRFs of the configuration, as the RIB wants them: whose routes come in, and what goes out and how. */
+import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/codec/communities/ipsec.js';
+import type { PolicyCompiler } from '../../bgp/policy/compile.js';
+import type { ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
+import type { Policy } from '../../bgp/types.js';
+import { importRulesOf } from '../../config/bgp/resolve.js';
+import type { BgpImportRule, Config, ExportClass, Protection } from '../../config/types.js';
+import type { PlannedLabel } from '../../forwarding/rows.js';
+import { parseRd, parseRouteTarget } from '../../lib/bgp-words.js';
+import { covers, networkOf, parseAddress, parsePrefix, type Prefix } from '../../lib/ip.js';
+import { vrfExports, type VrfExport } from '../export-rules.js';
+import type { Ingress, Signalled } from './ingress.js';
+
+export interface VrfContext {
+  readonly config: Config;
+  readonly labels: readonly PlannedLabel[];
+  readonly policies: PolicyCompiler;
+  readonly ipsec: IpsecCommunityFormat;
+  readonly ingress: Ingress;
+  /** Where our tunnels end: next hop of what we export, unless the rule says another. */
+  readonly nextHop: Uint8Array;
+}
+
+const targetsOf = (texts: readonly string[]): bigint[] =>
+  texts.map(parseRouteTarget).filter((target): target is bigint => target !== undefined);
+
+/** What a class asks of ingresses; undefined: nothing, a plain LSP will do. */
+export function signalledBy(exported: ExportClass): IpsecMeaning | undefined {
+  const protections = exported.protections.filter(
+    (protection): protection is Exclude<Protection, 'mpls'> => protection !== 'mpls',
+  );
+  // Plain MPLS cannot be one of several in the community: who may send that need not be told more.
+  if (protections.length < exported.protections.length) return undefined;
+  const encapsulations = exported.encapsulations ?? ['gre', 'ip'];
+  return { protections, encapsulations, onlyOutsideSp: undefined };
+}
+
+interface Import {
+  readonly targets: ReadonlySet<bigint>;
+  readonly rule: ReturnType<typeof importRulesOf>[number];
+}
+
+/** The first rule with a target of the route. */
+const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
+  imports.find(({ targets }) => communities.some((community) => targets.has(community)));
+
+function importDecision(
+  context: VrfContext,
+  imports: readonly Import[],
+): (question: ImportQuestion) => number | undefined {
+  const { config, ingress, ipsec } = context;
+  const floorOf = (rule: BgpImportRule) => (sp: string) =>
+    rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt');
+  return ({ extendedCommunities, nextHop }) => {
+    const found = ruleFor(imports, extendedCommunities);
+    if (found === undefined) return undefined;
+    const signalled: Signalled = ipsec.read(extendedCommunities);
+    const { rule } = found;
+    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps: rule.fromSps });
+  };
+}
+
+/** The policies of the import rules as one. */
+function importPolicy(context: VrfContext, imports: readonly Import[]): Policy | undefined {
+  const { policies, config } = context;
+  const compiled = new Map<Import, Policy>();
+  for (const one of imports) {
+    const { policy } = one.rule;
+    if (policy !== undefined) compiled.set(one, policies.compile(policy, config.bgp?.asn ?? 0));
+  }
+  if (compiled.size === 0) return undefined;
+  return {
+    usesPrefix: [...compiled.values()].some((policy) => policy.usesPrefix),
+    apply: (route) => {
+      const found = ruleFor(imports, route.attributes.extendedCommunities ?? []);
+      const policy = found && compiled.get(found);
+      return policy === undefined ? route.attributes : policy.apply(route);
+    },
+  };
+}
+
+function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleRib[] {
+  const { config, labels, policies, ipsec } = context;
+  const { bgp } = rule;
+  const rd = bgp && parseRd(bgp.rd);
+  const planned = labels.find((one) => one.vrf === vrf && one.rules.includes(rule.name));
+  if (bgp === undefined || rd === undefined || planned === undefined) return [];
+  const prefixes = rule.prefixes?.flatMap((text): Prefix[] => {
+    const prefix = parsePrefix(text);
+    return prefix === undefined ? [] : [networkOf(prefix)];
+  });
+  const meaning = signalledBy(rule.class);
+  const named = bgp.nextHop === undefined ? undefined : parseAddress(bgp.nextHop);
+  const nextHop = named ?? context.nextHop;
+  return [
+    {
+      ...{ rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      communities: meaning === undefined ? [] : [ipsec.write(meaning)],
+      label: ({ prefix, length }) => {
+        const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };
+        const matches = prefixes?.some((outer) => covers(outer, inner)) ?? true;
+        return matches ? planned.label : undefined;
+      },
+      policy:
+        bgp.policy === undefined ? undefined : policies.compile(bgp.policy, config.bgp?.asn ?? 0),
+    },
+  ];
+}
+
+/** `id`: the VRF's number in the RIB. */
+export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
+  const vrf = context.config.vrfs?.[name] ?? {};
+  const rules = vrf.bgp === undefined ? [] : importRulesOf(vrf.bgp, context.config.ownSp);
+  const imports = rules.map((rule) => ({ rule, targets: new Set(targetsOf(rule.targets)) }));
+  return {
+    ...{ id, name },
+    importTargets: imports.flatMap(({ targets }) => [...targets]),
+    accept: importDecision(context, imports),
+    importPolicy: importPolicy(context, imports),
+    exports: vrfExports(vrf).flatMap((rule) => exportRule(context, name, rule)),
+  };
+}

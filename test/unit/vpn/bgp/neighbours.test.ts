@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/** From the configuration to sessions and RIB: nothing that an operator says is lost on the way. */
+import { describe, expect, it } from 'vitest';
+import { ipsecCommunityFormat } from '../../../../src/bgp/codec/communities/ipsec.js';
+import { FAMILY } from '../../../../src/bgp/codec/types.js';
+import { PolicyCompiler } from '../../../../src/bgp/policy/compile.js';
+import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
+import { resolveNeighbor } from '../../../../src/bgp/session/config.js';
+import type { EstablishedPeer } from '../../../../src/bgp/types.js';
+import { formatPrefix, parseAddress } from '../../../../src/lib/ip.js';
+import { forwardingModel } from '../../../../src/forwarding/model.js';
+import { ownRoutes } from '../../../../src/vpn/bgp/local-routes.js';
+import { neighbourRib, neighbours } from '../../../../src/vpn/bgp/neighbours.js';
+import { goodBgp, type BgpDraft } from '../../config/bgp-good.js';
+
+const SPEAKER = { asn: 65001, routerId: 0xc000_0201 };
+
+const compiler = ({ bgp }: BgpDraft): PolicyCompiler =>
+  new PolicyCompiler(bgp, ipsecCommunityFormat(bgp.ipsecCommunitySubType));
+
+function rib(draft: BgpDraft, name: string): NeighbourRib {
+  const { options } = neighbours(draft).get(name)!;
+  const peer: EstablishedPeer = {
+    ...{ id: 1, name, configured: name, vrf: options.vrf, kind: 'ebgp', asn: 65100 },
+    ...{ address: parseAddress('10.1.0.2')!, localAddress: parseAddress('10.1.0.1')! },
+    ...{ localAsn: 65001, routerId: 1, routeRefresh: true, enhancedRefresh: true },
+    ...{ forwardingKept: 0, awaitEndOfRib: 0 },
+    context: {
+      ...{ ibgp: false, as4: true, maxMessage: 4096, families: 1 << FAMILY.ipv4Unicast },
+      ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
+    },
+  };
+  return neighbourRib(draft.bgp, options, peer, compiler(draft));
+}
+
+describe('a neighbour of the configuration', () => {
+  it('inside a VRF meets a router with the id of the VRF', () => {
+    const all = neighbours(goodBgp());
+    const idTowards = (name: string): number =>
+      resolveNeighbor(all.get(name)!.session, SPEAKER).routerId;
+    expect(idTowards('10.1.0.2%a')).toBe(0x0a01_0001);
+    expect(idTowards('10.1.0.0/24%a')).toBe(0x0a01_0001);
+    expect(idTowards('192.0.2.11')).toBe(SPEAKER.routerId);
+  });
+
+  it('is treated by the RIB as it says', () => {
+    const draft = goodBgp();
+    expect(rib(draft, '10.1.0.2%a')).toMatchObject({
+      ...{ passVpn: ['color'], asOverride: true, allowAsIn: 1 },
+      siteOfOrigin: 0x0003_fde9_0000_0064n,
+    });
+    expect(rib(draft, '192.0.2.13')).toMatchObject({ removePrivateAs: 'replace' });
+    expect(rib(draft, '192.0.2.11').prefixLimits).toEqual({
+      [FAMILY.vpnv4]: { routes: 1_000_000, warnAt: 90, action: 'warn' },
+    });
+  });
+
+  it('shares what it is sent only with those whose policy says the same', () => {
+    const draft = goodBgp();
+    const before = rib(draft, '192.0.2.13').policyOutKey;
+    expect(rib(draft, '10.1.0.2%a').policyOutKey).toBe(before);
+    expect(rib(goodBgp(), '192.0.2.13').policyOutKey).toBe(before);
+    // Another text under the same name is another policy.
+    draft.bgp.policies!['own']!.otherwise = 'accept';
+    expect(rib(draft, '192.0.2.13').policyOutKey).not.toBe(before);
+    const list = goodBgp();
+    list.bgp.prefixLists!['private']!.push({ prefix: '192.168.0.0/16' });
+    expect(rib(list, '192.0.2.13').policyOutKey).not.toBe(before);
+    expect(rib(draft, '192.0.2.11').policyOutKey).not.toBe(before);
+  });
+});
+
+describe('routes of our own', () => {
+  it('are those of network statements in the core and in VRFs, and what is redistributed', () => {
+    const draft = goodBgp();
+    draft.bgp.networks!.push({ prefix: '2001:db8:ffff::/48', policy: 'from-south' });
+    const ids: Readonly<Record<string, number>> = { a: 7 };
+    const all = ownRoutes(draft, forwardingModel(draft), (name) => ids[name], compiler(draft));
+    const found = [...all.values()].map(
+      ({ route: { vrf, family, prefix, length, source } }) =>
+        `${vrf} ${family} ${formatPrefix({ address: prefix, length })} ${source}`,
+    );
+    expect(found.filter((route) => route.startsWith('0 '))).toEqual([
+      '0 0 203.0.113.0/24 1',
+      '0 1 2001:db8:ffff::/48 1',
+    ]);
+    expect(found).toContain('7 0 10.1.0.0/16 1');
+    expect(found).toContain('7 0 10.1.0.0/24 2');
+    expect(found.every((route) => /^[07] /.test(route))).toBe(true);
+  });
+});
