@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which member of a next-hop group carries a flow: the one with the highest weight, a hash of flow and
- * member (highest random weight, RFC 2991 section 4). When a member goes, its flows alone move, to all others
+ * member (highest random weight, RFC 2991). When a member goes, its flows alone move, to all others
  * alike; when one comes, it takes its share from each, and nothing else moves.
  */
 #ifndef SEALANE_TABLES_GROUP_H
