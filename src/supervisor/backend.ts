@@ -6,6 +6,7 @@ import { problemsOf, readConfig } from '../config/check.js';
 import { diffConfigs, type Diff } from '../config/diff.js';
 import { formatIssue, type Issue } from '../config/issues.js';
 import type { Config } from '../config/types.js';
+import type { MultipathStatus } from '../forwarding/addon/api.js';
 import type {
   ControlBackend,
   ReloadRequest,
@@ -68,7 +69,7 @@ export class Backend implements ControlBackend {
       labels: instance.inForce?.rows.labels.size ?? 0,
       tunnels: tunnels.length,
       tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
-      warnings: source.warnings.map(formatIssue),
+      warnings: [...source.warnings.map(formatIssue), ...multipathWarnings(tables.multipath())],
     };
   }
 
@@ -169,6 +170,12 @@ export class Backend implements ControlBackend {
 
 function restarted(prepared: Prepared, diff: Diff): string[] {
   return diff.changes.length > 0 && prepared.restartsWorker ? ['worker'] : [];
+}
+
+function multipathWarnings({ groups, fallbacks }: MultipathStatus): string[] {
+  if (fallbacks === 0) return [];
+  const why = `no room for another set of ways beside the ${groups} in use`;
+  return [`${fallbacks} times a route with several ways was given its best way alone: ${why}`];
 }
 
 async function loadChecked(path: string): Promise<{ config: Config; warnings: readonly Issue[] }> {

@@ -116,6 +116,8 @@ export interface VrfRib {
   /** undefined: every route with a target of ours, unprotected ones too: for tests and reflectors. */
   readonly accept: ImportDecision | undefined;
   readonly importPolicy: Policy | undefined;
+  /** Most paths of this VRF used together; undefined: as many as the RIB's options say. */
+  readonly maximumPaths?: DecisionOptions['maximumPaths'];
   readonly exports: readonly ExportRuleRib[];
 }
 

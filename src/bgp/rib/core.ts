@@ -7,6 +7,7 @@ import type { FamilyId } from '../codec/types.js';
 import type { Clock, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
 import { decodeSet } from './attribute-codec.js';
+import type { DecisionOptions } from './decision.js';
 import { LabelStacks } from './label-stacks.js';
 import type { NetId } from './net-table.js';
 import { NextHops, type NextHopTracker } from './next-hops.js';
@@ -46,6 +47,8 @@ export class Core {
   readonly nets = new Nets();
   readonly paths = new PathStore();
   readonly labels = new LabelStacks();
+  /** How the tables of VRFs are decided that differ from the options. */
+  readonly decisions = new Map<VrfId, DecisionOptions>();
   readonly attributes: AttributeStore;
   readonly hops: NextHops;
   /** By id; a hole is no configured neighbour. Peer 0 has none. */

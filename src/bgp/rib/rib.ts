@@ -147,6 +147,9 @@ export class Rib implements RouteSink {
     if (vrf.id < 1 || vrf.id >= 2 ** 21) throw new RangeError('VRF numbers are 1 to 2^21 - 1');
     this.#vrfIds.set(vrf.name, vrf.id);
     this.#imports.set(vrf.id, vrf);
+    const { decisions, options } = this.core;
+    const { maximumPaths = options.decision.maximumPaths } = vrf;
+    decisions.set(vrf.id, { ...options.decision, maximumPaths });
     this.#vrfChanged(vrf.id);
   }
 
@@ -155,6 +158,7 @@ export class Rib implements RouteSink {
     const name = this.#imports.get(id)?.name;
     if (name !== undefined) this.#vrfIds.delete(name);
     this.#imports.set(id, undefined);
+    this.core.decisions.delete(id);
     this.#local.removeVrf(id);
     this.#vrfChanged(id);
   }

@@ -4,6 +4,7 @@ import { type Core, OURSELVES } from './core.js';
 import { type AttributeId, HAS_MED, HAS_ORIGINATOR, LLGR_STALE } from './attribute-store.js';
 import { type Candidate, decide, emptyCandidate } from './decision.js';
 import type { NetId, NetTable } from './net-table.js';
+import { vrfOfScope } from './scope.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
 
 const NO_ADDRESS = new Uint8Array(0);
@@ -79,7 +80,8 @@ export class Selector {
       this.#fill(candidate, path);
       set.push(candidate);
     }
-    decide(set, this.#core.options.decision);
+    const { decisions, options } = this.#core;
+    decide(set, decisions.get(vrfOfScope(table.scope(net))) ?? options.decision);
     const best = set[0]?.path ?? 0;
     let changed = false;
     for (let path = table.firstPath(net); path !== 0; path = paths.next(path)) {

@@ -171,9 +171,10 @@ const byPolicy = byType('true, false or { policy: NAME }', {
   object: strict({ policy: policyName }),
 }).exactOptional();
 
+// As many as a next-hop group of the tables has members.
 const maximumPaths = strict({
-  ebgp: integer(1, 64, 'paths').exactOptional(),
-  ibgp: integer(1, 64, 'paths').exactOptional(),
+  ebgp: integer(1, 16, 'paths').exactOptional(),
+  ibgp: integer(1, 16, 'paths').exactOptional(),
 });
 const networks = list(strict({ prefix: network, policy: policyName.exactOptional() }));
 

@@ -54,16 +54,8 @@ function checkLabelMode(ctx: Context, path: Path, mode: VrfBgp['labelPer']): voi
 function checkSection(
   ctx: Context,
   path: Path,
-  {
-    neighbours = {},
-    dynamicNeighbours = {},
-    maximumPaths = {},
-  }: Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours' | 'maximumPaths'>,
+  { neighbours = {}, dynamicNeighbours = {} }: Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours'>,
 ): void {
-  for (const kind of ['ebgp', 'ibgp'] as const) {
-    if ((maximumPaths[kind] ?? 1) === 1) continue;
-    refuse(ctx, [...path, 'maximumPaths', kind], 'packets take the best path alone', '1');
-  }
   for (const [key, options] of Object.entries(neighbours)) {
     checkNeighbour(ctx, [...path, 'neighbours', key], options);
   }

@@ -216,7 +216,6 @@ export class BgpService {
       gatewaysChanged: deps.gatewaysChanged,
     });
     const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
-    const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -226,10 +225,7 @@ export class BgpService {
       {
         ...{ asn: bgp.asn, routerId: routerIdOf(bgp) },
         clusterId: parseRouterId(bgp.clusterId ?? bgp.routerId) ?? routerIdOf(bgp),
-        decision: {
-          ...{ ...DEFAULT_DECISION, maximumPaths: { ebgp, ibgp } },
-          alwaysCompareMed: bgp.alwaysCompareMed ?? false,
-        },
+        decision: { ...DEFAULT_DECISION, alwaysCompareMed: bgp.alwaysCompareMed ?? false },
         retainVpn: bgp.keepAllVpnRoutes ?? false,
         ...{ sliceMs: SLICE_MS, routeTargetWaitMs: ROUTE_TARGET_WAIT_MS },
       },
@@ -280,9 +276,10 @@ export class BgpService {
     return {
       vrfRow: (vrf) => (this.#vrfs.has(vrf) ? vrf : undefined),
       key: (nextHop) => this.#running?.rib.nextHop(nextHop),
-      nexthopRow: (key: NextHopKey) => {
+      way: (key: NextHopKey) => {
         const way = tracker.way(key);
-        return way.kind === 'none' ? undefined : this.#deps.nexthopRow(way.row);
+        if (way.kind === 'none') return undefined;
+        return { row: this.#deps.nexthopRow(way.row), rank: way.kind === 'tunnel' ? way.rank : 0 };
       },
       accept: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);
@@ -399,10 +396,9 @@ export class BgpService {
 
 /** What speaker and RIB are made with, and cannot change while they run. */
 function identityOf(bgp: Bgp): string {
-  const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
   return JSON.stringify([
     ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
-    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false, ebgp, ibgp],
+    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false],
   ]);
 }
 

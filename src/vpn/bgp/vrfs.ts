@@ -118,6 +118,10 @@ export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
     importTargets: imports.flatMap(({ targets }) => [...targets]),
     accept: importDecision(context, imports),
     importPolicy: importPolicy(context, imports),
+    maximumPaths: {
+      ...{ ebgp: 1, ibgp: 1, ...context.config.bgp?.maximumPaths },
+      ...vrf.bgp?.maximumPaths,
+    },
     exports: vrfExports(vrf).flatMap((rule) => exportRule(context, name, rule)),
   };
 }

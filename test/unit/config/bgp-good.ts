@@ -45,7 +45,7 @@ const vrfA: Mutable<config.VrfBgp> = {
   labelPer: 'vrf',
   redistribute: { connected: true, static: { policy: 'own' }, kernel: false },
   networks: [{ prefix: '10.1.0.0/16', policy: 'own' }, { prefix: '2001:db8:a::/48' }],
-  maximumPaths: { ebgp: 1, ibgp: 1 },
+  maximumPaths: { ebgp: 2, ibgp: 16 },
   neighbours: {
     '10.1.0.2': {
       ...{ template: 'ce', asn: 65100, siteOfOrigin: '65001:100', passCe: ['color'] },
@@ -68,7 +68,7 @@ const whole: config.Bgp = {
   routeTargetConstraint: true,
   keepAllVpnRoutes: false,
   ipsecCommunitySubType: 7,
-  maximumPaths: { ibgp: 1 },
+  maximumPaths: { ibgp: 8 },
   prefixLists: {
     private: [orLonger('10.0.0.0/8'), between('172.16.0.0/12', 16, 24), { prefix: 'fc00::/7' }],
   },

@@ -56,7 +56,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     true,
     'unknown key: did you mean "routeTargetConstraint"? known keys: asn, routerId, clusterId, port, ebgpRequiresPolicy, alwaysCompareMed, routeTargetConstraint, keepAllVpnRoutes, ...',
   ],
-  ['bgp.maximumPaths.ibgp', 0, 'less than 1 (0): paths, 1..64'],
+  ['bgp.maximumPaths.ibgp', 0, 'less than 1 (0): paths, 1..16'],
   ['bgp.prefixLists.private.0.ge', 5, 'not a length inside 10.0.0.0/8 (5): 8 <= ge <= le <= 32'],
   ['bgp.prefixLists.private.1.le', 15, 'no prefix is of 16..15 bits (15): 12 <= ge <= le <= 32'],
   [
@@ -302,8 +302,6 @@ describe('one wrong value gives one line', () => {
     ['vrfs.a.bgp.imports.1.preferProtected', false, /the better protected path always wins/],
     ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
     ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
-    ['vrfs.a.bgp.maximumPaths.ebgp', 4, /\.maximumPaths\.ebgp: not supported.*best path alone/],
-    ['bgp.maximumPaths.ibgp', 8, /^bgp\.maximumPaths\.ibgp: not supported/],
     [
       'bgp.templates.reflector.families',
       { 'vpnv4-unicast': { addPath: 'send', addPathLimit: 4 } },

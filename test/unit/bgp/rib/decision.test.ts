@@ -25,12 +25,12 @@ describe('the decision process', () => {
   it('applies the criteria in the order of RFC 4271 §9.1.2 and RFC 4456 §9', () => {
     // Each beats all behind it by one criterion and loses by every later one.
     const worse = {
-      ...{ rank: 0, longLivedStale: true, localPref: 0, pathLength: 9, origin: 2, med: 9 },
+      ...{ rank: 1, longLivedStale: true, localPref: 0, pathLength: 9, origin: 2, med: 9 },
       ...{ external: false, metric: 99, routerId: 99, clusterLength: 9, identifier: 9 },
       ...{ address: Uint8Array.of(9, 9, 9, 9), rdHigh: 9, rdLow: 9, local: false },
     };
     const better: Partial<Candidate>[] = [
-      ...[{ local: true }, { rank: 1 }, { longLivedStale: false }, { localPref: 1 }],
+      ...[{ local: true }, { rank: 2 }, { longLivedStale: false }, { localPref: 1 }],
       ...[{ pathLength: 8 }, { origin: 1 }, { med: 8 }, { external: true }, { metric: 98 }],
       ...[{ routerId: 98 }, { clusterLength: 8 }, { address: Uint8Array.of(9, 9, 9, 8) }],
       ...[{ rdHigh: 8 }, { rdLow: 8 }, { identifier: 8 }],
@@ -42,6 +42,17 @@ describe('the decision process', () => {
       const loser = path({ ...worse, ...later });
       expect(chosen([loser, winner]), Object.keys(first).join()).toEqual([winner.path]);
     }
+  });
+
+  it('weighs protection among tunnels only: the way to a CE has none and is judged by the rest', () => {
+    const ce = path({ rank: 0, external: true });
+    const weak = path({ rank: 1, external: false, localPref: 300 });
+    const strong = path({ rank: 3, external: false });
+    expect(chosen([weak, strong])).toEqual([strong.path]);
+    expect(chosen([ce, strong])).toEqual([ce.path]);
+    expect(chosen([strong, weak, ce])).toEqual([ce.path]);
+    const preferred = { ...strong, localPref: 200 };
+    expect(chosen([ce, preferred])).toEqual([preferred.path]);
   });
 
   it('compares MED within a neighbouring AS only, unless told otherwise', () => {
