@@ -4,12 +4,13 @@
  * from an UPDATE is queued and done in slices, so that nothing holds up the event loop. A FibSink, policy
  * or tracker must not call back into the RIB from within its own call.
  */
-import { FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
+import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
 import type { RibOptions, RibPorts, VrfRib } from './api.js';
 import { AttributeReader } from './attribute-codec.js';
 import { Core } from './core.js';
+import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
 import type { NetId, NetTable } from './net-table.js';
@@ -36,6 +37,7 @@ export class Rib implements RouteSink {
   readonly #in: RibIn;
   readonly #life: PeerLife;
   readonly #selector: Selector;
+  readonly #deferral: Deferral;
   readonly #sweeper: Sweeper;
   readonly #fib: FibWriter;
   readonly #imports: VrfImports;
@@ -62,8 +64,10 @@ export class Rib implements RouteSink {
         this.#life.forgetIfEmpty(peer);
       },
     });
+    this.#deferral = new Deferral(this.core.nets);
     const around = {
       sweeper: this.#sweeper,
+      deferral: this.#deferral,
       vrfOf: (name: string): number | undefined => this.#vrfIds.get(name),
       wake: (): void => {
         this.#wake();
@@ -76,6 +80,7 @@ export class Rib implements RouteSink {
     this.#local.setRouteTargets([]);
     this.#selector = new Selector(
       this.core,
+      this.#deferral,
       (table, net) => {
         this.#decided(table, net);
       },
@@ -192,6 +197,25 @@ export class Rib implements RouteSink {
     this.#wake();
   }
 
+  /**
+   * Routes of these families are taken in and not decided until {@link select} (RFC 4724 §4.1): neighbours
+   * are told nothing of them, not even End-of-RIB. Before the first session; families of one table together.
+   */
+  defer(families: FamilySet): void {
+    this.#deferral.hold(families);
+  }
+
+  /** Route selection of deferred families begins. */
+  select(families: FamilySet): void {
+    this.#deferral.release(families);
+    this.#wake();
+  }
+
+  /** Families that are deferred, or whose selection has not come to its end: what was there is not in the FIB. */
+  get selecting(): FamilySet {
+    return this.#deferral.pending;
+  }
+
   // ---- Next hops, and what a FibSink asks ----
 
   /** The tracker has found something out. */
@@ -241,8 +265,18 @@ export class Rib implements RouteSink {
     this.#fib.flush();
     more = this.adjOut.run(until(1)) || more;
     more = more || this.#selector.waiting > 0 || this.#sweeper.busy;
+    if (this.#deferral.pending !== 0) more = this.#settle() || more;
     this.#scheduled = false;
     if (more) this.#wake();
+  }
+
+  /** What was deferred has been decided to the last net: now neighbours may hear that this is all. */
+  #settle(): boolean {
+    if (this.#selector.waiting > 0 || this.#sweeper.busy) return false;
+    const families = this.#deferral.settled();
+    if (families === 0) return false;
+    this.adjOut.fill(families);
+    return true;
   }
 
   #decided(table: NetTable, net: NetId): void {

@@ -33,8 +33,8 @@ export interface SpeakerDeps {
   readonly netnsOf: (vrf: string | undefined) => number;
   readonly sink: RouteSink;
   readonly log: Logger;
-  /** What OPENs tell of our own restart. */
-  readonly restart: () => RestartState;
+  /** What OPENs tell of our own restart; `known`: to a peer that had a session with this speaker. */
+  readonly restart: (known: boolean) => RestartState;
   /** Uniform in 0..1. */
   readonly random: () => number;
   /** Default 179. */
@@ -217,10 +217,14 @@ export class BgpSpeaker implements SessionPort {
   #open(neighbor: Neighbor, address: Uint8Array): NeighborSession {
     const { kernel, netnsOf, sink, log, restart, random, tap } = this.#deps;
     const id = this.#free.shift() ?? ++this.#highest;
-    const session = new NeighborSession(id, neighbor.resolved, address, {
+    const known = (): boolean => session.history.establishedCount > 0;
+    const session: NeighborSession = new NeighborSession(id, neighbor.resolved, address, {
       ...{ kernel, log, keys: neighbor.keys },
       netns: () => netnsOf(neighbor.resolved.vrf),
-      environment: { routerId: neighbor.resolved.routerId, random, restart },
+      environment: {
+        ...{ routerId: neighbor.resolved.routerId, random },
+        restart: () => restart(known()),
+      },
       sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
       ...(tap === undefined ? {} : { tap }),
     });
