@@ -15,7 +15,7 @@ import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
 import type { NetId, NetTable } from './net-table.js';
 import type { NextHopKey, NextHopState } from './next-hops.js';
-import type { NeighbourRib, Peer } from './peers.js';
+import { type NeighbourRib, type Peer, sameInbound } from './peers.js';
 import { PeerLife } from './peer-life.js';
 import { type PeerCounts, peerCounts } from './peer-counts.js';
 import { RouteQueries } from './query.js';
@@ -150,9 +150,13 @@ export class Rib implements RouteSink {
   setVrf(vrf: VrfRib): void {
     if (vrf.exports.length > MOST_RULES) throw new RangeError('more than 256 export rules');
     if (vrf.id < 1 || vrf.id >= 2 ** 21) throw new RangeError('VRF numbers are 1 to 2^21 - 1');
+    const known = new Set(this.#imports.targets());
     this.#vrfIds.set(vrf.name, vrf.id);
     this.#imports.set(vrf.id, vrf);
     this.#vrfChanged(vrf.id);
+    const { importTargets, takesByTarget = false } = vrf;
+    const wanted = importTargets.filter((one) => !takesByTarget || !known.has(one));
+    if (wanted.length > 0) this.#askAgain();
   }
 
   /** Its imports and exports go. Sessions inside of it must have ended before. */
@@ -164,24 +168,24 @@ export class Rib implements RouteSink {
     this.#vrfChanged(id);
   }
 
-  /** What import decisions or policies of VRFs say has changed: every VPN route is looked at again. */
+  /** What policies of VRFs or their import decisions say may have changed: VPN routes are looked at again. */
   reimport(): void {
     this.#imports.forgetVerdicts();
     this.#sweeper.reimport();
-    this.#askAgain();
     this.#wake();
   }
 
   /**
-   * A neighbour's policies or switches have changed. What it sent is asked for again, what it is sent is
-   * worked out again.
+   * A neighbour's policies or switches may have changed. Where they have, what it sent is asked for again,
+   * and what it and others are sent is worked out again.
    */
   reconfigure(peer: PeerId, config: NeighbourRib): void {
     const known = this.#life.reconfigure(peer, config);
     if (known === undefined) return;
-    this.adjOut.reconfigured(known);
-    this.#sweeper.revisit(known);
-    this.#life.requestRefresh(known);
+    this.adjOut.reconfigured(known.peer);
+    // Whom its routes are told to (RFC 4456 §6).
+    if (isClient(known.before) !== isClient(config)) this.#sweeper.revisit(known.peer);
+    if (!sameInbound(known.before, config)) this.#life.requestRefresh(known.peer, 'all');
     this.#wake();
   }
 
@@ -258,6 +262,7 @@ export class Rib implements RouteSink {
   #slice(): void {
     const { clock } = this.#ports;
     const begin = clock.now();
+    this.#life.sendRequests();
     const budget = this.core.options.sliceMs;
     const until = (share: number) => (): boolean => clock.now() - begin >= budget * share;
     let more = this.#selector.run(until(0.5));
@@ -304,7 +309,6 @@ export class Rib implements RouteSink {
       });
     }
     this.#local.setRouteTargets([...this.#imports.targets()]);
-    this.#askAgain();
     this.#wake();
   }
 
@@ -312,7 +316,7 @@ export class Rib implements RouteSink {
   #askAgain(): void {
     if (this.core.options.retainVpn) return;
     for (const peer of this.core.peers) {
-      if (peer?.up === true) this.#life.requestVpnRefresh(peer);
+      if (peer !== undefined) this.#life.requestRefresh(peer, 'vpn');
     }
   }
 
@@ -346,6 +350,8 @@ export class Rib implements RouteSink {
     };
   }
 }
+
+const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;
 
 export interface RibCounts {
   readonly nets: number;

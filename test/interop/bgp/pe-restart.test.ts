@@ -12,7 +12,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import { encodeMessage, MESSAGE } from '../../../src/bgp/codec/message.js';
 import type { Config } from '../../../src/config/types.js';
 import { missing, startBgpPeer, type BgpPeer } from '../../lib/bgp-peers.js';
 import { dissect } from '../../lib/tshark.js';
@@ -31,7 +30,7 @@ import {
   startPe,
   type FrrPath,
 } from './pe-net.js';
-import { vpnUpdate } from './reflected.js';
+import { VPN_END_OF_RIB, vpnUpdate } from './reflected.js';
 
 const absent = missing('frr');
 const folder = mkdtempSync(`${tmpdir()}/prs-`);
@@ -76,11 +75,6 @@ function config(selectionDeferral?: number): Config {
     },
   });
 }
-
-/** RFC 4724 §2: an MP_UNREACH_NLRI of VPNv4 without routes. */
-const END_OF_RIB = Buffer.from(
-  encodeMessage(MESSAGE.update, Buffer.from('00000006800f03000180', 'hex')),
-);
 
 function say(...messages: readonly Buffer[]): void {
   const id = raw.view(PE)?.id;
@@ -151,7 +145,7 @@ async function restart(): Promise<void> {
 
 describe.skipIf(absent !== undefined)('restart of the supervisor', () => {
   beforeAll(async () => {
-    say(vpnUpdate(RAW_ADDRESS, KEPT), vpnUpdate(RAW_ADDRESS, GONE), END_OF_RIB);
+    say(vpnUpdate(RAW_ADDRESS, KEPT), vpnUpdate(RAW_ADDRESS, GONE), VPN_END_OF_RIB);
     for (const prefix of [KEPT, GONE, OURS]) await frrHas(prefix, false);
     for (const prefix of [KEPT, GONE]) await routeTo(net, 1, `${prefix}/24`);
   });
@@ -180,7 +174,7 @@ describe.skipIf(absent !== undefined)('restart of the supervisor', () => {
   });
 
   it('then tells what there is, and what there is no more goes', async () => {
-    say(END_OF_RIB);
+    say(VPN_END_OF_RIB);
     for (const prefix of [KEPT, OURS]) await frrHas(prefix, false);
     await eventually('FRR has forgotten the route', async () =>
       (await atFrr(GONE)) === undefined ? true : undefined,
@@ -201,7 +195,7 @@ describe.skipIf(absent !== undefined)('restart of the supervisor', () => {
   });
 
   it('waits no longer than the Selection_Deferral_Timer', async () => {
-    say(vpnUpdate(RAW_ADDRESS, KEPT), END_OF_RIB);
+    say(vpnUpdate(RAW_ADDRESS, KEPT), VPN_END_OF_RIB);
     await frrHas(KEPT, false);
     await reload(net, 1, config(5));
     const began = performance.now();

@@ -48,6 +48,9 @@ export interface Reflected {
   readonly clusters: readonly string[];
 }
 
+/** RFC 4724 §2: an MP_UNREACH_NLRI of VPNv4 without routes. */
+export const VPN_END_OF_RIB = updateOf(attribute('800f', '000180'));
+
 /** A route that came from its originator, by one cluster. */
 export const reflected = (from: string, label: number, cluster: string): Reflected => ({
   ...{ nextHop: from, label, originator: from, clusters: [cluster] },
