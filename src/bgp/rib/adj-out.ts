@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Update groups: who is in which, and when they run. */
 import { FAMILY_IDS, hasFamily } from '../codec/families.js';
-import type { FamilyId } from '../codec/types.js';
+import type { FamilyId, FamilySet } from '../codec/types.js';
 import type { PeerId } from '../types.js';
 import type { RibPorts } from './api.js';
 import type { AttributeReader } from './attribute-codec.js';
 import type { Core, PathKeeper } from './core.js';
+import type { Deferral } from './deferral.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import type { PathId } from './path-store.js';
 import type { Peer } from './peers.js';
@@ -19,6 +20,7 @@ export class AdjOut implements PathKeeper {
   readonly #core: Core;
   readonly #ports: RibPorts;
   readonly #sweeper: Sweeper;
+  readonly #deferral: Deferral;
   readonly #wake: () => void;
   readonly #vrfOf: (name: string) => number | undefined;
   readonly #around: GroupSurroundings;
@@ -39,6 +41,7 @@ export class AdjOut implements PathKeeper {
     ports: RibPorts,
     around: {
       readonly sweeper: Sweeper;
+      readonly deferral: Deferral;
       readonly vrfOf: (name: string) => number | undefined;
       readonly wake: () => void;
     },
@@ -46,6 +49,7 @@ export class AdjOut implements PathKeeper {
     this.#core = core;
     this.#ports = ports;
     this.#sweeper = around.sweeper;
+    this.#deferral = around.deferral;
     this.#wake = around.wake;
     this.#vrfOf = around.vrfOf;
     this.routeTargets = new RouteTargets(
@@ -236,9 +240,16 @@ export class AdjOut implements PathKeeper {
       this.#groups.set(key, group);
       if (addPath) this.#addPath.add(group);
       this.#byScope.set(group.scope, [...(this.#byScope.get(group.scope) ?? []), group]);
-      this.#fill(group);
+      if (!hasFamily(this.#deferral.pending, family)) this.#fill(group);
     }
     return group;
+  }
+
+  /** The groups of families that were deferred when the groups were made. */
+  fill(families: FamilySet): void {
+    for (const group of this.#groups.values()) {
+      if (hasFamily(families, group.family) && !group.filled) this.#fill(group);
+    }
   }
 
   /** Looks at every net there is; those that change meanwhile are told of as they do. */

@@ -113,6 +113,8 @@ export interface VrfRib {
   readonly name: string;
   /** 8 octets each, as in the Extended Communities attribute. */
   readonly importTargets: readonly bigint[];
+  /** `accept` takes every route with one of the targets: others to ask for there are only with a new one. */
+  readonly takesByTarget?: true;
   /** undefined: every route with a target of ours, unprotected ones too: for tests and reflectors. */
   readonly accept: ImportDecision | undefined;
   readonly importPolicy: Policy | undefined;

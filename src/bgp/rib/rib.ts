@@ -4,17 +4,18 @@
  * from an UPDATE is queued and done in slices, so that nothing holds up the event loop. A FibSink, policy
  * or tracker must not call back into the RIB from within its own call.
  */
-import { FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
+import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
 import type { RibOptions, RibPorts, VrfRib } from './api.js';
 import { AttributeReader } from './attribute-codec.js';
 import { Core } from './core.js';
+import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
 import type { NetId, NetTable } from './net-table.js';
 import type { NextHopKey, NextHopState } from './next-hops.js';
-import type { NeighbourRib, Peer } from './peers.js';
+import { type NeighbourRib, type Peer, sameInbound } from './peers.js';
 import { PeerLife } from './peer-life.js';
 import { type PeerCounts, peerCounts } from './peer-counts.js';
 import { RouteQueries } from './query.js';
@@ -36,6 +37,7 @@ export class Rib implements RouteSink {
   readonly #in: RibIn;
   readonly #life: PeerLife;
   readonly #selector: Selector;
+  readonly #deferral: Deferral;
   readonly #sweeper: Sweeper;
   readonly #fib: FibWriter;
   readonly #imports: VrfImports;
@@ -62,8 +64,10 @@ export class Rib implements RouteSink {
         this.#life.forgetIfEmpty(peer);
       },
     });
+    this.#deferral = new Deferral(this.core.nets);
     const around = {
       sweeper: this.#sweeper,
+      deferral: this.#deferral,
       vrfOf: (name: string): number | undefined => this.#vrfIds.get(name),
       wake: (): void => {
         this.#wake();
@@ -76,6 +80,7 @@ export class Rib implements RouteSink {
     this.#local.setRouteTargets([]);
     this.#selector = new Selector(
       this.core,
+      this.#deferral,
       (table, net) => {
         this.#decided(table, net);
       },
@@ -145,12 +150,16 @@ export class Rib implements RouteSink {
   setVrf(vrf: VrfRib): void {
     if (vrf.exports.length > MOST_RULES) throw new RangeError('more than 256 export rules');
     if (vrf.id < 1 || vrf.id >= 2 ** 21) throw new RangeError('VRF numbers are 1 to 2^21 - 1');
+    const known = new Set(this.#imports.targets());
     this.#vrfIds.set(vrf.name, vrf.id);
     this.#imports.set(vrf.id, vrf);
     const { decisions, options } = this.core;
     const { maximumPaths = options.decision.maximumPaths } = vrf;
     decisions.set(vrf.id, { ...options.decision, maximumPaths });
     this.#vrfChanged(vrf.id);
+    const { importTargets, takesByTarget = false } = vrf;
+    const wanted = importTargets.filter((one) => !takesByTarget || !known.has(one));
+    if (wanted.length > 0) this.#askAgain();
   }
 
   /** Its imports and exports go. Sessions inside of it must have ended before. */
@@ -163,24 +172,24 @@ export class Rib implements RouteSink {
     this.#vrfChanged(id);
   }
 
-  /** What import decisions or policies of VRFs say has changed: every VPN route is looked at again. */
+  /** What policies of VRFs or their import decisions say may have changed: VPN routes are looked at again. */
   reimport(): void {
     this.#imports.forgetVerdicts();
     this.#sweeper.reimport();
-    this.#askAgain();
     this.#wake();
   }
 
   /**
-   * A neighbour's policies or switches have changed. What it sent is asked for again, what it is sent is
-   * worked out again.
+   * A neighbour's policies or switches may have changed. Where they have, what it sent is asked for again,
+   * and what it and others are sent is worked out again.
    */
   reconfigure(peer: PeerId, config: NeighbourRib): void {
     const known = this.#life.reconfigure(peer, config);
     if (known === undefined) return;
-    this.adjOut.reconfigured(known);
-    this.#sweeper.revisit(known);
-    this.#life.requestRefresh(known);
+    this.adjOut.reconfigured(known.peer);
+    // Whom its routes are told to (RFC 4456 §6).
+    if (isClient(known.before) !== isClient(config)) this.#sweeper.revisit(known.peer);
+    if (!sameInbound(known.before, config)) this.#life.requestRefresh(known.peer, 'all');
     this.#wake();
   }
 
@@ -194,6 +203,25 @@ export class Rib implements RouteSink {
   retract(route: LocalRoute): void {
     this.#local.retract(route);
     this.#wake();
+  }
+
+  /**
+   * Routes of these families are taken in and not decided until {@link select} (RFC 4724 §4.1): neighbours
+   * are told nothing of them, not even End-of-RIB. Before the first session; families of one table together.
+   */
+  defer(families: FamilySet): void {
+    this.#deferral.hold(families);
+  }
+
+  /** Route selection of deferred families begins. */
+  select(families: FamilySet): void {
+    this.#deferral.release(families);
+    this.#wake();
+  }
+
+  /** Families that are deferred, or whose selection has not come to its end: what was there is not in the FIB. */
+  get selecting(): FamilySet {
+    return this.#deferral.pending;
   }
 
   // ---- Next hops, and what a FibSink asks ----
@@ -238,6 +266,7 @@ export class Rib implements RouteSink {
   #slice(): void {
     const { clock } = this.#ports;
     const begin = clock.now();
+    this.#life.sendRequests();
     const budget = this.core.options.sliceMs;
     const until = (share: number) => (): boolean => clock.now() - begin >= budget * share;
     let more = this.#selector.run(until(0.5));
@@ -245,8 +274,18 @@ export class Rib implements RouteSink {
     this.#fib.flush();
     more = this.adjOut.run(until(1)) || more;
     more = more || this.#selector.waiting > 0 || this.#sweeper.busy;
+    if (this.#deferral.pending !== 0) more = this.#settle() || more;
     this.#scheduled = false;
     if (more) this.#wake();
+  }
+
+  /** What was deferred has been decided to the last net: now neighbours may hear that this is all. */
+  #settle(): boolean {
+    if (this.#selector.waiting > 0 || this.#sweeper.busy) return false;
+    const families = this.#deferral.settled();
+    if (families === 0) return false;
+    this.adjOut.fill(families);
+    return true;
   }
 
   #decided(table: NetTable, net: NetId): void {
@@ -274,7 +313,6 @@ export class Rib implements RouteSink {
       });
     }
     this.#local.setRouteTargets([...this.#imports.targets()]);
-    this.#askAgain();
     this.#wake();
   }
 
@@ -282,7 +320,7 @@ export class Rib implements RouteSink {
   #askAgain(): void {
     if (this.core.options.retainVpn) return;
     for (const peer of this.core.peers) {
-      if (peer?.up === true) this.#life.requestVpnRefresh(peer);
+      if (peer !== undefined) this.#life.requestRefresh(peer, 'vpn');
     }
   }
 
@@ -316,6 +354,8 @@ export class Rib implements RouteSink {
     };
   }
 }
+
+const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;
 
 export interface RibCounts {
   readonly nets: number;

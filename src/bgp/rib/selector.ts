@@ -3,6 +3,7 @@
 import { type Core, OURSELVES } from './core.js';
 import { type AttributeId, HAS_MED, HAS_ORIGINATOR, LLGR_STALE } from './attribute-store.js';
 import { type Candidate, decide, emptyCandidate } from './decision.js';
+import type { Deferral } from './deferral.js';
 import type { NetId, NetTable } from './net-table.js';
 import { vrfOfScope } from './scope.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
@@ -12,6 +13,7 @@ const WORST_MED = 0xffffffff;
 
 export class Selector {
   readonly #core: Core;
+  readonly #deferral: Deferral;
   /** Told of every net with a new outcome. */
   readonly #changed: (table: NetTable, net: NetId) => void;
   /** Told of every net looked at: some neighbours are sent more than the best path. */
@@ -23,22 +25,29 @@ export class Selector {
 
   constructor(
     core: Core,
+    deferral: Deferral,
     changed: (table: NetTable, net: NetId) => void,
     visited: (table: NetTable, net: NetId) => void,
   ) {
     this.#core = core;
+    this.#deferral = deferral;
     this.#changed = changed;
     this.#visited = visited;
   }
 
-  /** Nets waiting. */
+  /** Nets that wait and may be decided. */
   get waiting(): number {
-    return this.#core.nets.all.reduce((sum, table) => sum + table.dirtyCount, 0);
+    const { all } = this.#core.nets;
+    return all.reduce(
+      (sum, table) => sum + (this.#deferral.isHeld(table) ? 0 : table.dirtyCount),
+      0,
+    );
   }
 
   /** Decides waiting nets until `enough` says so, which is asked now and then. False: none is left. */
   run(enough: () => boolean): boolean {
     for (const table of this.#core.nets.all) {
+      if (this.#deferral.isHeld(table)) continue;
       let count = 0;
       for (let net = table.nextDirty(); net !== 0; net = table.nextDirty()) {
         this.decideNet(table, net);

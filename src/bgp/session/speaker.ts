@@ -14,6 +14,7 @@ import { CEASE, ERROR } from '../codec/notification-codes.js';
 import type { FamilyId, Notification } from '../codec/types.js';
 import type { PeerId, RouteSink, SessionEnd, SessionPort } from '../types.js';
 import {
+  foundationOf,
   type NeighborConfig,
   type ResolvedNeighbor,
   resolveNeighbor,
@@ -33,8 +34,8 @@ export interface SpeakerDeps {
   readonly netnsOf: (vrf: string | undefined) => number;
   readonly sink: RouteSink;
   readonly log: Logger;
-  /** What OPENs tell of our own restart. */
-  readonly restart: () => RestartState;
+  /** What OPENs tell of our own restart; `known`: to a peer that had a session with this speaker. */
+  readonly restart: (known: boolean) => RestartState;
   /** Uniform in 0..1. */
   readonly random: () => number;
   /** Default 179. */
@@ -44,10 +45,13 @@ export interface SpeakerDeps {
 }
 
 interface Neighbor {
-  readonly resolved: ResolvedNeighbor;
-  /** The configuration as it was given, to see changes. */
-  readonly text: string;
+  resolved: ResolvedNeighbor;
+  /** What a session stands on, and all of the configuration: to see changes. */
+  readonly foundation: string;
+  text: string;
   readonly keys: Keys;
+  /** Of the session to be made, when there was one before. */
+  number?: PeerId | undefined;
   /** One; for a prefix one per peer there is. */
   readonly sessions: Map<string, NeighborSession>;
 }
@@ -89,14 +93,9 @@ export class BgpSpeaker implements SessionPort {
     for (const [name, old] of this.#neighbors) {
       const next = wanted.get(name);
       if (next === undefined) this.#retire(name, old, cease('peerDeconfigured'));
-      else if (next.text !== old.text || !sameKeys(next.keys, old.keys)) {
-        const { shutdown } = next.resolved;
-        const why =
-          shutdown === undefined
-            ? cease('otherConfigurationChange')
-            : cease('administrativeShutdown', shutdown);
-        this.#retire(name, old, why);
-      }
+      else if (next.foundation !== old.foundation || !sameKeys(next.keys, old.keys)) {
+        this.#replace(name, old, next);
+      } else this.#amend(old, next);
     }
     for (const [name, neighbor] of wanted) {
       if (!this.#neighbors.has(name)) this.#neighbors.set(name, neighbor);
@@ -163,7 +162,7 @@ export class BgpSpeaker implements SessionPort {
   /** Ends a neighbour's sessions until {@link startNeighbor} (RFC 9003). False: none such. */
   shutdown(name: string, text?: string): boolean {
     const sessions = this.#named(name);
-    for (const session of sessions) session.stop(cease('administrativeShutdown', text));
+    for (const session of sessions) session.shutDown(cease('administrativeShutdown', text));
     return sessions.length > 0;
   }
 
@@ -208,7 +207,8 @@ export class BgpSpeaker implements SessionPort {
     const resolved = resolveNeighbor(config, identity);
     return {
       resolved,
-      text: JSON.stringify([identity.asn, identity.routerId, config]),
+      foundation: JSON.stringify([identity.asn, identity.routerId, foundationOf(config)]),
+      text: JSON.stringify(config),
       keys: keysOf(resolved, this.#deps.kernel),
       sessions: new Map(),
     };
@@ -216,17 +216,49 @@ export class BgpSpeaker implements SessionPort {
 
   #open(neighbor: Neighbor, address: Uint8Array): NeighborSession {
     const { kernel, netnsOf, sink, log, restart, random, tap } = this.#deps;
-    const id = this.#free.shift() ?? ++this.#highest;
-    const session = new NeighborSession(id, neighbor.resolved, address, {
+    const id = neighbor.number ?? this.#free.shift() ?? ++this.#highest;
+    const known = (): boolean => session.history.establishedCount > 0;
+    const session: NeighborSession = new NeighborSession(id, neighbor.resolved, address, {
       ...{ kernel, log, keys: neighbor.keys },
       netns: () => netnsOf(neighbor.resolved.vrf),
-      environment: { routerId: neighbor.resolved.routerId, random, restart },
+      environment: {
+        ...{ routerId: neighbor.resolved.routerId, random },
+        restart: () => restart(known()),
+      },
       sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
       ...(tap === undefined ? {} : { tap }),
     });
     this.#sessions.set(id, session);
     neighbor.sessions.set(formatAddress(address), session);
     return session;
+  }
+
+  /**
+   * Its sessions end. A neighbour keeps its number, by which the RIB knows the routes that stay over this:
+   * they are stale until it has said all again.
+   */
+  #replace(name: string, old: Neighbor, next: Neighbor): void {
+    const [id] = [...old.sessions.values()].map((session) => session.id);
+    const { prefix, shutdown } = next.resolved;
+    const ends = prefix !== undefined && shutdown === undefined;
+    this.#retire(name, old, ends ? cease('administrativeReset') : whyEnded(next.resolved));
+    if (prefix === undefined) next.number = id;
+  }
+
+  /** What no session stands on has changed, or nothing: those that are up stay. */
+  #amend(neighbor: Neighbor, next: Neighbor): void {
+    const changed = next.text !== neighbor.text;
+    Object.assign(neighbor, { resolved: next.resolved, text: next.text });
+    const { shutdown, prefix } = next.resolved;
+    for (const session of [...neighbor.sessions.values()]) {
+      if (changed) session.amend(next.resolved);
+      const down = shutdown !== undefined;
+      if (down && prefix !== undefined) this.#drop(neighbor, session, whyEnded(next.resolved));
+      else if (down) session.stop(whyEnded(next.resolved));
+      // One that is still trying begins anew, by its new timers.
+      else if (changed && session.state !== 'established') session.restart();
+      else if (session.isShutDown) session.start();
+    }
   }
 
   #retire(name: string, neighbor: Neighbor, notification: Notification): void {
@@ -327,6 +359,11 @@ export class BgpSpeaker implements SessionPort {
     return session;
   }
 }
+
+const whyEnded = ({ shutdown }: ResolvedNeighbor): Notification =>
+  shutdown === undefined
+    ? cease('otherConfigurationChange')
+    : cease('administrativeShutdown', shutdown);
 
 /** When a session closed for too many prefixes starts again: the longest wait of its families. */
 function restartAfter(neighbor: ResolvedNeighbor): number | 'started' {

@@ -220,6 +220,7 @@ export const bgpSchema = strict({
   alwaysCompareMed: boolean.exactOptional(),
   routeTargetConstraint: boolean.exactOptional(),
   keepAllVpnRoutes: boolean.exactOptional(),
+  selectionDeferral: seconds(0, 3600, 'wait for neighbours after a restart').exactOptional(),
   ipsecCommunitySubType: integer(0, 255, 'a sub-type').exactOptional(),
   maximumPaths: maximumPaths.exactOptional(),
   prefixLists: table(list(prefixMatch)).exactOptional(),

@@ -250,6 +250,8 @@ export interface Bgp {
   readonly routeTargetConstraint?: boolean;
   /** Keep VPN routes that no VRF imports, as a reflector or option-B ASBR must; default false. */
   readonly keepAllVpnRoutes?: boolean;
+  /** Seconds, 0..3600, that routes wait for all neighbours after our restart (RFC 4724 §4.1); default 360. */
+  readonly selectionDeferral?: number;
   /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */
   readonly ipsecCommunitySubType?: number;
   readonly maximumPaths?: BgpMaximumPaths;

@@ -83,7 +83,7 @@ function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLi
   return limits;
 }
 
-/** What a policy says, not its name: a reload may change it, and then those who have it are told anew. */
+/** What a policy says, not its name: a reload may change it, and then what it concerns is done anew. */
 function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler): string {
   if (name === undefined) return `default ${String(bgp.ebgpRequiresPolicy ?? true)}`;
   return policies.fingerprint(name);
@@ -104,6 +104,7 @@ export function neighbourRib(
   return {
     policyIn: named(options.policyIn),
     policyOut: named(options.policyOut),
+    policyInKey: policyKey(bgp, options.policyIn, policies),
     policyOutKey: policyKey(bgp, options.policyOut, policies),
     ...(options.routeReflectorClient !== undefined && {
       routeReflectorClient: options.routeReflectorClient,

@@ -7,22 +7,24 @@
  *                            ▲  │
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
+import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import { ownRoutes, type OwnRoute } from './local-routes.js';
 import { tellingOthers } from './session-events.js';
+import { awaited, DEFERRED, Restart, type IpVersion } from './restart.js';
 import { Tracker } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
+import { familiesOf, familyName } from '../../bgp/codec/families.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, Scheduler } from '../../bgp/rib/api.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
-import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
 import { Rib } from '../../bgp/rib/rib.js';
 import type { EstablishedPeer } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
@@ -36,19 +38,15 @@ import {
   type PlannedLabel,
   type VpnPolicy,
 } from '../../forwarding/rows.js';
-import { parseRouterId } from '../../lib/bgp-words.js';
 import type { Logger } from '../../lib/log.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
   (1 << FAMILY.ipv4Unicast) | (1 << FAMILY.ipv6Unicast) | (1 << FAMILY.vpnv4) | (1 << FAMILY.vpnv6);
 
-/** Work per slice; the event loop has other things to do (architecture: at most 10 ms). */
-const SLICE_MS = 8;
-const ROUTE_TARGET_WAIT_MS = 5_000;
-/** How long routes of before a restart wait for their neighbours (RFC 4724 §4.2), s. */
-const STALE_TIME = 120;
-const STALE_CHECK_MS = 1_000;
+/** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
+const SELECTION_DEFERRAL = 360;
+const RESTART_CHECK_MS = 100;
 const STALE_ROWS = 2_048;
 
 /** What the rest of the supervisor has in force. */
@@ -98,12 +96,16 @@ export class BgpService {
   #ingress = new Ingress([], () => '');
   #own = new Map<string, OwnRoute>();
   #vrfs = new Map<number, string>();
-  #staleUntil: number | undefined;
+  /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
+  #survived: boolean;
+  /** While we are the restarting speaker of RFC 4724. */
+  #restart: Restart | undefined;
   #closed = false;
   readonly #bfd: NeighbourBfd;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
+    this.#survived = deps.tables.attached === 'reattached';
     const failed = (neighbour: string, independent: boolean): void => {
       this.#pathFailed(neighbour, independent);
     };
@@ -172,7 +174,7 @@ export class BgpService {
     running.rib.reimport();
     this.#bfd.apply(this.#neighbours);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
-    if (this.#staleUntil === undefined) this.#deps.bfd.removeOthers();
+    if (this.#restart === undefined) this.#deps.bfd.removeOthers();
   }
 
   #pathFailed(neighbour: string, independent: boolean): void {
@@ -197,10 +199,14 @@ export class BgpService {
     this.#vrfs.clear();
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
-    if (running === undefined) return;
-    running.fib.close();
-    running.speaker.stop(how);
-    if (how !== 'restart') this.#sweep(false);
+    running?.fib.close();
+    running?.speaker.stop(how);
+    if (how === 'restart') return;
+    if (running !== undefined || this.#survived) {
+      for (const version of [4, 6] as const) this.#sweep(version, false);
+    }
+    this.#survived = false;
+    this.#restart = undefined;
   }
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */
@@ -221,32 +227,23 @@ export class BgpService {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
       return made.speaker;
     };
-    const rib = new Rib(
-      {
-        ...{ asn: bgp.asn, routerId: routerIdOf(bgp) },
-        clusterId: parseRouterId(bgp.clusterId ?? bgp.routerId) ?? routerIdOf(bgp),
-        decision: { ...DEFAULT_DECISION, alwaysCompareMed: bgp.alwaysCompareMed ?? false },
-        retainVpn: bgp.keepAllVpnRoutes ?? false,
-        ...{ sliceMs: SLICE_MS, routeTargetWaitMs: ROUTE_TARGET_WAIT_MS },
-      },
-      {
-        sessions: {
-          send: (peer, messages) => need().send(peer, messages),
-          close: (peer, notification) => {
-            need().close(peer, notification);
-          },
-          requestRefresh: (peer, family) => {
-            need().requestRefresh(peer, family);
-          },
+    const rib = new Rib(ribOptions(bgp), {
+      sessions: {
+        send: (peer, messages) => need().send(peer, messages),
+        close: (peer, notification) => {
+          need().close(peer, notification);
         },
-        ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
-        neighbour: (peer) => this.#neighbourRib(peer),
-        forgotten: (peer) => {
-          this.#bfd.forgotten(peer);
-          need().release(peer);
+        requestRefresh: (peer, family) => {
+          need().requestRefresh(peer, family);
         },
       },
-    );
+      ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
+      neighbour: (peer) => this.#neighbourRib(peer),
+      forgotten: (peer) => {
+        this.#bfd.forgotten(peer);
+        need().release(peer);
+      },
+    });
     const speaker = deps.speaker({
       sink: tellingOthers(rib, {
         established: (peer) => {
@@ -254,21 +251,20 @@ export class BgpService {
         },
         ended: () => undefined,
       }),
-      restart: () => this.#restart(),
+      restart: (known) => this.#restartState(known),
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
-    this.#staleUntil = deps.clock.now() + STALE_TIME * 1000;
-    this.#watchStale();
-    return { identity, rib, speaker, fib, tracker };
+    const running = { identity, rib, speaker, fib, tracker };
+    if (this.#survived) this.#beginRestart(running, bgp);
+    return running;
   }
 
-  /** The F bit only if tables and labels survived, which they did when they were there already. */
-  #restart(): RestartState {
-    const survived = this.#deps.tables.attached === 'reattached';
+  /** The F bit only if tables and labels survived: our start, or the end of a session in our life. */
+  #restartState(known: boolean): RestartState {
     return {
-      restarting: survived && this.#staleUntil !== undefined,
-      forwarding: survived ? FORWARDED : 0,
+      restarting: this.#restart !== undefined,
+      forwarding: this.#survived || known ? FORWARDED : 0,
     };
   }
 
@@ -353,62 +349,46 @@ export class BgpService {
     this.#own = wanted;
   }
 
-  /** Rows of before a restart go once all neighbours have said all, or took too long. */
-  #watchStale(): void {
-    this.#deps.scheduler.after(STALE_CHECK_MS, () => {
-      const running = this.#running;
-      if (running === undefined || this.#staleUntil === undefined) return;
-      if (this.#deps.clock.now() >= this.#staleUntil || this.#allHeard(running)) {
-        this.#staleUntil = undefined;
-        this.#sweep(true);
-        this.#deps.bfd.removeOthers();
+  /** RFC 4724 §4.1: neighbours are told, and rows of before replaced, once everything is there again. */
+  #beginRestart(running: Running, { selectionDeferral = SELECTION_DEFERRAL }: Bgp): void {
+    this.#restart = new Restart(this.#deps.clock.now(), selectionDeferral * 1000);
+    running.rib.defer(DEFERRED);
+    this.#watchRestart(running);
+  }
+
+  #watchRestart(running: Running): void {
+    this.#deps.scheduler.after(RESTART_CHECK_MS, () => {
+      const { clock, bfd, log } = this.#deps;
+      const restart = this.#restart;
+      if (restart === undefined || this.#running !== running) return;
+      const { rib } = running;
+      const all = awaited(this.#neighbours, rib.core.peers);
+      const { select, sweep } = restart.step(clock.now(), all, rib.selecting);
+      if (select !== 0) {
+        log.notice('route selection begins after the restart', {
+          families: familiesOf(select).map(familyName).join(' '),
+        });
+        rib.select(select);
+      }
+      for (const version of sweep) this.#sweep(version, true);
+      if (restart.over) {
+        this.#restart = undefined;
+        bfd.removeOthers();
       } else {
-        this.#watchStale();
+        this.#watchRestart(running);
       }
     });
   }
 
-  #allHeard({ rib }: Running): boolean {
-    const expected = [...this.#neighbours.values()].filter(
-      ({ session }) => session.address !== undefined && session.shutdown === undefined,
-    );
-    const up = rib.core.peers.flatMap((peer) => (peer?.up === true ? [peer] : []));
-    const heard = up.filter(({ endOfRib, info: { context } }) => {
-      return (endOfRib & context.families) === context.families;
-    });
-    return rib.idle && heard.length === up.length && up.length >= expected.length;
-  }
-
-  #sweep(staleOnly: boolean): void {
+  #sweep(version: IpVersion, staleOnly: boolean): void {
     if (this.#closed) return;
     const { tables, scheduler } = this.#deps;
     for (const { id } of tables.vrfs()) {
-      for (const family of [4, 6] as const) {
-        if (tables.removeRoutes(id, family, 'bgp', staleOnly, STALE_ROWS) < STALE_ROWS) continue;
-        scheduler.soon(() => {
-          this.#sweep(staleOnly);
-        });
-        return;
-      }
+      if (tables.removeRoutes(id, version, 'bgp', staleOnly, STALE_ROWS) < STALE_ROWS) continue;
+      scheduler.soon(() => {
+        this.#sweep(version, staleOnly);
+      });
+      return;
     }
   }
-}
-
-/** What speaker and RIB are made with, and cannot change while they run. */
-function identityOf(bgp: Bgp): string {
-  return JSON.stringify([
-    ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
-    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false],
-  ]);
-}
-
-const routerIdOf = (bgp: Bgp): number => parseRouterId(bgp.routerId) ?? 0;
-
-/** Until certificates say so (policy-model 14): the SP of the manual SAs from there, else our own. */
-function spOfRemotes(config: Config): (remote: string) => string {
-  const sps = new Map<string, string>();
-  for (const sa of Object.values(config.manualSas ?? {})) {
-    if (sa.direction === 'in' && sa.sp !== undefined) sps.set(sa.remote, sa.sp);
-  }
-  return (remote) => sps.get(remote) ?? config.ownSp;
 }

@@ -116,6 +116,8 @@ export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
   return {
     ...{ id, name },
     importTargets: imports.flatMap(({ targets }) => [...targets]),
+    // Whatever a tunnel or a rule makes of a route, one with a target of ours is taken and kept.
+    takesByTarget: true,
     accept: importDecision(context, imports),
     importPolicy: importPolicy(context, imports),
     maximumPaths: {

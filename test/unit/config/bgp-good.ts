@@ -67,6 +67,7 @@ const whole: config.Bgp = {
   alwaysCompareMed: true,
   routeTargetConstraint: true,
   keepAllVpnRoutes: false,
+  selectionDeferral: 120,
   ipsecCommunitySubType: 7,
   maximumPaths: { ibgp: 8 },
   prefixLists: {

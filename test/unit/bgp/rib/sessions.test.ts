@@ -286,6 +286,7 @@ describe('changed configuration', () => {
     const peer = lab.up(1, plain);
     lab.announce(1, [one, two], attributes());
     lab.rib.reconfigure(1, { ...OPEN, policyIn: deny });
+    lab.settle();
     expect(peer.refreshRequests).toEqual([FAMILY.ipv4Unicast]);
     lab.announce(1, [one, two], attributes());
     lab.settle();
