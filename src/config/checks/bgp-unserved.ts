@@ -27,15 +27,10 @@ function refuse(ctx: Context, path: Path, what: string, remedy: string): void {
 }
 
 function checkVrf(ctx: Context, path: Path, section: VrfBgp): void {
-  const { imports = [], exports = [], labelPer, redistribute } = section;
+  const { exports = [], labelPer, redistribute } = section;
   checkLabelMode(ctx, [...path, 'labelPer'], labelPer);
   exports.forEach((rule, i) => {
     checkLabelMode(ctx, [...path, 'exports', i, 'labelPer'], rule.labelPer);
-  });
-  imports.forEach((rule, i) => {
-    if (rule.preferProtected !== false) return;
-    const what = 'the better protected path always wins';
-    refuse(ctx, [...path, 'imports', i, 'preferProtected'], what, 'leave it out');
   });
   const { kernel = false } = redistribute ?? {};
   if (kernel !== false) {

@@ -57,7 +57,8 @@ function importDecision(
     if (found === undefined) return undefined;
     const signalled: Signalled = ipsec.read(extendedCommunities);
     const { rule } = found;
-    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps: rule.fromSps });
+    const { fromSps, preferProtected } = rule;
+    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });
   };
 }
 
