@@ -10,7 +10,7 @@
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
-import { ownRoutes, type OwnRoute } from './local-routes.js';
+import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { Tracker } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
@@ -19,7 +19,7 @@ import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { Clock, Scheduler } from '../../bgp/rib/api.js';
+import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
@@ -38,6 +38,8 @@ import {
 } from '../../forwarding/rows.js';
 import { parseRouterId } from '../../lib/bgp-words.js';
 import type { Logger } from '../../lib/log.js';
+import type { LabelUser, RouteLabels } from '../route-labels.js';
+import type { SpTables } from '../sp-tables.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -57,6 +59,7 @@ export interface InForce {
   readonly model: ForwardingModel;
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
+  readonly sps: SpTables;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
@@ -78,6 +81,8 @@ export interface BgpDeps {
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
+  /** Labels that come and go with routes. */
+  readonly labels: RouteLabels;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -96,7 +101,7 @@ export class BgpService {
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress = new Ingress([], () => '');
-  #own = new Map<string, OwnRoute>();
+  readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   #staleUntil: number | undefined;
   #closed = false;
@@ -136,7 +141,7 @@ export class BgpService {
 
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
-    return this.#running?.tracker.gateways() ?? [];
+    return [...(this.#running?.tracker.gateways() ?? []), ...this.#deps.labels.gateways()];
   }
 
   /** Brings everything to the configuration in force. */
@@ -145,6 +150,7 @@ export class BgpService {
     this.#inForce = inForce;
     if (bgp === undefined) {
       this.stop({ text: 'BGP is no longer configured' });
+      this.#deps.labels.keepVrfs(new Set());
       this.#deps.bfd.removeOthers();
       return;
     }
@@ -162,7 +168,7 @@ export class BgpService {
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
     this.#updateVrfs(running, inForce);
-    this.#updateOwn(running, inForce);
+    this.#own.update(running.rib, inForce, this.#policies);
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
       speaker,
@@ -195,6 +201,7 @@ export class BgpService {
     this.#running = undefined;
     this.#own.clear();
     this.#vrfs.clear();
+    this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     if (running === undefined) return;
@@ -244,6 +251,7 @@ export class BgpService {
           },
         },
         ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
+        exportLabels: deps.labels,
         neighbour: (peer) => this.#neighbourRib(peer),
         forgotten: (peer) => {
           this.#bfd.forgotten(peer);
@@ -262,6 +270,7 @@ export class BgpService {
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
+    deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
     this.#staleUntil = deps.clock.now() + STALE_TIME * 1000;
     this.#watchStale();
     return { identity, rib, speaker, fib, tracker };
@@ -336,6 +345,8 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
+      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
     };
@@ -346,14 +357,8 @@ export class BgpService {
     }
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
+    this.#deps.labels.keepVrfs(new Set(wanted.values()));
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
-  }
-
-  #updateOwn({ rib }: Running, inForce: InForce): void {
-    const wanted = ownRoutes(inForce.config, inForce.model, inForce.vrfRow, this.#policies);
-    for (const [key, { route }] of this.#own) if (!wanted.has(key)) rib.retract(route);
-    for (const { route, attributes } of wanted.values()) rib.originate(route, attributes);
-    this.#own = wanted;
   }
 
   /** Rows of before a restart go once all neighbours have said all, or took too long. */
@@ -364,6 +369,7 @@ export class BgpService {
       if (this.#deps.clock.now() >= this.#staleUntil || this.#allHeard(running)) {
         this.#staleUntil = undefined;
         this.#sweep(true);
+        this.#deps.labels.settled();
         this.#deps.bfd.removeOthers();
       } else {
         this.#watchStale();
@@ -404,6 +410,20 @@ function identityOf(bgp: Bgp): string {
     ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
     ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false, ebgp, ibgp],
   ]);
+}
+
+function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
+  return {
+    askAgain: (routes) => {
+      for (const { vrf, family, prefix, length } of routes) {
+        rib.exportAgain(vrf, family, prefix, length);
+      }
+    },
+    get quiet() {
+      return rib.idle;
+    },
+    gatewaysChanged,
+  };
 }
 
 const routerIdOf = (bgp: Bgp): number => parseRouterId(bgp.routerId) ?? 0;

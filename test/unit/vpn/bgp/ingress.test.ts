@@ -23,23 +23,22 @@ const tunnel = (
 
 const ALL = [tunnel('e', 'encrypt'), tunnel('a', 'authenticate', 'ip'), tunnel('t', 'tunnel')];
 
+interface Terms {
+  readonly floor?: Protection;
+  readonly fromSps?: readonly string[];
+  readonly sp?: string;
+  readonly remote?: Uint8Array;
+  readonly preferProtected?: boolean;
+}
+
 function choose(
   tunnels: readonly TunnelModel[],
   signalled: Signalled,
-  {
-    floor = 'mpls' as Protection,
-    fromSps = ['own'],
-    sp = 'own',
-    remote = REMOTE,
-    preferProtected = true,
-  } = {},
+  { floor = 'mpls', sp = 'own', remote = REMOTE, ...given }: Terms = {},
 ): string | number {
   const ingress = new Ingress(tunnels, () => sp);
-  const choice = ingress.choose(remote, signalled, {
-    floor: () => floor,
-    fromSps,
-    preferProtected,
-  });
+  const terms = { floor: () => floor, fromSps: ['own'], preferProtected: true, ...given };
+  const choice = ingress.choose(remote, signalled, terms);
   return ingress.tunnel(remote, choice)?.name ?? choice;
 }
 
