@@ -66,7 +66,7 @@ export class Backend implements ControlBackend {
       interfaces: Object.keys(config?.interfaces ?? {}).length,
       vrfs: Object.keys(config?.vrfs ?? {}).length,
       routes: this.#routes(),
-      labels: instance.inForce?.rows.labels.size ?? 0,
+      labels: (instance.inForce?.rows.labels.size ?? 0) + supervisor.routeLabels.live,
       tunnels: tunnels.length,
       tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
       warnings: [...source.warnings.map(formatIssue), ...multipathWarnings(tables.multipath())],

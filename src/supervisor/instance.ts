@@ -12,6 +12,7 @@ import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
@@ -29,6 +30,7 @@ export interface InstanceDeps {
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
+  readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest'>;
 }
 
 /** What is in force. */
@@ -45,7 +47,11 @@ export class Instance {
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
-    this.#reconciler = new Reconciler(deps.tables, (name) => deps.sas.outbound(name));
+    this.#reconciler = new Reconciler(
+      deps.tables,
+      (name) => deps.sas.outbound(name),
+      (label) => deps.routeLabels.holds(label),
+    );
   }
 
   get inForce(): InForce | undefined {
@@ -68,7 +74,7 @@ export class Instance {
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
     await this.#attachInterfaces(rows);
-    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
     const overlay = this.#project(plan, rows);
     await inSlices(this.#reconciler.publish(rows, overlay, changes));
@@ -95,7 +101,7 @@ export class Instance {
     const { live } = this.#reconciler;
     return {
       ...{ config: plan.config, model: plan.model, policy: plan.policy },
-      labels: plan.policy.labels,
+      ...{ labels: plan.policy.labels, sps: plan.sps },
       vrfRow: (name) => live.vrf(name),
       nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),
       ownRow: (vrf, family, key) => {
@@ -103,6 +109,11 @@ export class Instance {
         return id === undefined ? undefined : live.routes(id, family).get(key)?.nexthop;
       },
     };
+  }
+
+  /** Labels below this are or will be in use. */
+  #labelLimit(rows: DesiredRows): number {
+    return Math.max(0, this.#deps.routeLabels.highest, ...rows.labels.keys()) + 1;
   }
 
   #must(): InForce {
@@ -168,7 +179,7 @@ export class Instance {
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await this.#attachInterfaces(rows);
-    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    await worker.reserveLabels(this.#labelLimit(rows));
     sas.activate();
     await worker.start();
     await this.refresh();

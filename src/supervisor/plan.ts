@@ -27,6 +27,8 @@ export interface Plan {
 export interface Memory {
   readonly labels: LabelRegister;
   readonly spTables: SpTableState;
+  /** What a value means, or meant until lately, as a label of routes (src/vpn/route-labels.ts). */
+  readonly ofRoute?: (label: number) => string | undefined;
 }
 
 /** `now`: seconds since 1970. Throws CONFIG or LABELS. */
@@ -40,7 +42,8 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
     );
   }
   const model = forwardingModel(config);
-  const labels = planLabels(config, sps, memory.labels, now);
+  const { ofRoute } = memory;
+  const labels = planLabels(config, sps, memory.labels, now, { ...(ofRoute && { ofRoute }) });
   const [conflict] = labels.conflicts;
   if (conflict !== undefined) {
     const where = `vrfs.${conflict.vrf}, export ${conflict.rule}`;

@@ -48,6 +48,8 @@ export interface RibPorts {
   readonly neighbour: (peer: EstablishedPeer) => NeighbourRib;
   /** The last route of a neighbour that is no more has gone: its number is free. */
   readonly forgotten?: (peer: PeerId) => void;
+  /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
+  readonly exportLabels?: LabelUses;
   /**
    * The label under which we send VPN or labelled routes on whose next hop we become (option B); undefined:
    * they are not sent. `label` is the one received.
@@ -56,6 +58,12 @@ export interface RibPorts {
     readonly net: number;
     readonly label: number;
   }) => number | undefined;
+}
+
+/** Counts routes by label. */
+export interface LabelUses {
+  retain(label: number): void;
+  release(label: number): void;
 }
 
 /** What decides, beside route targets, whether a VRF takes a VPN route (policy-model 7-10). */
@@ -83,6 +91,7 @@ export type ImportDecision = (question: ImportQuestion) => number | undefined;
 
 /** A route of a VRF that may be exported. */
 export interface ExportQuestion {
+  readonly vrf: VrfId;
   readonly family: FamilyId;
   readonly prefix: Uint8Array;
   readonly length: number;
@@ -101,9 +110,10 @@ export interface ExportRuleRib {
   readonly nextHop: Uint8Array;
   /**
    * Whether the rule exports the route, and under which label. Asked whenever the route has changed;
-   * undefined: not exported by this rule.
+   * undefined: not exported by this rule; 'later': what the rule has told of it stays as it is until
+   * {@link Rib.exportAgain} is called for the route.
    */
-  readonly label: (route: ExportQuestion) => number | undefined;
+  readonly label: (route: ExportQuestion) => number | 'later' | undefined;
   /** undefined: attributes pass unchanged. */
   readonly policy: Policy | undefined;
 }

@@ -4,7 +4,7 @@
  * with a path (references, imports, what is to be decided anew) happens here, so that it cannot be left out.
  */
 import type { FamilyId } from '../codec/types.js';
-import type { Clock, RibOptions } from './api.js';
+import type { Clock, LabelUses, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
 import { decodeSet } from './attribute-codec.js';
 import type { DecisionOptions } from './decision.js';
@@ -55,6 +55,8 @@ export class Core {
   readonly peers: (Peer | undefined)[] = [];
   vpn: VpnListener = { changed: nothing, gone: nothing, vpnKeyGone: nothing };
   keeper: PathKeeper = { gone: () => 0 };
+  /** Of the VPN routes that our VRFs export. */
+  exportLabels: LabelUses = { retain: nothing, release: nothing };
 
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;
@@ -101,6 +103,7 @@ export class Core {
       hop,
     });
     if (peer !== undefined) this.#count(peer, family, what.filtered, 1);
+    if (isExport(what.peer, family)) this.exportLabels.retain(what.label);
     this.nets.of(family).markDirty(net);
     if (isVpn(family)) this.vpn.changed(added);
     return added;
@@ -137,6 +140,10 @@ export class Core {
       paths.label(path),
       paths.hop(path),
     ];
+    if (label !== what.label && isExport(what.peer, family)) {
+      this.exportLabels.retain(what.label);
+      this.exportLabels.release(label);
+    }
     paths.setAttributes(path, what.attributes);
     paths.setLabel(path, what.label);
     paths.setHop(path, hop);
@@ -168,6 +175,9 @@ export class Core {
     const peer = this.peers[paths.peer(path)];
     if (peer !== undefined && !paths.has(path, IMPORT)) {
       this.#count(peer, family, paths.has(path, FILTERED), -1);
+    }
+    if (!paths.has(path, IMPORT) && isExport(paths.peer(path), family)) {
+      this.exportLabels.release(paths.label(path));
     }
     paths.unlink(table, path);
     this.attributes.release(paths.attributes(path));
@@ -227,6 +237,8 @@ export class Core {
     counts[family] = (counts[family] ?? 0) + by;
   }
 }
+
+const isExport = (peer: number, family: number): boolean => peer === OURSELVES && isVpn(family);
 
 function nothing(): void {
   // Until the VRFs are there, nobody listens.

@@ -18,6 +18,8 @@ export interface Candidate {
   local: boolean;
   /** Higher wins; 0: not by a tunnel, so neither better nor worse than one. */
   rank: number;
+  /** Candidates that differ here are never used together. */
+  strength: number;
   longLivedStale: boolean;
   localPref: number;
   pathLength: number;
@@ -59,6 +61,7 @@ export function emptyCandidate(): Candidate {
     path: 0,
     local: false,
     rank: 0,
+    strength: 0,
     longLivedStale: false,
     localPref: 0,
     pathLength: 0,
@@ -169,9 +172,10 @@ export function decide(set: Candidate[], options: DecisionOptions): void {
     : Math.max(1, best.external ? options.maximumPaths.ebgp : options.maximumPaths.ibgp);
   let kept = 0;
   for (const candidate of set) {
-    const together =
-      kept === 0 ||
-      (kept < most && (options.multipathRelax || candidate.neighbourAs === best.neighbourAs));
+    const alike =
+      candidate.strength === best.strength &&
+      (options.multipathRelax || candidate.neighbourAs === best.neighbourAs);
+    const together = kept === 0 || (kept < most && alike);
     if (together) set[kept++] = candidate;
   }
   set.length = kept;

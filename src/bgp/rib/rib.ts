@@ -75,6 +75,7 @@ export class Rib implements RouteSink {
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
+    if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
     this.#life = new PeerLife(this.core, reader, ports, around);
     // A reflector wants everything from the start; who has VRFs learns what it wants from them.
     this.#local.setRouteTargets([]);
@@ -222,6 +223,15 @@ export class Rib implements RouteSink {
   /** Families that are deferred, or whose selection has not come to its end: what was there is not in the FIB. */
   get selecting(): FamilySet {
     return this.#deferral.pending;
+  }
+
+  /** The export rules may answer otherwise for this route of a VRF. `prefix`: host bits zero. */
+  exportAgain(vrf: number, family: FamilyId, prefix: Uint8Array, length: number): void {
+    const table = this.core.nets.of(family);
+    const net = table.find(scopeOf(vrf, family), length, prefix, 0, prefix.length);
+    if (net === 0) return;
+    table.markTouched(net);
+    this.#wake();
   }
 
   // ---- Next hops, and what a FibSink asks ----

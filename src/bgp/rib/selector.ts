@@ -118,6 +118,7 @@ export class Selector {
     candidate.path = path;
     candidate.local = paths.peer(origin) === OURSELVES && origin === path;
     candidate.rank = hop.rank;
+    candidate.strength = hop.strength ?? hop.rank;
     const stale = peer?.isLongLived(paths.family(origin), paths.epoch(origin)) === true;
     candidate.longLivedStale = stale || attributes.has(set, LLGR_STALE);
     candidate.localPref = attributes.localPref(set);

@@ -53,15 +53,16 @@ export class VrfExports {
     for (let i = 0; i < count; i++) {
       const rule = rules[i];
       const identifier = exportIdentifier(id, i);
-      const announced =
-        rule !== undefined &&
-        question !== undefined &&
-        this.#export(table, net, { rule, identifier, best, question });
-      this.#withdrawOthers(table, net, identifier, announced ? rule.rd : undefined);
+      const outcome =
+        rule === undefined || question === undefined
+          ? 'none'
+          : this.#export(table, net, { rule, identifier, best, question });
+      if (outcome === 'later') continue;
+      this.#withdrawOthers(table, net, identifier, outcome === 'told' ? rule?.rd : undefined);
     }
   }
 
-  /** False: the rule or its policy does not export the route. */
+  /** 'none': the rule or its policy does not export the route; 'later': its label is not ready. */
   #export(
     table: NetTable,
     net: NetId,
@@ -71,13 +72,18 @@ export class VrfExports {
       readonly best: PathId;
       readonly question: ExportQuestion;
     },
-  ): boolean {
+  ): 'told' | 'none' | 'later' {
     const { rule, identifier, best, question } = what;
+    // A label may be one of the route alone: a route that the policy refuses is to take none.
+    const made = this.#exported(rule, best, question);
+    if (made === 0) return 'none';
     const label = rule.label(question);
-    const made = label === undefined ? 0 : this.#exported(rule, best, question);
-    if (label === undefined || made === 0) return false;
-    this.#announce(table, net, { rule, identifier, label, made, best });
-    return true;
+    if (typeof label === 'number') {
+      this.#announce(table, net, { rule, identifier, label, made, best });
+      return 'told';
+    }
+    this.#core.attributes.release(made);
+    return label ?? 'none';
   }
 
   #question(table: NetTable, net: NetId, best: PathId): ExportQuestion {
@@ -87,7 +93,7 @@ export class VrfExports {
     table.copyKey(net, prefix, 0);
     const peer = paths.peer(best);
     return {
-      ...{ family, prefix, length: table.length(net) },
+      ...{ vrf: vrfOfScope(table.scope(net)), family, prefix, length: table.length(net) },
       attributes: attributes.decoded(paths.attributes(best)),
       from: peer === OURSELVES ? undefined : peer,
     };

@@ -27,28 +27,13 @@ function refuse(ctx: Context, path: Path, what: string, remedy: string): void {
 }
 
 function checkVrf(ctx: Context, path: Path, section: VrfBgp): void {
-  const { imports = [], exports = [], labelPer, redistribute } = section;
-  checkLabelMode(ctx, [...path, 'labelPer'], labelPer);
-  exports.forEach((rule, i) => {
-    checkLabelMode(ctx, [...path, 'exports', i, 'labelPer'], rule.labelPer);
-  });
-  imports.forEach((rule, i) => {
-    if (rule.preferProtected !== false) return;
-    const what = 'the better protected path always wins';
-    refuse(ctx, [...path, 'imports', i, 'preferProtected'], what, 'leave it out');
-  });
+  const { redistribute } = section;
   const { kernel = false } = redistribute ?? {};
   if (kernel !== false) {
     const what = "routes of other daemons in the VRF's kernel table are not followed";
     const remedy = 'leave it out; static routes, or BGP with that daemon';
     refuse(ctx, [...path, 'redistribute', 'kernel'], what, remedy);
   }
-}
-
-function checkLabelMode(ctx: Context, path: Path, mode: VrfBgp['labelPer']): void {
-  if (mode === undefined || mode === 'vrf') return;
-  const what = 'BGP allocates labels per VRF and export class';
-  refuse(ctx, path, what, '"vrf", or leave it out');
 }
 
 function checkSection(

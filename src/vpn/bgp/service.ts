@@ -11,7 +11,7 @@ import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
-import { ownRoutes, type OwnRoute } from './local-routes.js';
+import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { awaited, DEFERRED, Restart, type IpVersion } from './restart.js';
 import { Tracker } from './tracker.js';
@@ -22,7 +22,7 @@ import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { familiesOf, familyName } from '../../bgp/codec/families.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { Clock, Scheduler } from '../../bgp/rib/api.js';
+import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
@@ -39,6 +39,8 @@ import {
   type VpnPolicy,
 } from '../../forwarding/rows.js';
 import type { Logger } from '../../lib/log.js';
+import type { LabelUser, RouteLabels } from '../route-labels.js';
+import type { SpTables } from '../sp-tables.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -55,6 +57,7 @@ export interface InForce {
   readonly model: ForwardingModel;
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
+  readonly sps: SpTables;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
@@ -76,6 +79,8 @@ export interface BgpDeps {
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
+  /** Labels that come and go with routes. */
+  readonly labels: RouteLabels;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -94,7 +99,7 @@ export class BgpService {
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress = new Ingress([], () => '');
-  #own = new Map<string, OwnRoute>();
+  readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
@@ -138,7 +143,7 @@ export class BgpService {
 
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
-    return this.#running?.tracker.gateways() ?? [];
+    return [...(this.#running?.tracker.gateways() ?? []), ...this.#deps.labels.gateways()];
   }
 
   /** Brings everything to the configuration in force. */
@@ -147,6 +152,7 @@ export class BgpService {
     this.#inForce = inForce;
     if (bgp === undefined) {
       this.stop({ text: 'BGP is no longer configured' });
+      this.#deps.labels.keepVrfs(new Set());
       this.#deps.bfd.removeOthers();
       return;
     }
@@ -164,7 +170,7 @@ export class BgpService {
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
     this.#updateVrfs(running, inForce);
-    this.#updateOwn(running, inForce);
+    this.#own.update(running.rib, inForce, this.#policies);
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
       speaker,
@@ -197,6 +203,7 @@ export class BgpService {
     this.#running = undefined;
     this.#own.clear();
     this.#vrfs.clear();
+    this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
@@ -238,6 +245,7 @@ export class BgpService {
         },
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
+      exportLabels: deps.labels,
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
@@ -255,8 +263,10 @@ export class BgpService {
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
+    deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
     const running = { identity, rib, speaker, fib, tracker };
     if (this.#survived) this.#beginRestart(running, bgp);
+    else deps.labels.settled();
     return running;
   }
 
@@ -329,6 +339,8 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
+      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
     };
@@ -339,14 +351,8 @@ export class BgpService {
     }
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
+    this.#deps.labels.keepVrfs(new Set(wanted.values()));
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
-  }
-
-  #updateOwn({ rib }: Running, inForce: InForce): void {
-    const wanted = ownRoutes(inForce.config, inForce.model, inForce.vrfRow, this.#policies);
-    for (const [key, { route }] of this.#own) if (!wanted.has(key)) rib.retract(route);
-    for (const { route, attributes } of wanted.values()) rib.originate(route, attributes);
-    this.#own = wanted;
   }
 
   /** RFC 4724 §4.1: neighbours are told, and rows of before replaced, once everything is there again. */
@@ -358,7 +364,7 @@ export class BgpService {
 
   #watchRestart(running: Running): void {
     this.#deps.scheduler.after(RESTART_CHECK_MS, () => {
-      const { clock, bfd, log } = this.#deps;
+      const { clock, bfd, labels, log } = this.#deps;
       const restart = this.#restart;
       if (restart === undefined || this.#running !== running) return;
       const { rib } = running;
@@ -373,6 +379,7 @@ export class BgpService {
       for (const version of sweep) this.#sweep(version, true);
       if (restart.over) {
         this.#restart = undefined;
+        labels.settled();
         bfd.removeOthers();
       } else {
         this.#watchRestart(running);
@@ -391,4 +398,18 @@ export class BgpService {
       return;
     }
   }
+}
+
+function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
+  return {
+    askAgain: (routes) => {
+      for (const { vrf, family, prefix, length } of routes) {
+        rib.exportAgain(vrf, family, prefix, length);
+      }
+    },
+    get quiet() {
+      return rib.idle;
+    },
+    gatewaysChanged,
+  };
 }

@@ -4,7 +4,12 @@
  * interface that reaches it. In the core every next hop counts as usable: routes of the core are told on,
  * not forwarded by.
  */
-import type { NextHopKey, NextHopState, NextHopTracker } from '../../bgp/rib/next-hops.js';
+import {
+  type NextHopKey,
+  type NextHopState,
+  type NextHopTracker,
+  sameState,
+} from '../../bgp/rib/next-hops.js';
 import type { ForwardingModel } from '../../forwarding/model.js';
 import { gatewayOf, type GatewayModel } from '../../forwarding/model.js';
 import * as names from '../../forwarding/names.js';
@@ -24,7 +29,12 @@ export interface Ways {
 
 /** How a next hop is reached, or why not. */
 export type Way =
-  | { readonly kind: 'tunnel'; readonly row: string; readonly rank: number }
+  | {
+      readonly kind: 'tunnel';
+      readonly row: string;
+      readonly rank: number;
+      readonly strength: number;
+    }
   | { readonly kind: 'gateway'; readonly row: string; readonly gateway: GatewayModel }
   | { readonly kind: 'none'; readonly why: string };
 
@@ -74,8 +84,7 @@ export class Tracker implements NextHopTracker {
     this.#ways = ways;
     for (const [id, watched] of this.#watched) {
       const state = this.#state(watched.key);
-      const { usable, metric, rank } = watched.state;
-      if (state.usable === usable && state.metric === metric && state.rank === rank) continue;
+      if (sameState(watched.state, state)) continue;
       watched.state = state;
       this.#events.changed(id, state);
     }
@@ -104,7 +113,7 @@ export class Tracker implements NextHopTracker {
     if (way.kind === 'none') return UNUSABLE;
     if (way.kind === 'gateway') return { usable: true, metric: 0, rank: 0 };
     const up = this.#ways?.nexthop(way.row)?.version !== undefined;
-    return { usable: up, metric: 0, rank: way.rank };
+    return { usable: up, metric: 0, rank: way.rank, strength: way.strength };
   }
 }
 
@@ -119,5 +128,6 @@ function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
   return {
     ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
     rank: ways.ingress.rank(protection),
+    strength: ways.ingress.strength(protection),
   };
 }

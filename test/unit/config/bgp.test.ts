@@ -297,9 +297,6 @@ describe('one wrong value gives one line', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['vrfs.a.bgp.labelPer', 'ce', /labels per VRF and export class.*: "vrf", or leave it out$/],
-    ['vrfs.a.bgp.exports.1.labelPer', 'prefix', /exports\[1\]\.labelPer: not supported/],
-    ['vrfs.a.bgp.imports.1.preferProtected', false, /the better protected path always wins/],
     ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
     ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
     [

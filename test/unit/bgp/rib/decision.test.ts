@@ -85,6 +85,9 @@ describe('the decision process', () => {
     // Different protection never forms one set (policy-model 12).
     const mixed = [path({ rank: 2, routerId: 5 }), path({ rank: 1, routerId: 1 })];
     expect(chosen(mixed, relaxed)).toEqual([mixed[0]!.path]);
+    const unranked = [path({ strength: 3, routerId: 1 }), path({ strength: 1, routerId: 2 })];
+    expect(chosen(unranked, relaxed)).toEqual([unranked[0]!.path]);
+    expect(chosen([...unranked].reverse(), relaxed)).toEqual([unranked[0]!.path]);
   });
 
   it('does not depend on the order of paths', () => {
