@@ -297,7 +297,7 @@ export class AttributeStore {
 
   #grow(part: number): void {
     const old = this.#buckets[part] ?? NO_BUCKETS;
-    this.#buckets[part] = new Uint32Array(Math.max(4, old.length * 2));
+    this.#buckets[part] = new Uint32Array(Math.max(4, old.length * 4));
     for (const first of old) {
       let id = first;
       while (id !== 0) {

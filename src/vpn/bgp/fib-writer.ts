@@ -53,6 +53,11 @@ export class VpnFibWriter implements FibSink {
   readonly #tables: Pick<Tables, 'applyRoutes'>;
   readonly #lookups: FibLookups;
   #columns = new Columns(1024);
+  /** Changes of one VRF as a list: the next one of each, -1: none; and the first and last of each VRF. */
+  #next = new Int32Array(1024);
+  readonly #ends = new Map<number, { readonly first: number; last: number }>();
+  /** Rows of next hops, by their number in the RIB, as long as a call lasts; 0: there is no way. */
+  readonly #rows = new Map<number, number>();
   #closed = false;
   /** Routes installed and not installed because nothing leads there, since the start. */
   installed = 0;
@@ -70,18 +75,35 @@ export class VpnFibWriter implements FibSink {
 
   apply(batch: FibBatch): void {
     if (this.#closed) return;
-    if (batch.count > this.#columns.lengths.length) this.#columns = new Columns(batch.count);
+    const { count } = batch;
+    if (count > this.#next.length) {
+      this.#columns = new Columns(count);
+      this.#next = new Int32Array(count);
+    }
+    this.#rows.clear();
     // The tables take one VRF at a time; within one the order of the RIB's decisions stays.
-    const vrfs = new Set(batch.vrfs.subarray(0, batch.count));
-    for (const vrf of vrfs) if (vrf !== 0) this.#run(batch, vrf);
+    this.#ends.clear();
+    for (let i = 0; i < count; i++) this.#append(batch.vrfs[i] ?? 0, i);
+    for (const [vrf, { first }] of this.#ends) if (vrf !== 0) this.#run(batch, vrf, first);
   }
 
-  #run(batch: FibBatch, vrf: number): void {
+  #append(vrf: number, i: number): void {
+    this.#next[i] = -1;
+    const ends = this.#ends.get(vrf);
+    if (ends === undefined) {
+      this.#ends.set(vrf, { first: i, last: i });
+      return;
+    }
+    this.#next[ends.last] = i;
+    ends.last = i;
+  }
+
+  #run(batch: FibBatch, vrf: number, first: number): void {
     const row = this.#lookups.vrfRow(vrf);
     if (row === undefined) return;
     const c = this.#columns;
     c.count = 0;
-    for (let i = 0; i < batch.count; i++) if (batch.vrfs[i] === vrf) this.#row(batch, vrf, i);
+    for (let i = first; i >= 0; i = this.#next[i] ?? -1) this.#row(batch, vrf, i);
     const size = batch.family === 4 ? 4 : 16;
     const { count } = c;
     const out: RouteBatch = {
@@ -101,7 +123,7 @@ export class VpnFibWriter implements FibSink {
     const c = this.#columns;
     const at = c.count++;
     const size = batch.family === 4 ? 4 : 16;
-    c.addresses.set(batch.prefixes.subarray(i * size, (i + 1) * size), at * size);
+    for (let k = 0; k < size; k++) c.addresses[at * size + k] = batch.prefixes[i * size + k] ?? 0;
     c.lengths[at] = batch.lengths[i] ?? 0;
     c.labels[at] = 0;
     c.accepts[at] = 0;
@@ -113,33 +135,49 @@ export class VpnFibWriter implements FibSink {
 
   /** The row of the best hop of change `i`, 0: none. Sets label and accept set of row `at`. */
   #hop(batch: FibBatch, vrf: number, i: number, at: number): number {
-    const { family } = batch;
-    const size = family === 4 ? 4 : 16;
-    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
-    const length = batch.lengths[i] ?? 0;
     const hop = batch.firstHops[i] ?? 0;
     const kind = batch.hopKinds[hop];
     // The configuration's own rows say how; ours would give way.
     if (kind === HOP_KIND.local) return 0;
     const number = batch.nextHops[hop] ?? 0;
     if (kind === HOP_KIND.leak && number === 0) {
+      const { family } = batch;
       const lender = batch.hopVrfs[hop] ?? 0;
-      return this.#found(this.#lookups.ownRow(lender, family, prefix, length));
+      const own = this.#lookups.ownRow(lender, family, prefixOf(batch, i), batch.lengths[i] ?? 0);
+      return this.#found(own ?? 0);
     }
-    const key = this.#lookups.key(number);
-    const row = key && this.#lookups.nexthopRow(key);
+    const row = this.#rowOf(number);
     if (kind === HOP_KIND.vpn) {
       const label = batch.labels[hop] ?? NO_LABEL;
-      if (!isVpnLabel(label)) return this.#found(undefined);
+      if (!isVpnLabel(label)) return this.#found(0);
       this.#columns.labels[at] = label;
-    } else if (kind === HOP_KIND.plain && row !== undefined) {
-      this.#columns.accepts[at] = this.#lookups.accept(vrf, family, prefix, length);
+    } else if (kind === HOP_KIND.plain && row !== 0) {
+      this.#columns.accepts[at] = this.#accept(batch, vrf, i);
     }
     return this.#found(row);
   }
 
-  #found(row: number | undefined): number {
-    if (row === undefined) this.refused++;
-    return row ?? 0;
+  #accept(batch: FibBatch, vrf: number, i: number): number {
+    const length = batch.lengths[i] ?? 0;
+    return this.#lookups.accept(vrf, batch.family, prefixOf(batch, i), length);
   }
+
+  #rowOf(number: number): number {
+    const known = this.#rows.get(number);
+    if (known !== undefined) return known;
+    const key = this.#lookups.key(number);
+    const row = (key && this.#lookups.nexthopRow(key)) ?? 0;
+    this.#rows.set(number, row);
+    return row;
+  }
+
+  #found(row: number): number {
+    if (row === 0) this.refused++;
+    return row;
+  }
+}
+
+function prefixOf(batch: FibBatch, i: number): Uint8Array {
+  const size = batch.family === 4 ? 4 : 16;
+  return batch.prefixes.subarray(i * size, (i + 1) * size);
 }

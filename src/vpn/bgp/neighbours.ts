@@ -3,7 +3,7 @@
  * Neighbours of the configuration, as the sessions and the RIB want them: templates folded in, families
  * and policies chosen where the configuration leaves them open.
  */
-import { defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
+import { ACCEPT_ALL, defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { NeighbourRib, PrefixLimit } from '../../bgp/rib/peers.js';
 import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
@@ -97,8 +97,10 @@ export function neighbourRib(
   policies: PolicyCompiler,
 ): NeighbourRib {
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
-  const named = (name: string | undefined): Policy =>
-    name === undefined ? standard : policies.compile(name, peer.localAsn);
+  // What passes everything is none: the RIB then does not even decode the attributes.
+  const unnamed = standard === ACCEPT_ALL ? undefined : standard;
+  const named = (name: string | undefined): Policy | undefined =>
+    name === undefined ? unnamed : policies.compile(name, peer.localAsn);
   const site =
     options.siteOfOrigin === undefined ? undefined : parseSiteOfOrigin(options.siteOfOrigin);
   return {
