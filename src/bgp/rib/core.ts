@@ -6,7 +6,7 @@
 import type { FamilyId } from '../codec/types.js';
 import type { Clock, LabelUses, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
-import { decodeSet } from './attribute-codec.js';
+import { SET_READER } from './attribute-codec.js';
 import type { DecisionOptions } from './decision.js';
 import { LabelStacks } from './label-stacks.js';
 import type { NetId } from './net-table.js';
@@ -61,7 +61,7 @@ export class Core {
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;
     this.clock = clock;
-    this.attributes = new AttributeStore(decodeSet, (key) => {
+    this.attributes = new AttributeStore(SET_READER, (key) => {
       this.vpn.vpnKeyGone(key);
     });
     this.hops = new NextHops(tracker, this.attributes.addresses);

@@ -109,6 +109,26 @@ export class Selector {
     return changed;
   }
 
+  /** The usable paths of a net, best first: what would be chosen if those before were not there. */
+  ranked(table: NetTable, net: NetId): PathId[] {
+    const { paths, options } = this.#core;
+    let left: Candidate[] = [];
+    for (let path = table.firstPath(net); path !== 0; path = paths.next(path)) {
+      if (!this.#core.isUsable(path)) continue;
+      const candidate = emptyCandidate();
+      this.#fill(candidate, path);
+      left.push(candidate);
+    }
+    const order: PathId[] = [];
+    while (left.length > 0) {
+      const chosen = [...left];
+      decide(chosen, options.decision);
+      order.push(...chosen.map(({ path }) => path));
+      left = left.filter((candidate) => !chosen.includes(candidate));
+    }
+    return order;
+  }
+
   #fill(candidate: Candidate, path: PathId): void {
     const { paths, attributes, hops } = this.#core;
     const set = paths.attributes(path);
@@ -121,28 +141,29 @@ export class Selector {
     candidate.strength = hop.strength ?? hop.rank;
     const stale = peer?.isLongLived(paths.family(origin), paths.epoch(origin)) === true;
     candidate.longLivedStale = stale || attributes.has(set, LLGR_STALE);
-    candidate.localPref = attributes.localPref(set);
-    candidate.pathLength = attributes.pathLength(set);
-    candidate.origin = attributes.origin(set);
-    candidate.med = this.#med(set);
-    candidate.neighbourAs = attributes.neighbourAs(set);
+    const facts = attributes.facts(set);
+    candidate.localPref = facts.localPref;
+    candidate.pathLength = facts.pathLength;
+    candidate.origin = facts.origin;
+    candidate.med = this.#med(set, facts.med);
+    candidate.neighbourAs = facts.neighbourAs;
     // What another VRF of this PE exports is as near as a route of a CE.
     candidate.external = peer?.external ?? true;
     candidate.metric = hop.metric;
     candidate.routerId = attributes.has(set, HAS_ORIGINATOR)
-      ? attributes.originatorId(set)
+      ? facts.originatorId
       : (peer?.info.routerId ?? 0);
-    candidate.clusterLength = attributes.clusterLength(set);
+    candidate.clusterLength = facts.clusterLength;
     candidate.address = peer?.info.address ?? NO_ADDRESS;
     candidate.identifier = paths.identifier(origin);
     candidate.rdHigh = origin === path ? 0 : this.#rdWord(origin, 0);
     candidate.rdLow = origin === path ? 0 : this.#rdWord(origin, 1);
   }
 
-  #med(set: AttributeId): number {
+  #med(set: AttributeId, med: number): number {
     const { attributes, options } = this.#core;
     const worst = options.decision.missingMedWorst && !attributes.has(set, HAS_MED);
-    return worst ? WORST_MED : attributes.med(set);
+    return worst ? WORST_MED : med;
   }
 
   #rdWord(path: PathId, word: 0 | 1): number {

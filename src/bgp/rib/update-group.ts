@@ -27,6 +27,8 @@ export interface GroupSurroundings {
   readonly reader: AttributeReader;
   readonly sessions: SessionPort;
   readonly routeTargets: RouteTargets;
+  /** Usable paths of a net, best first. */
+  readonly ranked: (table: NetTable, net: NetId) => readonly PathId[];
   readonly swapLabel: ((route: { net: number; label: number }) => number | undefined) | undefined;
 }
 
@@ -46,12 +48,15 @@ export class UpdateGroup {
   readonly #left: Member[] = [];
   readonly #frozen = new Map<Peer, Member>();
   readonly #first: Peer;
+  /** Most paths of a net that are told. */
+  readonly #limit: number;
 
   constructor(scope: Scope, addPath: boolean, first: Peer, around: GroupSurroundings) {
     this.scope = scope;
     this.family = familyOfScope(scope);
     this.addPath = addPath;
     this.#first = first;
+    this.#limit = first.config.addPathLimits?.[this.family] ?? Infinity;
     this.#around = around;
     this.#table = around.core.nets.of(this.family);
     this.#outbound = new Outbound(around.core, around.reader, this.family, first);
@@ -197,9 +202,22 @@ export class UpdateGroup {
   /** A net was looked at: with ADD-PATH each usable path counts. */
   visited(net: NetId): void {
     const { core } = this.#around;
+    const limited = this.#limit < Infinity;
+    if (limited) this.#tellBest(net);
     let path = this.#table.firstPath(net);
     for (; path !== 0; path = core.paths.next(path)) {
-      this.#tell(path, net, core.isUsable(path) ? path : 0);
+      const usable = core.isUsable(path);
+      if (!limited) this.#tell(path, net, usable ? path : 0);
+      else if (!usable) this.#tell(path, net, 0);
+    }
+  }
+
+  /** The best paths as far as the limit goes: those that the policy refuses leave their place to others. */
+  #tellBest(net: NetId): void {
+    let told = 0;
+    for (const path of this.#around.ranked(this.#table, net)) {
+      this.#tell(path, net, told < this.#limit ? path : 0);
+      if (this.#log.set(path) !== 0) told++;
     }
   }
 

@@ -3,22 +3,13 @@
  * Options that the configuration knows and this version does not act upon: refused, because an operator who
  * sets one relies on it.
  */
-import type { Bgp, BgpNeighbourOptions, VrfBgp } from '../bgp/types.js';
+import type { VrfBgp } from '../bgp/types.js';
 import type { Path } from '../issues.js';
 import type { Context } from './context.js';
 
-export function checkUnserved(ctx: Context, bgp: Bgp | undefined): void {
-  if (bgp !== undefined) {
-    checkSection(ctx, ['bgp'], bgp);
-    for (const [name, options] of Object.entries(bgp.templates ?? {})) {
-      checkNeighbour(ctx, ['bgp', 'templates', name], options);
-    }
-  }
+export function checkUnserved(ctx: Context): void {
   for (const [vrf, { bgp: section }] of Object.entries(ctx.config.vrfs ?? {})) {
-    if (section === undefined) continue;
-    const path: Path = ['vrfs', vrf, 'bgp'];
-    checkSection(ctx, path, section);
-    checkVrf(ctx, path, section);
+    if (section !== undefined) checkVrf(ctx, ['vrfs', vrf, 'bgp'], section);
   }
 }
 
@@ -27,33 +18,9 @@ function refuse(ctx: Context, path: Path, what: string, remedy: string): void {
 }
 
 function checkVrf(ctx: Context, path: Path, section: VrfBgp): void {
-  const { redistribute } = section;
-  const { kernel = false } = redistribute ?? {};
-  if (kernel !== false) {
-    const what = "routes of other daemons in the VRF's kernel table are not followed";
-    const remedy = 'leave it out; static routes, or BGP with that daemon';
-    refuse(ctx, [...path, 'redistribute', 'kernel'], what, remedy);
-  }
-}
-
-function checkSection(
-  ctx: Context,
-  path: Path,
-  { neighbours = {}, dynamicNeighbours = {} }: Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours'>,
-): void {
-  for (const [key, options] of Object.entries(neighbours)) {
-    checkNeighbour(ctx, [...path, 'neighbours', key], options);
-  }
-  for (const [key, options] of Object.entries(dynamicNeighbours)) {
-    checkNeighbour(ctx, [...path, 'dynamicNeighbours', key], options);
-  }
-}
-
-function checkNeighbour(ctx: Context, path: Path, { families = {} }: BgpNeighbourOptions): void {
-  for (const [name, { addPath, addPathLimit }] of Object.entries(families)) {
-    // Without paths to send it is refused for that (bgp-neighbours.ts).
-    if (addPathLimit === undefined || addPath === undefined || addPath === 'receive') continue;
-    const at: Path = [...path, 'families', name, 'addPathLimit'];
-    refuse(ctx, at, 'every usable path is sent', 'leave it out');
-  }
+  const { kernel = false } = section.redistribute ?? {};
+  if (kernel === false) return;
+  const what = "routes of other daemons in the VRF's kernel table are not followed";
+  const remedy = 'leave it out; static routes, or BGP with that daemon';
+  refuse(ctx, [...path, 'redistribute', 'kernel'], what, remedy);
 }

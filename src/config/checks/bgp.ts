@@ -12,7 +12,7 @@ export function checkBgp(ctx: Context): void {
   checkBgpPolicies(ctx);
   const { bgp } = ctx.config;
   checkVrfs(ctx, bgp !== undefined);
-  checkUnserved(ctx, bgp);
+  checkUnserved(ctx);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);

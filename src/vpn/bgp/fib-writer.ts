@@ -30,6 +30,9 @@ export interface FibLookups {
   ownRow(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number | undefined;
 }
 
+type Found = NonNullable<ReturnType<FibLookups['way']>>;
+const NO_WAY: Found = { row: 0, rank: 0 };
+
 /** Ways of one route in the tables, the one of its own column included. */
 const MOST_WAYS = 16;
 
@@ -89,6 +92,11 @@ export class VpnFibWriter implements FibSink {
   readonly #tables: Pick<Tables, 'applyRoutes'>;
   readonly #lookups: FibLookups;
   #columns = new Columns(1024, 2048);
+  /** Changes of one VRF as a list: the next one of each, -1: none; and the first and last of each VRF. */
+  #next = new Int32Array(1024);
+  readonly #ends = new Map<number, { readonly first: number; last: number }>();
+  /** Ways by the next hop's number in the RIB, as long as a call lasts. */
+  readonly #ways = new Map<number, Found>();
   #closed = false;
   /** What {@link #way} has found beside the row: no object per route. */
   #label = 0;
@@ -114,18 +122,32 @@ export class VpnFibWriter implements FibSink {
     if (count > lengths.length || hopTotal > moreLabels.length) {
       this.#columns = new Columns(count, hopTotal);
     }
+    if (count > this.#next.length) this.#next = new Int32Array(count);
+    this.#ways.clear();
     // The tables take one VRF at a time; within one the order of the RIB's decisions stays.
-    const vrfs = new Set(batch.vrfs.subarray(0, count));
-    for (const vrf of vrfs) if (vrf !== 0) this.#run(batch, vrf);
+    this.#ends.clear();
+    for (let i = 0; i < count; i++) this.#append(batch.vrfs[i] ?? 0, i);
+    for (const [vrf, { first }] of this.#ends) if (vrf !== 0) this.#run(batch, vrf, first);
   }
 
-  #run(batch: FibBatch, vrf: number): void {
+  #append(vrf: number, i: number): void {
+    this.#next[i] = -1;
+    const ends = this.#ends.get(vrf);
+    if (ends === undefined) {
+      this.#ends.set(vrf, { first: i, last: i });
+      return;
+    }
+    this.#next[ends.last] = i;
+    ends.last = i;
+  }
+
+  #run(batch: FibBatch, vrf: number, first: number): void {
     const row = this.#lookups.vrfRow(vrf);
     if (row === undefined) return;
     const c = this.#columns;
     c.count = 0;
     c.moreTotal = 0;
-    for (let i = 0; i < batch.count; i++) if (batch.vrfs[i] === vrf) this.#row(batch, vrf, i);
+    for (let i = first; i >= 0; i = this.#next[i] ?? -1) this.#row(batch, vrf, i);
     this.#tables.applyRoutes(c.batch(row, batch.family));
   }
 
@@ -133,10 +155,8 @@ export class VpnFibWriter implements FibSink {
     const c = this.#columns;
     const at = c.count++;
     const size = batch.family === 4 ? 4 : 16;
-    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
-    c.addresses.set(prefix, at * size);
-    const length = batch.lengths[i] ?? 0;
-    c.lengths[at] = length;
+    for (let k = 0; k < size; k++) c.addresses[at * size + k] = batch.prefixes[i * size + k] ?? 0;
+    c.lengths[at] = batch.lengths[i] ?? 0;
     c.labels[at] = 0;
     c.accepts[at] = 0;
     c.moreCounts[at] = 0;
@@ -155,7 +175,7 @@ export class VpnFibWriter implements FibSink {
     this.installed++;
     c.labels[at] = this.#label;
     if (batch.hopKinds[hop - 1] === HOP_KIND.plain) {
-      c.accepts[at] = this.#lookups.accept(vrf, batch.family, prefix, length);
+      c.accepts[at] = this.#accept(batch, vrf, i);
     }
     if (hop < end) c.moreCounts[at] = this.#more(batch, i, hop, end);
   }
@@ -189,17 +209,31 @@ export class VpnFibWriter implements FibSink {
       this.#label = batch.labels[hop] ?? NO_LABEL;
       if (!isVpnLabel(this.#label)) return 0;
     }
+    const { row, rank } = this.#ways.get(number) ?? this.#find(number);
+    this.#rank = rank;
+    return row;
+  }
+
+  #find(number: number): Found {
     const key = this.#lookups.key(number);
-    const way = key && this.#lookups.way(key);
-    this.#rank = way?.rank ?? 0;
-    return way?.row ?? 0;
+    const way = (key && this.#lookups.way(key)) ?? NO_WAY;
+    this.#ways.set(number, way);
+    return way;
+  }
+
+  #accept(batch: FibBatch, vrf: number, i: number): number {
+    const length = batch.lengths[i] ?? 0;
+    return this.#lookups.accept(vrf, batch.family, prefixOf(batch, i), length);
   }
 
   #ownRow(batch: FibBatch, i: number, hop: number): number {
-    const { family } = batch;
-    const size = family === 4 ? 4 : 16;
-    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
     const lender = batch.hopVrfs[hop] ?? 0;
-    return this.#lookups.ownRow(lender, family, prefix, batch.lengths[i] ?? 0) ?? 0;
+    const length = batch.lengths[i] ?? 0;
+    return this.#lookups.ownRow(lender, batch.family, prefixOf(batch, i), length) ?? 0;
   }
+}
+
+function prefixOf(batch: FibBatch, i: number): Uint8Array {
+  const size = batch.family === 4 ? 4 : 16;
+  return batch.prefixes.subarray(i * size, (i + 1) * size);
 }

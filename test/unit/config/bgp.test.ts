@@ -299,16 +299,6 @@ describe('one wrong value gives one line', () => {
   it.each<[string, unknown, RegExp]>([
     ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
     ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
-    [
-      'bgp.templates.reflector.families',
-      { 'vpnv4-unicast': { addPath: 'send', addPathLimit: 4 } },
-      /^bgp\.templates\.reflector\.families\["vpnv4-unicast"\]\.addPathLimit: not supported/,
-    ],
-    [
-      'bgp.neighbours.192.0.2.13.families',
-      { 'ipv4-unicast': { addPath: 'both', addPathLimit: 2 } },
-      /every usable path is sent/,
-    ],
   ])('is not silently ignored: %s = %j', (path, value, line) => {
     const errors = mistakes(path, value);
     expect(errors).toHaveLength(1);

@@ -163,4 +163,28 @@ describe('decisions as rows', () => {
       '1 10.2.0.0/24 101 0 7',
     ]);
   });
+
+  it('asks for a next hop once per call, and again in the next', () => {
+    const asked: number[] = [];
+    const rows: number[] = [];
+    const writer = new VpnFibWriter(
+      { applyRoutes: ({ nexthops }) => rows.push(...nexthops) },
+      {
+        vrfRow: (vrf) => vrf,
+        key: (hop) => ({ vrf: 0, address: new Uint8Array(4), protection: hop }),
+        way: ({ protection }) => {
+          asked.push(protection);
+          return { row: 100 * asked.length + protection, rank: 0 };
+        },
+        ...{ accept: () => 0, ownRow: () => undefined },
+      },
+    );
+    const change = (vrf: number, n: number, nextHop: number) =>
+      ({ vrf, prefix: [10, n, 0, 0], kind: vpn, nextHop, label: 16 }) as const;
+    writer.apply(batch([change(1, 1, 3), change(2, 2, 3), change(1, 3, 4)]));
+    expect(asked).toEqual([3, 4]);
+    expect(rows).toEqual([103, 204, 103]);
+    writer.apply(batch([change(1, 1, 3)]));
+    expect(rows.at(-1)).toBe(303);
+  });
 });
