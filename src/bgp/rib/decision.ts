@@ -2,8 +2,8 @@
 /**
  * The decision process of RFC 4271 §9.1.2, as elimination rounds over the usable paths of one net:
  *
- *   1. our own routes; 2. protection of the way to the next hop (policy-model 11, 12: before BGP's own
- *   criteria); 3. not long-lived stale (RFC 9494 §4.3); 4. LOCAL_PREF; 5. AS_PATH length; 6. ORIGIN;
+ *   1. our own routes; 2. among paths over the core, protection of the way to the next hop (policy-model
+ *   11, 12: before BGP's own criteria; a CE's path has none to compare); 3. not long-lived stale (RFC 9494 §4.3); 4. LOCAL_PREF; 5. AS_PATH length; 6. ORIGIN;
  *   7. MED, among paths of one neighbouring AS; 8. EBGP before IBGP; 9. cost of the way to the next hop;
  *   then, between paths that may be used together: 10. lowest ORIGINATOR_ID or BGP identifier;
  *   11. shortest CLUSTER_LIST (RFC 4456 §9); 12. lowest neighbour address; 13. lowest RD and path identifier.
@@ -16,7 +16,7 @@
 export interface Candidate {
   path: number;
   local: boolean;
-  /** Higher wins. */
+  /** Of a way over the core, from 1 up: higher wins. 0: towards a CE, or not forwarded by; compared with none. */
   rank: number;
   longLivedStale: boolean;
   localPref: number;
@@ -76,10 +76,25 @@ export function emptyCandidate(): Candidate {
   };
 }
 
-/** Negative: `a` wins. Criteria before MED. */
+/**
+ * Drops ways over the core that another one beats by protection. What a CE of this PE offers crosses no core:
+ * if a remote path won for being encrypted, two PEs of one site would each prefer the other's path.
+ */
+function eliminateByRank(set: Candidate[]): void {
+  let highest = 0;
+  for (const { rank } of set) highest = Math.max(highest, rank);
+  if (highest === 0) return;
+  let kept = 0;
+  for (const candidate of set) {
+    const { local, rank } = candidate;
+    if (local || rank === 0 || rank === highest) set[kept++] = candidate;
+  }
+  set.length = kept;
+}
+
+/** Negative: `a` wins. Criteria before MED, without protection. */
 function compareBeforeMed(a: Candidate, b: Candidate): number {
   if (a.local !== b.local) return a.local ? -1 : 1;
-  if (a.rank !== b.rank) return b.rank - a.rank;
   if (a.longLivedStale !== b.longLivedStale) return a.longLivedStale ? 1 : -1;
   if (a.localPref !== b.localPref) return b.localPref - a.localPref;
   if (a.pathLength !== b.pathLength) return a.pathLength - b.pathLength;
@@ -144,6 +159,7 @@ function eliminateByMed(set: Candidate[], options: DecisionOptions): void {
  */
 export function decide(set: Candidate[], options: DecisionOptions): void {
   if (set.length < 2) return;
+  eliminateByRank(set);
   keepBest(set, compareBeforeMed);
   if (set.length > 1) eliminateByMed(set, options);
   if (set.length > 1) keepBest(set, compareAfterMed);
@@ -158,7 +174,9 @@ export function decide(set: Candidate[], options: DecisionOptions): void {
   for (const candidate of set) {
     const together =
       kept === 0 ||
-      (kept < most && (options.multipathRelax || candidate.neighbourAs === best.neighbourAs));
+      (kept < most &&
+        candidate.rank === best.rank &&
+        (options.multipathRelax || candidate.neighbourAs === best.neighbourAs));
     if (together) set[kept++] = candidate;
   }
   set.length = kept;

@@ -378,14 +378,15 @@ describe('next hops', () => {
     const vpn = (n: number) => ({ family: FAMILY.vpnv4, rd: rd(n), ...one, label: 20 + n });
     const via = (hop: string, localPref: number) =>
       attributes({ nextHop: ip(hop), localPref, extendedCommunities: [target(1)] });
+    for (const tunnel of ['192.0.2.2', '192.0.2.3']) lab.hop(tunnel, { rank: 1 });
     lab.announce(1, [vpn(1)], via('192.0.2.2', 100));
     lab.announce(1, [vpn(2)], via('192.0.2.3', 300));
     lab.settle();
     expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
-    lab.hop('192.0.2.2', { rank: 1 });
+    lab.hop('192.0.2.2', { rank: 2 });
     lab.settle();
     expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.2 21']);
-    lab.hop('192.0.2.2', { usable: false });
+    lab.hop('192.0.2.2', { usable: false, rank: 2 });
     lab.settle();
     expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
     lab.hop('192.0.2.3', { usable: false });
