@@ -248,8 +248,10 @@ export class Rib implements RouteSink {
   #decided(table: NetTable, net: NetId): void {
     const scope = table.scope(net);
     const family = familyOfScope(scope);
-    if (isForwarded(family)) this.#fib.change(table, net);
-    if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    if (isForwarded(family)) {
+      this.#fib.change(table, net);
+      if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    }
     this.adjOut.decided(table, net);
   }
 
