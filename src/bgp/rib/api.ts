@@ -76,8 +76,14 @@ export interface ImportQuestion {
 export const UNFIT_LABEL = 253;
 
 /**
- * Chooses how the way to the next hop is protected: 0..255 without {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined:
- * the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
+ * An import decision's answer: the next hop belongs to an SP that the VRF does not accept routes from
+ * (policy-model 10). The route is kept, so that `show` can say why it is not used.
+ */
+export const NOT_BELIEVED = 255;
+
+/**
+ * Chooses how the way to the next hop is protected: {@link NOT_BELIEVED}, or 0..254 without
+ * {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined: the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
  */
 export type ImportDecision = (question: ImportQuestion) => number | undefined;
 
