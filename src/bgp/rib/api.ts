@@ -99,6 +99,8 @@ export interface ExportQuestion {
 
 /** P7: one prefix may match several rules, each with an RD of its own in this VRF. */
 export interface ExportRuleRib {
+  /** For {@link Rib.exportedBy}. */
+  readonly name: string;
   readonly rd: bigint;
   readonly routeTargets: readonly bigint[];
   /** Added beside the route targets: IPsec Extended Community, Encapsulation, Color. */

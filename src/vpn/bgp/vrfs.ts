@@ -95,7 +95,7 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   const nextHop = named ?? context.nextHop;
   return [
     {
-      ...{ rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
       communities: meaning === undefined ? [] : [ipsec.write(meaning)],
       label: ({ prefix, length }) => {
         const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };

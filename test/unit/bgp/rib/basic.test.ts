@@ -111,7 +111,13 @@ describe('routes in and out', () => {
   it('exports a CE route by every rule that matches, and leaks between VRFs', () => {
     const lab = new Lab({ retainVpn: false });
     const rule = (number: number) => ({
-      ...{ rd: rd(number), routeTargets: [target(number)], communities: [], policy: undefined },
+      ...{
+        name: 'r',
+        rd: rd(number),
+        routeTargets: [target(number)],
+        communities: [],
+        policy: undefined,
+      },
       ...{ nextHop: ip('192.0.2.1'), label: () => 1000 + number },
     });
     lab.vrf(1, { exports: [rule(1), rule(2)], importTargets: [target(1)] });

@@ -84,7 +84,13 @@ describe('attributes that grow', () => {
   it('with what an export adds are not exported', () => {
     const lab = new Lab({ retainVpn: false });
     const rule = {
-      ...{ rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
+      ...{
+        name: 'r',
+        rd: rd(1),
+        routeTargets: [target(1)],
+        communities: [],
+        nextHop: ip('192.0.2.1'),
+      },
       ...{ label: () => 24_000, policy: undefined },
     };
     lab.vrf(1, { exports: [rule] });
@@ -164,7 +170,13 @@ describe('octets changed at random in UPDATEs', () => {
     const siteOfOrigin = 0x0003_fde8_0000_0001n;
     const lab = new Lab({ retainVpn: false, neighbour: () => ({ ...OPEN, siteOfOrigin }) });
     const rule = {
-      ...{ rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
+      ...{
+        name: 'r',
+        rd: rd(1),
+        routeTargets: [target(1)],
+        communities: [],
+        nextHop: ip('192.0.2.1'),
+      },
       ...{ label: () => 24_000, policy: undefined },
     };
     lab.vrf(1, { exports: [rule], importTargets: [target(2)] });

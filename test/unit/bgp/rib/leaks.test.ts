@@ -7,7 +7,7 @@ import { attributes, contextOf, ip, Lab, rd, target } from './lab.js';
 
 const one = { prefix: '10.1.0.0', length: 16 };
 const exportRule = {
-  ...{ rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
+  ...{ name: 'r', rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
   ...{ label: () => 24_000, policy: undefined },
 };
 
@@ -60,4 +60,28 @@ it('an import policy that sets a next hop does not move the route to a router ju
   made.settle();
   expect(judged).toEqual(['192.0.2.2']);
   expect(made.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.2 20']);
+});
+
+it('says which rules export a prefix, after their policies', () => {
+  const made = lab();
+  const refusing = { usesPrefix: false, apply: () => undefined };
+  const closed = { ...exportRule, name: 'closed', rd: rd(2), policy: refusing };
+  made.vrf(1, { exports: [exportRule, closed] });
+  const context = contextOf({ families: 1, ibgp: false });
+  made.up(1, { kind: 'ebgp', vrf: 'v1', asn: 64999, context });
+  made.announce(1, [one], attributes({ asPath: [{ type: 2, asns: [64999] }] }));
+  made.settle();
+  const by = (prefix: string) => [
+    ...made.rib.exportedBy(1, FAMILY.ipv4Unicast, ip(prefix), one.length),
+  ];
+  expect(by('10.1.0.0')).toEqual(['r']);
+  expect(by('10.2.0.0')).toEqual([]);
+  made.vrf(1, {
+    exports: [
+      { ...exportRule, policy: refusing },
+      { ...closed, policy: undefined },
+    ],
+  });
+  made.settle();
+  expect(by('10.1.0.0')).toEqual(['closed']);
 });
