@@ -49,7 +49,7 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
     const where = `vrfs.${conflict.vrf}, export ${conflict.rule}`;
     throw new SupervisorError('LABELS', `${where}: ${conflict.reason}`, conflict.remedy);
   }
-  const policy = vpnPolicy(config, sps, labels.labels);
+  const policy = vpnPolicy(config, sps, labels.labels, model);
   const [problem] = model.problems;
   if (problem !== undefined) {
     throw new SupervisorError('CONFIG', problem, 'correct the configuration');

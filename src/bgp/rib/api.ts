@@ -84,8 +84,14 @@ export interface ImportQuestion {
 export const UNFIT_LABEL = 253;
 
 /**
- * Chooses how the way to the next hop is protected: 0..255 without {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined:
- * the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
+ * An import decision's answer: the next hop belongs to an SP that the VRF does not accept routes from
+ * (policy-model 10). The route is kept, so that `show` can say why it is not used.
+ */
+export const NOT_BELIEVED = 255;
+
+/**
+ * Chooses how the way to the next hop is protected: {@link NOT_BELIEVED}, or 0..254 without
+ * {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined: the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
  */
 export type ImportDecision = (question: ImportQuestion) => number | undefined;
 
@@ -102,6 +108,8 @@ export interface ExportQuestion {
 
 /** P7: one prefix may match several rules, each with an RD of its own in this VRF. */
 export interface ExportRuleRib {
+  /** For {@link Rib.exportedBy}. */
+  readonly name: string;
   readonly rd: bigint;
   readonly routeTargets: readonly bigint[];
   /** Added beside the route targets: IPsec Extended Community, Encapsulation, Color. */

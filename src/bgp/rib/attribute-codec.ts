@@ -60,6 +60,11 @@ const FLAG_OF_COMMUNITY = new Map<number, number>([
   [COMMUNITY.noLlgr, NO_LLGR],
 ]);
 
+/** Of a set of ours, next hops included; an extended message (RFC 8654) has 65535 octets in all. */
+const MOST_OCTETS = 65_000;
+/** Next hops, headers of every attribute and the values of a fixed length. */
+const FIXED = 200;
+
 const NOTHING = new Uint8Array(0);
 const NO_FAULTS: readonly AttributeFault[] = [];
 
@@ -229,8 +234,12 @@ export class AttributeReader {
     return scanAttributes(octets, 0, length, environment, this.#scan);
   }
 
-  /** The set of an object, with a reference for the caller. */
+  /**
+   * The set of an object, with a reference for the caller; 0: it is too long for any message. What came in
+   * may have grown that far: AS numbers of 2 octets become 4, policies add.
+   */
   own(attributes: PathAttributes): AttributeId {
+    if (longestOf(attributes) > MOST_OCTETS) return 0;
     const encoded = encodeAttributes(attributes, OWN_CONTEXT);
     const nextHop = attributes.nextHop ?? NOTHING;
     const linkLocal = attributes.linkLocalNextHop ?? NOTHING;
@@ -241,7 +250,6 @@ export class AttributeReader {
     octets.set(nextHop, 2);
     octets.set(linkLocal, 2 + nextHop.length);
     octets.set(encoded, start);
-    if (octets.length > 0xffff) throw new RangeError('an attribute set of more than 64 KiB');
     const form = OURS | AS4 | IBGP | WHOLE;
     const known = this.#store.find(octets, octets.length, form, 0);
     if (known !== 0) {
@@ -290,6 +298,21 @@ export class AttributeReader {
     }
     return false;
   }
+}
+
+/** At least what the attributes take with AS numbers of 4 octets: lists, and `FIXED` for all that is short. */
+function longestOf(attributes: PathAttributes): number {
+  const { asPath, communities = [], largeCommunities = [], extendedCommunities = [] } = attributes;
+  const { clusterList = [], tunnelEncapsulation = [], others = [] } = attributes;
+  let sum = FIXED + 4 * communities.length + 12 * largeCommunities.length + 4 * clusterList.length;
+  sum += 8 * extendedCommunities.length;
+  for (const { asns } of asPath) sum += 4 * asns.length + 2 * Math.ceil(asns.length / 255);
+  for (const { value } of others) sum += 4 + value.length;
+  for (const { subTlvs } of tunnelEncapsulation) {
+    sum += 4;
+    for (const { value } of subTlvs) sum += 3 + value.length;
+  }
+  return sum;
 }
 
 const spanOf = (octets: Uint8Array, span: Span): Uint8Array =>

@@ -20,7 +20,10 @@ export interface NextHopState {
   readonly usable: boolean;
   /** Cost of the way there, 32 bits. */
   readonly metric: number;
-  /** Higher wins before anything BGP compares: protection, and that its SA is up (policy-model 11, 12). */
+  /**
+   * Of a way over the core, from 1 up: higher wins before anything BGP compares: protection (policy-model 11,
+   * 12). 0: there is nothing to protect, towards a CE.
+   */
   readonly rank: number;
   /**
    * How the way is protected, whether or not that ranks: paths that differ here are never used together

@@ -121,9 +121,13 @@ export class PeerLife {
     this.#killStale(peer, family);
   }
 
+  /**
+   * A neighbour may begin as often as it likes: where no epoch is free, what it has announced since an earlier
+   * beginning counts for this one too, instead of a sweep in the middle of a message.
+   */
   beginRefresh(peer: Peer, family: FamilyId): void {
     peer.refreshing |= 1 << family;
-    this.#leave(peer, family, 'stale');
+    peer.beginStale(family);
     this.#expireAfter(peer, family, STALE_PATH_MS);
   }
 
@@ -233,7 +237,7 @@ export class PeerLife {
     this.#around.wake();
   }
 
-  /** A new epoch begins. Only a neighbour that flaps faster than it is swept runs out of them. */
+  /** A session's end begins an epoch. Only a neighbour that flaps faster than it is swept runs out of them. */
   #leave(peer: Peer, family: FamilyId, as: 'stale' | 'dead'): void {
     const leave = (): boolean => (as === 'stale' ? peer.beginStale(family) : peer.killAll(family));
     if (leave()) return;

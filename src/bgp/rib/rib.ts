@@ -254,6 +254,16 @@ export class Rib implements RouteSink {
     return this.core.attributes.decoded(id);
   }
 
+  /** Names of the rules by which a VRF exports a prefix of its own; a FibSink may ask of what it is told of. */
+  exportedBy(
+    vrf: number,
+    family: FamilyId,
+    prefix: Uint8Array,
+    length: number,
+  ): ReadonlySet<string> {
+    return this.#exports.exporting(vrf, family, prefix, length);
+  }
+
   labels(word: number): readonly number[] {
     return this.core.labels.labels(word);
   }
@@ -302,8 +312,10 @@ export class Rib implements RouteSink {
   #decided(table: NetTable, net: NetId): void {
     const scope = table.scope(net);
     const family = familyOfScope(scope);
-    if (isForwarded(family)) this.#fib.change(table, net);
-    if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    if (isForwarded(family)) {
+      this.#fib.change(table, net);
+      if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    }
     this.adjOut.decided(table, net);
   }
 

@@ -62,6 +62,25 @@ export class VrfExports {
     }
   }
 
+  /** Names of the VRF's rules that export a prefix now. `prefix`: 4 or 16 octets. */
+  exporting(id: number, family: FamilyId, prefix: Uint8Array, length: number): ReadonlySet<string> {
+    const { nets } = this.#core;
+    const names = new Set<string>();
+    const table = nets.of(family);
+    const net = table.find(scopeOf(id, family), length, prefix, 0, prefix.length);
+    if (net === 0) return names;
+    const vpnFamily = vpnFamilyOf(family);
+    const vpnTable = nets.of(vpnFamily);
+    (this.#vrfOf(id)?.exports ?? []).forEach(({ name, rd }, i) => {
+      const bytes = this.#vpnKey(table, net, rd);
+      const vpnNet = vpnTable.find(scopeOf(CORE, vpnFamily), length, this.#key, 0, bytes);
+      if (vpnNet === 0) return;
+      const path = this.#core.findPath(vpnFamily, vpnNet, OURSELVES, exportIdentifier(id, i));
+      if (path !== 0) names.add(name);
+    });
+    return names;
+  }
+
   /** 'none': the rule or its policy does not export the route; 'later': its label is not ready. */
   #export(
     table: NetTable,

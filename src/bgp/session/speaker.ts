@@ -59,6 +59,9 @@ interface Neighbor {
 /** A peer out of a prefix is forgotten so long after its session ended, unless routes wait longer. */
 const DYNAMIC_LINGER_MS = 30_000;
 
+/** Numbers of peers are 1..65535: the RIB keeps them in two octets. */
+const MOST_PEERS = 0xffff;
+
 export class BgpSpeaker implements SessionPort {
   readonly #deps: SpeakerDeps;
   readonly #listeners: Listeners;
@@ -68,6 +71,8 @@ export class BgpSpeaker implements SessionPort {
   /** Each calls off the forgetting of a peer out of a prefix. */
   readonly #goodbyes = new Map<PeerId, () => void>();
   #highest: PeerId = 0;
+  /** Peers that the RIB knows: their numbers are not free before {@link BgpSpeaker.release}. */
+  readonly #known = new Set<PeerId>();
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
@@ -198,7 +203,7 @@ export class BgpSpeaker implements SessionPort {
 
   /** The RIB holds nothing of this removed peer any more: its number may be used again. */
   release(peer: PeerId): void {
-    if (!this.#sessions.has(peer) && peer <= this.#highest) this.#free.push(peer);
+    if (this.#known.delete(peer) && !this.#sessions.has(peer)) this.#free.push(peer);
   }
 
   // ---- Neighbours ----------------------------------------------------------------------------------
@@ -215,7 +220,7 @@ export class BgpSpeaker implements SessionPort {
   }
 
   #open(neighbor: Neighbor, address: Uint8Array): NeighborSession {
-    const { kernel, netnsOf, sink, log, restart, random, tap } = this.#deps;
+    const { kernel, netnsOf, log, restart, random, tap } = this.#deps;
     const id = neighbor.number ?? this.#free.shift() ?? ++this.#highest;
     const known = (): boolean => session.history.establishedCount > 0;
     const session: NeighborSession = new NeighborSession(id, neighbor.resolved, address, {
@@ -225,7 +230,7 @@ export class BgpSpeaker implements SessionPort {
         ...{ routerId: neighbor.resolved.routerId, random },
         restart: () => restart(known()),
       },
-      sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
+      sink: this.#watching(neighbor),
       ...(tap === undefined ? {} : { tap }),
     });
     this.#sessions.set(id, session);
@@ -242,7 +247,7 @@ export class BgpSpeaker implements SessionPort {
     const { prefix, shutdown } = next.resolved;
     const ends = prefix !== undefined && shutdown === undefined;
     this.#retire(name, old, ends ? cease('administrativeReset') : whyEnded(next.resolved));
-    if (prefix === undefined) next.number = id;
+    if (prefix === undefined && id !== undefined && this.#known.has(id)) next.number = id;
   }
 
   /** What no session stands on has changed, or nothing: those that are up stay. */
@@ -267,12 +272,15 @@ export class BgpSpeaker implements SessionPort {
   }
 
   #drop(neighbor: Neighbor, session: NeighborSession, notification: Notification): void {
-    this.#goodbyes.get(session.id)?.();
-    this.#goodbyes.delete(session.id);
     session.stop(notification);
     session.destroy(false);
+    // Its end has set a last one: the number may be another's by then.
+    this.#goodbyes.get(session.id)?.();
+    this.#goodbyes.delete(session.id);
     neighbor.sessions.delete(formatAddress(session.address));
     this.#sessions.delete(session.id);
+    // Of one that never came up nobody else will ever speak again.
+    if (!this.#known.has(session.id)) this.#free.push(session.id);
   }
 
   #named(name: string): NeighborSession[] {
@@ -283,12 +291,14 @@ export class BgpSpeaker implements SessionPort {
 
   // ---- Peers out of a prefix -----------------------------------------------------------------------
 
-  /** The sink, watched for the end of sessions that exist only while their peer does. */
-  #watching(neighbor: Neighbor, sink: RouteSink): RouteSink {
+  /** The sink, watched for whom the RIB knows, and for sessions that exist only while their peer does. */
+  #watching(neighbor: Neighbor): RouteSink {
+    const { sink } = this.#deps;
     return {
       established: (peer) => {
         this.#goodbyes.get(peer.id)?.();
         this.#goodbyes.delete(peer.id);
+        this.#known.add(peer.id);
         sink.established(peer);
       },
       update: (peer, bytes, start, end) => sink.update(peer, bytes, start, end),
@@ -297,7 +307,7 @@ export class BgpSpeaker implements SessionPort {
       },
       ended: (peer, end) => {
         sink.ended(peer, end);
-        this.#forgetLater(neighbor, peer, end);
+        if (neighbor.resolved.prefix !== undefined) this.#forgetLater(neighbor, peer, end);
       },
       writable: (peer) => {
         sink.writable(peer);
@@ -352,6 +362,7 @@ export class BgpSpeaker implements SessionPort {
     const known = neighbor.sessions.get(formatAddress(remote));
     if (known !== undefined || prefix === undefined) return known;
     if (shutdown !== undefined || neighbor.sessions.size >= prefixLimit) return undefined;
+    if (this.#free.length === 0 && this.#highest >= MOST_PEERS) return undefined;
     const session = this.#open(neighbor, remote);
     session.start();
     // Until it is established it is there on trial.

@@ -180,7 +180,7 @@ function checkKind(ctx: Context, bgp: Bgp, path: Path, merged: BgpNeighbourOptio
   }
 }
 
-const IN_VRF = new Set(['ipv4-unicast', 'ipv6-unicast', 'ipv4-labelled', 'ipv6-labelled']);
+const IN_VRF = new Set(['ipv4-unicast', 'ipv6-unicast']);
 
 function checkFamilies(
   ctx: Context,
@@ -195,7 +195,7 @@ function checkFamilies(
   }
   for (const [name, family] of entries) {
     if (vrf !== undefined && !IN_VRF.has(name)) {
-      const reason = 'VPN families are exchanged in the core, not inside a VRF';
+      const reason = 'exchanged in the core alone: inside a VRF routes have neither RD nor label';
       ctx.fail([...at, name], { reason, remedy: [...IN_VRF].join(', ') });
     }
     if (family.extendedNextHop === true && name !== 'ipv4-unicast' && !/v4|ipv4/.test(name)) {

@@ -12,7 +12,7 @@
  * Of those the strongest is taken; MPLS-in-GRE before MPLS-in-IP. A scope ("only outside SP n") is treated
  * as if it were not there: more is protected than was asked for, never less.
  */
-import { UNFIT_LABEL } from '../../bgp/rib/api.js';
+import { NOT_BELIEVED, UNFIT_LABEL } from '../../bgp/rib/api.js';
 import type { Encapsulation, Protection } from '../../config/types.js';
 import type { TunnelModel } from '../../forwarding/model.js';
 import { formatAddress } from '../../lib/ip.js';
@@ -56,9 +56,8 @@ const UNRANKED = 0x10;
 /** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
 const UNRANKED_RANK = 1;
 
-/** Numbers that say why there is no way. The routes are kept, unusable, so that `show` can say so. */
+/** A number that says why there is no way. The routes are kept, unusable, so that `show` can say so. */
 export const NO_TUNNEL = 254;
-export const NOT_BELIEVED = 255;
 
 const WHY: ReadonlyMap<number, string> = new Map([
   [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],

@@ -38,6 +38,7 @@ import {
   type PlannedLabel,
   type VpnPolicy,
 } from '../../forwarding/rows.js';
+import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { LabelUser, RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
@@ -290,10 +291,9 @@ export class BgpService {
       accept: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);
         if (name === undefined || this.#inForce === undefined) return 0;
-        const address = prefix.slice();
-        return this.#deps.tables.acceptSet(
-          this.#inForce.policy.acceptOf(name, { family, address, length }),
-        );
+        const route = { family, address: prefix.slice(), length };
+        const exported = (): ReadonlySet<string> => this.#exportedBy(vrf, route);
+        return this.#deps.tables.acceptSet(this.#inForce.policy.acceptOf(name, route, exported));
       },
       ownRow: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);
@@ -301,6 +301,11 @@ export class BgpService {
         return name === undefined ? undefined : this.#inForce?.ownRow(name, family, key);
       },
     };
+  }
+
+  #exportedBy(vrf: number, { family, address, length }: Prefix): ReadonlySet<string> {
+    const id = family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
+    return this.#running?.rib.exportedBy(vrf, id, address, length) ?? new Set();
   }
 
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {

@@ -10,11 +10,11 @@ import {
   type NextHopTracker,
   sameState,
 } from '../../bgp/rib/next-hops.js';
-import type { ForwardingModel } from '../../forwarding/model.js';
+import type { ForwardingModel, InterfaceModel, VrfModel } from '../../forwarding/model.js';
 import { gatewayOf, type GatewayModel } from '../../forwarding/model.js';
 import * as names from '../../forwarding/names.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
-import { formatAddress } from '../../lib/ip.js';
+import { bitsOf, equalBytes, formatAddress, lastAddress, networkOf } from '../../lib/ip.js';
 import type { Ingress } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
@@ -46,8 +46,16 @@ export interface TrackerEvents {
 
 export const UNUSABLE: NextHopState = { usable: false, metric: 0, rank: 0 };
 
+/**
+ * Next hops on one interface that routes may have. Each is a row and a neighbour that the kernel keeps asking
+ * for, and a CE may name any address of the subnet: of a /64 it would never come to an end.
+ */
+export const MOST_GATEWAYS = 4096;
+
 export class Tracker implements NextHopTracker {
   readonly #watched = new Map<number, { readonly key: NextHopKey; state: NextHopState }>();
+  /** Rows of the next hops that are within the bound, by interface. */
+  readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
   #ways: Ways | undefined;
 
@@ -56,6 +64,7 @@ export class Tracker implements NextHopTracker {
   }
 
   watch(id: number, key: NextHopKey): NextHopState {
+    this.#admit(key);
     const state = this.#state(key);
     this.#watched.set(id, { key, state });
     if (isGateway(key)) this.#events.gatewaysChanged();
@@ -65,7 +74,19 @@ export class Tracker implements NextHopTracker {
   unwatch(id: number): void {
     const key = this.#watched.get(id)?.key;
     this.#watched.delete(id);
-    if (key !== undefined && isGateway(key)) this.#events.gatewaysChanged();
+    if (key === undefined || !isGateway(key)) return;
+    const found = this.#gateway(key);
+    if (typeof found !== 'string') this.#admitted.get(found.gateway.interface)?.delete(found.row);
+    this.#events.gatewaysChanged();
+  }
+
+  #admit(key: NextHopKey): void {
+    const found = isGateway(key) ? this.#gateway(key) : '';
+    if (typeof found === 'string') return;
+    const { interface: name } = found.gateway;
+    const rows = this.#admitted.get(name) ?? new Set<string>();
+    this.#admitted.set(name, rows);
+    if (rows.size < MOST_GATEWAYS) rows.add(found.row);
   }
 
   /** The CEs among the next hops that some route has. */
@@ -82,6 +103,9 @@ export class Tracker implements NextHopTracker {
   /** Another configuration, or tunnels that went up or down: tells what differs. */
   update(ways: Ways): void {
     this.#ways = ways;
+    // From the beginning: interfaces may be others now, and those that found no room may find some.
+    this.#admitted.clear();
+    for (const { key } of this.#watched.values()) this.#admit(key);
     for (const [id, watched] of this.#watched) {
       const state = this.#state(watched.key);
       if (sameState(watched.state, state)) continue;
@@ -94,16 +118,25 @@ export class Tracker implements NextHopTracker {
     const ways = this.#ways;
     if (ways === undefined) return { kind: 'none', why: 'no configuration is in force yet' };
     if (key.protection !== 0) return tunnelWay(ways, key);
-    const vrf = ways.vrfName(key.vrf) ?? '';
-    const interfaces = ways.model.vrfs.get(vrf)?.interfaces ?? [];
-    const out = gatewayOf(interfaces, key.address, undefined);
-    if (out === undefined) {
-      return {
-        kind: 'none',
-        why: `no interface of VRF ${vrf} reaches ${formatAddress(key.address)}`,
-      };
-    }
-    const gateway = { vrf, interface: out.name, address: key.address };
+    const found = this.#gateway(key);
+    if (typeof found === 'string') return { kind: 'none', why: found };
+    const { interface: name } = found.gateway;
+    if (this.#admitted.get(name)?.has(found.row) === true) return found;
+    const why = `routes have more than ${MOST_GATEWAYS} next hops on interface ${name}`;
+    return { kind: 'none', why };
+  }
+
+  /** Or why there is none. */
+  #gateway({ vrf: id, address }: NextHopKey): Extract<Way, { kind: 'gateway' }> | string {
+    const name = this.#ways?.vrfName(id) ?? '';
+    const vrf = this.#ways?.model.vrfs.get(name);
+    const out = gatewayOf(vrf?.interfaces ?? [], address, undefined);
+    const text = formatAddress(address);
+    if (vrf === undefined || out === undefined)
+      return `no interface of VRF ${name} reaches ${text}`;
+    if (isOurs(vrf, address)) return `${text} is an address of our own`;
+    if (isNoHost(out, address)) return `${text} is no host's address`;
+    const gateway = { vrf: name, interface: out.name, address };
     return { kind: 'gateway', row: names.adjacency(gateway), gateway };
   }
 
@@ -119,6 +152,21 @@ export class Tracker implements NextHopTracker {
 
 /** A neighbour inside a VRF, as opposed to the core or the far end of a tunnel. */
 const isGateway = (key: NextHopKey): boolean => key.vrf !== 0 && key.protection === 0;
+
+/** RFC 4271 §5.1.3: a route that says to come back to us leads nowhere. */
+const isOurs = (vrf: VrfModel, address: Uint8Array): boolean =>
+  [...vrf.addresses, ...vrf.interfaces.flatMap(({ addresses }) => addresses)].some((own) =>
+    equalBytes(own.address, address),
+  );
+
+/** The subnet's own address, or its broadcast address; not of /31 and /127 (RFC 3021, RFC 6164). */
+function isNoHost({ addresses }: Pick<InterfaceModel, 'addresses'>, address: Uint8Array): boolean {
+  return addresses.some((own) => {
+    if (bitsOf(own.family) - own.length < 2) return false;
+    const broadcast = own.family === 4 && equalBytes(lastAddress(own), address);
+    return broadcast || equalBytes(networkOf(own).address, address);
+  });
+}
 
 function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
   const why = ways.ingress.why(protection);

@@ -150,7 +150,7 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   const label = labelOf(context, vrf, rule);
   return [
     {
-      ...{ rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
       communities: meaning === undefined ? [] : [ipsec.write(meaning)],
       label: (route) => {
         const { prefix, length } = route;

@@ -274,6 +274,7 @@ describe('one wrong value gives one line', () => {
     ['vrfs.a.bgp.neighbours.fe80::2.interface', 'ce-b', /an interface of VRF "b"/],
     ['vrfs.a.bgp.neighbours.fe80::2.interface', 'ce-c', /no such interface .*did you mean "ce-a"/],
     ['vrfs.a.bgp.neighbours.10.1.0.2.families', { 'vpnv4-unicast': {} }, /exchanged in the core/],
+    ['vrfs.a.bgp.neighbours.10.1.0.2.families', { 'ipv4-labelled': {} }, /neither RD nor label/],
     ['vrfs.a.bgp.dynamicNeighbours.10.1.0.0/24.asn', [65110, 0], /\.asn\[1\]: not an AS number/],
   ])('%s = %j', (path, value, line) => {
     const errors = mistakes(path, value);

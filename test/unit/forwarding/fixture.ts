@@ -133,7 +133,7 @@ export function project(config: Config = BASE, facts: Facts = FACTS): Projected 
   const model = forwardingModel(config);
   const sps = SpTables.assign(NO_SP_TABLES, config.ownSp, config.otherSps ?? [])!;
   const { labels } = planLabels(config, sps, NO_LABELS, 0);
-  const policy = vpnPolicy(config, sps, labels);
+  const policy = vpnPolicy(config, sps, labels, model);
   const rows = projectConfig(model, facts.macs, policy);
   const overlay = projectOverlay(model, facts, rows.routes, policy, gateways(model, labels));
   return { model, policy, rows, overlay };

@@ -112,7 +112,13 @@ describe('routes in and out', () => {
   it('exports a CE route by every rule that matches, and leaks between VRFs', () => {
     const lab = new Lab({ retainVpn: false });
     const rule = (number: number) => ({
-      ...{ rd: rd(number), routeTargets: [target(number)], communities: [], policy: undefined },
+      ...{
+        name: 'r',
+        rd: rd(number),
+        routeTargets: [target(number)],
+        communities: [],
+        policy: undefined,
+      },
       ...{ nextHop: ip('192.0.2.1'), label: () => 1000 + number },
     });
     lab.vrf(1, { exports: [rule(1), rule(2)], importTargets: [target(1)] });
@@ -165,7 +171,7 @@ describe('routes in and out', () => {
     let answer: number | 'later' | undefined = 'later';
     const asked: string[] = [];
     const rule = {
-      ...{ rd: rd(1), routeTargets: [target(1)], communities: [], policy: undefined },
+      ...{ name: 'r', rd: rd(1), routeTargets: [target(1)], communities: [], policy: undefined },
       nextHop: ip('192.0.2.1'),
       label: (route: ExportQuestion) => {
         asked.push(`${route.vrf} ${formatAddress(route.attributes.nextHop!)}`);
@@ -226,7 +232,13 @@ describe('routes in and out', () => {
     const lab = new Lab({ retainVpn: false });
     let asked = 0;
     const rule = {
-      ...{ rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
+      ...{
+        name: 'r',
+        rd: rd(1),
+        routeTargets: [target(1)],
+        communities: [],
+        nextHop: ip('192.0.2.1'),
+      },
       policy: { usesPrefix: true, apply: () => undefined },
       label: () => ++asked,
     };

@@ -44,15 +44,20 @@ describe('the decision process', () => {
     }
   });
 
-  it('weighs protection among tunnels only: the way to a CE has none and is judged by the rest', () => {
-    const ce = path({ rank: 0, external: true });
-    const weak = path({ rank: 1, external: false, localPref: 300 });
-    const strong = path({ rank: 3, external: false });
-    expect(chosen([weak, strong])).toEqual([strong.path]);
-    expect(chosen([ce, strong])).toEqual([ce.path]);
-    expect(chosen([strong, weak, ce])).toEqual([ce.path]);
-    const preferred = { ...strong, localPref: 200 };
-    expect(chosen([ce, preferred])).toEqual([preferred.path]);
+  it('compares protection among ways over the core alone (policy-model 12)', () => {
+    const ce = path({ rank: 0, localPref: 100 });
+    const clear = path({ rank: 1, localPref: 300, external: false });
+    const encrypted = path({ rank: 3, localPref: 100, external: false });
+    // Dual-homed site: each PE stays with its own CE, and exports what it learnt there.
+    expect(chosen([encrypted, ce])).toEqual([ce.path]);
+    expect(chosen([clear, encrypted])).toEqual([encrypted.path]);
+    expect(chosen([clear, encrypted, ce])).toEqual([ce.path]);
+    // The operator's LOCAL_PREF decides between a CE and the core, but not for the weaker way there.
+    const primary = path({ rank: 3, localPref: 200, external: false });
+    expect(chosen([ce, primary])).toEqual([primary.path]);
+    const together = { maximumPaths: { ebgp: 8, ibgp: 8 }, multipathRelax: true };
+    const outside = path({ rank: 3, strength: 3, routerId: 1 });
+    expect(chosen([ce, outside], together)).toEqual([ce.path]);
   });
 
   it('compares MED within a neighbouring AS only, unless told otherwise', () => {

@@ -26,7 +26,13 @@ function labOf(): Lab {
     importTargets: [target(1)],
     exports: [
       {
-        ...{ rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('10.0.0.1') },
+        ...{
+          name: 'r',
+          rd: rd(1),
+          routeTargets: [target(1)],
+          communities: [],
+          nextHop: ip('10.0.0.1'),
+        },
         ...{ label: () => 100, policy: undefined },
       },
     ],

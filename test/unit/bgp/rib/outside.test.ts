@@ -60,4 +60,24 @@ describe('a neighbour outside', () => {
     expect(held(['ipsec'])).toEqual([soo, ipsec].sort());
     expect(held(['encapsulation', 'route-target'])).toEqual([soo, encapsulation, target(9)].sort());
   });
+
+  it('passes no attribute that PEs speak by, known to us or not', () => {
+    const raw = (type: number) => ({ flags: 0xe0, type, value: new Uint8Array(20).fill(type) });
+    const held = (passVpn: NonNullable<NeighbourRib['passVpn']>): readonly number[] => {
+      const lab = new Lab({ retainVpn: false, neighbour: () => ({ ...OPEN, passVpn }) });
+      lab.vrf(1, {});
+      const context = contextOf({ families: V4, ibgp: false });
+      lab.up(1, { kind: 'ebgp', vrf: 'v1', asn: 64999, context });
+      const told = lab.up(2, { kind: 'ebgp', vrf: 'v1', asn: 64998, context });
+      const others = [22, 25, 35, 40, 128, 200].map(raw);
+      lab.announce(1, [one], attributes({ asPath: [{ type: 2, asns: [64999] }], others }));
+      lab.settle();
+      const types = told.holds.get('10.1.0.0/16')!.attributes.others?.map(({ type }) => type);
+      expectEmpty(lab);
+      return types ?? [];
+    };
+    // OTC (RFC 9234) and what nobody knows yet go on, with the Partial bit.
+    expect(held([])).toEqual([35, 200]);
+    expect(held(['route-target'])).toEqual([25, 35, 200]);
+  });
 });

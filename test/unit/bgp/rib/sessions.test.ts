@@ -579,7 +579,7 @@ describe('next hops', () => {
     lab.hop('192.0.2.2', { rank: 2 });
     lab.settle();
     expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.2 21']);
-    lab.hop('192.0.2.2', { usable: false });
+    lab.hop('192.0.2.2', { usable: false, rank: 2 });
     lab.settle();
     expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
     lab.hop('192.0.2.3', { usable: false });

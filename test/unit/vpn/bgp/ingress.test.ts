@@ -2,12 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Protection } from '../../../../src/config/types.js';
 import type { TunnelModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
-import {
-  Ingress,
-  NO_TUNNEL,
-  NOT_BELIEVED,
-  type Signalled,
-} from '../../../../src/vpn/bgp/ingress.js';
+import { NOT_BELIEVED } from '../../../../src/bgp/rib/api.js';
+import { Ingress, NO_TUNNEL, type Signalled } from '../../../../src/vpn/bgp/ingress.js';
 
 const REMOTE = parseAddress('192.0.2.2')!;
 const OTHER = parseAddress('192.0.2.3')!;
