@@ -142,8 +142,9 @@ export class Rib implements RouteSink {
   /** Tells a neighbour everything again, as if it had asked (RFC 7313 §4.1: the end is marked for those who know). */
   resend(peer: PeerId): void {
     const { peer: known } = this.#life.sender(peer);
-    for (const family of familiesOf(known.info.context.families))
-      {this.adjOut.refresh(known, family);}
+    for (const family of familiesOf(known.info.context.families)) {
+      this.adjOut.refresh(known, family);
+    }
     this.#wake();
   }
 
