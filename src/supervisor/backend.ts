@@ -122,8 +122,14 @@ export class Backend implements ControlBackend {
   bgpFamilyNames(): readonly string[] {
     return BGP_FAMILIES;
   }
-  clearBgp(name: string | undefined, soft: boolean): readonly rows.BgpClearRow[] {
+  clearBgp(
+    name: string | undefined,
+    soft: rows.SoftClear | undefined,
+  ): readonly rows.BgpClearRow[] {
     return clearBgp(this.#deps.supervisor.bgp.view(), name, soft);
+  }
+  setBgpNeighbor(name: string, shutdown: string | undefined): readonly string[] {
+    return this.#deps.supervisor.bgp.setNeighbour(name, shutdown);
   }
 
   async reload({ path, dryRun }: ReloadRequest): Promise<ReloadResult> {

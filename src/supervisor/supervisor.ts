@@ -201,7 +201,8 @@ export class Supervisor {
   get reason(): string {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
-    return [...down, ...this.#faults.values()].join('; ');
+    const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
+    return [...down, ...this.#faults.values(), ...deaf].join('; ');
   }
 
   /**

@@ -4,6 +4,7 @@
  * from an UPDATE is queued and done in slices, so that nothing holds up the event loop. A FibSink, policy
  * or tracker must not call back into the RIB from within its own call.
  */
+import { familiesOf } from '../codec/families.js';
 import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
@@ -137,6 +138,15 @@ export class Rib implements RouteSink {
 
   writable(peer: PeerId): void {
     this.adjOut.writable(peer);
+    this.#wake();
+  }
+
+  /** Tells a neighbour everything again, as if it had asked (RFC 7313 §4.1: the end is marked for those who know). */
+  resend(peer: PeerId): void {
+    const { peer: known } = this.#life.sender(peer);
+    for (const family of familiesOf(known.info.context.families)) {
+      this.adjOut.refresh(known, family);
+    }
     this.#wake();
   }
 

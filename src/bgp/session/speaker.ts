@@ -50,6 +50,8 @@ interface Neighbor {
   readonly foundation: string;
   text: string;
   readonly keys: Keys;
+  /** An operator's word. */
+  shutDown: boolean;
   /** Of the session to be made, when there was one before. */
   number?: PeerId | undefined;
   /** One; for a prefix one per peer there is. */
@@ -164,17 +166,33 @@ export class BgpSpeaker implements SessionPort {
     return sessions.filter((session) => !up.includes(session)).map(({ id }) => id);
   }
 
-  /** Ends a neighbour's sessions until {@link startNeighbor} (RFC 9003). False: none such. */
-  shutdown(name: string, text?: string): boolean {
+  /**
+   * Ends a neighbour's sessions until {@link startNeighbor} or another configuration (RFC 9003); peers out of
+   * a prefix that was named stay out. Names of the sessions.
+   */
+  shutdown(name: string, text = ''): readonly string[] {
+    const neighbor = this.#neighbors.get(name);
+    if (neighbor !== undefined) neighbor.shutDown = true;
     const sessions = this.#named(name);
     for (const session of sessions) session.shutDown(cease('administrativeShutdown', text));
-    return sessions.length > 0;
+    return sessions.map((session) => session.name);
   }
 
-  startNeighbor(name: string): boolean {
-    const sessions = this.#named(name);
-    for (const session of sessions) session.start();
-    return sessions.length > 0;
+  /** Those that the configuration keeps down stay so. Names of the others. */
+  startNeighbor(name: string): readonly string[] {
+    const neighbor = this.#neighbors.get(name);
+    if (neighbor !== undefined) neighbor.shutDown = false;
+    const sessions = this.#named(name).filter((session) => session.neighbor.shutdown === undefined);
+    for (const session of sessions) this.#startAgain(session);
+    return sessions.map((session) => session.name);
+  }
+
+  #startAgain(session: NeighborSession): void {
+    session.start();
+    const configured = this.#neighbors.get(session.neighbor.name);
+    if (session.neighbor.prefix !== undefined && configured !== undefined) {
+      this.#forgetLater(configured, session.id);
+    }
   }
 
   show(): SessionView[] {
@@ -215,6 +233,7 @@ export class BgpSpeaker implements SessionPort {
       foundation: JSON.stringify([identity.asn, identity.routerId, foundationOf(config)]),
       text: JSON.stringify(config),
       keys: keysOf(resolved, this.#deps.kernel),
+      shutDown: false,
       sessions: new Map(),
     };
   }
@@ -253,7 +272,7 @@ export class BgpSpeaker implements SessionPort {
   /** What no session stands on has changed, or nothing: those that are up stay. */
   #amend(neighbor: Neighbor, next: Neighbor): void {
     const changed = next.text !== neighbor.text;
-    Object.assign(neighbor, { resolved: next.resolved, text: next.text });
+    Object.assign(neighbor, { resolved: next.resolved, text: next.text, shutDown: false });
     const { shutdown, prefix } = next.resolved;
     for (const session of [...neighbor.sessions.values()]) {
       if (changed) session.amend(next.resolved);
@@ -262,7 +281,7 @@ export class BgpSpeaker implements SessionPort {
       else if (down) session.stop(whyEnded(next.resolved));
       // One that is still trying begins anew, by its new timers.
       else if (changed && session.state !== 'established') session.restart();
-      else if (session.isShutDown) session.start();
+      else if (session.isShutDown) this.#startAgain(session);
     }
   }
 
@@ -320,7 +339,7 @@ export class BgpSpeaker implements SessionPort {
     this.#goodbyes.get(peer)?.();
     const goodbye = after(Math.max(DYNAMIC_LINGER_MS, kept), () => {
       const session = this.#sessions.get(peer);
-      if (session === undefined || session.state === 'established') return;
+      if (session === undefined || session.state === 'established' || session.isShutDown) return;
       this.#drop(neighbor, session, cease('peerDeconfigured'));
     });
     this.#goodbyes.set(peer, goodbye);
@@ -361,7 +380,8 @@ export class BgpSpeaker implements SessionPort {
     const { prefix, prefixLimit, shutdown } = neighbor.resolved;
     const known = neighbor.sessions.get(formatAddress(remote));
     if (known !== undefined || prefix === undefined) return known;
-    if (shutdown !== undefined || neighbor.sessions.size >= prefixLimit) return undefined;
+    const closed = shutdown !== undefined || neighbor.shutDown;
+    if (closed || neighbor.sessions.size >= prefixLimit) return undefined;
     if (this.#free.length === 0 && this.#highest >= MOST_PEERS) return undefined;
     const session = this.#open(neighbor, remote);
     session.start();

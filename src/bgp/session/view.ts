@@ -31,6 +31,7 @@ export interface SessionView {
   readonly state: SessionState;
   /** To stay down: so configured, or an operator's word. */
   readonly shutdown: boolean;
+  readonly byOperator: boolean;
   /** Milliseconds since 1970; undefined while down. */
   readonly establishedAt: number | undefined;
   readonly establishedCount: number;
@@ -138,6 +139,7 @@ export function viewOf(session: NeighborSession): SessionView {
     configuredAsn: [neighbor.asn].flat().join(' '),
     state: session.state,
     shutdown: neighbor.shutdown !== undefined || session.isShutDown,
+    byOperator: session.isShutDown,
     establishedAt: session.establishedAt,
     establishedCount: history.establishedCount,
     connectRetry: neighbor.timers.connectRetry,

@@ -142,6 +142,18 @@ export class BgpService {
     };
   }
 
+  /** Until the next restart or change of the configuration. `shutdown`: a text, or start again. */
+  setNeighbour(name: string, shutdown: string | undefined): readonly string[] {
+    const { speaker } = this.#running ?? {};
+    if (shutdown === undefined) return speaker?.startNeighbor(name) ?? [];
+    return speaker?.shutdown(name, shutdown) ?? [];
+  }
+
+  /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
+  notListening(): readonly string[] {
+    return this.#running?.speaker.notListening() ?? [];
+  }
+
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
     return [...(this.#running?.tracker.gateways() ?? []), ...this.#deps.labels.gateways()];
