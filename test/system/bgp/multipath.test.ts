@@ -2,7 +2,8 @@
 /** Multipath IBGP: a site behind two PEs, both of which carry its flows, and one of which dies. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import { SITE, ThreePes, type Arrivals } from './three-pes.js';
+import { countAt, type Arrivals } from './flows.js';
+import { SITE, ThreePes } from './three-pes.js';
 
 const FLOWS = 300;
 /** Five standard deviations and more of a fair coin thrown 300 times. */
@@ -15,9 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await pes.close();
 });
-
-const by = (arrivals: Arrivals, device: 'eth0' | 'eth1'): number =>
-  [...arrivals.values()].filter((one) => one === device).length;
 
 async function reload(maximumPaths: number): Promise<void> {
   const path = pes.net.write(1, pes.config1(maximumPaths));
@@ -54,7 +52,8 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
       }
     });
     usual = await pes.flows(FLOWS);
-    for (const device of ['eth0', 'eth1'] as const) expect(by(usual, device)).toBeLessThan(MOST);
+    for (const device of ['eth0', 'eth1'] as const)
+      expect(countAt(usual, device)).toBeLessThan(MOST);
     expect(await pes.flows(FLOWS)).toEqual(usual);
   });
 
@@ -73,13 +72,16 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
   });
 
   it('follow maximumPaths without a new session', async () => {
+    const ended = (): number => pes.net.logText(1).split('from=established').length;
+    const before = ended();
     await reload(1);
     await eventually('one way', async () => ((await pes.ways()).length === 1 ? true : undefined));
     const one = await pes.flows(60);
-    expect([by(one, 'eth0'), by(one, 'eth1')].sort()).toEqual([0, 60]);
+    expect([countAt(one, 'eth0'), countAt(one, 'eth1')].sort()).toEqual([0, 60]);
     await reload(2);
     await pes.waysAre(['peer', 'third']);
     expect(await pes.flows(FLOWS)).toEqual(usual);
+    expect(ended()).toBe(before);
   });
 
   it('lose no flow when one of them dies: all go by the other, and nothing to the dead one', async () => {
@@ -90,7 +92,7 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
       arrived = await pes.flows(FLOWS);
     });
     expect(lost).toBe(0);
-    expect(by(arrived, 'eth0')).toBe(FLOWS);
+    expect(countAt(arrived, 'eth0')).toBe(FLOWS);
   });
 
   it('share them as before when it is back', async () => {
@@ -98,7 +100,7 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
     await pes.waysAre(['peer', 'third']);
     await eventually('flows by both', async () => {
       const now = await pes.flows(FLOWS).catch(() => undefined);
-      return now !== undefined && by(now, 'eth1') > 0 ? true : undefined;
+      return now !== undefined && countAt(now, 'eth1') > 0 ? true : undefined;
     });
     expect(await pes.flows(FLOWS)).toEqual(usual);
   });

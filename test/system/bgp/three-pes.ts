@@ -10,34 +10,29 @@
  * tunnel to and from PE 1, and BGP with it alone, watched by BFD.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { writeKeyFile } from '../../../src/lib/key-file.js';
 import { Client, type Topic, type TopicRows } from '../../../src/rpc/client.js';
-import { readPcap } from '../../lib/pcap.js';
 import { MAIN, TwoPes } from '../supervisor/two-pes.js';
+import { FlowLab, type Arrivals } from './flows.js';
 
 export const SITE = '10.50.0.0/24';
-/** Destination port of the flows: nothing else here has it. */
-const PORT = 9000;
-const FIRST_SOURCE = 20_000;
 
 type Sa = NonNullable<Config['manualSas']>[string];
 type Route = NonNullable<NonNullable<Config['vrfs']>[string]['routes']>[number];
 
-/** Interface of the site's router that each flow came in by, by source port. */
-export type Arrivals = ReadonlyMap<number, 'eth0' | 'eth1'>;
-
 export class ThreePes {
   readonly net: TwoPes;
   readonly #third: string;
+  readonly #flows: FlowLab;
   #supervisor: ChildProcess | undefined;
-  #taps = 0;
 
   private constructor(net: TwoPes, third: string) {
     this.net = net;
     this.#third = third;
+    this.#flows = new FlowLab(net.lab, net.run);
   }
 
   static async open(name: string, maximumPaths: number): Promise<ThreePes> {
@@ -188,72 +183,24 @@ export class ThreePes {
     );
   }
 
-  /** Frames with this filter that an interface takes in. */
-  async #capture(
-    netns: string,
-    device: string,
-    filter: string,
-  ): Promise<{ frames: () => Buffer[]; stop: () => Promise<void> }> {
-    const file = `${this.net.run}/tap${++this.#taps}.pcap`;
-    const log = `${file}.log`;
-    const argv = ['tcpdump', '--immediate-mode', '-U', '-Z', 'root', '-s', '0', '-Q', 'in'];
-    const child = this.net.lab.start(netns, [...argv, '-ni', device, '-w', file, filter], log);
-    await eventually('tcpdump listens', () =>
-      readFileSync(log, 'utf8').includes('listening on') ? true : undefined,
-    );
-    return {
-      frames: () => readPcap(readFileSync(file)),
-      stop: async () => this.net.lab.stop(child, 'SIGINT'),
-    };
-  }
-
   /** A packet of each of `count` flows from CE 1 to the site: by which PE each arrived. All must arrive. */
   async flows(count: number): Promise<Arrivals> {
-    const taps = {
-      eth0: await this.#capture(this.net.ce(2), 'eth0', `udp dst port ${PORT}`),
-      eth1: await this.#capture(this.net.ce(2), 'eth1', `udp dst port ${PORT}`),
-    };
-    try {
-      await this.#send(count);
-      return await eventually(
-        `${count} flows arrive`,
-        () => {
-          const found = new Map<number, 'eth0' | 'eth1'>();
-          for (const device of ['eth0', 'eth1'] as const) {
-            for (const frame of taps[device].frames()) found.set(frame.readUInt16BE(34), device);
-          }
-          return found.size === count ? found : undefined;
-        },
-        30_000,
-      );
-    } finally {
-      for (const tap of Object.values(taps)) await tap.stop();
-    }
+    const netns = this.net.ce(2);
+    const places = { eth0: { netns, device: 'eth0' }, eth1: { netns, device: 'eth1' } };
+    const from = { netns: this.net.ce(1), address: '10.1.0.2', to: '10.50.0' };
+    return this.#flows.send(from, places, count);
   }
 
   /** ESP packets that PE 1 sends to PE `number` while `during` runs. */
   async espTo(number: 2 | 3, during: () => Promise<unknown>): Promise<number> {
-    const filter = `ip proto 50 and dst host 192.0.2.${number}`;
-    const tap = await this.#capture(this.net.core, 'pe1', filter);
+    const place = { netns: this.net.core, device: 'pe1' };
+    const tap = await this.#flows.tap(place, `ip proto 50 and dst host 192.0.2.${number}`);
     try {
       await during();
     } finally {
       await tap.stop();
     }
     return tap.frames().length;
-  }
-
-  async #send(count: number): Promise<void> {
-    const script = [
-      'import socket, time',
-      `for n in range(${count}):`,
-      '    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)',
-      `    s.bind(("10.1.0.2", ${FIRST_SOURCE} + n))`,
-      `    s.sendto(b"flow %d" % n, ("10.50.0.%d" % (1 + n % 200), ${PORT}))`,
-      '    s.close()',
-      '    time.sleep(0.001)',
-    ];
-    await this.net.lab.must(this.net.ce(1), ['/usr/bin/python3', '-c', script.join('\n')]);
   }
 
   async close(): Promise<void> {
