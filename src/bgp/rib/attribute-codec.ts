@@ -26,6 +26,7 @@ import {
   type AttributeStore,
   CLUSTER_LOOP,
   FAULTY,
+  GRACEFUL_SHUTDOWN,
   HAS_MED,
   HAS_ORIGINATOR,
   LLGR_STALE,
@@ -43,8 +44,9 @@ const IBGP = 2;
 const CLASSIC = 4;
 const OURS = 8;
 
-/** RFC 1997, RFC 9494. */
+/** RFC 1997, RFC 8326, RFC 9494. */
 export const COMMUNITY = {
+  gracefulShutdown: 0xffff0000,
   noExport: 0xffffff01,
   noAdvertise: 0xffffff02,
   noExportSubconfed: 0xffffff03,
@@ -53,6 +55,7 @@ export const COMMUNITY = {
 } as const;
 
 const FLAG_OF_COMMUNITY = new Map<number, number>([
+  [COMMUNITY.gracefulShutdown, GRACEFUL_SHUTDOWN],
   [COMMUNITY.noExport, NO_EXPORT],
   [COMMUNITY.noExportSubconfed, NO_EXPORT],
   [COMMUNITY.noAdvertise, NO_ADVERTISE],

@@ -39,6 +39,7 @@ export const NO_LLGR = 32;
 export const FAULTY = 64;
 /** Our cluster is in its CLUSTER_LIST, or we are its originator (RFC 4456 §8). */
 export const CLUSTER_LOOP = 128;
+export const GRACEFUL_SHUTDOWN = 256;
 
 export type AttributeId = number;
 

@@ -166,7 +166,7 @@ export class RibIn {
     const { peer, inbound } = state;
     const { family, end } = run;
     this.#begin(state, bytes, family);
-    const loop = inbound.loop(set);
+    const loop = inbound.loop(set, family);
     const perRoute = loop === undefined && inbound.perRoute;
     const common = loop === undefined && !perRoute ? inbound.transform(set, family) : 0;
     const read = nlriReader(family);
