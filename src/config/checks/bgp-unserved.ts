@@ -18,22 +18,11 @@ export function checkUnserved(ctx: Context, bgp: Bgp | undefined): void {
     if (section === undefined) continue;
     const path: Path = ['vrfs', vrf, 'bgp'];
     checkSection(ctx, path, section);
-    checkVrf(ctx, path, section);
   }
 }
 
 function refuse(ctx: Context, path: Path, what: string, remedy: string): void {
   ctx.fail(path, { reason: `not supported in this version: ${what}`, remedy });
-}
-
-function checkVrf(ctx: Context, path: Path, section: VrfBgp): void {
-  const { redistribute } = section;
-  const { kernel = false } = redistribute ?? {};
-  if (kernel !== false) {
-    const what = "routes of other daemons in the VRF's kernel table are not followed";
-    const remedy = 'leave it out; static routes, or BGP with that daemon';
-    refuse(ctx, [...path, 'redistribute', 'kernel'], what, remedy);
-  }
 }
 
 function checkSection(

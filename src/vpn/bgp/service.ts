@@ -10,9 +10,10 @@
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
+import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
-import { Tracker } from './tracker.js';
+import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
@@ -20,7 +21,7 @@ import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey } from '../../bgp/rib/next-hops.js';
+import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
 import { Rib } from '../../bgp/rib/rib.js';
@@ -64,6 +65,8 @@ export interface InForce {
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
   readonly nexthop: (name: string) => DesiredNexthop | undefined;
+  /** Routes of VRFs' kernel tables as they are now. */
+  readonly kernelRoutes: () => TakenRoutes;
   /** Row by which a VRF reaches a prefix of its own; undefined: it has none. */
   readonly ownRow: (vrf: string, family: 4 | 6, key: string) => number | undefined;
 }
@@ -81,6 +84,7 @@ export interface BgpDeps {
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
+  readonly watchCore: WatchCore;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
 }
@@ -141,7 +145,8 @@ export class BgpService {
 
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
-    return [...(this.#running?.tracker.gateways() ?? []), ...this.#deps.labels.gateways()];
+    const learnt = this.#running?.tracker.gateways() ?? [];
+    return [...learnt, ...this.#own.gateways(), ...this.#deps.labels.gateways()];
   }
 
   /** Brings everything to the configuration in force. */
@@ -168,7 +173,7 @@ export class BgpService {
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
     this.#updateVrfs(running, inForce);
-    this.#own.update(running.rib, inForce, this.#policies);
+    if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
       speaker,
@@ -187,9 +192,12 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
-  /** Tunnels or adjacencies have changed. */
+  /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
-    if (this.#running !== undefined) this.#updateTracker(this.#running);
+    if (this.#running === undefined || this.#inForce === undefined) return;
+    this.#updateTracker(this.#running);
+    const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
+    if (changed) this.#deps.gatewaysChanged();
   }
 
   /**
@@ -206,6 +214,7 @@ export class BgpService {
     else this.#bfd.removeAll();
     if (running === undefined) return;
     running.fib.close();
+    running.tracker.close();
     running.speaker.stop(how);
     if (how !== 'restart') this.#sweep(false);
   }
@@ -216,12 +225,18 @@ export class BgpService {
     this.#closed = true;
   }
 
+  #newTracker(): Tracker {
+    const { gatewaysChanged, watchCore } = this.#deps;
+    const events = {
+      changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
+      gatewaysChanged,
+    };
+    return new Tracker(events, watchCore);
+  }
+
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
-    const tracker = new Tracker({
-      changed: (id, state) => this.#running?.rib.nextHopChanged(id, state),
-      gatewaysChanged: deps.gatewaysChanged,
-    });
+    const tracker = this.#newTracker();
     const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
     const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
     const made: { speaker?: BgpSpeaker } = {};
@@ -291,7 +306,7 @@ export class BgpService {
       key: (nextHop) => this.#running?.rib.nextHop(nextHop),
       nexthopRow: (key: NextHopKey) => {
         const way = tracker.way(key);
-        return way.kind === 'none' ? undefined : this.#deps.nexthopRow(way.row);
+        return 'row' in way ? this.#deps.nexthopRow(way.row) : undefined;
       },
       accept: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);

@@ -297,8 +297,6 @@ describe('one wrong value gives one line', () => {
   });
 
   it.each<[string, unknown, RegExp]>([
-    ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
-    ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
     ['vrfs.a.bgp.maximumPaths.ebgp', 4, /\.maximumPaths\.ebgp: not supported.*best path alone/],
     ['bgp.maximumPaths.ibgp', 8, /^bgp\.maximumPaths\.ibgp: not supported/],
     [
