@@ -66,6 +66,8 @@ export interface DesiredNexthop {
   readonly why?: string;
   /** Of a tunnel: the neighbour in the core it leaves to. For people. */
   readonly via?: Uint8Array;
+  /** Of a tunnel: cost of the way through the core. */
+  readonly metric?: number;
 }
 
 export interface DesiredLabel {

@@ -11,6 +11,11 @@ import type { DesiredRows } from '../forwarding/rows.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
+import {
+  KernelRedistribution,
+  NO_KERNEL_ROUTES,
+  type TakenRoutes,
+} from '../vpn/bgp/kernel-routes.js';
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
@@ -44,6 +49,8 @@ export class Instance {
   readonly #deps: InstanceDeps;
   readonly #reconciler: Reconciler;
   #inForce: InForce | undefined;
+  #kernel: { readonly plan: Plan; readonly take: KernelRedistribution } | undefined;
+  #kernelRoutes: TakenRoutes = NO_KERNEL_ROUTES;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
@@ -103,6 +110,7 @@ export class Instance {
       ...{ config: plan.config, model: plan.model, policy: plan.policy },
       ...{ labels: plan.policy.labels, sps: plan.sps },
       vrfRow: (name) => live.vrf(name),
+      kernelRoutes: () => this.#kernelRoutes,
       nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),
       ownRow: (vrf, family, key) => {
         const id = live.vrf(vrf);
@@ -146,6 +154,15 @@ export class Instance {
     }
   }
 
+  /** Of the kernel tables of VRFs, what the plan takes. */
+  #takeKernelRoutes(plan: Plan): TakenRoutes {
+    if (this.#kernel?.plan !== plan) {
+      this.#kernel = { plan, take: new KernelRedistribution(plan.config, plan.model) };
+    }
+    this.#kernelRoutes = this.#kernel.take.take(this.#deps.kernelPort.kernelRoutes());
+    return this.#kernelRoutes;
+  }
+
   #project(plan: Plan, rows: DesiredRows): Overlay {
     const { kernelPort, worker, sas } = this.#deps;
     const facts: Facts = {
@@ -153,6 +170,7 @@ export class Instance {
       neighbours: kernelPort.neighbours(),
       coreRoutes: kernelPort.coreRoutes(),
       readySas: sas.ready(),
+      kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
     return projectOverlay(plan.model, facts, rows.routes, plan.policy, gateways);

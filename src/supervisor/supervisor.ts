@@ -174,6 +174,7 @@ export class Supervisor {
       },
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
       labels: this.routeLabels,
+      watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
     });
   }
 

@@ -100,6 +100,28 @@ function passesOf({ bgp, class: exported }: VrfExport, asked: Asked): Rule['pass
   };
 }
 
+type Passes = NonNullable<Rule['passes']>;
+
+/** Of each VRF the rules with a policy, by name, and whether that lets an own route pass. */
+export function exportPolicies(
+  config: Config,
+  { tunnelAddresses }: ForwardingModel,
+): ReadonlyMap<string, ReadonlyMap<string, Passes>> {
+  const { bgp } = config;
+  const ipsec = ipsecCommunityFormat(bgp?.ipsecCommunitySubType);
+  const policies = new PolicyCompiler(bgp ?? {}, ipsec);
+  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, tunnelAddresses };
+  const vrfs = new Map<string, ReadonlyMap<string, Passes>>();
+  for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
+    const rules = vrfExports(vrf).flatMap((rule): [string, Passes][] => {
+      const passes = passesOf(rule, asked);
+      return passes === undefined ? [] : [[rule.name, passes]];
+    });
+    vrfs.set(name, new Map(rules));
+  }
+  return vrfs;
+}
+
 /** `labels`: of the label plan that goes with this configuration, as `model` does. */
 export function vpnPolicy(
   config: Config,
@@ -107,11 +129,9 @@ export function vpnPolicy(
   labels: readonly PlannedLabel[],
   model: ForwardingModel,
 ): VpnPolicy {
+  const exporters = exportPolicies(config, model);
   const { bgp } = config;
-  const ipsec = ipsecCommunityFormat(bgp?.ipsecCommunitySubType);
-  const policies = new PolicyCompiler(bgp ?? {}, ipsec);
-  const { tunnelAddresses } = model;
-  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, tunnelAddresses };
+  const policies = new PolicyCompiler(bgp ?? {}, ipsecCommunityFormat(bgp?.ipsecCommunitySubType));
   const names = Object.keys(config.vrfs ?? {});
   const numberOf = (name: string): number => names.indexOf(name) + 1;
   const own = [...ownRoutes(config, model, numberOf, policies).values()];
@@ -119,7 +139,7 @@ export function vpnPolicy(
   for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
     const rules = vrfExports(vrf).map((rule) => ({
       ...{ name: rule.name, accept: acceptSetOf(rule.class, sps) },
-      passes: passesOf(rule, asked),
+      passes: exporters.get(name)?.get(rule.name),
       prefixes: rule.prefixes
         ?.map(parsePrefix)
         .filter((prefix): prefix is Prefix => prefix !== undefined)

@@ -229,6 +229,9 @@ export class Core {
         return false;
       }
     }
+    // A VPN route as such is told on, not forwarded by: its LSP is between others. So a reflector needs no
+    // way to the next hop, as others' do not ask for one either; the cost still says which is nearer to us.
+    if (peer !== undefined && isVpn(paths.family(path))) return true;
     return this.hops.isUsable(paths.hop(path));
   }
 

@@ -4,7 +4,6 @@ import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
-import { checkUnserved } from './bgp-unserved.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
@@ -12,7 +11,6 @@ export function checkBgp(ctx: Context): void {
   checkBgpPolicies(ctx);
   const { bgp } = ctx.config;
   checkVrfs(ctx, bgp !== undefined);
-  checkUnserved(ctx);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);

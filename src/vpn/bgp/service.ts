@@ -11,10 +11,11 @@ import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
+import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { awaited, DEFERRED, Restart, type IpVersion } from './restart.js';
-import { Tracker } from './tracker.js';
+import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
@@ -23,7 +24,7 @@ import { familiesOf, familyName } from '../../bgp/codec/families.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey } from '../../bgp/rib/next-hops.js';
+import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
 import type { EstablishedPeer } from '../../bgp/types.js';
@@ -63,6 +64,8 @@ export interface InForce {
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
   readonly nexthop: (name: string) => DesiredNexthop | undefined;
+  /** Routes of VRFs' kernel tables as they are now. */
+  readonly kernelRoutes: () => TakenRoutes;
   /** Row by which a VRF reaches a prefix of its own; undefined: it has none. */
   readonly ownRow: (vrf: string, family: 4 | 6, key: string) => number | undefined;
 }
@@ -80,6 +83,7 @@ export interface BgpDeps {
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
+  readonly watchCore: WatchCore;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
 }
@@ -156,7 +160,8 @@ export class BgpService {
 
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
-    return [...(this.#running?.tracker.gateways() ?? []), ...this.#deps.labels.gateways()];
+    const learnt = this.#running?.tracker.gateways() ?? [];
+    return [...learnt, ...this.#own.gateways(), ...this.#deps.labels.gateways()];
   }
 
   /** Brings everything to the configuration in force. */
@@ -183,7 +188,7 @@ export class BgpService {
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
     this.#updateVrfs(running, inForce);
-    this.#own.update(running.rib, inForce, this.#policies);
+    if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
       speaker,
@@ -202,9 +207,12 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
-  /** Tunnels or adjacencies have changed. */
+  /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
-    if (this.#running !== undefined) this.#updateTracker(this.#running);
+    if (this.#running === undefined || this.#inForce === undefined) return;
+    this.#updateTracker(this.#running);
+    const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
+    if (changed) this.#deps.gatewaysChanged();
   }
 
   /**
@@ -220,6 +228,7 @@ export class BgpService {
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
+    running?.tracker.close();
     running?.speaker.stop(how);
     if (how === 'restart') return;
     if (running !== undefined || this.#survived) {
@@ -235,12 +244,18 @@ export class BgpService {
     this.#closed = true;
   }
 
+  #newTracker(): Tracker {
+    const { gatewaysChanged, watchCore } = this.#deps;
+    const events = {
+      changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
+      gatewaysChanged,
+    };
+    return new Tracker(events, watchCore);
+  }
+
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
-    const tracker = new Tracker({
-      changed: (id, state) => this.#running?.rib.nextHopChanged(id, state),
-      gatewaysChanged: deps.gatewaysChanged,
-    });
+    const tracker = this.#newTracker();
     const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
@@ -297,7 +312,7 @@ export class BgpService {
       key: (nextHop) => this.#running?.rib.nextHop(nextHop),
       way: (key: NextHopKey) => {
         const way = tracker.way(key);
-        if (way.kind === 'none') return undefined;
+        if (!('row' in way)) return undefined;
         return { row: this.#deps.nexthopRow(way.row), rank: way.kind === 'tunnel' ? way.rank : 0 };
       },
       accept: (vrf, family, prefix, length) => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Whether next hops can be used: of VPN routes by the tunnel chosen for them, of a CE's routes by the
- * interface that reaches it. In the core every next hop counts as usable: routes of the core are told on,
- * not forwarded by.
+ * Whether next hops can be used, and at what cost: of imported VPN routes by the tunnel chosen for them and
+ * the core's way to its end, of a CE's routes by the interface that reaches it, in the core by the kernel's
+ * routes there, whoever put them there (RFC 4271 §9.1.2.1). A default route is a way like any other. VPN
+ * routes as such, which are told on to others, need no way (see Core.isUsable), but have its cost.
  */
 import {
   type NextHopKey,
@@ -14,7 +15,14 @@ import type { ForwardingModel, InterfaceModel, VrfModel } from '../../forwarding
 import { gatewayOf, type GatewayModel } from '../../forwarding/model.js';
 import * as names from '../../forwarding/names.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
-import { bitsOf, equalBytes, formatAddress, lastAddress, networkOf } from '../../lib/ip.js';
+import {
+  bitsOf,
+  equalBytes,
+  formatAddress,
+  isLinkLocal,
+  lastAddress,
+  networkOf,
+} from '../../lib/ip.js';
 import type { Ingress } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
@@ -36,7 +44,15 @@ export type Way =
       readonly strength: number;
     }
   | { readonly kind: 'gateway'; readonly row: string; readonly gateway: GatewayModel }
+  | { readonly kind: 'core'; readonly interface: string; readonly metric: number }
   | { readonly kind: 'none'; readonly why: string };
+
+/** The kernel's way through the core, or why there is none. */
+export type CoreWay =
+  { readonly interface: string; readonly metric: number } | { readonly unreachable: string };
+
+/** Follows the way to an address in the core; `onChange` is never called from within. The answer ends it. */
+export type WatchCore = (address: Uint8Array, onChange: (way: CoreWay) => void) => () => void;
 
 export interface TrackerEvents {
   changed(id: number, state: NextHopState): void;
@@ -44,7 +60,16 @@ export interface TrackerEvents {
   gatewaysChanged(): void;
 }
 
-export const UNUSABLE: NextHopState = { usable: false, metric: 0, rank: 0 };
+/** As far away as can be: of VPN routes, which are used all the same, one that can be reached is nearer. */
+const UNREACHABLE = 0xffff_ffff;
+export const UNUSABLE: NextHopState = { usable: false, metric: UNREACHABLE, rank: 0 };
+
+interface Watched {
+  readonly key: NextHopKey;
+  state: NextHopState;
+  /** Of a next hop in the core. */
+  readonly stop?: () => void;
+}
 
 /**
  * Next hops on one interface that routes may have. Each is a row and a neighbour that the kernel keeps asking
@@ -53,17 +78,30 @@ export const UNUSABLE: NextHopState = { usable: false, metric: 0, rank: 0 };
 export const MOST_GATEWAYS = 4096;
 
 export class Tracker implements NextHopTracker {
-  readonly #watched = new Map<number, { readonly key: NextHopKey; state: NextHopState }>();
+  readonly #watched = new Map<number, Watched>();
   /** Rows of the next hops that are within the bound, by interface. */
   readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
+  readonly #watchCore: WatchCore;
+  /** By address in text. */
+  readonly #core = new Map<string, CoreWay>();
   #ways: Ways | undefined;
 
-  constructor(events: TrackerEvents) {
+  constructor(events: TrackerEvents, watchCore: WatchCore) {
     this.#events = events;
+    this.#watchCore = watchCore;
   }
 
   watch(id: number, key: NextHopKey): NextHopState {
+    if (isCore(key) && !isLinkLocal(key.address)) {
+      // Until the kernel has answered, which takes milliseconds, there is no way.
+      const stop = this.#watchCore(key.address, (way) => {
+        this.#core.set(formatAddress(key.address), way);
+        this.#look(id);
+      });
+      this.#watched.set(id, { key, state: UNUSABLE, stop });
+      return UNUSABLE;
+    }
     this.#admit(key);
     const state = this.#state(key);
     this.#watched.set(id, { key, state });
@@ -72,12 +110,21 @@ export class Tracker implements NextHopTracker {
   }
 
   unwatch(id: number): void {
-    const key = this.#watched.get(id)?.key;
+    const { key, stop } = this.#watched.get(id) ?? {};
     this.#watched.delete(id);
-    if (key === undefined || !isGateway(key)) return;
+    if (key === undefined) return;
+    stop?.();
+    if (isCore(key)) this.#core.delete(formatAddress(key.address));
+    if (!isGateway(key)) return;
     const found = this.#gateway(key);
     if (typeof found !== 'string') this.#admitted.get(found.gateway.interface)?.delete(found.row);
     this.#events.gatewaysChanged();
+  }
+
+  /** Nothing is followed any more. */
+  close(): void {
+    for (const { stop } of this.#watched.values()) stop?.();
+    this.#watched.clear();
   }
 
   #admit(key: NextHopKey): void {
@@ -106,15 +153,20 @@ export class Tracker implements NextHopTracker {
     // From the beginning: interfaces may be others now, and those that found no room may find some.
     this.#admitted.clear();
     for (const { key } of this.#watched.values()) this.#admit(key);
-    for (const [id, watched] of this.#watched) {
-      const state = this.#state(watched.key);
-      if (sameState(watched.state, state)) continue;
-      watched.state = state;
-      this.#events.changed(id, state);
-    }
+    for (const [id, { key }] of this.#watched) if (!isCore(key)) this.#look(id);
+  }
+
+  #look(id: number): void {
+    const watched = this.#watched.get(id);
+    if (watched === undefined) return;
+    const state = this.#state(watched.key);
+    if (sameState(watched.state, state)) return;
+    watched.state = state;
+    this.#events.changed(id, state);
   }
 
   way(key: NextHopKey): Way {
+    if (isCore(key)) return this.#coreWay(key.address);
     const ways = this.#ways;
     if (ways === undefined) return { kind: 'none', why: 'no configuration is in force yet' };
     if (key.protection !== 0) return tunnelWay(ways, key);
@@ -140,15 +192,29 @@ export class Tracker implements NextHopTracker {
     return { kind: 'gateway', row: names.adjacency(gateway), gateway };
   }
 
+  #coreWay(address: Uint8Array): Way {
+    // On the link of the neighbour that told it: its session says that it is there.
+    if (isLinkLocal(address)) return { kind: 'core', interface: '', metric: 0 };
+    const way = this.#core.get(formatAddress(address));
+    if (way === undefined) return { kind: 'none', why: 'not looked up yet' };
+    return 'unreachable' in way
+      ? { kind: 'none', why: way.unreachable }
+      : { kind: 'core', interface: way.interface, metric: way.metric };
+  }
+
   #state(key: NextHopKey): NextHopState {
-    if (key.vrf === 0 && key.protection === 0) return { usable: true, metric: 0, rank: 0 };
     const way = this.way(key);
     if (way.kind === 'none') return UNUSABLE;
     if (way.kind === 'gateway') return { usable: true, metric: 0, rank: 0 };
-    const up = this.#ways?.nexthop(way.row)?.version !== undefined;
-    return { usable: up, metric: 0, rank: way.rank, strength: way.strength };
+    if (way.kind === 'core') return { usable: true, metric: way.metric, rank: 0 };
+    const row = this.#ways?.nexthop(way.row);
+    const metric = row?.metric ?? UNREACHABLE;
+    return { usable: row?.version !== undefined, metric, rank: way.rank, strength: way.strength };
   }
 }
+
+/** In the core's own table, not the far end of a tunnel. */
+const isCore = (key: NextHopKey): boolean => key.vrf === 0 && key.protection === 0;
 
 /** A neighbour inside a VRF, as opposed to the core or the far end of a tunnel. */
 const isGateway = (key: NextHopKey): boolean => key.vrf !== 0 && key.protection === 0;

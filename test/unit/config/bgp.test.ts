@@ -297,15 +297,6 @@ describe('one wrong value gives one line', () => {
     expect(errors[0]).toMatch(line);
   });
 
-  it.each<[string, unknown, RegExp]>([
-    ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
-    ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
-  ])('is not silently ignored: %s = %j', (path, value, line) => {
-    const errors = mistakes(path, value);
-    expect(errors).toHaveLength(1);
-    expect(errors[0]).toMatch(line);
-  });
-
   it('a VRF that speaks BGP needs the section of the whole', () => {
     const draft = goodBgp();
     Reflect.deleteProperty(draft, 'bgp');

@@ -116,10 +116,11 @@ export const FACTS: Facts = {
     { interface: 'ce-b', address: bytes('10.1.0.7'), mac: mac(0x31) },
   ],
   coreRoutes: new Map([
-    ['t4', { interface: 'core0', nextHop: bytes('198.51.100.2') }],
-    ['t6', { interface: 'core0', nextHop: bytes('fe80::2') }],
+    ['t4', { interface: 'core0', nextHop: bytes('198.51.100.2'), metric: 5 }],
+    ['t6', { interface: 'core0', nextHop: bytes('fe80::2'), metric: 1024 }],
   ]),
   readySas: new Set(['out4@1234abcd']),
+  kernelRoutes: [],
 };
 
 export interface Projected {

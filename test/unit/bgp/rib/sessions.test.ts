@@ -563,36 +563,6 @@ describe('limits and loops', () => {
   });
 });
 
-describe('next hops', () => {
-  it('prefers the path whose protection is up, drops it when that fails (policy-model 11, 12)', () => {
-    const lab = new Lab({ retainVpn: false });
-    lab.vrf(1, { importTargets: [target(1)], accept: () => 2 });
-    lab.up(1, { context: contextOf({ families: VPN4 }) });
-    const vpn = (n: number) => ({ family: FAMILY.vpnv4, rd: rd(n), ...one, label: 20 + n });
-    const via = (hop: string, localPref: number) =>
-      attributes({ nextHop: ip(hop), localPref, extendedCommunities: [target(1)] });
-    for (const hop of ['192.0.2.2', '192.0.2.3']) lab.hop(hop, { rank: 1 });
-    lab.announce(1, [vpn(1)], via('192.0.2.2', 100));
-    lab.announce(1, [vpn(2)], via('192.0.2.3', 300));
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
-    lab.hop('192.0.2.2', { rank: 2 });
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.2 21']);
-    lab.hop('192.0.2.2', { usable: false, rank: 2 });
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
-    lab.hop('192.0.2.3', { usable: false });
-    lab.settle();
-    expect(lab.fib.size).toBe(0);
-    expect([...lab.hops.values()].map(({ protection }) => protection).sort()).toEqual([0, 0, 2, 2]);
-    lab.down(1);
-    lab.rib.removeVrf(1);
-    lab.settle();
-    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  });
-});
-
 describe('memory', () => {
   it('does not grow when a neighbour comes and goes with other routes each time', () => {
     const lab = new Lab({ retainVpn: false, neighbour: () => client });

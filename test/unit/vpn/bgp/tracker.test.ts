@@ -1,81 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Next hops that CEs name, good and bad. */
-import { describe, expect, it } from 'vitest';
-import { forwardingModel } from '../../../../src/forwarding/model.js';
-import { parseAddress } from '../../../../src/lib/ip.js';
+import { beforeEach, expect, it } from 'vitest';
+import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
+import { forwardingModel, type TunnelModel } from '../../../../src/forwarding/model.js';
+import type { DesiredNexthop } from '../../../../src/forwarding/rows.js';
+import { formatAddress, parseAddress } from '../../../../src/lib/ip.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
-import { MOST_GATEWAYS, Tracker, type Ways } from '../../../../src/vpn/bgp/tracker.js';
+import { Tracker, type CoreWay } from '../../../../src/vpn/bgp/tracker.js';
+import { BASE } from '../../forwarding/fixture.js';
 
-const model = forwardingModel({
-  ...{ instance: 'pe', ownSp: 'a', core: { tunnelAddresses: ['192.0.2.1'] } },
-  vrfs: { blue: { addresses: ['10.1.0.9/32'] } },
-  interfaces: {
-    ce1: {
-      ...{ role: 'ce', vrf: 'blue', device: { kernel: 'eth1' } },
-      addresses: ['10.1.0.1/24', '2001:db8:1::1/64'],
+const ip = (text: string): Uint8Array => parseAddress(text)!;
+const core = (address: string): NextHopKey => ({ vrf: 0, address: ip(address), protection: 0 });
+
+let told: [number, NextHopState][];
+/** Who follows which address. */
+let followed: Map<string, (way: CoreWay) => void>;
+let tracker: Tracker;
+
+beforeEach(() => {
+  told = [];
+  followed = new Map();
+  tracker = new Tracker(
+    { changed: (id, state) => told.push([id, state]), gatewaysChanged: () => undefined },
+    (address, onChange) => {
+      const text = formatAddress(address);
+      expect(followed.has(text)).toBe(false);
+      followed.set(text, onChange);
+      return () => followed.delete(text);
     },
-    ce2: { role: 'ce', vrf: 'blue', device: { kernel: 'eth2' }, addresses: ['10.2.0.0/31'] },
-  },
+  );
 });
 
-function tracker(): Tracker {
-  const made = new Tracker({ changed: () => undefined, gatewaysChanged: () => undefined });
-  made.update(ways);
-  return made;
-}
-
-const ways: Ways = {
-  ...{ model, ingress: new Ingress([], () => 'a') },
-  ...{ vrfName: (id) => (id === 1 ? 'blue' : undefined), nexthop: () => undefined },
-};
-
-const key = (text: string) => ({ vrf: 1, address: parseAddress(text)!, protection: 0 });
-
-describe('next hops inside a VRF', () => {
-  it.each([
-    ['10.1.0.2', 'ce/blue/ce1/10.1.0.2'],
-    ['2001:db8:1::2', 'ce/blue/ce1/2001:db8:1::2'],
-    ['10.2.0.1', 'ce/blue/ce2/10.2.0.1'],
-  ])('%s is a neighbour', (text, row) => {
-    const made = tracker();
-    expect(made.watch(1, key(text))).toMatchObject({ usable: true });
-    expect(made.way(key(text))).toMatchObject({ kind: 'gateway', row });
-    expect(made.gateways()).toHaveLength(1);
+it('follows next hops of the core: no way until the kernel knows one, then at its cost', () => {
+  expect(tracker.watch(1, core('198.18.0.1')).usable).toBe(false);
+  expect(tracker.way(core('198.18.0.1'))).toEqual({ kind: 'none', why: 'not looked up yet' });
+  const answer = followed.get('198.18.0.1')!;
+  answer({ interface: 'core0', metric: 20 });
+  expect(told).toEqual([[1, { usable: true, metric: 20, rank: 0 }]]);
+  answer({ interface: 'core1', metric: 20 }); // the same to whoever compares
+  expect(told).toHaveLength(1);
+  expect(tracker.way(core('198.18.0.1'))).toMatchObject({ kind: 'core', interface: 'core1' });
+  answer({ interface: 'core1', metric: 30 });
+  answer({ unreachable: 'no way to 198.18.0.1: no route' });
+  expect(told.slice(1)).toEqual([
+    [1, { usable: true, metric: 30, rank: 0 }],
+    [1, { usable: false, metric: 0xffff_ffff, rank: 0 }],
+  ]);
+  expect(tracker.way(core('198.18.0.1'))).toEqual({
+    ...{ kind: 'none', why: 'no way to 198.18.0.1: no route' },
   });
+  tracker.unwatch(1);
+  expect(followed.size).toBe(0);
+});
 
-  it.each([
-    ['10.1.0.1', /our own/],
-    ['10.1.0.9', /our own/],
-    ['2001:db8:1::1', /our own/],
-    ['10.2.0.0', /our own/],
-    ['10.1.0.0', /no host/],
-    ['10.1.0.255', /no host/],
-    ['2001:db8:1::', /no host/],
-    ['127.0.0.1', /no interface/],
-    ['192.0.2.1', /no interface/],
-    ['fe80::1', /no interface/],
-  ])('%s is none, and says why (RFC 4271 §5.1.3)', (text, why) => {
-    const made = tracker();
-    expect(made.watch(1, key(text))).toMatchObject({ usable: false });
-    const way = made.way(key(text));
-    expect(way.kind === 'none' && way.why).toMatch(why);
-    expect(made.gateways()).toEqual([]);
-  });
+it('asks nobody about link-local next hops: the session is the proof', () => {
+  expect(tracker.watch(1, core('fe80::1'))).toEqual({ usable: true, metric: 0, rank: 0 });
+  expect(followed.size).toBe(0);
+});
 
-  it('are so many on an interface at most, whatever a CE names', () => {
-    const made = tracker();
-    const hop = (n: number) => key(`2001:db8:1::1:${n.toString(16)}`);
-    for (let n = 0; n < MOST_GATEWAYS + 10; n++) made.watch(n, hop(n));
-    expect(made.gateways()).toHaveLength(MOST_GATEWAYS);
-    expect(made.way(hop(MOST_GATEWAYS))).toMatchObject({ kind: 'none' });
-    // Another interface has its own bound.
-    expect(made.watch(9999, key('10.2.0.1'))).toMatchObject({ usable: true });
-    // One that goes makes room.
-    made.unwatch(0);
-    expect(made.watch(0, hop(60_000))).toMatchObject({ usable: true });
-    made.unwatch(1);
-    made.update(ways);
-    expect(made.way(hop(MOST_GATEWAYS))).toMatchObject({ kind: 'gateway' });
-    expect(made.gateways()).toHaveLength(MOST_GATEWAYS + 1);
-  });
+it('stops following when it is closed', () => {
+  tracker.watch(1, core('198.18.0.1'));
+  tracker.watch(2, core('2001:db8::1'));
+  expect(followed.size).toBe(2);
+  tracker.close();
+  expect(followed.size).toBe(0);
+});
+
+it('gives a tunnel the cost of the core’s way to its end', () => {
+  const remote = ip('192.0.2.2');
+  const tunnel: TunnelModel = {
+    ...{ name: 't', local: ip('192.0.2.1'), remote, protection: 'encrypt', encapsulation: 'gre' },
+    ...{ dscp: 'copy', ttl: 64, sa: undefined },
+  };
+  const ingress = new Ingress([tunnel], () => 'own');
+  const terms = { floor: () => 'encrypt' as const, fromSps: ['own'], preferProtected: true };
+  const key = { vrf: 0, address: remote, protection: ingress.choose(remote, undefined, terms) };
+  let row: DesiredNexthop | undefined;
+  const update = (): void => {
+    tracker.update({
+      ...{ model: forwardingModel(BASE), ingress, vrfName: () => undefined },
+      nexthop: (name) => (name === 'tunnel/t' ? row : undefined),
+    });
+  };
+  update();
+  expect(tracker.watch(1, key)).toMatchObject({ usable: false });
+  const version = { kind: 'receive', vrf: '', interface: 'core0' } as const;
+  row = { name: 'tunnel/t', version, metric: 40 };
+  update();
+  row = { ...row, metric: 50 };
+  update();
+  update();
+  const state = { usable: true, rank: 3, strength: 3 };
+  expect(told).toEqual([
+    [1, { ...state, metric: 40 }],
+    [1, { ...state, metric: 50 }],
+  ]);
+  expect(followed.size).toBe(0);
 });
