@@ -202,7 +202,9 @@ export class Supervisor {
   get reason(): string {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
-    return [...down, ...this.#faults.values()].join('; ');
+    const { starving } = this.routeLabels;
+    const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
+    return [...down, ...labels, ...this.#faults.values()].join('; ');
   }
 
   /**
