@@ -203,7 +203,9 @@ export class Supervisor {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
     const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
-    return [...down, ...this.#faults.values(), ...deaf].join('; ');
+    const { starving } = this.routeLabels;
+    const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
+    return [...down, ...labels, ...this.#faults.values(), ...deaf].join('; ');
   }
 
   /**

@@ -27,6 +27,8 @@ import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.
 export const LINGER_MS = 10_000;
 const TICK_MS = 1_000;
 const RETRY_MS = 1_000;
+/** Routes that were refused ask again so often: they may have gone, or others' labels with them. */
+const REFUSED_MS = 60_000;
 /** Rows written at once: about a millisecond. */
 const ROWS = 256;
 /** Records of the journal beyond which it is written anew, beside some for each label. */
@@ -114,6 +116,7 @@ export class RouteLabels {
   readonly #idle = new Set<Label>();
   /** Refused for want of a free value. */
   readonly #refused = new Map<string, LabelledRoute>();
+  #refusedSince = 0;
   #user: LabelUser | undefined;
   #records: LabelRecord[] = [];
   #fresh: Label[] = [];
@@ -137,6 +140,10 @@ export class RouteLabels {
   /** Values in use. */
   get live(): number {
     return this.#labels.size;
+  }
+  /** Routes that are not exported because no value is free. */
+  get starving(): number {
+    return this.#refused.size;
   }
   /** The largest value in use so far; -1: none. */
   get highest(): number {
@@ -208,6 +215,7 @@ export class RouteLabels {
       this.#refuse(route);
       return undefined;
     }
+    if (this.#refused.size > 0) this.#refused.delete(keyOf(route));
     label.rules.add(wish.rule);
     const before = label.wish;
     label.wish = wish;
@@ -283,6 +291,7 @@ export class RouteLabels {
     if (this.#refused.size === 0) {
       const remedy = 'labels per VRF, or fewer routes; values come back after their quarantine';
       this.#ports.log.error('no label is free: routes are not exported', { remedy });
+      this.#refusedSince = this.#ports.clock.now();
     }
     this.#refused.set(keyOf(route), route);
     this.#watch();
@@ -328,7 +337,8 @@ export class RouteLabels {
       if (!over || this.#user?.quiet === false) break;
       this.#free(label);
     }
-    if (given === 0 || this.#refused.size === 0) return;
+    const late = this.#refusedSince + REFUSED_MS <= clock.now();
+    if (this.#refused.size === 0 || (given === 0 && !late)) return;
     const routes = [...this.#refused.values()];
     this.#refused.clear();
     this.#user?.askAgain(routes);

@@ -12,6 +12,8 @@ import { adjacency } from '../../forwarding/names.js';
 import { prefixKey } from '../../forwarding/rows.js';
 import { networkOf } from '../../lib/ip.js';
 
+export type OwnRib = Pick<Rib, 'originate' | 'retract' | 'exportAgain'>;
+
 export interface OwnContext {
   readonly config: Config;
   readonly model: ForwardingModel;
@@ -37,7 +39,7 @@ export class OwnRoutes {
   }
 
   /** As {@link updateKernel}, for everything. */
-  update(rib: Rib, context: OwnContext, policies: PolicyCompiler): boolean {
+  update(rib: OwnRib, context: OwnContext, policies: PolicyCompiler): boolean {
     const { config, model, vrfRow } = context;
     this.#model = model;
     this.#towards = new Map([...model.vrfs.keys()].map((vrf) => [vrf, towards(model, vrf)]));
@@ -54,7 +56,7 @@ export class OwnRoutes {
   }
 
   /** Tells what has changed in the kernel's tables. True: {@link gateways} are others now. */
-  updateKernel(rib: Rib, { vrfRow, kernelRoutes }: OwnContext): boolean {
+  updateKernel(rib: OwnRib, { vrfRow, kernelRoutes }: OwnContext): boolean {
     const before = this.#kernel;
     const now = kernelRoutes();
     this.#kernel = now;
@@ -74,7 +76,7 @@ export class OwnRoutes {
   }
 
   #tellKernel(
-    rib: Rib,
+    rib: OwnRib,
     id: number | undefined,
     { prefix, gateway, attributes }: TakenRoute,
     known: TakenRoute | undefined,

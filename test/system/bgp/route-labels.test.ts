@@ -261,4 +261,23 @@ describe.skipIf(absent !== undefined)('a label per prefix', () => {
     expect(journal).toContain(`"label":${before.get(THREE)},"text":"prefix ${THREE} of VRF A, `);
     await net.reach(2, '198.51.100.1');
   });
+
+  it('are two thousand as well, each on disk', async () => {
+    const many = Array.from({ length: 2_000 }, (_, i) => `198.18.${i >> 5}.${(i & 31) * 8}/29`);
+    await ceSays(Object.fromEntries([ONE, ...many].map((prefix) => [prefix, '10.1.0.2'])));
+    const labels = await eventually(
+      'PE 2 has them all',
+      async () => {
+        const all = await labelsAt2();
+        const own = many.map((prefix) => all.get(prefix));
+        return new Set(own).size === many.length && !own.includes(undefined) ? all : undefined;
+      },
+      60_000,
+    );
+    const journal = readFileSync(`${net.run}/pe1/state/route-labels.journal`, 'utf8');
+    for (const prefix of many) {
+      expect(journal).toContain(`{"label":${labels.get(prefix)},"text":"prefix ${prefix} of VRF A`);
+    }
+    await net.reach(2, '198.51.100.1');
+  });
 });
