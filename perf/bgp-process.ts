@@ -165,6 +165,7 @@ export class BgpBench {
       await answer('every session is up', log, 0, 'up');
       await quiet(subject.pid);
       const cpuSeconds = cpuOf(subject.pid);
+      const report = await ours?.report();
       // Longer than the hold time: who does not keep its sessions alive loses them here.
       const idleShare = await shareOf(subject.pid, () => pause(40_000));
       child.kill('SIGUSR2');
@@ -174,7 +175,6 @@ export class BgpBench {
       if (implementation !== undefined && other !== undefined) {
         await expectRoutes(implementation, other.command, count * routes);
       }
-      const report = await ours?.report();
       if (report !== undefined && report.tableRoutes !== count * routes) {
         throw new Error(`${String(report.tableRoutes)} routes in the tables`);
       }

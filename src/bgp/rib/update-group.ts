@@ -359,11 +359,9 @@ export class UpdateGroup {
     return undefined;
   }
 
-  /** Nothing but markers lies ahead, and not its own. */
+  /** It has been told everything there is: a member that is told again has its own marker ahead. */
   #atEnd(member: Member): boolean {
-    let node = this.#log.next(member.position);
-    while (node !== 0 && isMarker(node) && node !== member.resume) node = this.#log.next(node);
-    return node === 0;
+    return member.resume === 0 && this.#log.isAtEnd(member.position);
   }
 
   /** Starts a member over; what it has been told so far it is known to have been told. */
