@@ -4,7 +4,7 @@
  * with a path (references, imports, what is to be decided anew) happens here, so that it cannot be left out.
  */
 import type { FamilyId } from '../codec/types.js';
-import type { Clock, RibOptions } from './api.js';
+import type { Clock, ExportRuleRib, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
 import { decodeSet } from './attribute-codec.js';
 import { LabelStacks } from './label-stacks.js';
@@ -52,6 +52,8 @@ export class Core {
   readonly peers: (Peer | undefined)[] = [];
   vpn: VpnListener = { changed: nothing, gone: nothing, vpnKeyGone: nothing };
   keeper: PathKeeper = { gone: () => 0 };
+  /** The rule that made an exported path; undefined: it is no more. */
+  exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
 
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;

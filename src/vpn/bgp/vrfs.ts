@@ -96,6 +96,7 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   return [
     {
       ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      toSps: rule.class.toSps ?? [config.ownSp],
       communities: meaning === undefined ? [] : [ipsec.write(meaning)],
       label: ({ prefix, length }) => {
         const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };
