@@ -229,8 +229,11 @@ export class AdjOut implements PathKeeper {
   }
 
   #scopeOf(peer: Peer, family: FamilyId): Scope {
-    const { vrf } = peer.info;
-    return scopeOf(vrf === undefined ? CORE : (this.#vrfOf(vrf) ?? CORE), family);
+    const { vrf, name } = peer.info;
+    const id = vrf === undefined ? CORE : this.#vrfOf(vrf);
+    // Never another table than its own.
+    if (id === undefined) throw new Error(`${name} is in no VRF`);
+    return scopeOf(id, family);
   }
 
   #groupFor(peer: Peer, family: FamilyId): UpdateGroup {
@@ -276,7 +279,7 @@ export class AdjOut implements PathKeeper {
       ...[this.#scopeOf(peer, family), info.kind, info.localAsn, [...info.localAddress]],
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
-      ...[config.asOverride ?? false, config.removePrivateAs ?? ''],
+      ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],

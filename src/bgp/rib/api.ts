@@ -112,6 +112,8 @@ export interface ExportRuleRib {
   readonly name: string;
   readonly rd: bigint;
   readonly routeTargets: readonly bigint[];
+  /** SPs it is exported to (policy-model 6); undefined: any. */
+  readonly toSps?: readonly string[];
   /** Added beside the route targets: IPsec Extended Community, Encapsulation, Color. */
   readonly communities: readonly bigint[];
   /** 4 or 16 octets: where our tunnels end. */

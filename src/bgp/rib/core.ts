@@ -4,7 +4,7 @@
  * with a path (references, imports, what is to be decided anew) happens here, so that it cannot be left out.
  */
 import type { FamilyId } from '../codec/types.js';
-import type { Clock, LabelUses, RibOptions } from './api.js';
+import type { Clock, ExportRuleRib, LabelUses, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
 import { SET_READER } from './attribute-codec.js';
 import type { DecisionOptions } from './decision.js';
@@ -57,6 +57,8 @@ export class Core {
   keeper: PathKeeper = { gone: () => 0 };
   /** Of the VPN routes that our VRFs export. */
   exportLabels: LabelUses = { retain: nothing, release: nothing };
+  /** The rule that made an exported path; undefined: it is no more. */
+  exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
 
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;

@@ -91,6 +91,7 @@ export class Outbound {
     // RFC 9494 §4.3: only to those who know what it means, whoever has marked it.
     const knows = ((this.#info.longLived ?? 0) >> this.#family) & 1;
     if (knows === 0 && (origin.longLived || attributes.has(set, LLGR_STALE))) return false;
+    if (!this.#isExportedTo(origin)) return false;
     const site = this.#config.siteOfOrigin;
     if (site !== undefined) {
       const communities = attributes.decoded(set).extendedCommunities ?? [];
@@ -101,6 +102,15 @@ export class Outbound {
     // RFC 4456 §6: between IBGP neighbours only from or to a client.
     const fromClient = origin.peer.config.routeReflectorClient === true;
     return fromClient || this.#config.routeReflectorClient === true;
+  }
+
+  /** Policy-model 6: a route of ours for some SPs goes to neighbours of those alone. */
+  #isExportedTo({ path, peer, imported }: Origin): boolean {
+    const { sp } = this.#config;
+    if (sp === undefined || peer !== undefined || imported || !isVpn(this.#family)) return true;
+    // A rule that is no more exports to nobody: its path is about to go.
+    const rule = this.#core.exportRule(path);
+    return rule !== undefined && (rule.toSps?.includes(sp) ?? true);
   }
 
   #make(attributes: PathAttributes, origin: Origin): PathAttributes | undefined {

@@ -55,6 +55,8 @@ export interface NeighbourRib {
   readonly advertisementIntervalMs?: number;
   /** Refused routes are kept for `show` and counted against the limit. */
   readonly keepRejected?: boolean;
+  /** SP of an external neighbour: of our exports it is told those to that SP alone. undefined: all. */
+  readonly sp?: string;
   /** Let through from and to a CE although they are VPN matters (policy-model 13). */
   readonly passVpn?: readonly VpnMatter[];
 }

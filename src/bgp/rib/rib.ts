@@ -55,6 +55,7 @@ export class Rib implements RouteSink {
     this.#imports = new VrfImports(this.core, reader);
     this.#exports = new VrfExports(this.core, reader, (id) => this.#imports.get(id));
     this.core.vpn = this.#imports;
+    this.core.exportRule = (path) => this.#exports.ruleOf(path);
     this.#local = new LocalRoutes(this.core, reader);
     this.#fib = new FibWriter(this.core, ports.fib);
     this.#sweeper = new Sweeper(this.core, {

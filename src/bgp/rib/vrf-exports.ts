@@ -9,7 +9,7 @@ import type { ExportQuestion, ExportRuleRib, VrfRib } from './api.js';
 import type { AttributeReader } from './attribute-codec.js';
 import type { AttributeId } from './attribute-store.js';
 import { type Core, OURSELVES } from './core.js';
-import { exportIdentifier } from './fib.js';
+import { exportIdentifier, vrfOfExport } from './fib.js';
 import type { NetId, NetTable } from './net-table.js';
 import { BEST, IMPORT, type PathId } from './path-store.js';
 import { CORE, familyOfNumber, familyOfScope, scopeOf, shapeOf, vrfOfScope } from './scope.js';
@@ -60,6 +60,12 @@ export class VrfExports {
       if (outcome === 'later') continue;
       this.#withdrawOthers(table, net, identifier, outcome === 'told' ? rule?.rd : undefined);
     }
+  }
+
+  /** The rule of a VPN path of ours. */
+  ruleOf(path: PathId): ExportRuleRib | undefined {
+    const identifier = this.#core.paths.identifier(path);
+    return this.#vrfOf(vrfOfExport(identifier))?.exports[identifier & 0xff];
   }
 
   /** Names of the VRF's rules that export a prefix now. `prefix`: 4 or 16 octets. */
@@ -213,6 +219,8 @@ export class VrfExports {
     const net = paths.net(path);
     const rd = (BigInt(table.keyWord(net, 0)) << 32n) | BigInt(table.keyWord(net, 1));
     if (rule?.rd !== rd) this.#core.remove(path);
+    // Whom it is told to may be another thing now, with everything else as it was.
+    else this.#core.touch(path);
   }
 }
 

@@ -127,6 +127,7 @@ const options = {
   siteOfOrigin: siteOfOriginText.exactOptional(),
   removePrivateAs: oneOf('remove', 'replace').exactOptional(),
   passCe: set(oneOf('route-target', 'ipsec', 'encapsulation', 'color')).exactOptional(),
+  sp: entity.exactOptional(),
   bfd: byType('true, false or an object: { ... }', { boolean, object: bfd }).exactOptional(),
 };
 

@@ -115,6 +115,11 @@ export interface BgpNeighbourOptions {
   readonly removePrivateAs?: 'remove' | 'replace';
   /** Attributes that are otherwise stripped from and to CEs (policy-model 13). */
   readonly passCe?: readonly CeAttribute[];
+  /**
+   * SP of an external neighbour in the core: of our VPN routes it is told those exported to that SP
+   * (policy-model 6). Default the own one; with VPN families it must be said where there are others.
+   */
+  readonly sp?: string;
   readonly bfd?: boolean | BgpBfd;
 }
 

@@ -112,6 +112,26 @@ function checkNeighbour(
   checkOptions(ctx, path, given, merged);
   checkKind(ctx, bgp, path, merged);
   checkFamilies(ctx, path, given, vrf);
+  checkSp(ctx, bgp, { path, vrf }, merged);
+}
+
+/** Whose routes an external neighbour may be told cannot be guessed once there is another SP. */
+function checkSp(ctx: Context, bgp: Bgp, { path, vrf }: Place, merged: BgpNeighbourOptions): void {
+  if (!ctx.whole('bgp', 'asn')) return;
+  const { sp, families, asn } = merged;
+  const internal = typeof asn === 'number' && isInternal(merged, bgp);
+  if (sp !== undefined && (vrf !== undefined || internal)) {
+    const is = internal ? 'internal, of the own SP' : 'a CE, of no SP';
+    ctx.fail([...path, 'sp'], { reason: `the neighbour is ${is}`, remedy: 'remove it' });
+  }
+  const vpn = families === undefined || Object.keys(families).some((one) => one.startsWith('vpn'));
+  const { otherSps = [], ownSp } = ctx.config;
+  if (sp !== undefined || vrf !== undefined || internal || !vpn || otherSps.length === 0) return;
+  if (asn === undefined || !ctx.whole('ownSp') || !ctx.whole('otherSps')) return;
+  ctx.fail([...path, 'sp'], {
+    reason: 'not said which SP this external neighbour is of, and there are several',
+    remedy: [ownSp, ...otherSps].map((one) => `"${one}"`).join(' or '),
+  });
 }
 
 /** @param given what is written here; `merged` with what the template adds. */

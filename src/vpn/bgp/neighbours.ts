@@ -100,7 +100,7 @@ function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler)
 
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
-  bgp: Bgp,
+  { bgp, ownSp }: { readonly bgp: Bgp; readonly ownSp: string },
   options: BgpNeighbourOptions,
   peer: EstablishedPeer,
   policies: PolicyCompiler,
@@ -126,6 +126,8 @@ export function neighbourRib(
     ...(site !== undefined && { siteOfOrigin: site }),
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
+    // Inside, reflectors and PEs are told everything: where it may go on is for the borders to see.
+    ...(peer.kind === 'ebgp' && peer.vrf === undefined && { sp: options.sp ?? ownSp }),
     prefixLimits: prefixLimits(options.families) ?? {},
     addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,

@@ -194,7 +194,7 @@ export class BgpService {
       speaker,
       [...this.#neighbours.values()].map(({ session }) => session),
     );
-    this.#reconfigurePeers(running, bgp);
+    this.#reconfigurePeers(running);
     running.rib.reimport();
     this.#bfd.apply(this.#neighbours);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
@@ -336,19 +336,18 @@ export class BgpService {
   }
 
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {
-    const bgp = this.#inForce?.config.bgp;
+    const { bgp, ownSp = '' } = this.#inForce?.config ?? {};
     const neighbour = this.#neighbours.get(peer.configured);
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib(bgp, neighbour.options, peer, this.#policies);
+    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
   }
 
-  #reconfigurePeers({ rib }: Running, bgp: Bgp): void {
+  #reconfigurePeers({ rib }: Running): void {
     for (const peer of rib.core.peers) {
-      const options = peer && this.#neighbours.get(peer.info.configured)?.options;
-      if (peer?.up !== true || options === undefined) continue;
-      rib.reconfigure(peer.id, neighbourRib(bgp, options, peer.info, this.#policies));
+      if (peer?.up !== true || !this.#neighbours.has(peer.info.configured)) continue;
+      rib.reconfigure(peer.id, this.#neighbourRib(peer.info));
       this.#established(peer.info);
     }
   }

@@ -151,6 +151,7 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   return [
     {
       ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      toSps: rule.class.toSps ?? [config.ownSp],
       communities: meaning === undefined ? [] : [ipsec.write(meaning)],
       label: (route) => {
         const { prefix, length } = route;

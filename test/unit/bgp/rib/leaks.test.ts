@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { NOT_BELIEVED, type ImportDecision, type VrfRib } from '../../../../src/bgp/rib/api.js';
-import { attributes, contextOf, ip, Lab, rd, target } from './lab.js';
+import { attributes, contextOf, ip, Lab, OPEN, rd, target } from './lab.js';
 
 const one = { prefix: '10.1.0.0', length: 16 };
 const exportRule = {
@@ -84,4 +84,45 @@ it('says which rules export a prefix, after their policies', () => {
   });
   made.settle();
   expect(by('10.1.0.0')).toEqual(['closed']);
+});
+
+it('tells neighbours of other SPs what is exported to theirs alone (policy-model 6)', () => {
+  const ofSp: Readonly<Record<number, string>> = { 2: 'x', 3: 'y' };
+  const made = new Lab({
+    retainVpn: false,
+    neighbour: ({ id }) => ({ ...OPEN, ...(ofSp[id] !== undefined && { sp: ofSp[id] }) }),
+  });
+  const exportsTo = (n: number, toSps: readonly string[]) => ({
+    ...{ ...exportRule, name: String(n), rd: rd(n), toSps, label: () => 24_000 + n },
+  });
+  made.vrf(1, { exports: [exportsTo(1, ['own']), exportsTo(2, ['x']), exportsTo(3, ['x', 'y'])] });
+  const peers = [4, 2, 3].map((id) => {
+    const families = 1 << FAMILY.vpnv4;
+    return made.up(id, {
+      kind: id === 4 ? 'ibgp' : 'ebgp',
+      context: contextOf({ families, ibgp: id === 4 }),
+    });
+  });
+  const context = contextOf({ families: 1, ibgp: false });
+  made.up(1, { kind: 'ebgp', vrf: 'v1', asn: 64999, context });
+  made.announce(1, [one], attributes({ asPath: [{ type: 2, asns: [64999] }] }));
+  made.settle();
+  const told = () =>
+    peers.map(({ holds }) => [...holds.values()].map(({ label }) => (label ?? 0) - 24_000).sort());
+  // A reflector inside, SP x, SP y.
+  expect(told()).toEqual([[1, 2, 3], [2, 3], [3]]);
+  // A class with other SPs has another label.
+  made.vrf(1, { exports: [exportsTo(1, ['own']), exportsTo(4, ['y']), exportsTo(3, ['own'])] });
+  made.settle();
+  expect(told()).toEqual([[1, 3, 4], [], [4]]);
+});
+
+it('finds no table for a neighbour whose VRF has gone, rather than the core', () => {
+  const made = lab();
+  made.vrf(1);
+  made.up(1, { kind: 'ebgp', vrf: 'v1', context: contextOf({ families: 1, ibgp: false }) });
+  made.rib.removeVrf(1);
+  expect(() => {
+    made.rib.reconfigure(1, { ...OPEN, asOverride: true });
+  }).toThrow(/in no VRF/);
 });

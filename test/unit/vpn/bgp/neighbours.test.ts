@@ -30,7 +30,7 @@ function rib(draft: BgpDraft, name: string): NeighbourRib {
       ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
     },
   };
-  return neighbourRib(draft.bgp, options, peer, compiler(draft));
+  return neighbourRib(draft, options, peer, compiler(draft));
 }
 
 describe('a neighbour of the configuration', () => {
@@ -49,7 +49,8 @@ describe('a neighbour of the configuration', () => {
       ...{ passVpn: ['color'], asOverride: true, allowAsIn: 1 },
       siteOfOrigin: 0x0003_fde9_0000_0064n,
     });
-    expect(rib(draft, '192.0.2.13')).toMatchObject({ removePrivateAs: 'replace' });
+    expect(rib(draft, '192.0.2.13')).toMatchObject({ removePrivateAs: 'replace', sp: 'south' });
+    expect(rib(draft, '10.1.0.2%a').sp).toBeUndefined();
     expect(rib(draft, '192.0.2.11').prefixLimits).toEqual({
       [FAMILY.vpnv4]: { routes: 1_000_000, warnAt: 90, action: 'warn' },
     });
@@ -72,7 +73,7 @@ describe('a neighbour of the configuration', () => {
       Object.entries(options).filter(([key]) => !key.startsWith('policy')),
     );
     const of = (kind: 'ibgp' | 'ebgp'): NeighbourRib =>
-      neighbourRib(draft.bgp, bare, peer(kind), compiler(draft));
+      neighbourRib(draft, bare, peer(kind), compiler(draft));
     expect(of('ibgp').policyIn).toBeUndefined();
     expect(of('ibgp').policyOut).toBeUndefined();
     expect(of('ebgp').policyIn).toBe(REJECT_ALL);
