@@ -167,7 +167,7 @@ export class BgpBench {
       const cpuSeconds = cpuOf(subject.pid);
       const report = await ours?.report();
       // Longer than the hold time: who does not keep its sessions alive loses them here.
-      const idleShare = await shareOf(subject.pid, () => pause(40_000));
+      const idleShare = await shareOf(subject.pid, () => pause(20_000));
       child.kill('SIGUSR2');
       const state = JSON.parse(
         await answer('the state of the sessions', log, 0, '{'),

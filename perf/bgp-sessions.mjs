@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { clearInterval, setInterval, setTimeout } from 'node:timers';
 
 const [remote, count, prefix] = process.argv.slice(2);
-const HOLD = 30;
+const HOLD = 15;
 const MARKER = new Array(16).fill(255);
 const message = (type, body) => Uint8Array.of(...MARKER, 0, 19 + body.length, type, ...body);
 const CAPABILITIES = [1, 4, 0, 1, 0, 128, 2, 0, 65, 4, 0, 0, 0xfd, 0xe8];

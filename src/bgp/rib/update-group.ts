@@ -125,24 +125,19 @@ export class UpdateGroup {
   /** A newcomer may have been told of a route by another group: what it is not told here is withdrawn. */
   retract(entry: NodeId, net: NetId): void {
     const log = this.#log;
+    const flags = CHANGED | SOURCE_CHANGED;
     if (!log.has(entry, PRESENT)) {
       log.add(entry, net);
       this.#table.pin(net);
       if (this.addPath) this.#around.core.remember(entry);
     } else if (log.set(entry) !== 0) {
       // It is told, but perhaps not to all: who is not has to be told that.
-      log.write(
-        entry,
-        log.set(entry),
-        log.label(entry),
-        log.source(entry),
-        CHANGED | SOURCE_CHANGED,
-      );
+      log.write(entry, log.set(entry), log.label(entry), log.source(entry), flags);
       return;
     }
     // A withdrawal that was there already lies in what a newcomer is not told: it moves behind that.
     log.touch(entry);
-    log.write(entry, 0, 0, 0, CHANGED | SOURCE_CHANGED);
+    log.write(entry, 0, 0, 0, flags);
     log.setPending(entry, this.#memberCount);
   }
 
@@ -202,13 +197,11 @@ export class UpdateGroup {
   /** A net was looked at: with ADD-PATH each usable path counts. */
   visited(net: NetId): void {
     const { core } = this.#around;
-    const limited = this.#limit < Infinity;
-    if (limited) this.#tellBest(net);
+    if (this.#limit < Infinity) this.#tellBest(net);
     let path = this.#table.firstPath(net);
     for (; path !== 0; path = core.paths.next(path)) {
       const usable = core.isUsable(path);
-      if (!limited) this.#tell(path, net, usable ? path : 0);
-      else if (!usable) this.#tell(path, net, 0);
+      if (!usable || this.#limit === Infinity) this.#tell(path, net, usable ? path : 0);
     }
   }
 
