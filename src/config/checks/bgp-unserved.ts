@@ -13,6 +13,11 @@ export function checkUnserved(ctx: Context, bgp: Bgp | undefined): void {
     for (const [name, options] of Object.entries(bgp.templates ?? {})) {
       checkNeighbour(ctx, ['bgp', 'templates', name], options);
     }
+    for (const [name, { what }] of Object.entries(bgp.mrt ?? {})) {
+      if (what !== 'tables') continue;
+      const why = 'when a route came is not kept, and a table dump has to say it';
+      refuse(ctx, ['bgp', 'mrt', name, 'what'], why, '"messages"');
+    }
   }
   for (const [vrf, { bgp: section }] of Object.entries(ctx.config.vrfs ?? {})) {
     if (section === undefined) continue;

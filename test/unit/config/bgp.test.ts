@@ -176,12 +176,12 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     'unspecified address ("0.0.0.0"): an address that a host can have',
   ],
   [
-    'bgp.mrt.tables.file',
+    'bgp.mrt.one.file',
     '/var/log/bgp.%Y%m%d.%H%M%S',
     'bgp.mrt.all.file is written there ("/var/log/bgp.%Y%m%d.%H%M%S"): a file of its own',
   ],
   [
-    'bgp.mrt.tables.neighbours.0',
+    'bgp.mrt.one.neighbours.0',
     '192.0.2.99',
     'no such neighbour ("192.0.2.99"): the address of a neighbour, or leave it out for all',
   ],
@@ -300,6 +300,7 @@ describe('one wrong value gives one line', () => {
     ['vrfs.a.bgp.labelPer', 'ce', /labels per VRF and export class.*: "vrf", or leave it out$/],
     ['vrfs.a.bgp.exports.1.labelPer', 'prefix', /exports\[1\]\.labelPer: not supported/],
     ['vrfs.a.bgp.imports.1.preferProtected', false, /the better protected path always wins/],
+    ['bgp.mrt.all.what', 'tables', /when a route came is not kept/],
     ['vrfs.a.bgp.redistribute.kernel', true, /kernel table are not followed/],
     ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
     ['vrfs.a.bgp.maximumPaths.ebgp', 4, /\.maximumPaths\.ebgp: not supported.*best path alone/],
