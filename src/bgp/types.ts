@@ -33,6 +33,8 @@ export interface EstablishedPeer {
   readonly awaitEndOfRib: FamilySet;
   /** Families of the peer's long-lived graceful restart capability (RFC 9494); default none. */
   readonly longLived?: FamilySet;
+  /** Of the TCP connection; for monitoring. */
+  readonly ports?: { readonly local: number; readonly remote: number };
 }
 
 /** How a session ended, for what becomes of its routes. */

@@ -163,6 +163,8 @@ export class Supervisor {
     const area = log.area('bgp');
     return new BgpService({
       ...{ tables: this.tables, log: area, clock: { now: () => performance.now() } },
+      wallClock: () => Math.round(1000 * (performance.timeOrigin + performance.now())),
+      random: Math.random,
       scheduler: LOOP,
       speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
       vrfs: (names) => {

@@ -14,6 +14,7 @@ import { Core } from './core.js';
 import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
+import { LocRib } from './loc-rib.js';
 import type { NetId, NetTable } from './net-table.js';
 import type { NextHopKey, NextHopState } from './next-hops.js';
 import { type NeighbourRib, type Peer, sameInbound } from './peers.js';
@@ -34,6 +35,9 @@ export class Rib implements RouteSink {
   readonly adjOut: AdjOut;
   /** For `show`, BMP and MRT. */
   readonly queries: RouteQueries;
+  readonly locRib: LocRib;
+  /** Told of every net with another best route, for BMP; must not call back. */
+  watcher: ((table: NetTable, net: NetId) => void) | undefined;
   readonly #ports: RibPorts;
   readonly #in: RibIn;
   readonly #life: PeerLife;
@@ -51,6 +55,7 @@ export class Rib implements RouteSink {
     this.#ports = ports;
     this.core = new Core(options, ports.clock, ports.nextHops);
     this.queries = new RouteQueries(this.core);
+    this.locRib = new LocRib(this.core);
     const reader = new AttributeReader(this.core.attributes, options);
     this.#imports = new VrfImports(this.core, reader);
     this.#exports = new VrfExports(this.core, reader, (id) => this.#imports.get(id));
@@ -328,6 +333,7 @@ export class Rib implements RouteSink {
       if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
     }
     this.adjOut.decided(table, net);
+    this.watcher?.(table, net);
   }
 
   #endOfRib(peer: Peer, family: FamilyId): void {

@@ -116,8 +116,8 @@ export class TcpConnection {
     return this.#socket.localAddress?.split('%')[0];
   }
 
-  get remotePort(): number {
-    return this.#socket.remotePort ?? 0;
+  get ports(): { readonly local: number; readonly remote: number } {
+    return { local: this.#socket.localPort ?? 0, remote: this.#socket.remotePort ?? 0 };
   }
 
   /** Unparsed messages wait for their turn: the peer cannot be called silent. */

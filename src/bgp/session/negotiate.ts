@@ -246,3 +246,12 @@ export function survivor(ours: OpenFacts, theirs: Agreement): 'out' | 'in' {
 
 /** Of a connection that loses against another. */
 export const collision = (): Notification => cease('collisionResolution');
+
+/** Nothing but IPv4 unicast and no other capability is said by none at all (RFC 5492 §3). */
+export const isBare = (open: OpenFacts): boolean =>
+  open.families === IPV4_UNICAST &&
+  !open.as4 &&
+  !open.routeRefresh &&
+  !open.enhancedRefresh &&
+  !open.extendedMessages &&
+  open.gracefulRestart === undefined;

@@ -3,7 +3,7 @@
 import { formatAddress, parseAddress } from '../../lib/ip.js';
 import type { Kernel, TcpMd5Key, TcpAoKey } from '../../lib/kernel-api.js';
 import type { Logger } from '../../lib/log.js';
-import { familyBit, hasFamily } from '../codec/families.js';
+import { hasFamily } from '../codec/families.js';
 import { encodeKeepalive, HEADER_LENGTH, MESSAGE, type MessageType } from '../codec/message.js';
 import { cease, decodeNotification, encodeNotification } from '../codec/notification.js';
 import { decodeOpen, encodeOpen } from '../codec/open.js';
@@ -13,15 +13,15 @@ import {
   encodeRouteRefresh,
   isRefreshSubtype,
 } from '../codec/route-refresh.js';
-import { FAMILY, type FamilyId, type Notification } from '../codec/types.js';
+import type { FamilyId, Notification } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink } from '../types.js';
 import type { ResolvedNeighbor } from './config.js';
 import { TcpConnection } from './connection-driver.js';
 import { SessionMachine } from './fsm.js';
+import { isBare } from './negotiate.js';
 import type {
   Agreement,
   ConnectionId,
-  OpenFacts,
   OutgoingMessage,
   SessionEnvironment,
   SessionInput,
@@ -38,6 +38,18 @@ export interface Keys {
   readonly ao: TcpAoKey | undefined;
 }
 
+/**
+ * Whole messages, headers included: bytes[start..end), the caller's again after the call; one that was received,
+ * before anything writes to it, or some that are sent.
+ */
+export type MessageTap = (
+  peer: PeerId,
+  direction: 'in' | 'out',
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) => void;
+
 export interface SessionDeps {
   readonly kernel: Kernel;
   /** Descriptor of the namespace the neighbour is reached in. */
@@ -46,8 +58,8 @@ export interface SessionDeps {
   readonly sink: RouteSink;
   readonly log: Logger;
   readonly keys: Keys;
-  /** Octets of every message, header included, for monitoring (RFC 7854, RFC 6396). */
-  readonly tap?: (peer: PeerId, direction: 'in' | 'out', message: Uint8Array) => void;
+  /** Every message, for monitoring (RFC 7854, RFC 6396). */
+  readonly tap?: MessageTap;
 }
 
 const KEEPALIVE = encodeKeepalive();
@@ -272,6 +284,7 @@ export class NeighborSession {
       forwardingKept: agreement.forwardingKept,
       awaitEndOfRib: agreement.awaitEndOfRib,
       longLived: agreement.longLivedOffered,
+      ports: this.#connections.get(connection)?.ports ?? { local: 0, remote: 0 },
     };
     this.#deps.sink.established(peer);
   }
@@ -364,7 +377,7 @@ export class NeighborSession {
   ): void {
     const { bytes } = connection;
     this.received.add(type);
-    this.#deps.tap?.(this.id, 'in', bytes.subarray(start - HEADER_LENGTH, end));
+    this.#deps.tap?.(this.id, 'in', bytes, start - HEADER_LENGTH, end);
     switch (type) {
       case MESSAGE.update:
         this.#onUpdate(id, bytes, start, end);
@@ -457,16 +470,7 @@ export class NeighborSession {
 
   #write(connection: TcpConnection, messages: Uint8Array): void {
     countMessages(messages, this.sent);
-    this.#deps.tap?.(this.id, 'out', messages);
+    this.#deps.tap?.(this.id, 'out', messages, 0, messages.length);
     this.#writable = connection.send(messages) && this.#writable;
   }
 }
-
-/** Nothing but IPv4 unicast and no other capability is said by none at all (RFC 5492 §3). */
-const isBare = (open: OpenFacts): boolean =>
-  open.families === familyBit(FAMILY.ipv4Unicast) &&
-  !open.as4 &&
-  !open.routeRefresh &&
-  !open.enhancedRefresh &&
-  !open.extendedMessages &&
-  open.gracefulRestart === undefined;

@@ -24,7 +24,7 @@ import type { RestartState } from './fsm-types.js';
 import { type ListenPlace, listenPlaces, neighborFor, serves } from './listen-plan.js';
 import { Listeners } from './listener-driver.js';
 import { readSecret } from './secret.js';
-import { type Keys, NeighborSession } from './session-driver.js';
+import { type Keys, type MessageTap, NeighborSession } from './session-driver.js';
 import { after } from './timer-driver.js';
 import { type SessionView, viewOf } from './view.js';
 
@@ -40,8 +40,8 @@ export interface SpeakerDeps {
   readonly random: () => number;
   /** Default 179. */
   readonly port?: number;
-  /** Octets of every message, for BMP and MRT. */
-  readonly tap?: (peer: PeerId, direction: 'in' | 'out', message: Uint8Array) => void;
+  /** Every message, for BMP and MRT. */
+  readonly tap?: MessageTap;
 }
 
 interface Neighbor {

@@ -123,6 +123,10 @@ function checkDumps(ctx: Context, bgp: Bgp): void {
       const reason = `${ctx.at(first)} is written there`;
       ctx.fail([...path, 'file'], { reason, remedy: 'a file of its own' });
     }
+    if (dump.what === 'tables') {
+      const reason = 'not supported in this version: when a route came is not kept';
+      ctx.fail([...path, 'what'], { reason, remedy: '"messages"' });
+    }
     (dump.neighbours ?? []).forEach((neighbour, i) => {
       if (known.has(neighbour) || !ctx.whole('bgp') || !ctx.whole('vrfs')) return;
       ctx.fail([...path, 'neighbours', i], {

@@ -10,6 +10,7 @@
 import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
+import { Monitoring } from './monitoring.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
@@ -27,7 +28,9 @@ import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
 import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
-import type { EstablishedPeer } from '../../bgp/types.js';
+import type { WallClock } from '../../bgp/monitor.js';
+import { CORE } from '../../bgp/rib/scope.js';
+import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
 import type { Bgp, Config } from '../../config/types.js';
@@ -39,6 +42,7 @@ import {
   type PlannedLabel,
   type VpnPolicy,
 } from '../../forwarding/rows.js';
+import { parseRd } from '../../lib/bgp-words.js';
 import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { LabelUser, RouteLabels } from '../route-labels.js';
@@ -75,7 +79,10 @@ export interface BgpDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
-  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port'>) => BgpSpeaker;
+  readonly wallClock: WallClock;
+  /** Uniform in 0..1. */
+  readonly random: () => number;
+  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port' | 'tap'>) => BgpSpeaker;
   /** These VRFs are all there are. */
   readonly vrfs: (names: ReadonlySet<string>) => void;
   /** Row of a next hop by name; made when it is not there. */
@@ -112,6 +119,7 @@ export class BgpService {
   #restart: Restart | undefined;
   #closed = false;
   readonly #bfd: NeighbourBfd;
+  readonly #monitoring: Monitoring;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
@@ -120,6 +128,15 @@ export class BgpService {
       this.#pathFailed(neighbour, independent);
     };
     this.#bfd = new NeighbourBfd(deps.bfd, { failed }, deps.log);
+    this.#monitoring = new Monitoring({
+      ...{ log: deps.log, now: deps.wallClock, random: deps.random },
+      rdOf: (vrf) => this.#rdOf(vrf),
+      locRib: (vrf) => this.#locRib(vrf),
+      counts: (peer) => this.#running?.rib.peerCounts(peer),
+      again: (peer, whose) => {
+        this.#again(peer, whose);
+      },
+    });
   }
 
   get rib(): Rib | undefined {
@@ -197,6 +214,7 @@ export class BgpService {
     this.#reconfigurePeers(running);
     running.rib.reimport();
     this.#bfd.apply(this.#neighbours);
+    this.#applyMonitoring(running, bgp, inForce.config);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
     if (this.#restart === undefined) this.#deps.bfd.removeOthers();
   }
@@ -230,6 +248,7 @@ export class BgpService {
     running?.fib.close();
     running?.tracker.close();
     running?.speaker.stop(how);
+    this.#monitoring.close();
     if (how === 'restart') return;
     if (running !== undefined || this.#survived) {
       for (const version of [4, 6] as const) this.#sweep(version, false);
@@ -277,16 +296,23 @@ export class BgpService {
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
+        this.#monitoring.forgotten(peer);
         need().release(peer);
       },
     });
     const speaker = deps.speaker({
       sink: tellingOthers(rib, {
         established: (peer) => {
+          this.#monitoring.established(peer);
           this.#established(peer);
         },
-        ended: () => undefined,
+        ended: (peer) => {
+          this.#monitoring.ended(peer);
+        },
       }),
+      tap: (peer, direction, bytes, start, end) => {
+        this.#monitoring.tap(peer, direction, bytes, start, end);
+      },
       restart: (known) => this.#restartState(known),
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
@@ -384,6 +410,39 @@ export class BgpService {
     this.#vrfs = wanted;
     this.#deps.labels.keepVrfs(new Set(wanted.values()));
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
+  }
+
+  // ---- Monitoring ----------------------------------------------------------------------------------
+
+  #applyMonitoring({ rib }: Running, bgp: Bgp, config: Config): void {
+    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
+    const vrfs = [...this.#vrfs.values()].map((vrf) => ({ vrf, rd: this.#rdOf(vrf), ...own }));
+    const core = { vrf: undefined, rd: undefined, ...own };
+    this.#monitoring.apply(bgp, config.instance, [core, ...vrfs]);
+    rib.watcher = this.#monitoring.watchesTables
+      ? (table, net) => {
+          const vrf = this.#vrfs.get(rib.locRib.vrfOf(table, net));
+          this.#monitoring.decided(vrf, rib.locRib.update(table, net));
+        }
+      : undefined;
+  }
+
+  #rdOf(vrf: string): bigint | undefined {
+    const rd = this.#inForce?.config.vrfs?.[vrf]?.bgp?.rd;
+    return rd === undefined ? undefined : parseRd(rd);
+  }
+
+  #locRib(vrf: string | undefined): Iterable<Uint8Array> {
+    const found = vrf === undefined ? [CORE] : [...this.#vrfs].find(([, name]) => name === vrf);
+    return found === undefined ? [] : (this.#running?.rib.locRib.contents(found[0]) ?? []);
+  }
+
+  #again(peer: PeerId, whose: 'in' | 'out'): void {
+    const { rib, speaker } = this.#running ?? {};
+    const name = rib?.core.peers[peer]?.info.name;
+    if (name === undefined) return;
+    if (whose === 'out') rib?.resend(peer);
+    else speaker?.clearSoft(name);
   }
 
   /** RFC 4724 §4.1: neighbours are told, and rows of before replaced, once everything is there again. */

@@ -129,7 +129,7 @@ const whole: config.Bgp = {
   },
   mrt: {
     all: { file: '/var/log/bgp.%Y%m%d.%H%M%S', what: 'messages', every: 3600 },
-    tables: { file: '/var/log/rib', what: 'tables', neighbours: ['192.0.2.11'] },
+    one: { file: '/var/log/one', what: 'messages', neighbours: ['192.0.2.11'] },
   },
 };
 

@@ -176,12 +176,12 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     'unspecified address ("0.0.0.0"): an address that a host can have',
   ],
   [
-    'bgp.mrt.tables.file',
+    'bgp.mrt.one.file',
     '/var/log/bgp.%Y%m%d.%H%M%S',
     'bgp.mrt.all.file is written there ("/var/log/bgp.%Y%m%d.%H%M%S"): a file of its own',
   ],
   [
-    'bgp.mrt.tables.neighbours.0',
+    'bgp.mrt.one.neighbours.0',
     '192.0.2.99',
     'no such neighbour ("192.0.2.99"): the address of a neighbour, or leave it out for all',
   ],
@@ -299,6 +299,12 @@ describe('one wrong value gives one line', () => {
     const { errors } = told(draft);
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatch(line);
+  });
+
+  it('is not silently ignored: a dump of tables', () => {
+    const errors = mistakes('bgp.mrt.all.what', 'tables');
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatch(/when a route came is not kept/);
   });
 
   it('a VRF that speaks BGP needs the section of the whole', () => {
