@@ -20,7 +20,7 @@ static uint32_t world_group(const uint64_t *ways, unsigned int n)
 }
 
 static void world_route_group(uint32_t vrf, uint8_t family, const uint8_t *address, uint8_t length,
-                              uint32_t group, uint32_t accept)
+                              uint32_t id, uint32_t accept)
 {
 	trie_add(&world.trie, vrf, family, address, length, sl_group_leaf(id, accept));
 }
