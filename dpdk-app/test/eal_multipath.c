@@ -7,6 +7,23 @@ enum { WAYS = 3, FLOWS = 600 };
 static const uint8_t NET4[4] = {10, 20, 0, 0}, NET6[16] = {0x20, 1, 0x0d, 0xb8, 0, 0x20};
 static const uint32_t labels[WAYS] = {30001, 30002, 30003};
 static uint32_t nexthops[WAYS], group;
+static uint32_t groups; /* rows used */
+
+/* New group of `n` ways, each a leaf {next hop, label}, in ascending order. */
+static uint32_t world_group(const uint64_t *ways, unsigned int n)
+{
+	uint32_t id = ++groups;
+
+	memcpy(world.tables->group[id].member, ways, n * sizeof(*ways));
+	world.tables->header.committed_rows[SL_ARENA_GROUP] = id + 1;
+	return id;
+}
+
+static void world_route_group(uint32_t vrf, uint8_t family, const uint8_t *address, uint8_t length,
+                              uint32_t id, uint32_t accept)
+{
+	trie_add(&world.trie, vrf, family, address, length, sl_group_leaf(id, accept));
+}
 
 /* VRF A reaches two prefixes by three tunnels in clear, each with a label of its own. */
 static int three_ways(void **state)
@@ -16,6 +33,7 @@ static int three_ways(void **state)
 
 	(void)state;
 	scene_set();
+	groups = 0;
 	world.tables->header.segment.epoch = 0x1234567890abcdefull;
 	for (unsigned int i = 0; i < WAYS; i++) {
 		row = world_tunnel(SL_ENCAP_GRE, 4, 0, false);

@@ -65,7 +65,7 @@ struct world {
 	struct sl_state *state;
 	struct sl_sa_key **keys_out, **keys_in;
 	struct trie_builder trie;
-	uint32_t nexthops, versions, accepts, groups;
+	uint32_t nexthops, versions, accepts;
 };
 
 static struct world world;
@@ -323,22 +323,6 @@ static inline void world_sa_in(uint32_t id, const struct sl_sa_row *row)
 	world.keys_in[id] = sl_sa_key_new(world.worker.crypto, row);
 }
 
-/* New group of `n` ways, each a leaf {next hop, label}, in ascending order. */
-static inline uint32_t world_group(const uint64_t *ways, unsigned int n)
-{
-	uint32_t id = ++world.groups;
-
-	memcpy(world.tables->group[id].member, ways, n * sizeof(*ways));
-	world.tables->header.committed_rows[SL_ARENA_GROUP] = id + 1;
-	return id;
-}
-
-static inline void world_route_group(uint32_t vrf, uint8_t family, const uint8_t *address,
-                                     uint8_t length, uint32_t group, uint32_t accept)
-{
-	trie_add(&world.trie, vrf, family, address, length, sl_group_leaf(group, accept));
-}
-
 static inline void world_route(uint32_t vrf, uint8_t family, const uint8_t *address, uint8_t length,
                                uint32_t nexthop, uint32_t label, uint32_t accept)
 {
@@ -472,7 +456,6 @@ static inline void world_reset(void)
 	w->icmp_tokens = 0;
 	w->icmp_refill_tsc = 0;
 	world.nexthops = world.versions = world.accepts = 0;
-	world.groups = 0;
 	world.trie = (struct trie_builder){.tables = world.tables};
 	for (uint32_t i = 0; i < SL_MAX_PORTS; i++) {
 		memset(w->ports[i].interface_by_vlan, 0, sizeof(w->ports[i].interface_by_vlan));

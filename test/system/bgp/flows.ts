@@ -72,7 +72,7 @@ export class FlowLab {
         taps.push([name, await this.tap(place, `udp dst port ${PORT}`)]);
       }
       await this.#send(from, count);
-      return await eventually(`${count} flows arrive`, () => arrivals(taps, count), 30_000);
+      return await eventually(`${count} flows arrive`, () => arrivalsAt(taps, count), 30_000);
     } finally {
       for (const [, tap] of taps) await tap.stop();
     }
@@ -93,7 +93,10 @@ export class FlowLab {
 }
 
 /** undefined: not all are there. */
-function arrivals(taps: readonly (readonly [string, Tap])[], count: number): Arrivals | undefined {
+function arrivalsAt(
+  taps: readonly (readonly [string, Tap])[],
+  count: number,
+): Arrivals | undefined {
   const found = new Map<number, string>();
   for (const [name, tap] of taps) {
     for (const frame of tap.frames()) found.set(frame.readUInt16BE(SOURCE_AT), name);

@@ -46,8 +46,8 @@ export class ThreePes {
       'route add local 10.50.0.0/24 dev lo',
     ]);
     // What comes by one PE may be answered by the other.
-    for (const name of ['all', 'eth0', 'eth1']) {
-      await lab.must(net.ce(2), ['sysctl', '-qw', `net.ipv4.conf.${name}.rp_filter=0`]);
+    for (const device of ['all', 'eth0', 'eth1']) {
+      await lab.must(net.ce(2), ['sysctl', '-qw', `net.ipv4.conf.${device}.rp_filter=0`]);
     }
     for (const file of [it.#key(1), it.#key(3)]) {
       rmSync(file, { force: true });

@@ -278,9 +278,18 @@ describe('routes', () => {
     expect(single).not.toHaveProperty('ways');
     expect(tables.multipath()).toEqual({ groups: 1, fallbacks: 0 });
     expect(tables.memory().find(({ table }) => table === 'group')).toMatchObject({ rows: 1 });
-    expect(refusal(() => tables.removeNexthop(2))).toBe('IN_USE');
-    expect(refusal(() => tables.applyRoutes(two([2])))).toBe('BAD_ARGUMENT');
-    expect(refusal(() => tables.applyRoutes(two([2, 99])))).toBe('NOT_FOUND');
+    const refused = [
+      (): void => {
+        tables.removeNexthop(2);
+      },
+      (): void => {
+        tables.applyRoutes(two([2]));
+      },
+      (): void => {
+        tables.applyRoutes(two([2, 99]));
+      },
+    ];
+    expect(refused.map(refusal)).toEqual(['IN_USE', 'BAD_ARGUMENT', 'NOT_FOUND']);
     tables.applyRoutes(batch(a, 4, [{ ...ten, nexthop: 2, label: 200 }]));
     tables.applyRoutes(batch(a, 4, [{ address: ip4(12, 0, 0, 0), length: 8, nexthop: undefined }]));
     expect(tables.multipath()).toEqual({ groups: 0, fallbacks: 0 });
