@@ -49,6 +49,26 @@ class Columns {
   }
 }
 
+const isFull = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'TABLE_FULL' || error.code === 'SEGMENT_SPACE');
+
+/** Row `i` of a batch as a batch of its own. */
+function rowOf(batch: RouteBatch, size: 4 | 16, i: number): RouteBatch {
+  const { vrf, family, remove, addresses, lengths, nexthops, labels, accepts, owners } = batch;
+  return {
+    ...{ vrf, family, count: 1 },
+    remove: remove.subarray(i, i + 1),
+    addresses: addresses.subarray(i * size, (i + 1) * size),
+    lengths: lengths.subarray(i, i + 1),
+    nexthops: nexthops.subarray(i, i + 1),
+    labels: labels.subarray(i, i + 1),
+    accepts: accepts.subarray(i, i + 1),
+    owners: owners.subarray(i, i + 1),
+  };
+}
+
 export class VpnFibWriter implements FibSink {
   readonly #tables: Pick<Tables, 'applyRoutes'>;
   readonly #lookups: FibLookups;
@@ -94,7 +114,31 @@ export class VpnFibWriter implements FibSink {
       accepts: c.accepts.subarray(0, count),
       owners: c.owners.subarray(0, count),
     };
-    this.#tables.applyRoutes(out);
+    this.#write(out, size);
+  }
+
+  /**
+   * Neighbours decide how many routes there are, and the tables end somewhere. What does not fit is refused,
+   * route by route; an older row of its prefix goes, since it leads where the route does not lead any more.
+   */
+  #write(out: RouteBatch, size: 4 | 16): void {
+    try {
+      this.#tables.applyRoutes(out);
+      return;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    for (let i = 0; i < out.count; i++) {
+      const one = rowOf(out, size, i);
+      try {
+        this.#tables.applyRoutes(one);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        this.refused++;
+        this.installed--;
+        this.#tables.applyRoutes({ ...one, remove: Uint8Array.of(1) });
+      }
+    }
   }
 
   #row(batch: FibBatch, vrf: number, i: number): void {

@@ -100,3 +100,47 @@ describe('decisions as rows', () => {
     ]);
   });
 });
+
+describe('tables that are full', () => {
+  it('refuse what does not fit, take the rest, and keep no older row of a refused prefix', () => {
+    const rows = new Map<string, number>([['10.9.0.0', 1]]);
+    const applyRoutes = (batchOf: RouteBatch): void => {
+      for (let i = 0; i < batchOf.count; i++) {
+        const prefix = formatAddress(batchOf.addresses.subarray(i * 4, i * 4 + 4));
+        if (batchOf.remove[i] === 1) rows.delete(prefix);
+        else if (rows.size < 3 && prefix !== '10.9.0.0') rows.set(prefix, batchOf.nexthops[i] ?? 0);
+        else throw Object.assign(new Error('no row is free'), { code: 'TABLE_FULL' });
+      }
+    };
+    const writer = new VpnFibWriter(
+      { applyRoutes },
+      {
+        ...{
+          vrfRow: (vrf) => vrf,
+          key: () => ({ vrf: 1, address: new Uint8Array(4), protection: 0 }),
+        },
+        ...{ nexthopRow: () => 7, accept: () => 0, ownRow: () => undefined },
+      },
+    );
+    const to = (n: number) => ({ vrf: 1, prefix: [10, n, 0, 0] as const, kind: HOP_KIND.plain });
+    writer.apply(batch([to(1), to(9), to(2), to(3), to(4)]));
+    expect([...rows.keys()]).toEqual(['10.1.0.0', '10.2.0.0', '10.3.0.0']);
+    expect([writer.installed, writer.refused]).toEqual([3, 2]);
+    writer.apply(batch([{ vrf: 1, prefix: [10, 1, 0, 0] }, to(4)]));
+    expect([...rows.keys()]).toEqual(['10.2.0.0', '10.3.0.0', '10.4.0.0']);
+  });
+
+  it('are no excuse for anything else', () => {
+    const applyRoutes = (): void => {
+      throw Object.assign(new Error('no such VRF'), { code: 'NOT_FOUND' });
+    };
+    const lookups: FibLookups = {
+      ...{ vrfRow: (vrf) => vrf, key: () => undefined, nexthopRow: () => 7 },
+      ...{ accept: () => 0, ownRow: () => undefined },
+    };
+    const writer = new VpnFibWriter({ applyRoutes }, lookups);
+    expect(() => {
+      writer.apply(batch([{ vrf: 1, prefix: [10, 1, 0, 0] }]));
+    }).toThrow('no such VRF');
+  });
+});
