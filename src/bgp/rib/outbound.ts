@@ -89,8 +89,8 @@ export class Outbound {
     if (attributes.has(set, NO_ADVERTISE)) return false;
     if (external && attributes.has(set, NO_EXPORT)) return false;
     // RFC 9494 §4.3: only to those who know what it means, whoever has marked it.
-    const knows = ((this.#info.longLived ?? 0) >> this.#family) & 1;
-    if (knows === 0 && (origin.longLived || attributes.has(set, LLGR_STALE))) return false;
+    const stale = origin.longLived || attributes.has(set, LLGR_STALE);
+    if (stale && !this.#knowsLongLived) return false;
     if (!this.#isExportedTo(origin)) return false;
     const site = this.#config.siteOfOrigin;
     if (site !== undefined) {
@@ -102,6 +102,10 @@ export class Outbound {
     // RFC 4456 §6: between IBGP neighbours only from or to a client.
     const fromClient = origin.peer.config.routeReflectorClient === true;
     return fromClient || this.#config.routeReflectorClient === true;
+  }
+
+  get #knowsLongLived(): boolean {
+    return (((this.#info.longLived ?? 0) >> this.#family) & 1) === 1;
   }
 
   /** Policy-model 6: a route of ours for some SPs goes to neighbours of those alone. */

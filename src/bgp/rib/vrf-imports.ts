@@ -222,6 +222,7 @@ export class VrfImports implements VpnListener {
     const { attributes } = this.#core;
     const key = attributes.vpnKey(set);
     if (key === 0 || this.#importers.size === 0) return NO_VERDICTS;
+    if ((this.#verdicts[key]?.size ?? 0) >= MOST_HOPS) this.vpnKeyGone(key);
     const byHop = this.#verdicts[key] ?? new Map<number, readonly Verdict[]>();
     this.#verdicts[key] = byHop;
     const hop = attributes.nextHop(set);
@@ -276,6 +277,8 @@ export class VrfImports implements VpnListener {
   }
 }
 
+/** Next hops whose verdicts are remembered for one set of communities; then it starts over. */
+const MOST_HOPS = 4096;
 const NO_VERDICTS: readonly Verdict[] = [];
 const NONE: ReadonlySet<number> = new Set();
 

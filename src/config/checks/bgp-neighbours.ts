@@ -117,22 +117,27 @@ function checkNeighbour(
 
 /** Whose routes an external neighbour may be told cannot be guessed once there is another SP. */
 function checkSp(ctx: Context, bgp: Bgp, { path, vrf }: Place, merged: BgpNeighbourOptions): void {
-  if (!ctx.whole('bgp', 'asn')) return;
-  const { sp, families, asn } = merged;
-  const internal = typeof asn === 'number' && isInternal(merged, bgp);
-  if (sp !== undefined && (vrf !== undefined || internal)) {
+  if (!ctx.whole('bgp', 'asn') || merged.asn === undefined) return;
+  const internal = isInternal(merged, bgp);
+  const at = [...path, 'sp'];
+  if (internal || vrf !== undefined) {
+    if (merged.sp === undefined) return;
     const is = internal ? 'internal, of the own SP' : 'a CE, of no SP';
-    ctx.fail([...path, 'sp'], { reason: `the neighbour is ${is}`, remedy: 'remove it' });
+    ctx.fail(at, { reason: `the neighbour is ${is}`, remedy: 'remove it' });
+    return;
   }
-  const vpn = families === undefined || Object.keys(families).some((one) => one.startsWith('vpn'));
-  const { otherSps = [], ownSp } = ctx.config;
-  if (sp !== undefined || vrf !== undefined || internal || !vpn || otherSps.length === 0) return;
-  if (asn === undefined || !ctx.whole('ownSp') || !ctx.whole('otherSps')) return;
-  ctx.fail([...path, 'sp'], {
+  const { ownSp, otherSps = [] } = ctx.config;
+  if (merged.sp !== undefined || otherSps.length === 0 || !speaksVpn(merged)) return;
+  if (!ctx.whole('ownSp') || !ctx.whole('otherSps')) return;
+  ctx.fail(at, {
     reason: 'not said which SP this external neighbour is of, and there are several',
     remedy: [ownSp, ...otherSps].map((one) => `"${one}"`).join(' or '),
   });
 }
+
+/** In the core; VPN families are the default there. */
+const speaksVpn = ({ families }: BgpNeighbourOptions): boolean =>
+  families === undefined || Object.keys(families).some((family) => family.startsWith('vpn'));
 
 /** @param given what is written here; `merged` with what the template adds. */
 function checkOptions(

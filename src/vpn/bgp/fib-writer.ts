@@ -22,7 +22,7 @@ export interface FibLookups {
   /** Row of a VRF; undefined while it has none. */
   vrfRow(vrf: number): number | undefined;
   /** Row of the next hop to use for this key, and how well it protects; undefined: there is no way. */
-  way(key: NextHopKey): { readonly row: number; readonly rank: number } | undefined;
+  way(key: NextHopKey): { readonly row: number; readonly strength: number } | undefined;
   key(nextHop: number): NextHopKey | undefined;
   /** Accept set of a route towards a CE: the classes by which it is exported (policy-model 2). */
   accept(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number;
@@ -31,7 +31,7 @@ export interface FibLookups {
 }
 
 type Found = NonNullable<ReturnType<FibLookups['way']>>;
-const NO_WAY: Found = { row: 0, rank: 0 };
+const NO_WAY: Found = { row: 0, strength: 0 };
 
 /** Ways of one route in the tables, the one of its own column included. */
 const MOST_WAYS = 16;
@@ -88,6 +88,26 @@ class Columns {
   }
 }
 
+const isFull = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'TABLE_FULL' || error.code === 'SEGMENT_SPACE');
+
+/** Row `i` of a batch as a batch of its own. */
+function rowOf(batch: RouteBatch, size: 4 | 16, i: number): RouteBatch {
+  const { vrf, family, remove, addresses, lengths, nexthops, labels, accepts, owners } = batch;
+  return {
+    ...{ vrf, family, count: 1 },
+    remove: remove.subarray(i, i + 1),
+    addresses: addresses.subarray(i * size, (i + 1) * size),
+    lengths: lengths.subarray(i, i + 1),
+    nexthops: nexthops.subarray(i, i + 1),
+    labels: labels.subarray(i, i + 1),
+    accepts: accepts.subarray(i, i + 1),
+    owners: owners.subarray(i, i + 1),
+  };
+}
+
 export class VpnFibWriter implements FibSink {
   readonly #tables: Pick<Tables, 'applyRoutes'>;
   readonly #lookups: FibLookups;
@@ -100,7 +120,7 @@ export class VpnFibWriter implements FibSink {
   #closed = false;
   /** What {@link #way} has found beside the row: no object per route. */
   #label = 0;
-  #rank = 0;
+  #strength = 0;
   /** Routes installed and not installed because nothing leads there, since the start. */
   installed = 0;
   refused = 0;
@@ -148,7 +168,31 @@ export class VpnFibWriter implements FibSink {
     c.count = 0;
     c.moreTotal = 0;
     for (let i = first; i >= 0; i = this.#next[i] ?? -1) this.#row(batch, vrf, i);
-    this.#tables.applyRoutes(c.batch(row, batch.family));
+    this.#write(c.batch(row, batch.family), batch.family === 4 ? 4 : 16);
+  }
+
+  /**
+   * Neighbours decide how many routes there are, and the tables end somewhere. What does not fit is refused,
+   * route by route; an older row of its prefix goes, since it leads where the route does not lead any more.
+   */
+  #write(out: RouteBatch, size: 4 | 16): void {
+    try {
+      this.#tables.applyRoutes(out);
+      return;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    for (let i = 0; i < out.count; i++) {
+      const one = rowOf(out, size, i);
+      try {
+        this.#tables.applyRoutes(one);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        this.refused++;
+        this.installed--;
+        this.#tables.applyRoutes({ ...one, remove: Uint8Array.of(1) });
+      }
+    }
   }
 
   #row(batch: FibBatch, vrf: number, i: number): void {
@@ -184,12 +228,12 @@ export class VpnFibWriter implements FibSink {
   #more(batch: FibBatch, i: number, from: number, end: number): number {
     const c = this.#columns;
     const kind = batch.hopKinds[from - 1];
-    const rank = this.#rank;
+    const strength = this.#strength;
     let count = 0;
     for (let hop = from; hop < end && count < MOST_WAYS - 1; hop++) {
       if (batch.hopKinds[hop] !== kind) continue;
       const row = this.#way(batch, i, hop);
-      if (row === 0 || this.#rank !== rank) continue;
+      if (row === 0 || this.#strength !== strength) continue;
       c.moreNexthops[c.moreTotal] = row;
       c.moreLabels[c.moreTotal++] = this.#label;
       count++;
@@ -197,10 +241,10 @@ export class VpnFibWriter implements FibSink {
     return count;
   }
 
-  /** The row of a hop of change `i`, 0: none; leaves label and rank behind. */
+  /** The row of a hop of change `i`, 0: none; leaves label and strength behind. */
   #way(batch: FibBatch, i: number, hop: number): number {
     this.#label = 0;
-    this.#rank = 0;
+    this.#strength = 0;
     const kind = batch.hopKinds[hop];
     if (kind === HOP_KIND.local) return 0;
     const number = batch.nextHops[hop] ?? 0;
@@ -209,8 +253,8 @@ export class VpnFibWriter implements FibSink {
       this.#label = batch.labels[hop] ?? NO_LABEL;
       if (!isVpnLabel(this.#label)) return 0;
     }
-    const { row, rank } = this.#ways.get(number) ?? this.#find(number);
-    this.#rank = rank;
+    const { row, strength } = this.#ways.get(number) ?? this.#find(number);
+    this.#strength = strength;
     return row;
   }
 

@@ -339,7 +339,10 @@ export class BgpService {
       way: (key: NextHopKey) => {
         const way = tracker.way(key);
         if (!('row' in way)) return undefined;
-        return { row: this.#deps.nexthopRow(way.row), rank: way.kind === 'tunnel' ? way.rank : 0 };
+        return {
+          row: this.#deps.nexthopRow(way.row),
+          strength: way.kind === 'tunnel' ? way.strength : 0,
+        };
       },
       accept: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);

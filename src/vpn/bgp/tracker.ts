@@ -184,8 +184,9 @@ export class Tracker implements NextHopTracker {
     const vrf = this.#ways?.model.vrfs.get(name);
     const out = gatewayOf(vrf?.interfaces ?? [], address, undefined);
     const text = formatAddress(address);
-    if (vrf === undefined || out === undefined)
+    if (vrf === undefined || out === undefined) {
       return `no interface of VRF ${name} reaches ${text}`;
+    }
     if (isOurs(vrf, address)) return `${text} is an address of our own`;
     if (isNoHost(out, address)) return `${text} is no host's address`;
     const gateway = { vrf: name, interface: out.name, address };

@@ -215,3 +215,25 @@ describe('octets changed at random in UPDATEs', () => {
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
   });
 });
+
+it('next hops that nothing leads to any more are forgotten, however many there were', () => {
+  const lab = new Lab({ retainVpn: false });
+  lab.vrf(1, { importTargets: [target(1)], accept: () => 1 });
+  lab.up(1, { context: contextOf({ families: 1 << FAMILY.vpnv4 }) });
+  const vpn = { family: FAMILY.vpnv4, rd: rd(1), label: 20 };
+  const extendedCommunities = [target(1)];
+  // One that stays, so that the set of communities does.
+  lab.announce(1, [{ ...vpn, ...two }], attributes({ extendedCommunities }));
+  for (let n = 0; n < 10_000; n++) {
+    const nextHop = Uint8Array.of(100, 64, n >> 8, n & 255);
+    lab.announce(1, [{ ...vpn, ...one }], attributes({ extendedCommunities, nextHop }));
+    if (n % 100 === 0) lab.settle();
+  }
+  lab.settle();
+  expect(lab.rib.counts().addresses).toBeLessThan(5_000);
+  expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 100.64.39.15 20']);
+  lab.down(1);
+  lab.rib.removeVrf(1);
+  lab.settle();
+  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+});

@@ -65,7 +65,9 @@ function written(changes: readonly Change[], lookups: Partial<FibLookups> = {}):
       key: (hop) => ({ vrf: 0, address: new Uint8Array(4), protection: hop }),
       // Next hop 30 up: protected less.
       way: ({ protection }) =>
-        protection === 99 ? undefined : { row: 100 + protection, rank: protection < 30 ? 3 : 2 },
+        protection === 99
+          ? undefined
+          : { row: 100 + protection, strength: protection < 30 ? 3 : 2 },
       accept: () => 7,
       ownRow: (vrf) => (vrf === 2 ? 55 : undefined),
       ...lookups,
@@ -174,7 +176,7 @@ describe('decisions as rows', () => {
         key: (hop) => ({ vrf: 0, address: new Uint8Array(4), protection: hop }),
         way: ({ protection }) => {
           asked.push(protection);
-          return { row: 100 * asked.length + protection, rank: 0 };
+          return { row: 100 * asked.length + protection, strength: 0 };
         },
         ...{ accept: () => 0, ownRow: () => undefined },
       },
@@ -186,5 +188,49 @@ describe('decisions as rows', () => {
     expect(rows).toEqual([103, 204, 103]);
     writer.apply(batch([change(1, 1, 3)]));
     expect(rows.at(-1)).toBe(303);
+  });
+});
+
+describe('tables that are full', () => {
+  it('refuse what does not fit, take the rest, and keep no older row of a refused prefix', () => {
+    const rows = new Map<string, number>([['10.9.0.0', 1]]);
+    const applyRoutes = (batchOf: RouteBatch): void => {
+      for (let i = 0; i < batchOf.count; i++) {
+        const prefix = formatAddress(batchOf.addresses.subarray(i * 4, i * 4 + 4));
+        if (batchOf.remove[i] === 1) rows.delete(prefix);
+        else if (rows.size < 3 && prefix !== '10.9.0.0') rows.set(prefix, batchOf.nexthops[i] ?? 0);
+        else throw Object.assign(new Error('no row is free'), { code: 'TABLE_FULL' });
+      }
+    };
+    const writer = new VpnFibWriter(
+      { applyRoutes },
+      {
+        ...{
+          vrfRow: (vrf) => vrf,
+          key: () => ({ vrf: 1, address: new Uint8Array(4), protection: 0 }),
+        },
+        ...{ way: () => ({ row: 7, strength: 0 }), accept: () => 0, ownRow: () => undefined },
+      },
+    );
+    const to = (n: number) => ({ vrf: 1, prefix: [10, n, 0, 0] as const, kind: HOP_KIND.plain });
+    writer.apply(batch([to(1), to(9), to(2), to(3), to(4)]));
+    expect([...rows.keys()]).toEqual(['10.1.0.0', '10.2.0.0', '10.3.0.0']);
+    expect([writer.installed, writer.refused]).toEqual([3, 2]);
+    writer.apply(batch([{ vrf: 1, prefix: [10, 1, 0, 0] }, to(4)]));
+    expect([...rows.keys()]).toEqual(['10.2.0.0', '10.3.0.0', '10.4.0.0']);
+  });
+
+  it('are no excuse for anything else', () => {
+    const applyRoutes = (): void => {
+      throw Object.assign(new Error('no such VRF'), { code: 'NOT_FOUND' });
+    };
+    const lookups: FibLookups = {
+      ...{ vrfRow: (vrf) => vrf, key: () => undefined, way: () => ({ row: 7, strength: 0 }) },
+      ...{ accept: () => 0, ownRow: () => undefined },
+    };
+    const writer = new VpnFibWriter({ applyRoutes }, lookups);
+    expect(() => {
+      writer.apply(batch([{ vrf: 1, prefix: [10, 1, 0, 0] }]));
+    }).toThrow('no such VRF');
   });
 });
