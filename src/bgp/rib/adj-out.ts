@@ -41,6 +41,7 @@ export class AdjOut implements PathKeeper {
       readonly sweeper: Sweeper;
       readonly vrfOf: (name: string) => number | undefined;
       readonly wake: () => void;
+      readonly ranked: GroupSurroundings['ranked'];
     },
   ) {
     this.#core = core;
@@ -59,7 +60,8 @@ export class AdjOut implements PathKeeper {
       },
     );
     const { sessions, swapLabel } = ports;
-    this.#around = { core, reader, sessions, routeTargets: this.routeTargets, swapLabel };
+    const { routeTargets } = this;
+    this.#around = { core, reader, sessions, routeTargets, swapLabel, ranked: around.ranked };
   }
 
   get bytes(): number {
@@ -267,7 +269,7 @@ export class AdjOut implements PathKeeper {
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],
-      config.advertisementIntervalMs ?? 0,
+      ...[config.advertisementIntervalMs ?? 0, config.addPathLimits?.[family] ?? 0],
     ]);
   }
 }

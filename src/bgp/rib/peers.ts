@@ -47,6 +47,8 @@ export interface NeighbourRib {
   /** The first AS of a path from an EBGP neighbour must be its own (RFC 4271 §6.3); default yes. */
   readonly enforceFirstAs?: boolean;
   readonly prefixLimits?: Partial<Record<FamilyId, PrefixLimit>>;
+  /** Most paths of a net that are sent, with ADD-PATH, by family; default all. */
+  readonly addPathLimits?: Partial<Record<FamilyId, number>>;
   /** Least time between two rounds of UPDATEs, ms; default 0. */
   readonly advertisementIntervalMs?: number;
   /** Refused routes are kept for `show` and counted against the limit. */

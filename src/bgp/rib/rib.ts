@@ -68,6 +68,7 @@ export class Rib implements RouteSink {
       wake: (): void => {
         this.#wake();
       },
+      ranked: (table: NetTable, net: NetId): readonly number[] => this.#selector.ranked(table, net),
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;

@@ -98,6 +98,26 @@ export class Selector {
     return changed;
   }
 
+  /** The usable paths of a net, best first: what would be chosen if those before were not there. */
+  ranked(table: NetTable, net: NetId): PathId[] {
+    const { paths, options } = this.#core;
+    let left: Candidate[] = [];
+    for (let path = table.firstPath(net); path !== 0; path = paths.next(path)) {
+      if (!this.#core.isUsable(path)) continue;
+      const candidate = emptyCandidate();
+      this.#fill(candidate, path);
+      left.push(candidate);
+    }
+    const order: PathId[] = [];
+    while (left.length > 0) {
+      const chosen = [...left];
+      decide(chosen, options.decision);
+      order.push(...chosen.map(({ path }) => path));
+      left = left.filter((candidate) => !chosen.includes(candidate));
+    }
+    return order;
+  }
+
   #fill(candidate: Candidate, path: PathId): void {
     const { paths, attributes, hops } = this.#core;
     const set = paths.attributes(path);

@@ -3,17 +3,12 @@
  * Options that the configuration knows and this version does not act upon: refused, because an operator who
  * sets one relies on it.
  */
-import type { Bgp, BgpNeighbourOptions, VrfBgp } from '../bgp/types.js';
+import type { Bgp, VrfBgp } from '../bgp/types.js';
 import type { Path } from '../issues.js';
 import type { Context } from './context.js';
 
 export function checkUnserved(ctx: Context, bgp: Bgp | undefined): void {
-  if (bgp !== undefined) {
-    checkSection(ctx, ['bgp'], bgp);
-    for (const [name, options] of Object.entries(bgp.templates ?? {})) {
-      checkNeighbour(ctx, ['bgp', 'templates', name], options);
-    }
-  }
+  if (bgp !== undefined) checkSection(ctx, ['bgp'], bgp);
   for (const [vrf, { bgp: section }] of Object.entries(ctx.config.vrfs ?? {})) {
     if (section === undefined) continue;
     const path: Path = ['vrfs', vrf, 'bgp'];
@@ -54,29 +49,10 @@ function checkLabelMode(ctx: Context, path: Path, mode: VrfBgp['labelPer']): voi
 function checkSection(
   ctx: Context,
   path: Path,
-  {
-    neighbours = {},
-    dynamicNeighbours = {},
-    maximumPaths = {},
-  }: Pick<VrfBgp, 'neighbours' | 'dynamicNeighbours' | 'maximumPaths'>,
+  { maximumPaths = {} }: Pick<VrfBgp, 'maximumPaths'>,
 ): void {
   for (const kind of ['ebgp', 'ibgp'] as const) {
     if ((maximumPaths[kind] ?? 1) === 1) continue;
     refuse(ctx, [...path, 'maximumPaths', kind], 'packets take the best path alone', '1');
-  }
-  for (const [key, options] of Object.entries(neighbours)) {
-    checkNeighbour(ctx, [...path, 'neighbours', key], options);
-  }
-  for (const [key, options] of Object.entries(dynamicNeighbours)) {
-    checkNeighbour(ctx, [...path, 'dynamicNeighbours', key], options);
-  }
-}
-
-function checkNeighbour(ctx: Context, path: Path, { families = {} }: BgpNeighbourOptions): void {
-  for (const [name, { addPath, addPathLimit }] of Object.entries(families)) {
-    // Without paths to send it is refused for that (bgp-neighbours.ts).
-    if (addPathLimit === undefined || addPath === undefined || addPath === 'receive') continue;
-    const at: Path = [...path, 'families', name, 'addPathLimit'];
-    refuse(ctx, at, 'every usable path is sent', 'leave it out');
   }
 }

@@ -83,6 +83,15 @@ function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLi
   return limits;
 }
 
+function addPathLimits(families: BgpFamilies | undefined): NeighbourRib['addPathLimits'] {
+  const limits: Partial<Record<FamilyId, number>> = {};
+  for (const id of [0, 1, 2, 3, 4, 5, 6] as const) {
+    const limit = families?.[FAMILIES[id].name]?.addPathLimit;
+    if (limit !== undefined) limits[id] = limit;
+  }
+  return limits;
+}
+
 /** What a policy says, not its name: a reload may change it, and then those who have it are told anew. */
 function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler): string {
   if (name === undefined) return `default ${String(bgp.ebgpRequiresPolicy ?? true)}`;
@@ -117,6 +126,7 @@ export function neighbourRib(
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
     prefixLimits: prefixLimits(options.families) ?? {},
+    addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,
   };
 }

@@ -304,16 +304,6 @@ describe('one wrong value gives one line', () => {
     ['vrfs.a.bgp.redistribute.kernel', { policy: 'own' }, /kernel table are not followed/],
     ['vrfs.a.bgp.maximumPaths.ebgp', 4, /\.maximumPaths\.ebgp: not supported.*best path alone/],
     ['bgp.maximumPaths.ibgp', 8, /^bgp\.maximumPaths\.ibgp: not supported/],
-    [
-      'bgp.templates.reflector.families',
-      { 'vpnv4-unicast': { addPath: 'send', addPathLimit: 4 } },
-      /^bgp\.templates\.reflector\.families\["vpnv4-unicast"\]\.addPathLimit: not supported/,
-    ],
-    [
-      'bgp.neighbours.192.0.2.13.families',
-      { 'ipv4-unicast': { addPath: 'both', addPathLimit: 2 } },
-      /every usable path is sent/,
-    ],
   ])('is not silently ignored: %s = %j', (path, value, line) => {
     const errors = mistakes(path, value);
     expect(errors).toHaveLength(1);
