@@ -98,6 +98,15 @@ function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler)
   return policies.fingerprint(name);
 }
 
+/** Inside, reflectors and PEs are told everything: where it may go on is for the borders to see. */
+function toldFor(
+  { sp }: BgpNeighbourOptions,
+  { kind, vrf }: EstablishedPeer,
+  ownSp: string,
+): Pick<NeighbourRib, 'sp'> {
+  return kind === 'ebgp' && vrf === undefined ? { sp: sp ?? ownSp } : {};
+}
+
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
   { bgp, ownSp }: { readonly bgp: Bgp; readonly ownSp: string },
@@ -126,8 +135,7 @@ export function neighbourRib(
     ...(site !== undefined && { siteOfOrigin: site }),
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
-    // Inside, reflectors and PEs are told everything: where it may go on is for the borders to see.
-    ...(peer.kind === 'ebgp' && peer.vrf === undefined && { sp: options.sp ?? ownSp }),
+    ...toldFor(options, peer, ownSp),
     prefixLimits: prefixLimits(options.families) ?? {},
     addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,

@@ -15,13 +15,12 @@ import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
-import { awaited, DEFERRED, Restart, type IpVersion } from './restart.js';
+import { RestartDriver } from './restart-driver.js';
 import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
-import { familiesOf, familyName } from '../../bgp/codec/families.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
@@ -54,8 +53,6 @@ const FORWARDED =
 
 /** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
 const SELECTION_DEFERRAL = 360;
-const RESTART_CHECK_MS = 100;
-const STALE_ROWS = 2_048;
 
 /** What the rest of the supervisor has in force. */
 export interface InForce {
@@ -115,15 +112,21 @@ export class BgpService {
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
-  /** While we are the restarting speaker of RFC 4724. */
-  #restart: Restart | undefined;
-  #closed = false;
+  readonly #restart: RestartDriver;
   readonly #bfd: NeighbourBfd;
   readonly #monitoring: Monitoring;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
     this.#survived = deps.tables.attached === 'reattached';
+    this.#restart = new RestartDriver({
+      ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
+      neighbours: () => this.#neighbours,
+      over: () => {
+        deps.labels.settled();
+        deps.bfd.removeOthers();
+      },
+    });
     const failed = (neighbour: string, independent: boolean): void => {
       this.#pathFailed(neighbour, independent);
     };
@@ -216,7 +219,7 @@ export class BgpService {
     this.#bfd.apply(this.#neighbours);
     this.#applyMonitoring(running, bgp, inForce.config);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
-    if (this.#restart === undefined) this.#deps.bfd.removeOthers();
+    if (!this.#restart.active) this.#deps.bfd.removeOthers();
   }
 
   #pathFailed(neighbour: string, independent: boolean): void {
@@ -249,18 +252,18 @@ export class BgpService {
     running?.tracker.close();
     running?.speaker.stop(how);
     this.#monitoring.close();
+    this.#restart.cancel();
     if (how === 'restart') return;
     if (running !== undefined || this.#survived) {
-      for (const version of [4, 6] as const) this.#sweep(version, false);
+      for (const version of [4, 6] as const) this.#restart.sweep(version, false);
     }
     this.#survived = false;
-    this.#restart = undefined;
   }
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */
   abandon(): void {
     this.stop('restart');
-    this.#closed = true;
+    this.#restart.close();
   }
 
   #newTracker(): Tracker {
@@ -319,7 +322,8 @@ export class BgpService {
     made.speaker = speaker;
     deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
     const running = { identity, rib, speaker, fib, tracker };
-    if (this.#survived) this.#beginRestart(running, bgp);
+    const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
+    if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
     else deps.labels.settled();
     return running;
   }
@@ -327,7 +331,7 @@ export class BgpService {
   /** The F bit only if tables and labels survived: our start, or the end of a session in our life. */
   #restartState(known: boolean): RestartState {
     return {
-      restarting: this.#restart !== undefined,
+      restarting: this.#restart.active,
       forwarding: this.#survived || known ? FORWARDED : 0,
     };
   }
@@ -446,50 +450,6 @@ export class BgpService {
     if (name === undefined) return;
     if (whose === 'out') rib?.resend(peer);
     else speaker?.clearSoft(name);
-  }
-
-  /** RFC 4724 §4.1: neighbours are told, and rows of before replaced, once everything is there again. */
-  #beginRestart(running: Running, { selectionDeferral = SELECTION_DEFERRAL }: Bgp): void {
-    this.#restart = new Restart(this.#deps.clock.now(), selectionDeferral * 1000);
-    running.rib.defer(DEFERRED);
-    this.#watchRestart(running);
-  }
-
-  #watchRestart(running: Running): void {
-    this.#deps.scheduler.after(RESTART_CHECK_MS, () => {
-      const { clock, bfd, labels, log } = this.#deps;
-      const restart = this.#restart;
-      if (restart === undefined || this.#running !== running) return;
-      const { rib } = running;
-      const all = awaited(this.#neighbours, rib.core.peers);
-      const { select, sweep } = restart.step(clock.now(), all, rib.selecting);
-      if (select !== 0) {
-        log.notice('route selection begins after the restart', {
-          families: familiesOf(select).map(familyName).join(' '),
-        });
-        rib.select(select);
-      }
-      for (const version of sweep) this.#sweep(version, true);
-      if (restart.over) {
-        this.#restart = undefined;
-        labels.settled();
-        bfd.removeOthers();
-      } else {
-        this.#watchRestart(running);
-      }
-    });
-  }
-
-  #sweep(version: IpVersion, staleOnly: boolean): void {
-    if (this.#closed) return;
-    const { tables, scheduler } = this.#deps;
-    for (const { id } of tables.vrfs()) {
-      if (tables.removeRoutes(id, version, 'bgp', staleOnly, STALE_ROWS) < STALE_ROWS) continue;
-      scheduler.soon(() => {
-        this.#sweep(version, staleOnly);
-      });
-      return;
-    }
   }
 }
 
