@@ -166,7 +166,7 @@ class Run {
     const into = this.#into;
     const name = `${String(count)} sessions, ${String(SESSION_ROUTES)} routes from each`;
     // GoBGP had not brought up 500 neighbours of one prefix when it had taken two minutes of CPU time.
-    for (const who of [undefined, ...this.#others.filter((name) => name !== 'gobgp')]) {
+    for (const who of [undefined, ...this.#others.filter((other) => other !== 'gobgp')]) {
       const cost = await this.#bench.sessions(who, count, SESSION_ROUTES);
       const { up, lost, report } = cost;
       if (up !== count || lost > 0) {
