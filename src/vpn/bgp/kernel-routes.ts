@@ -86,8 +86,9 @@ export class KernelRedistribution {
     if (attributes === undefined) return undefined;
     const own = { route: localRoute(0, prefix, 'kernel'), attributes };
     const exportedBy = new Set<string>();
-    for (const [rule, passes] of this.#exports.get(vrf) ?? [])
+    for (const [rule, passes] of this.#exports.get(vrf) ?? []) {
       if (passes(own)) exportedBy.add(rule);
+    }
     return { vrf, prefix, gateway: { vrf, interface: name, address }, attributes, exportedBy };
   }
 
