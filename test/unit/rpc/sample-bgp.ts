@@ -52,7 +52,7 @@ export function bgpRoute(i: number): backend.BgpRouteRow {
     ...{ origin: 'igp', communities: 'no-export', largeCommunities: '' },
     extendedCommunities: 'target:65001:100 ipsec:encrypt:gre,ip',
     ...{ originatorId: '', clusterList: '', aggregator: '', atomicAggregate: false },
-    ...{ tunnelEncapsulation: '', otherAttributes: '' },
+    ...{ tunnelEncapsulation: '', otherAttributes: '', ageSeconds: 12n },
   };
 }
 
