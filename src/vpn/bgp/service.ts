@@ -16,6 +16,7 @@ import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { awaited, DEFERRED, Restart, type IpVersion } from './restart.js';
+import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -136,6 +137,8 @@ export class BgpService {
       again: (peer, whose) => {
         this.#again(peer, whose);
       },
+      after: (delayMs, action) => deps.scheduler.after(delayMs, action),
+      dumpTables: async (options) => this.dumpTables(options),
     });
   }
 
@@ -168,6 +171,15 @@ export class BgpService {
     const { speaker } = this.#running ?? {};
     if (shutdown === undefined) return speaker?.startNeighbor(name) ?? [];
     return speaker?.shutdown(name, shutdown) ?? [];
+  }
+
+  /** Writes files of all tables; none when BGP is not configured. */
+  async dumpTables(options: TableDumpOptions): Promise<readonly DumpedFile[]> {
+    const { bgp } = this.#inForce?.config ?? {};
+    if (this.#running === undefined || bgp === undefined) return [];
+    const { wallClock: now, log } = this.#deps;
+    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
+    return dumpTables({ rib: this.#running.rib, vrfs: this.#vrfs, now, log, ...own }, options);
   }
 
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
