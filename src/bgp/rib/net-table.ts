@@ -50,7 +50,7 @@ export class NetTable {
   /** Walks under way: see {@link hold}. */
   #holds = 0;
   /** Nets that would have been forgotten meanwhile. */
-  #kept: NetId[] = [];
+  readonly #kept: NetId[] = [];
 
   /** `keyWords`: 32-bit words of a key at full length. */
   constructor(keyWords: number) {

@@ -177,9 +177,11 @@ export class BgpService {
   async dumpTables(options: TableDumpOptions): Promise<readonly DumpedFile[]> {
     const { bgp } = this.#inForce?.config ?? {};
     if (this.#running === undefined || bgp === undefined) return [];
-    const { wallClock: now, log } = this.#deps;
+    const { wallClock: now, clock, scheduler, log } = this.#deps;
     const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
-    return dumpTables({ rib: this.#running.rib, vrfs: this.#vrfs, now, log, ...own }, options);
+    const { rib } = this.#running;
+    const vrfs = this.#vrfs;
+    return dumpTables({ rib, vrfs, now, clock, scheduler, log, ...own }, options);
   }
 
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */

@@ -3,10 +3,10 @@
  * Table dumps (RFC 6396 §4.3): the core's table, VPN routes among it, in the file named; that of each VRF
  * beside it, in FILE.VRF, since a dump is of one view.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { WallClock } from '../../bgp/monitor.js';
 import { type TableFileResult, writeTableDump } from '../../bgp/mrt/file-driver.js';
 import type { DumpPeer } from '../../bgp/mrt/table-dump.js';
+import type { Clock, Scheduler } from '../../bgp/rib/api.js';
 import type { Peer } from '../../bgp/rib/peers.js';
 import type { Rib } from '../../bgp/rib/rib.js';
 import { CORE } from '../../bgp/rib/scope.js';
@@ -29,6 +29,8 @@ export interface TableDumpDeps {
   /** Names of VRFs by their number in the RIB. */
   readonly vrfs: ReadonlyMap<number, string>;
   readonly now: WallClock;
+  readonly clock: Clock;
+  readonly scheduler: Pick<Scheduler, 'soon'>;
   readonly log: Logger;
 }
 
@@ -55,14 +57,19 @@ export async function dumpTables(
 
 /** `now`: of the whole dump, which the names of its files go by. */
 async function dumpTable(
-  { rib, asn, routerId, now: wallClock, log }: TableDumpDeps,
+  deps: TableDumpDeps,
   { file, neighbours, fresh, stopped }: TableDumpOptions,
   { id, vrf, now }: { readonly id: number; readonly vrf: string; readonly now: number },
 ): Promise<TableFileResult> {
+  const { rib, asn, routerId, clock, log } = deps;
+  const turn = async (): Promise<void> =>
+    new Promise((resume) => {
+      deps.scheduler.soon(resume);
+    });
   const wanted = (peer: Peer | undefined): boolean =>
     neighbours === undefined ||
     (peer !== undefined && neighbours.has(formatAddress(peer.info.address)));
-  const walk = new TableWalk(rib.core, { vrf: id, wanted, now: wallClock() / 1_000_000 });
+  const walk = new TableWalk(rib.core, { vrf: id, wanted, now: deps.now() / 1_000_000 });
   const ourselves = { id: 0, routerId, address: new Uint8Array(4), asn };
   const peers = walk.peers.map((peer): DumpPeer => (peer === undefined ? ourselves : peerOf(peer)));
   const routes = walk.routes();
@@ -70,7 +77,7 @@ async function dumpTable(
     return await writeTableDump(
       {
         ...{ file: vrf === '' ? file : `${file}.${vrf.replaceAll('%', '%%')}`, log, stopped },
-        ...{ clock: () => performance.now(), turn: async () => turn() },
+        ...{ clock: () => clock.now(), turn },
         ...(fresh && { fresh }),
       },
       { now, routerId, view: vrf, peers },
@@ -78,7 +85,8 @@ async function dumpTable(
     );
   } finally {
     routes.return(undefined);
-    for (const step of walk.settle()) await turn(step);
+    const settling = walk.settle();
+    while (settling.next().done !== true) await turn();
   }
 }
 

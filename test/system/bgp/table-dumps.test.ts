@@ -101,10 +101,11 @@ const whole = (): string[] =>
 
 it('a dump at the full minute has all routes of the core, and bgpdump reads them', async () => {
   // Begun after the routes had come: the next full minute at the latest.
-  const now = new Date().toISOString().replaceAll(/[-:]|\..*/g, '');
+  const digits = new Date().toISOString().replaceAll(/\D/g, '');
+  const now = `${digits.slice(0, 8)}-${digits.slice(8, 14)}.rib`;
   const name = await eventually(
     'a dump',
-    () => whole().find((one) => one > now.replace('T', '-') && existsSync(`${net.run}/${one}.A`)),
+    () => whole().find((one) => one > now && existsSync(`${net.run}/${one}.A`)),
     150_000,
   );
   expect(name).toMatch(/^\d{8}-\d{4}0\d\.rib$/);
@@ -152,4 +153,20 @@ it.skipIf(!existsSync(BGPCTL))("OpenBGPD's bgpctl reads the VPN routes too", () 
   expect(text).toContain('BGP routing table entry for rd 65001:31 10.31.0.0/24');
   expect(text).toContain('BGP routing table entry for rd 65001:1 10.1.0.0/24');
   expect(text.match(/BGP routing table entry for 10\.40\./g)).toHaveLength(ROUTES);
+});
+
+it('sealane bgp dump writes them now, over no file', async () => {
+  const path = `${net.run}/now-%Y.mrt`;
+  const files = await net.client(1, async (client) => client.dumpBgp(path));
+  expect(files.map((file) => file.path)).toEqual([path, `${path}.A`]);
+  expect(dumped(path).filter((row) => row[3] === PEER)).toHaveLength(ROUTES);
+  // The record of the peers, and one for each route.
+  expect(Number(files[0]?.records)).toBeGreaterThan(ROUTES + 1);
+  const again = net.client(1, async (client) => client.dumpBgp(path));
+  await expect(again).rejects.toMatchObject({
+    ...{ code: 'APPLY_FAILED', message: expect.stringContaining('EEXIST') as string },
+  });
+  const relative = net.client(1, async (client) => client.dumpBgp('now.mrt'));
+  await expect(relative).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(readdirSync(net.run).filter((name) => name.endsWith('.part'))).toEqual([]);
 });

@@ -303,14 +303,14 @@ describe('one wrong value gives one line', () => {
 
   it('a dump of tables is written into files for each VRF too', () => {
     const draft = goodBgp();
-    draft.bgp['mrt'] = {
+    draft.bgp.mrt = {
       one: { file: '/var/log/one.b', what: 'messages' },
       tables: { file: '/var/log/one', what: 'tables' },
     };
     expect(told(draft).errors).toEqual([
       expect.stringMatching(/^bgp\.mrt\.tables\.file: bgp\.mrt\.one\.file is written there/),
     ]);
-    draft.bgp['mrt'] = { tables: { file: '/var/log/one', what: 'tables' } };
+    draft.bgp.mrt = { tables: { file: '/var/log/one', what: 'tables' } };
     expect(told(draft).errors).toEqual([]);
   });
 

@@ -82,6 +82,7 @@ type BgpBackend = SampleBgp &
     | 'bgpFamilyNames'
     | 'clearBgp'
     | 'setBgpNeighbor'
+    | 'dumpBgp'
   >;
 
 export function sampleBgp(): BgpBackend {
@@ -106,6 +107,7 @@ export function sampleBgp(): BgpBackend {
       bgp.clears.push({ name, soft });
       return bgp.cleared;
     },
+    dumpBgp: async (path) => Promise.resolve([{ path, records: 3n }]),
     setBgpNeighbor: (name, shutdown) => {
       bgp.changes.push({ name, shutdown });
       return bgp.sessions;
