@@ -54,6 +54,7 @@ class PartFile {
   /** A file of this name, or one being written, is left alone. */
   readonly #fresh: boolean;
   #why = '';
+  #opened = false;
 
   constructor(name: string, log: Logger, fresh = false) {
     this.name = name;
@@ -63,6 +64,9 @@ class PartFile {
     this.#stream = createWriteStream(`${name}.part`, { flags, mode: 0o640 });
     this.#done = new Promise((resolve) => {
       this.#stream.once('close', resolve);
+    });
+    this.#stream.once('open', () => {
+      this.#opened = true;
     });
     this.#stream.on('error', (error) => {
       if (!this.failed) {
@@ -92,8 +96,13 @@ class PartFile {
   async drained(): Promise<void> {
     if (this.failed || !this.#stream.writableNeedDrain) return;
     await new Promise<void>((resolve) => {
-      this.#stream.once('drain', resolve);
-      this.#stream.once('close', resolve);
+      const go = (): void => {
+        this.#stream.off('drain', go);
+        this.#stream.off('close', go);
+        resolve();
+      };
+      this.#stream.on('drain', go);
+      this.#stream.on('close', go);
     });
   }
 
@@ -123,7 +132,7 @@ class PartFile {
     this.#stream.end();
     await this.#done;
     // Of a file that could not be opened there is nothing of ours.
-    if (this.#stream.bytesWritten > 0) await unlink(`${this.name}.part`).catch(() => undefined);
+    if (this.#opened) await unlink(`${this.name}.part`).catch(() => undefined);
   }
 }
 
@@ -219,8 +228,8 @@ export type TableFileResult =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** Work between two turns of the event loop, ms: a little below what may hold it up, for the last route. */
-const SLICE_MS = 6;
+/** Work between two turns of the event loop, ms: below the 8 that may hold it up, for what comes behind it. */
+const SLICE_MS = 5;
 
 /**
  * Writes one table dump in slices; `routes` may be a generator that reads the table as it goes, undefined
@@ -235,16 +244,22 @@ export async function writeTableDump(
   const file = new PartFile(fileName(name, dump.now), log, fresh);
   let records = 1;
   try {
-    file.write(encoder.index);
+    // One piece for each slice: a stream's work is by the piece.
+    let pieces = [encoder.index];
+    const flush = (): void => {
+      if (pieces.length > 0) file.write(Buffer.concat(pieces));
+      pieces = [];
+    };
     let since = clock();
     for (const route of routes) {
       if (route !== undefined) {
         for (const record of encoder.records(route)) {
-          file.write(record);
+          pieces.push(record);
           records++;
         }
       }
       if (clock() - since < SLICE_MS) continue;
+      flush();
       await file.drained();
       await turn();
       if (file.failed) break;
@@ -254,6 +269,7 @@ export async function writeTableDump(
       }
       since = clock();
     }
+    flush();
   } catch (error) {
     await file.discard();
     throw error;
