@@ -35,15 +35,13 @@ const gobgpConfig = (number: number): string =>
 
 function config(): Config {
   const client = { asn: 65001, routeReflectorClient: true, timers: { connectRetry: 1 } };
-  const neighbours = [FIRST, SECOND].map((number) => [
-    `192.0.2.${number}`,
-    { ...client, families: FAMILIES },
-  ]);
-  const whole = peConfig(net, 1, {
+  const neighbour = { ...client, families: FAMILIES };
+  const neighbours = { '192.0.2.11': neighbour, '192.0.2.21': neighbour };
+  const { interfaces, ...whole } = peConfig(net, 1, {
     ...{ alone: true, vrfs: {} },
-    bgp: { neighbours: Object.fromEntries(neighbours) },
+    bgp: { neighbours },
   });
-  const { core0 } = whole.interfaces ?? {};
+  const { core0 } = interfaces ?? {};
   if (core0 === undefined) throw new Error('no core interface');
   return { ...whole, interfaces: { core0 } };
 }
