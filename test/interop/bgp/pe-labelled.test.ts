@@ -41,7 +41,7 @@ function config(): Config {
     ...{ alone: true, vrfs: {} },
     bgp: { neighbours },
   });
-  const { core0 } = interfaces ?? {};
+  const { core0 } = interfaces;
   if (core0 === undefined) throw new Error('no core interface');
   return { ...whole, interfaces: { core0 } };
 }
