@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Files of UPDATEs, as one IBGP session would send them: VPNv4 routes of 100 RDs, one route target each. */
+/** Files of UPDATEs, as one IBGP session would send them: VPNv4 routes of some RDs, one route target each. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { encodeAttributes } from '../src/bgp/codec/attributes/encode.js';
 import { FAMILY, type PathAttributes, type UpdateContext } from '../src/bgp/codec/types.js';
@@ -20,56 +20,106 @@ export interface Feed {
   readonly routesPerSet: number;
   /** One label for each RD, or for each route. */
   readonly labels: 'rd' | 'route';
-  /** Raised to make every attribute set another one than in an earlier feed. */
-  readonly generation?: number;
+  readonly rds: number;
 }
 
-const RDS = 100;
+/** Routes of such a feed changed, so many in each message. */
+export interface Churn {
+  readonly of: Feed;
+  readonly messages: number;
+  readonly routesPerMessage: number;
+}
+
+/** Label of a changed route, by its message: who finds it in a table knows when it was sent. */
+export const churnLabel = (message: number): number => 16 + message;
+
 const NEXT_HOP = Uint8Array.of(192, 0, 2, 2);
 
 const target = (number: number): bigint => (2n << 48n) | (65000n << 32n) | BigInt(number);
 
 /** Attribute sets differ in MED and in the origin AS of the path. */
-function attributesOf(set: number, rd: number, generation: number): PathAttributes {
+function attributesOf(set: number, rd: number, med: number): PathAttributes {
   return {
     origin: 0,
     asPath: [{ type: 2, asns: [64600 + (set % 400), 4200000000 + set] }],
-    med: set + generation * 10_000_000,
+    med,
     localPref: 100,
     extendedCommunities: [target(rd + 1)],
   };
 }
 
-/** Writes the feed; `withdraw` writes withdrawals of the same routes instead. */
-export function writeFeed(path: string, feed: Feed): void {
-  const fd = openSync(path, 'w');
-  const writer = new UpdateWriter(CONTEXT, 1 << 20);
-  const key = new Uint8Array(12);
-  const view = new DataView(key.buffer);
-  const nlri = {
-    pathId: 0,
-    label: 0,
-    labelsAt: 0,
-    labelCount: 1,
-    keyAt: 0,
-    keyBytes: 11,
-    length: 24,
+/** Writes routes to a file of messages. */
+class FeedFile {
+  readonly #fd: number;
+  readonly #writer = new UpdateWriter(CONTEXT, 1 << 20);
+  readonly #key = new Uint8Array(12);
+  readonly #view = new DataView(this.#key.buffer);
+  readonly #nlri = {
+    ...{ pathId: 0, label: 0, labelsAt: 0, labelCount: 1 },
+    ...{ keyAt: 0, keyBytes: 11, length: 24 },
   };
-  const perRd = feed.routes / RDS;
-  for (let route = 0; route < feed.routes; route++) {
-    const rd = Math.floor(route / perRd);
-    if (route % feed.routesPerSet === 0) {
-      const set = Math.floor(route / feed.routesPerSet);
-      const attributes = encodeAttributes(attributesOf(set, rd, feed.generation ?? 0), CONTEXT);
-      writer.announcing(FAMILY.vpnv4, attributes, NEXT_HOP);
-    }
-    view.setUint32(0, 65000);
-    view.setUint32(4, rd + 1);
-    view.setUint32(8, 0x01000000 + route * 256);
-    nlri.label = feed.labels === 'rd' ? 16 + rd : 16 + (route % 1_000_000);
-    if (!writer.add(nlri, key)) throw new Error('a route does not fit');
-    if (writer.size > 1 << 19) writeSync(fd, writer.take());
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'w');
   }
-  writeSync(fd, writer.take());
-  closeSync(fd);
+
+  attributes(attributes: PathAttributes): void {
+    // Between two sets: messages are as full as they can be.
+    if (this.#writer.size > 1 << 19) writeSync(this.#fd, this.#writer.take());
+    this.#writer.announcing(FAMILY.vpnv4, encodeAttributes(attributes, CONTEXT), NEXT_HOP);
+  }
+
+  route(rd: number, route: number, label: number): void {
+    this.#view.setUint32(0, 65000);
+    this.#view.setUint32(4, rd + 1);
+    this.#view.setUint32(8, 0x01000000 + route * 256);
+    this.#nlri.label = label;
+    if (!this.#writer.add(this.#nlri, this.#key)) throw new Error('a route does not fit');
+  }
+
+  close(): void {
+    writeSync(this.#fd, this.#writer.take());
+    closeSync(this.#fd);
+  }
+}
+
+const rdOf = (feed: Feed, route: number): number => Math.floor(route / (feed.routes / feed.rds));
+
+export function writeFeed(path: string, feed: Feed): void {
+  const file = new FeedFile(path);
+  for (let route = 0; route < feed.routes; route++) {
+    const rd = rdOf(feed, route);
+    const set = Math.floor(route / feed.routesPerSet);
+    if (route % feed.routesPerSet === 0) file.attributes(attributesOf(set, rd, set));
+    file.route(rd, route, 16 + (feed.labels === 'rd' ? rd : route % 1_000_000));
+  }
+  file.close();
+}
+
+/** Coprime to every number of messages used here: neighbouring messages are about other VRFs. */
+const STRIDE = 3571;
+
+/** Messages about routes all over the table, each with attributes of its own. */
+export function writeChurn(path: string, churn: Churn): void {
+  const file = new FeedFile(path);
+  const { of, messages, routesPerMessage } = churn;
+  const apart = of.routes / messages;
+  for (let message = 0; message < messages; message++) {
+    const first = ((message * STRIDE) % messages) * apart;
+    const rd = rdOf(of, first);
+    file.attributes(attributesOf(message, rd, 10_000_000 + message));
+    for (let i = 0; i < routesPerMessage; i++) file.route(rd, first + i, churnLabel(message));
+  }
+  file.close();
+}
+
+/** A file for each of `count` sessions, 300 routes or so each: names are PATH.0, PATH.1 and so on. */
+export function writeSessionFeeds(path: string, count: number, routes: number): void {
+  for (let session = 0; session < count; session++) {
+    const file = new FeedFile(`${path}.${String(session)}`);
+    const rd = session % 100;
+    file.attributes(attributesOf(session, rd, session));
+    for (let i = 0; i < routes; i++) file.route(rd, session * routes + i, 16 + session);
+    file.close();
+  }
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens an IBGP session for VPNv4 and sends a file of UPDATEs as fast as the peer takes them:
-//   node perf/bgp-feeder.mjs LOCAL-ADDRESS REMOTE-ADDRESS FILE
+//   node perf/bgp-feeder.mjs LOCAL-ADDRESS REMOTE-ADDRESS FILE [CHURN-FILE MESSAGES-PER-10-MS]
 // Writes "sent" to standard output behind the last one, and keeps the session up until it is ended.
-import { createReadStream } from 'node:fs';
+// On SIGUSR2 it sends the messages of CHURN-FILE, so many each 10 ms, writes "warm" after 3 s, and at the end
+// when each was sent, CLOCK_MONOTONIC milliseconds, as one line of JSON.
+import { createReadStream, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setInterval, setTimeout } from 'node:timers';
 
-const [local, remote, file] = process.argv.slice(2);
+const [local, remote, file, churnFile, pace] = process.argv.slice(2);
+const STEP_MS = 10;
+const WARM_MS = 3000;
 const MARKER = new Array(16).fill(255);
 const message = (type, body) => Uint8Array.of(...MARKER, 0, 19 + body.length, type, ...body);
 /** AS 65000, hold time 240, and one optional parameter: VPNv4, route refresh, 4-octet AS. */
@@ -17,6 +21,36 @@ const OPEN = message(1, [
 ]);
 const KEEPALIVE = message(4, []);
 const END_OF_RIB = message(2, [0, 0, 0, 6, 0x80, 15, 3, 0, 1, 128]);
+
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+
+function churn(socket) {
+  const bytes = readFileSync(churnFile);
+  const times = [];
+  const begin = now();
+  let at = 0;
+  let warm = false;
+  const step = () => {
+    // What a late timer left out is made up for: the rate is what was asked for.
+    const due = (Math.floor((now() - begin) / STEP_MS) + 1) * Number(pace);
+    const from = at;
+    while (times.length < due && at < bytes.length) {
+      at += (bytes[at + 16] << 8) | bytes[at + 17];
+      times.push(now());
+    }
+    if (at > from) socket.write(bytes.subarray(from, at));
+    if (!warm && now() - begin >= WARM_MS) {
+      warm = true;
+      process.stdout.write('warm\n');
+    }
+    if (at < bytes.length) {
+      setTimeout(step, STEP_MS);
+      return;
+    }
+    process.stdout.write(`${JSON.stringify({ times })}\n`);
+  };
+  step();
+}
 
 function session() {
   const socket = connect({ host: remote, port: 179, localAddress: local });
@@ -30,6 +64,7 @@ function session() {
       socket.write(END_OF_RIB, () => process.stdout.write('sent\n'));
     });
     setInterval(() => socket.write(KEEPALIVE), 30_000);
+    process.on('SIGUSR2', () => churn(socket));
   };
   socket.on('connect', () => socket.write(OPEN));
   socket.on('data', (data) => {

@@ -32,7 +32,8 @@ export default defineConfig({
           // Processes, not threads: the addon belongs to one thread of its process.
           pool: 'forks',
           maxWorkers: 2,
-          testTimeout: 20_000,
+          // Property tests take seconds, on a busy machine many: none may fail for that.
+          testTimeout: 120_000,
           sequence: { groupOrder: 0 },
         },
       },

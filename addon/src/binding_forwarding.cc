@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SAs, routes, the segment, the worker's counters: the rest of `Tables`.
+#include <algorithm>
+
 #include "binding_js.h"
 #include "binding_rows.h"
 #include "binding_tables.h"
@@ -38,6 +40,22 @@ const T *column(const Object &batch, const char *name, napi_typedarray_type type
 		bad_argument(std::string(name) + " has fewer than " + std::to_string(count) +
 		             " elements");
 	return array.Data();
+}
+
+/// `more` of a batch: further ways of its routes.
+void add_more_ways(RouteColumns &c, const Result &value)
+{
+	if (value.IsUndefined())
+		return;
+	const Object more = object(value, "more");
+	const Result nexthops = more.Get("nexthops");
+	if (!nexthops.IsTypedArray())
+		bad_argument("more.nexthops is not the typed array it must be");
+	c.more_total = static_cast<uint32_t>(
+		std::min<size_t>(nexthops.As<Napi::TypedArray>().ElementLength(), UINT32_MAX));
+	c.more = column<uint8_t>(more, "counts", napi_uint8_array, c.count);
+	c.more_nexthops = column<uint32_t>(more, "nexthops", napi_uint32_array, c.more_total);
+	c.more_labels = column<uint32_t>(more, "labels", napi_uint32_array, c.more_total);
 }
 
 } // namespace
@@ -115,6 +133,7 @@ Result TablesObject::apply_routes(const CallbackInfo &info)
 	c.labels = column<uint32_t>(batch, "labels", napi_uint32_array, c.count);
 	c.accepts = column<uint16_t>(batch, "accepts", napi_uint16_array, c.count);
 	c.owners = column<uint8_t>(batch, "owners", napi_uint8_array, c.count);
+	add_more_ways(c, batch.Get("more"));
 	tables_->routes.apply(c);
 	return info.Env().Undefined();
 }
@@ -132,7 +151,7 @@ Result TablesObject::routes(const CallbackInfo &info)
 	for (size_t i = from; i < rows.size() && i - from < most; i++) {
 		const sl_prefix_row &row = tables_->routes.row(rows[i]);
 		if (row.owner != except)
-			all.Set(at++, route_object(info.Env(), row));
+			all.Set(at++, route_object(info.Env(), row, tables_->groups));
 	}
 	return all;
 }
@@ -164,7 +183,7 @@ Result TablesObject::lookup(const CallbackInfo &info)
 	const uint32_t row = tables_->routes.lookup(vrf, family, key_from_bytes(family, address));
 	if (row == 0)
 		return info.Env().Undefined();
-	return route_object(info.Env(), tables_->routes.row(row));
+	return route_object(info.Env(), tables_->routes.row(row), tables_->groups);
 }
 
 // ---- The segment, the worker, counters ---------------------------------------------------------
@@ -235,6 +254,14 @@ Result TablesObject::memory(const CallbackInfo &info)
 		all.Set(all.Length(), one);
 	}
 	return all;
+}
+
+Result TablesObject::multipath(const CallbackInfo &info)
+{
+	Object to = Object::New(info.Env());
+	to.Set("groups", tables_->groups.live_rows());
+	to.Set("fallbacks", static_cast<double>(tables_->groups.fallbacks()));
+	return to;
 }
 
 Result TablesObject::check(const CallbackInfo &info)

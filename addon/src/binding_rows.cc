@@ -208,15 +208,42 @@ uint32_t owner_of(const Napi::Value &name)
 	bad_argument("route owner \"" + wanted + "\"");
 }
 
-Napi::Object route_object(Napi::Env env, const sl_prefix_row &row)
+namespace
+{
+
+/// {nexthop, label} of a leaf that names a next hop.
+void set_way(Napi::Object &to, uint64_t leaf)
+{
+	to.Set("nexthop", sl_leaf_nexthop(leaf));
+	to.Set("label", sl_leaf_label(leaf));
+}
+
+/// All ways of a group; the first stands for the route where one is asked for.
+void set_ways(Napi::Object &to, const sl_group_row &group)
+{
+	Napi::Array ways = Napi::Array::New(to.Env());
+	for (uint32_t i = 0; i < SL_GROUP_MEMBERS && group.member[i] != SL_LEAF_NONE; i++) {
+		Napi::Object way = Napi::Object::New(to.Env());
+		set_way(way, group.member[i]);
+		ways.Set(i, way);
+	}
+	set_way(to, group.member[0]);
+	to.Set("ways", ways);
+}
+
+} // namespace
+
+Napi::Object route_object(Napi::Env env, const sl_prefix_row &row, const Groups &groups)
 {
 	Napi::Object to = Napi::Object::New(env);
 	to.Set("vrf", row.vrf);
 	to.Set("family", static_cast<uint32_t>(row.family));
 	to.Set("address", bytes(env, row.address, address_length(row.family)));
 	to.Set("length", static_cast<uint32_t>(row.length));
-	to.Set("nexthop", sl_leaf_nexthop(row.leaf));
-	to.Set("label", sl_leaf_label(row.leaf));
+	if (sl_leaf_is_group(row.leaf))
+		set_ways(to, groups.row(sl_leaf_group(row.leaf)));
+	else
+		set_way(to, row.leaf);
 	to.Set("accept", sl_leaf_accept(row.leaf));
 	to.Set("owner", kOwners.at(row.owner - 1u));
 	to.Set("stale", row.stale != 0);

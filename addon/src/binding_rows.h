@@ -26,7 +26,7 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 VersionSpec version_spec(const Napi::Object &from);
 Napi::Object version_object(Napi::Env env, const VersionSpec &spec);
 
-Napi::Object route_object(Napi::Env env, const sl_prefix_row &row);
+Napi::Object route_object(Napi::Env env, const sl_prefix_row &row, const Groups &groups);
 /// enum sl_owner of its name.
 uint32_t owner_of(const Napi::Value &name);
 

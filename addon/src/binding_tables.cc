@@ -248,6 +248,7 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::vrf_counters>("vrfCounters"),
 				   bound<&TablesObject::label_counters>("labelCounters"),
 				   bound<&TablesObject::memory>("memory"),
+				   bound<&TablesObject::multipath>("multipath"),
 				   bound<&TablesObject::check>("check"),
 				   bound<&TablesObject::close>("close"),
 			   });

@@ -105,6 +105,7 @@ private:
 	Result vrf_counters(const CallbackInfo &info);
 	Result label_counters(const CallbackInfo &info);
 	Result memory(const CallbackInfo &info);
+	Result multipath(const CallbackInfo &info);
 	Result check(const CallbackInfo &info);
 	Result close(const CallbackInfo &info);
 

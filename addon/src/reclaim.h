@@ -26,6 +26,7 @@ enum class Retired : uint8_t {
 	sa_in,
 	vrf,
 	interface,
+	group,
 	attach_barrier, // everything that was free or unknown when this writer attached
 };
 

@@ -26,10 +26,10 @@ Prefix prefix_of(const RouteColumns &batch, uint32_t i)
 
 } // namespace
 
-Routes::Routes(Context context)
-	: context_(context), tables_(context.tables), index_(context.tables->prefix),
-	  fib_(context.segment, context.reclaimer, index_), ids_("prefix", SL_MAX_PREFIXES),
-	  by_table_(SL_MAX_VRFS * 2ull)
+Routes::Routes(Context context, Groups &groups)
+	: context_(context), groups_(groups), tables_(context.tables),
+	  index_(context.tables->prefix), fib_(context.segment, context.reclaimer, index_),
+	  ids_("prefix", SL_MAX_PREFIXES), by_table_(SL_MAX_VRFS * 2ull)
 {
 }
 
@@ -42,14 +42,48 @@ void Routes::thaw() { fib_.thaw(); }
 
 void Routes::use(uint64_t leaf)
 {
-	context_.uses.nexthop.add(sl_leaf_nexthop(leaf));
+	if (sl_leaf_is_group(leaf))
+		groups_.retain(sl_leaf_group(leaf));
+	else
+		context_.uses.nexthop.add(sl_leaf_nexthop(leaf));
 	context_.uses.accept.add(sl_leaf_accept(leaf));
 }
 
 void Routes::disuse(uint64_t leaf)
 {
-	context_.uses.nexthop.drop(sl_leaf_nexthop(leaf));
+	if (sl_leaf_is_group(leaf))
+		groups_.release(sl_leaf_group(leaf));
+	else
+		context_.uses.nexthop.drop(sl_leaf_nexthop(leaf));
 	context_.uses.accept.drop(sl_leaf_accept(leaf));
+}
+
+void Routes::validate_way(uint32_t nexthop, uint32_t label, uint32_t route) const
+{
+	// Called only for what is refused: a text per route would cost more than the route.
+	const auto which = [route] { return "route " + std::to_string(route) + ": "; };
+	if (label > 0xfffffu)
+		bad_argument(which() + "label " + std::to_string(label));
+	if (nexthop == 0 || nexthop >= context_.segment.committed(SL_ARENA_NEXTHOP) ||
+	    tables_->nexthop[nexthop].state != SL_ROW_LIVE)
+		not_found(which() + "next hop " + std::to_string(nexthop) + " does not exist");
+}
+
+/// The further ways of route `i`, which begin at element `from` of their columns.
+void Routes::validate_more(const RouteColumns &batch, uint32_t i, uint32_t from) const
+{
+	const uint32_t count = batch.more[i];
+	const auto which = [i] { return "route " + std::to_string(i) + ": "; };
+	if (count >= SL_GROUP_MEMBERS)
+		bad_argument(which() + std::to_string(count + 1) + " ways, at most " +
+		             std::to_string(SL_GROUP_MEMBERS));
+	if (count > batch.more_total - from)
+		bad_argument(which() + "the columns of further ways are too short");
+	// The packet path finds itself by these routes, and does not ask how a flow is to go.
+	if (count != 0 && batch.vrf == SL_VRF_CORE)
+		bad_argument(which() + "several ways in the core's table");
+	for (uint32_t k = from; k < from + count; k++)
+		validate_way(batch.more_nexthops[k], batch.more_labels[k], i);
 }
 
 void Routes::validate(const RouteColumns &batch) const
@@ -57,9 +91,8 @@ void Routes::validate(const RouteColumns &batch) const
 	if (batch.vrf >= SL_MAX_VRFS || tables_->vrf[batch.vrf].state != SL_ROW_LIVE)
 		not_found("VRF " + std::to_string(batch.vrf) + " does not exist");
 	const uint32_t accepts = context_.segment.committed(SL_ARENA_ACCEPT);
-	const uint32_t nexthops = context_.segment.committed(SL_ARENA_NEXTHOP);
+	uint32_t more = 0;
 	for (uint32_t i = 0; i < batch.count; i++) {
-		// Called only for what is refused: a text per route would cost more than the route.
 		const auto which = [i] { return "route " + std::to_string(i) + ": "; };
 		const Prefix p = prefix_of(batch, i);
 		if (p.length > address_bits(p.family))
@@ -68,17 +101,15 @@ void Routes::validate(const RouteColumns &batch) const
 		if (cut.high != p.key.high || cut.low != p.key.low)
 			bad_argument(which() +
 			             "address bits behind the prefix length are not zero");
+		if (batch.more != nullptr) {
+			validate_more(batch, i, more);
+			more += batch.more[i];
+		}
 		if (batch.remove[i] != 0)
 			continue;
-		if (batch.labels[i] > 0xfffffu)
-			bad_argument(which() + "label " + std::to_string(batch.labels[i]));
 		if (batch.owners[i] < SL_OWNER_STATIC || batch.owners[i] > SL_OWNER_BGP)
 			bad_argument(which() + "owner " + std::to_string(batch.owners[i]));
-		const uint32_t nexthop = batch.nexthops[i];
-		if (nexthop == 0 || nexthop >= nexthops ||
-		    tables_->nexthop[nexthop].state != SL_ROW_LIVE)
-			not_found(which() + "next hop " + std::to_string(nexthop) +
-			          " does not exist");
+		validate_way(batch.nexthops[i], batch.labels[i], i);
 		const uint32_t accept = batch.accepts[i];
 		if (accept != 0 &&
 		    (accept >= accepts || tables_->accept[accept].state != SL_ROW_LIVE))
@@ -87,23 +118,53 @@ void Routes::validate(const RouteColumns &batch) const
 	}
 }
 
+/// The group of route `i` with a reference; 0: it has one way, or there is no room for its group.
+uint32_t Routes::group_of(const RouteColumns &batch, uint32_t i, uint32_t more_from)
+{
+	if (batch.more == nullptr || batch.more[i] == 0)
+		return 0;
+	Groups::Members members{};
+	auto end = members.begin();
+	*end++ = sl_leaf(batch.nexthops[i], batch.labels[i], 0);
+	for (uint32_t k = more_from; k < more_from + batch.more[i]; k++)
+		*end++ = sl_leaf(batch.more_nexthops[k], batch.more_labels[k], 0);
+	std::sort(members.begin(), end);
+	std::fill(std::unique(members.begin(), end), end, SL_LEAF_NONE);
+	return members[1] == SL_LEAF_NONE ? 0 : groups_.acquire(members);
+}
+
+void Routes::apply_one(const Trie &t, const RouteColumns &batch, uint32_t i, uint32_t more_from)
+{
+	const Prefix prefix = prefix_of(batch, i);
+	const uint8_t owner = batch.owners[i];
+	if (batch.remove[i] != 0)
+		return remove(t, prefix, owner);
+	const uint32_t accept = batch.accepts[i];
+	const uint32_t group = group_of(batch, i, more_from);
+	if (group == 0)
+		return insert(t, prefix, sl_leaf(batch.nexthops[i], batch.labels[i], accept),
+		              owner);
+	// The reference that group_of() took is for as long as no row has one.
+	try {
+		insert(t, prefix, sl_group_leaf(group, accept), owner);
+	} catch (...) {
+		groups_.release(group);
+		throw;
+	}
+	groups_.release(group);
+}
+
 void Routes::apply(const RouteColumns &batch)
 {
 	validate(batch);
 	const Trie t = trie(batch.vrf, batch.family);
 	constexpr uint32_t kAhead = 8; // index slots are fetched this many changes ahead
+	uint32_t more = 0;
 	for (uint32_t i = 0; i < batch.count; i++) {
 		if (i + kAhead < batch.count)
 			index_.prefetch(prefix_of(batch, i + kAhead));
-		const Prefix prefix = prefix_of(batch, i);
 		try {
-			if (batch.remove[i] != 0)
-				remove(t, prefix, batch.owners[i]);
-			else
-				insert(t, prefix,
-				       sl_leaf(batch.nexthops[i], batch.labels[i],
-				               batch.accepts[i]),
-				       batch.owners[i]);
+			apply_one(t, batch, i, more);
 		} catch (const TablesError &error) {
 			throw TablesError(error.code(),
 			                  std::string(error.what()) + " (" + std::to_string(i) +
@@ -111,6 +172,7 @@ void Routes::apply(const RouteColumns &batch)
 			                          " route changes were applied)",
 			                  error.remedy());
 		}
+		more += batch.more == nullptr ? 0u : batch.more[i];
 	}
 }
 
@@ -155,9 +217,9 @@ void Routes::replace(const Trie &t, const Prefix &prefix, uint32_t row, uint64_t
 		free_row(row);
 	}
 	use(leaf);
-	disuse(before);
 	if (before != leaf)
 		fib_.insert(t, prefix, leaf);
+	disuse(before);
 }
 
 bool Routes::gives_way(uint32_t owner, uint32_t row) const

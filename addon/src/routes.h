@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fib_writer.h"
+#include "groups.h"
 #include "rows.h"
 
 namespace sealane
@@ -26,6 +27,12 @@ struct RouteColumns {
 	const uint32_t *labels;
 	const uint16_t *accepts;
 	const uint8_t *owners; // enum sl_owner
+
+	// Further ways of routes that have several; null when none has.
+	const uint8_t *more = nullptr;           // how many beside the one above, 0..15
+	uint32_t more_total = 0;                 // elements of the columns below
+	const uint32_t *more_nexthops = nullptr; // of all routes, one after the other
+	const uint32_t *more_labels = nullptr;
 };
 
 /*
@@ -36,7 +43,7 @@ struct RouteColumns {
 class Routes
 {
 public:
-	explicit Routes(Context context);
+	Routes(Context context, Groups &groups);
 
 	/// Reads the rows and tries of the segment. Space that readers may still see stays unused
 	/// until thaw().
@@ -46,6 +53,7 @@ public:
 	/// Checks everything first, then applies in order. Throws BAD_ARGUMENT, NOT_FOUND before the
 	/// first change; SEGMENT_SPACE, TABLE_FULL after a whole number of them, said in the message.
 	/// A route of owner BGP gives way: it neither replaces nor removes a route of another owner.
+	/// A route with several ways gets the first alone when there is no room for its group.
 	void apply(const RouteColumns &batch);
 	/// Removes at most `limit` routes of this owner: all, or those that nobody has confirmed
 	/// since attach(). Returns how many; fewer than `limit` when none is left.
@@ -67,11 +75,16 @@ public:
 	std::string check();
 
 private:
+	std::string check_groups() const;
 	struct Table {
 		std::vector<uint32_t> rows;
 	};
 
 	void validate(const RouteColumns &batch) const;
+	void validate_way(uint32_t nexthop, uint32_t label, uint32_t route) const;
+	void validate_more(const RouteColumns &batch, uint32_t i, uint32_t from) const;
+	void apply_one(const Trie &trie, const RouteColumns &batch, uint32_t i, uint32_t more_from);
+	uint32_t group_of(const RouteColumns &batch, uint32_t i, uint32_t more_from);
 	void insert(const Trie &trie, const Prefix &prefix, uint64_t leaf, uint32_t owner);
 	void replace(const Trie &trie, const Prefix &prefix, uint32_t row, uint64_t leaf,
 	             uint32_t owner);
@@ -82,6 +95,7 @@ private:
 	void free_row(uint32_t row);
 	void enlist(uint32_t row);
 	void use(uint64_t leaf);
+	/// After the trie has let go of it.
 	void disuse(uint64_t leaf);
 	Trie trie(uint32_t vrf, unsigned family);
 	static size_t table_index(uint32_t vrf, unsigned family)
@@ -89,10 +103,11 @@ private:
 		return vrf * 2ull + (family == 6);
 	}
 	void adopt_rows();
-	void adopt_row(uint32_t id);
+	bool adopt_row(uint32_t id);
 	void rebuild(const std::map<size_t, bool> &damaged);
 
 	Context context_;
+	Groups &groups_;
 	sl_tables *tables_;
 	PrefixIndex index_;
 	FibWriter fib_;

@@ -59,20 +59,30 @@ void Routes::adopt_rows()
 			// Its successor never became live.
 			__atomic_store_n(&r.state, static_cast<uint8_t>(SL_ROW_LIVE),
 			                 __ATOMIC_RELEASE);
-			adopt_row(id);
+			if (!adopt_row(id))
+				free_row(id);
 		} else if (r.state != SL_ROW_LIVE) {
 			free_row(id);
 		}
 	}
 }
 
-void Routes::adopt_row(uint32_t id)
+/// False: the row cannot be kept, and is no longer live.
+bool Routes::adopt_row(uint32_t id)
 {
 	sl_prefix_row &r = tables_->prefix[id];
+	if (sl_leaf_is_group(r.leaf) && !groups_.adopt(sl_leaf_group(r.leaf))) {
+		// No writer of ours leaves such a row: it goes, and whoever wants the route writes it.
+		__atomic_store_n(&r.state, static_cast<uint8_t>(SL_ROW_FREE), __ATOMIC_RELEASE);
+		return false;
+	}
 	r.stale = 1;
 	index_.insert(prefix_of_row(r), id);
 	enlist(id);
 	use(r.leaf);
+	if (sl_leaf_is_group(r.leaf))
+		groups_.release(sl_leaf_group(r.leaf)); // adopt() had taken one
+	return true;
 }
 
 /// Builds the tries of these tables anew, from the rows, and links each by one store.
@@ -113,7 +123,30 @@ std::string Routes::check()
 	}
 	if (rows != index_.size() || rows != ids_.live())
 		return "index, lists and row ids hold different numbers of routes";
-	return {};
+	return check_groups();
+}
+
+/// As many references to each group as rows name it.
+std::string Routes::check_groups() const
+{
+	std::vector<uint32_t> named(groups_.end());
+	for (const Table &table : by_table_) {
+		for (const uint32_t id : table.rows) {
+			if (sl_leaf_is_group(row(id).leaf))
+				named.at(sl_leaf_group(row(id).leaf))++;
+		}
+	}
+	uint32_t live = 0;
+	for (uint32_t id = 1; id < groups_.end(); id++) {
+		live += named[id] != 0;
+		if (named[id] != groups_.references(id))
+			return "group " + std::to_string(id) + " is named by " +
+			       std::to_string(named[id]) + " routes and counts " +
+			       std::to_string(groups_.references(id));
+	}
+	return live == groups_.live_rows() && groups_.sound()
+	               ? ""
+	               : "the index of groups is not that of the groups in use";
 }
 
 } // namespace sealane

@@ -42,6 +42,7 @@ const std::array<Arena, SL_ARENA_COUNT> kArenas{{
 	SL_ARENA_OF(prefix, SL_MAX_PREFIXES),
 	SL_ARENA_OF(fib_node, SL_MAX_FIB_NODES),
 	SL_ARENA_OF(fib_leaf, SL_MAX_FIB_LEAVES),
+	SL_ARENA_OF(group, SL_MAX_GROUPS),
 }};
 #undef SL_ARENA_OF
 

@@ -15,7 +15,7 @@ Tables::Tables(const std::string &tables, const std::string &state)
 		  [this](Retired kind, uint32_t id, uint32_t count) { release(kind, id, count); }),
 	  context_{segment_, segment_.tables(), state_, reclaimer_, uses_}, vrfs(context_),
 	  interfaces(context_), ports(context_), accepts(context_), labels(context_),
-	  nexthops(context_), sas(context_), routes(context_)
+	  nexthops(context_), sas(context_), groups(context_), routes(context_, groups)
 {
 	if (!segment_.created())
 		attach();
@@ -32,8 +32,10 @@ void Tables::attach()
 	for (const uint32_t sa : sas.attach())
 		nexthops.forget_sa(sa);
 	labels.attach();
+	groups.attach();
 	routes.attach();
 	accepts.attach();
+	groups.settle();
 	// The barrier may have been passed while ids were still being found.
 	if (!reclaimer_.advance())
 		thaw();
@@ -68,6 +70,8 @@ void Tables::release(Retired kind, uint32_t id, uint32_t count)
 		return vrfs.released(id);
 	case Retired::interface:
 		return interfaces.released(id);
+	case Retired::group:
+		return groups.released(id);
 	case Retired::attach_barrier:
 		return thaw();
 	}
@@ -106,6 +110,7 @@ std::vector<TableMemory> Tables::memory() const
 		{"prefix", routes.live_rows(), backed(SL_ARENA_PREFIX)},
 		{"fib_node", routes.fib().nodes(), backed(SL_ARENA_FIB_NODE)},
 		{"fib_leaf", routes.fib().leaves(), backed(SL_ARENA_FIB_LEAF)},
+		{"group", groups.live_rows(), backed(SL_ARENA_GROUP)},
 	};
 }
 

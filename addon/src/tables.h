@@ -81,6 +81,7 @@ public:
 	Labels labels;
 	Nexthops nexthops;
 	Sas sas;
+	Groups groups;
 	Routes routes;
 };
 

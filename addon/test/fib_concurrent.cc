@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Readers look addresses up while the writer changes routes. Each answer must be one that was right
 // at some instant between the lookup's start and its end. Readers take part in reclaim as the
-// worker's threads do, so space that is used again too early shows as a wrong answer.
+// worker's threads do, so space that is used again too early shows as a wrong answer: of the tries, and
+// of the groups that routes with several ways lead to.
 //
 //   fib_concurrent [seed [changes]]
 #include <algorithm>
@@ -39,6 +40,7 @@ struct History {
 	std::atomic<uint32_t> done{0};  // changes that are finished
 	std::atomic<bool> stop{false};
 	std::atomic<uint64_t> lookups{0};
+	std::atomic<uint64_t> groups{0};     // of them, found a group
 	std::atomic<uint64_t> overlapped{0}; // lookups during which a change was under way
 };
 
@@ -64,7 +66,9 @@ void draw(History &h, Random &random, uint32_t changes)
 		const unsigned f = below(random, 2);
 		Change c = pool[f][below(random, kPool)];
 		c.nexthop = below(random, 2) == 0 ? 0 : 1 + below(random, kNexthops);
-		c.label = i & 0xfffff; // so that every insert's leaf is another
+		// So that every insert's answer is another; groups are also shared and come back.
+		if (c.more.empty() || below(random, 2) == 0)
+			c.label = i & 0xfffff;
 		h.changes.push_back(c);
 		model.apply(c);
 		for (Probe &probe : h.probes[f]) {
@@ -112,6 +116,10 @@ void burst(const sl_tables *t, History &h, Random &random, unsigned f)
 		sl_fib4_lookup_bulk(t, roots, four, leaves, 32);
 	else
 		sl_fib6_lookup_bulk(t, roots, six, leaves, 32);
+	for (unsigned i = 0; i < 32; i++) {
+		h.groups += static_cast<uint64_t>(sl_leaf_is_group(leaves[i]));
+		leaves[i] = resolve(t, leaves[i]);
+	}
 	std::atomic_thread_fence(std::memory_order_seq_cst);
 	const uint32_t to = h.begun.load(std::memory_order_relaxed);
 	for (unsigned i = 0; i < 32; i++)
@@ -179,8 +187,10 @@ int main(int argc, char **argv)
 	const std::string fault = tables.check();
 	CHECK(fault.empty(), "%s", fault.c_str());
 	// Without overlap this would have tested nothing.
-	CHECK(h.overlapped > 1000, "only %llu lookups met a change",
-	      static_cast<unsigned long long>(h.overlapped));
+	CHECK(h.overlapped > 1000 && h.groups > 1000,
+	      "only %llu lookups met a change, %llu a group",
+	      static_cast<unsigned long long>(h.overlapped),
+	      static_cast<unsigned long long>(h.groups));
 	std::printf("ok: %u changes, %llu lookups, %llu of them during a change\n", changes,
 	            static_cast<unsigned long long>(h.lookups),
 	            static_cast<unsigned long long>(h.overlapped));

@@ -3,6 +3,8 @@
 // worker's own code, single and in bulk, and every derived structure by its check.
 //
 //   fib_model [seed [rounds]]
+#include <cstring>
+
 #include "harness.h"
 
 using namespace sealane;
@@ -19,8 +21,8 @@ uint64_t lookup(const sl_tables *t, uint32_t vrf, unsigned family, const sl_fib_
 	key_to_bytes(family, key, address);
 	const uint32_t root = sl_fib_root(t, vrf, family);
 	if (family == 6)
-		return sl_fib6_lookup(t, root, address);
-	return sl_fib4_lookup(t, root, static_cast<uint32_t>(key.high >> 32));
+		return resolve(t, sl_fib6_lookup(t, root, address));
+	return resolve(t, sl_fib4_lookup(t, root, static_cast<uint32_t>(key.high >> 32)));
 }
 
 /// A burst that mixes VRFs, of a length that is not a multiple of anything.
@@ -50,7 +52,7 @@ void check_bulk(const sl_tables *t, const Model &model, Random &random, unsigned
 	else
 		sl_fib6_lookup_bulk(t, roots, six, leaves, n);
 	for (unsigned i = 0; i < n; i++)
-		CHECK(leaves[i] == model.lookup(vrfs[i], family, keys[i]),
+		CHECK(resolve(t, leaves[i]) == model.lookup(vrfs[i], family, keys[i]),
 		      "bulk lookup %u of %u, IPv%u", i, n, family);
 }
 
@@ -117,6 +119,10 @@ void empty(World &w)
 		w.model.apply(c);
 	}
 	CHECK(!w.tables.reclaim(), "something waits for readers that do not exist");
+	static const sl_group_row nothing{};
+	for (uint32_t id = 0; id < w.tables.groups.end(); id++)
+		CHECK(std::memcmp(&w.t->group[id], &nothing, sizeof nothing) == 0,
+		      "group %u has members and no route", id);
 	for (uint32_t vrf = 0; vrf < 4; vrf++) {
 		CHECK(sl_fib_root(w.t, vrf, 4) == 0 && sl_fib_root(w.t, vrf, 6) == 0,
 		      "VRF %u has a trie without routes", vrf);
@@ -149,6 +155,8 @@ int main(int argc, char **argv)
 		check_all(w);
 	}
 	const size_t most = w.model.routes().size();
+	CHECK(w.tables.groups.live_rows() > 10, "%u groups: nothing was tested",
+	      w.tables.groups.live_rows());
 	empty(w);
 	check_all(w);
 	std::printf("ok: %d rounds of 400 changes, %zu routes at the end\n", rounds, most);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -74,6 +75,12 @@ using Random = std::mt19937_64;
 
 inline uint32_t below(Random &random, uint32_t n) { return static_cast<uint32_t>(random() % n); }
 
+/// A further way of a route.
+struct Way {
+	uint32_t nexthop;
+	uint32_t label;
+};
+
 /// One route change.
 struct Change {
 	uint32_t vrf;
@@ -83,7 +90,42 @@ struct Change {
 	uint32_t nexthop; // 0: remove
 	uint32_t label;
 	uint8_t owner;
+	std::vector<Way> more{}; // further ways
 };
+
+/// Ways in any order, the same one perhaps twice, as one word: alike for the same set.
+inline uint64_t set_of_ways(std::vector<uint64_t> leaves)
+{
+	std::sort(leaves.begin(), leaves.end());
+	leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+	if (leaves.size() == 1)
+		return leaves[0];
+	uint64_t word = 0x9e3779b97f4a7c15ull;
+	for (const uint64_t leaf : leaves)
+		word = (word ^ leaf) * 0xbf58476d1ce4e5b9ull ^ word >> 31;
+	return word | SL_LEAF_GROUP;
+}
+
+/// What a change makes of its prefix.
+inline uint64_t answer_of(const Change &c)
+{
+	std::vector<uint64_t> leaves{sl_leaf(c.nexthop, c.label, 0)};
+	for (const Way &way : c.more)
+		leaves.push_back(sl_leaf(way.nexthop, way.label, 0));
+	return set_of_ways(std::move(leaves));
+}
+
+/// The same of a leaf found in the segment: a group by what is in it now.
+inline uint64_t resolve(const sl_tables *t, uint64_t leaf)
+{
+	if (!sl_leaf_is_group(leaf))
+		return leaf;
+	std::vector<uint64_t> leaves;
+	const sl_group_row &row = t->group[sl_leaf_group(leaf)];
+	for (size_t i = 0; i < SL_GROUP_MEMBERS && row.member[i] != SL_LEAF_NONE; i++)
+		leaves.push_back(row.member[i]);
+	return leaves.empty() ? SL_LEAF_GROUP : set_of_ways(std::move(leaves));
+}
 
 inline void apply(Tables &tables, const std::vector<Change> &changes)
 {
@@ -92,8 +134,15 @@ inline void apply(Tables &tables, const std::vector<Change> &changes)
 		key_to_bytes(c.family, c.key, address);
 		const uint8_t remove = c.nexthop == 0;
 		const uint16_t accept = 0;
+		std::vector<uint32_t> nexthops, labels;
+		for (const Way &way : c.more) {
+			nexthops.push_back(way.nexthop);
+			labels.push_back(way.label);
+		}
+		const auto more = static_cast<uint8_t>(c.more.size());
 		tables.routes.apply({c.vrf, c.family, 1, &remove, address, &c.length, &c.nexthop,
-		                     &c.label, &accept, &c.owner});
+		                     &c.label, &accept, &c.owner, &more, more, nexthops.data(),
+		                     labels.data()});
 	}
 }
 
@@ -109,7 +158,7 @@ public:
 		if (c.nexthop == 0)
 			routes_.erase(key);
 		else
-			routes_[key] = {sl_leaf(c.nexthop, c.label, 0), c.owner};
+			routes_[key] = {answer_of(c), c.owner};
 	}
 	uint64_t lookup(uint32_t vrf, unsigned family, const sl_fib_key &address) const
 	{
@@ -124,7 +173,7 @@ public:
 	const std::map<Key, std::pair<uint64_t, uint8_t>> &routes() const { return routes_; }
 
 private:
-	std::map<Key, std::pair<uint64_t, uint8_t>> routes_; // leaf, owner
+	std::map<Key, std::pair<uint64_t, uint8_t>> routes_; // answer, owner
 };
 
 inline uint64_t random_bits(Random &random, unsigned family, unsigned word)
@@ -169,6 +218,12 @@ inline Change random_change(Random &random, uint32_t vrf, unsigned family, uint3
 	c.nexthop = 1 + below(random, nexthops);
 	c.label = below(random, 1u << 20);
 	c.owner = static_cast<uint8_t>(SL_OWNER_STATIC + below(random, 5));
+	// One of four has several ways; few labels, so that some of them are the same ones.
+	const uint32_t more = vrf == 0 || below(random, 4) != 0 ? 0 : 1 + below(random, 4);
+	for (uint32_t i = 0; i < more; i++)
+		c.more.push_back({1 + below(random, nexthops), below(random, 2)});
+	if (more != 0)
+		c.label = below(random, 2);
 	return c;
 }
 

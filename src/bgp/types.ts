@@ -29,10 +29,12 @@ export interface EstablishedPeer {
   readonly enhancedRefresh: boolean;
   /** Families in whose restart the peer kept its forwarding state (RFC 4724 F bit): stale routes stay. */
   readonly forwardingKept: FamilySet;
-  /** The peer restarted and will send End-of-RIB for these. */
+  /** It will send End-of-RIB for these, and does not wait for ours itself (RFC 4724 §4.1). */
   readonly awaitEndOfRib: FamilySet;
   /** Families of the peer's long-lived graceful restart capability (RFC 9494); default none. */
   readonly longLived?: FamilySet;
+  /** Of the TCP connection; for monitoring. */
+  readonly ports?: { readonly local: number; readonly remote: number };
 }
 
 /** How a session ended, for what becomes of its routes. */

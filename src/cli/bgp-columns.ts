@@ -94,7 +94,7 @@ export const BGP_COLUMNS: { readonly [T in BgpTopic]: Columns<TopicRows[T]> } = 
     prefix: text('PREFIX'),
     pathId: wide(count('PATH ID')),
     best: flag('BEST'),
-    multipath: wide(flag('MULTIPATH')),
+    multipath: flag('MULTIPATH'),
     filtered: wide(flag('FILTERED')),
     usable: flag('USABLE'),
     reason: prose('REASON'),

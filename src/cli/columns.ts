@@ -58,6 +58,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     reason: prose('REASON'),
     accept: prose('ACCEPTS'),
     stale: wide(flag('STALE')),
+    ways: wide(count('WAYS')),
   },
   labels: {
     label: count('LABEL'),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The commands of `sealane` and their options. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
 import { keygen } from './commands/keygen.js';
+import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
 import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
 import { delegate } from './commands/process.js';
 import { show, status, type ShowOptions } from './commands/show.js';
@@ -158,10 +159,26 @@ function addBgp(program: Command, output: Output): void {
       '<neighbor>',
       'its address, %VRF behind it inside a VRF; a prefix of neighbours; or all',
     )
-    .option('--soft', 'keep the session, ask for all of its routes again (RFC 2918)')
+    .addOption(
+      new Option(
+        '--soft [way]',
+        'keep the session; all routes are sent again (RFC 2918): its, ours',
+      )
+        .choices(['in', 'out', 'both'])
+        .preset('in'),
+    )
     .option('--json', 'as a JSON array, a session each')
     .action(async (name: string, options: ClearOptions) => {
       await clear(name, options, program.opts<Selection>(), output);
+    });
+  bgp
+    .command('neighbor')
+    .description('shut a neighbour down, or start it; until the next restart or reload')
+    .argument('<neighbor>', 'as for clear, but not all')
+    .addArgument(new Argument('<action>').choices(NEIGHBOR_ACTIONS))
+    .option('--message <text>', 'told to its operator (RFC 9003)')
+    .action(async (name: string, action: NeighborAction, options: { message?: string }) => {
+      await neighbor(name, action, options, program.opts<Selection>(), output);
     });
   bgp
     .command('policy')

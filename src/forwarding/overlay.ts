@@ -4,7 +4,15 @@
  * and tunnels by the core's routing. Pure and small, so it is computed anew at every change; the
  * routes of the configuration are not touched by it (P11: a rerouted tunnel is one row).
  */
-import { bitsOf, covers, equalBytes, familyOf, formatAddress, hostPrefix } from '../lib/ip.js';
+import {
+  bitsOf,
+  covers,
+  equalBytes,
+  familyOf,
+  formatAddress,
+  hostPrefix,
+  type Prefix,
+} from '../lib/ip.js';
 import { ethernetHeader, tunnelFlowLabel } from './headers.js';
 import type { ForwardingModel, GatewayModel, InterfaceModel, TunnelModel } from './model.js';
 import { tunnelMtu } from './mtu.js';
@@ -29,7 +37,22 @@ export interface Neighbour {
 
 /** How the core reaches a tunnel's far end. */
 export type CoreRoute =
-  { readonly interface: string; readonly nextHop: Uint8Array } | { readonly unreachable: string };
+  | {
+      readonly interface: string;
+      readonly nextHop: Uint8Array;
+      /** Of the kernel's route: lower is nearer. */
+      readonly metric: number;
+    }
+  | { readonly unreachable: string };
+
+/** A route that a routing daemon put into a VRF's kernel table, as far as the configuration takes it. */
+export interface KernelRoute {
+  readonly vrf: string;
+  readonly prefix: Prefix;
+  readonly gateway: GatewayModel;
+  /** Names of the export rules whose policy lets it pass. */
+  readonly exportedBy: ReadonlySet<string>;
+}
 
 export interface Facts {
   readonly macs: PortMacs;
@@ -38,11 +61,12 @@ export interface Facts {
   readonly coreRoutes: ReadonlyMap<string, CoreRoute>;
   /** Row names of outbound SAs that the worker has installed. */
   readonly readySas: ReadonlySet<string>;
+  readonly kernelRoutes: readonly KernelRoute[];
 }
 
 export interface Overlay {
   readonly nexthops: ReadonlyMap<string, DesiredNexthop>;
-  /** Host routes of neighbours; each goes before a borrowed route of the same prefix. */
+  /** Routes of the kernel's, host routes of neighbours; each goes before a borrowed route of the same prefix. */
   readonly routes: RouteTable;
 }
 
@@ -94,13 +118,21 @@ function gatewayNexthop(
   return { name, version: adjacencyVersion(out, source, { address: gateway.address, mac }) };
 }
 
+interface TunnelPath {
+  readonly out: InterfaceModel;
+  readonly source: Uint8Array;
+  readonly mac: Uint8Array;
+  readonly via: Uint8Array;
+  readonly metric: number;
+}
+
 /** The first reason why a tunnel cannot be used, or what it needs. */
 function tunnelPath(
   model: ForwardingModel,
   facts: Facts,
   known: Neighbours,
   tunnel: TunnelModel,
-): string | { out: InterfaceModel; source: Uint8Array; mac: Uint8Array; via: Uint8Array } {
+): string | TunnelPath {
   const route = facts.coreRoutes.get(tunnel.name);
   const remote = formatAddress(tunnel.remote);
   if (route === undefined) return `route to ${remote} not looked up yet`;
@@ -116,7 +148,7 @@ function tunnelPath(
   if (tunnel.sa !== undefined && !facts.readySas.has(tunnel.sa.row)) {
     return `SA ${tunnel.sa.row} is not installed`;
   }
-  return { out, source, mac, via: route.nextHop };
+  return { out, source, mac, via: route.nextHop, metric: route.metric };
 }
 
 function tunnelNexthop(
@@ -145,7 +177,7 @@ function tunnelNexthop(
       ...(spi === undefined ? {} : { spi }),
     },
   };
-  return { name, version, via: path.via };
+  return { name, version, via: path.via, metric: path.metric };
 }
 
 /** Whether a host route of this neighbour belongs to the interface: on-link and not ourselves. */
@@ -158,6 +190,21 @@ function onLink(out: InterfaceModel, address: Uint8Array): boolean {
   );
 }
 
+/** Behind own and static routes of the prefix, before what other VRFs lend. */
+function kernelRoutes(facts: Facts, base: RouteTable, policy: VpnPolicy): RouteTable {
+  const routes = new RouteTable();
+  for (const { vrf, prefix, gateway, exportedBy } of facts.kernelRoutes) {
+    const present = base.table(vrf, prefix.family).get(prefixKey(prefix));
+    if (present !== undefined && !present.imported) continue;
+    routes.add({
+      ...{ vrf, prefix, nexthop: names.adjacency(gateway), label: 0 },
+      accept: policy.acceptOf(vrf, prefix, () => exportedBy),
+      ...{ owner: 'static', imported: false },
+    });
+  }
+  return routes;
+}
+
 function neighbourRoutes(
   model: ForwardingModel,
   facts: Facts,
@@ -165,7 +212,7 @@ function neighbourRoutes(
   policy: VpnPolicy,
   nexthops: Map<string, DesiredNexthop>,
 ): RouteTable {
-  const routes = new RouteTable();
+  const routes = kernelRoutes(facts, base, policy);
   const add = (vrf: string, nexthop: string, address: Uint8Array, imported: boolean): void => {
     const prefix = hostPrefix(address);
     if (prefix === undefined) return;
@@ -198,7 +245,7 @@ function neighbourRoutes(
   return routes;
 }
 
-/** `base`: the routes of the configuration; `gateways`: neighbours it names. */
+/** `base`: the routes of the configuration; `gateways`: neighbours it names or BGP has learnt. */
 export function projectOverlay(
   model: ForwardingModel,
   facts: Facts,
@@ -209,7 +256,8 @@ export function projectOverlay(
   const known = new Neighbours(facts.neighbours);
   const nexthops = new Map<string, DesiredNexthop>();
   const put = (nexthop: DesiredNexthop): unknown => nexthops.set(nexthop.name, nexthop);
-  for (const gateway of gateways) put(gatewayNexthop(model, facts, known, gateway));
+  const all = [...gateways, ...facts.kernelRoutes.map((route) => route.gateway)];
+  for (const gateway of all) put(gatewayNexthop(model, facts, known, gateway));
   for (const tunnel of model.tunnels.values()) put(tunnelNexthop(model, facts, known, tunnel));
   const routes = neighbourRoutes(model, facts, base, policy, nexthops);
   return { nexthops, routes };

@@ -83,11 +83,20 @@ class AcceptIds {
 export class Reconciler {
   readonly #tables: Tables;
   readonly #mirror: Mirror;
+  readonly #isRouteLabel: (label: number) => boolean;
 
-  /** Reads the live rows. `saId`: row id of an outbound SA by its name. */
-  constructor(tables: Tables, saId: (name: string) => number | undefined) {
+  /**
+   * Reads the live rows. `saId`: row id of an outbound SA by its name. `isRouteLabel`: labels that come and
+   * go with routes, by {@link setLabels} and {@link clearLabel} alone.
+   */
+  constructor(
+    tables: Tables,
+    saId: (name: string) => number | undefined,
+    isRouteLabel: (label: number) => boolean = () => false,
+  ) {
     this.#tables = tables;
     this.#mirror = new Mirror(tables, saId);
+    this.#isRouteLabel = isRouteLabel;
   }
 
   get live(): Mirror {
@@ -270,9 +279,8 @@ export class Reconciler {
       }
     }
     for (const label of [...this.#mirror.labels.keys()]) {
-      if (rows.labels.has(label)) continue;
-      this.#tables.clearLabel(label);
-      this.#mirror.labels.delete(label);
+      if (rows.labels.has(label) || this.#isRouteLabel(label)) continue;
+      this.clearLabel(label);
       changes.labels++;
     }
     for (const name of [...this.#mirror.nexthops.keys()]) {
@@ -280,6 +288,21 @@ export class Reconciler {
         this.#removeNexthop(name, changes);
       }
     }
+  }
+
+  /** Labels of routes, one store each; a next hop that is not there yet is made, unusable. */
+  setLabels(labels: readonly DesiredLabel[]): void {
+    const accepts = new AcceptIds(this.#tables);
+    const changes = noChanges();
+    for (const label of labels) {
+      if (label.action === 'nexthop') this.ensureNexthop(label.target);
+      this.#putLabel(label, accepts, changes);
+    }
+  }
+
+  clearLabel(label: number): void {
+    if (!this.#mirror.labels.delete(label)) return;
+    this.#tables.clearLabel(label);
   }
 
   /** Row of a next hop; made, unusable, when it is not there. */

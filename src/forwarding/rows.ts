@@ -66,6 +66,8 @@ export interface DesiredNexthop {
   readonly why?: string;
   /** Of a tunnel: the neighbour in the core it leaves to. For people. */
   readonly via?: Uint8Array;
+  /** Of a tunnel: cost of the way through the core. */
+  readonly metric?: number;
 }
 
 export interface DesiredLabel {
@@ -167,6 +169,9 @@ export interface PlannedLabel {
 /** What the VPN policy says about labels and routes; src/vpn makes it of the configuration. */
 export interface VpnPolicy {
   readonly labels: readonly PlannedLabel[];
-  /** Union of the classes by which this prefix of the VRF is exported. */
-  acceptOf(vrf: string, prefix: Prefix): AcceptSet;
+  /**
+   * Union of the classes by which this prefix of the VRF is exported. `bgpRules`: names of the BGP rules that do
+   * export it, for routes of BGP; asked only where a rule has a policy.
+   */
+  acceptOf(vrf: string, prefix: Prefix, bgpRules?: () => ReadonlySet<string>): AcceptSet;
 }

@@ -13,6 +13,7 @@
  */
 import { covers, equalBytes, formatAddress, hostPrefix, type Prefix } from '../lib/ip.js';
 import { RTM, RTN, RTNH_F } from './codec/constants.js';
+import type { Link } from './codec/link.js';
 import { decodeRoute, encodeMatchRoute, type Route, type RouteNextHop } from './codec/route.js';
 import { errnoOf } from './errors.js';
 import type { NamespaceMonitor } from './monitor.js';
@@ -25,6 +26,8 @@ export type Resolution =
       readonly index: number;
       /** Address whose link address is needed: the gateway, or the destination when it is on the link. */
       readonly nextHop: Uint8Array;
+      /** The route's: lower is nearer. Routes of other protocols' daemons carry theirs. */
+      readonly metric: number;
       /** The route's preferred source, where it has one. */
       readonly source?: Uint8Array;
       /** The route's own MTU, where it has one; else the interface's counts. */
@@ -106,22 +109,15 @@ export class CoreRoutes {
     if (route.type !== RTN.UNICAST) {
       return unreachable(typeNames.get(route.type) ?? `route of type ${route.type}`);
     }
-    const hops = route.nextHops.flatMap((hop) => {
-      const link = this.#monitor.link(hop.index);
-      return link ? [{ hop, link }] : [];
-    });
-    const alive = preferred(hops.map(({ hop }) => hop));
-    const candidates = hops
-      .filter(({ hop }) => alive.includes(hop))
-      .sort((a, b) => compareHops(a, b));
-    const chosen = candidates[0];
+    const chosen = liveHop(this.#monitor, route);
     if (chosen === undefined) return unreachable('every next hop is down');
-    const { source, mtu } = route;
+    const { source, mtu, metric } = route;
     return {
       kind: 'reachable',
       interface: chosen.link.name,
       index: chosen.link.index,
       nextHop: chosen.hop.gateway ?? destination,
+      metric,
       ...(source === undefined ? {} : { source }),
       ...(mtu === undefined ? {} : { mtu }),
     };
@@ -198,7 +194,17 @@ function preferred(hops: readonly RouteNextHop[]): readonly RouteNextHop[] {
 
 interface Hop {
   readonly hop: RouteNextHop;
-  readonly link: { readonly name: string };
+  readonly link: Link;
+}
+
+/** The next hop of a route that is used; undefined: none is alive. */
+export function liveHop(monitor: NamespaceMonitor, route: Route): Hop | undefined {
+  const hops = route.nextHops.flatMap((hop): Hop[] => {
+    const link = monitor.link(hop.index);
+    return link ? [{ hop, link }] : [];
+  });
+  const alive = preferred(hops.map(({ hop }) => hop));
+  return hops.filter(({ hop }) => alive.includes(hop)).sort(compareHops)[0];
 }
 
 function compareHops(a: Hop, b: Hop): number {
@@ -213,6 +219,7 @@ function sameResolution(a: Resolution, b: Resolution): boolean {
       a.index === b.index &&
       a.interface === b.interface &&
       a.mtu === b.mtu &&
+      a.metric === b.metric &&
       equalBytes(a.nextHop, b.nextHop) &&
       equalBytes(a.source ?? a.nextHop, b.source ?? b.nextHop) &&
       (a.source === undefined) === (b.source === undefined)

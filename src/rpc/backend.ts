@@ -73,6 +73,8 @@ export type BgpRouteRow = Narrow<
   }
 >;
 export type BgpClearRow = Readonly<pb.BgpClearRow>;
+/** Whose routes: the neighbour's, ours, both ends'. */
+export type SoftClear = 'in' | 'out' | 'both';
 
 export type Status = Narrow<
   pb.StatusReply,
@@ -183,7 +185,10 @@ export interface ControlBackend {
    * Ends the sessions of a neighbour (undefined: of all) and begins again; soft: keeps them and asks for all
    * routes again. A row per session. `name` is one that {@link ControlBackend.bgpNeighborNames} lists.
    */
-  clearBgp(name: string | undefined, soft: boolean): readonly BgpClearRow[];
+  /** `soft`: routes cross again in these directions, and the session stays; undefined: it begins anew. */
+  clearBgp(name: string | undefined, soft: SoftClear | undefined): readonly BgpClearRow[];
+  /** Shuts a neighbour down (a text for its operator, or '') or starts it (undefined). Names of the sessions. */
+  setBgpNeighbor(name: string, shutdown: string | undefined): readonly string[];
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

@@ -43,6 +43,8 @@ export interface ShowFilter {
 
 export type Status = Readonly<pb.StatusReply>;
 export type BgpClearRow = Readonly<pb.BgpClearRow>;
+/** Whose routes cross again: the neighbour's, ours, both ends'. */
+export type SoftClear = 'in' | 'out' | 'both';
 export type ReloadReply = Readonly<pb.ReloadReply>;
 export type TestPolicyReply = Readonly<pb.TestPolicyReply>;
 
@@ -128,13 +130,26 @@ export class Client {
 
   /**
    * Ends the sessions of a BGP neighbour (undefined: of all), which then begin again; soft: asks for its
-   * routes again. A row per session. Throws NOT_FOUND.
+   * routes again, sends ours, or both. A row per session. Throws NOT_FOUND.
    */
-  async clearBgp(name: string | undefined, soft: boolean): Promise<readonly BgpClearRow[]> {
+  async clearBgp(name: string | undefined, soft?: SoftClear): Promise<readonly BgpClearRow[]> {
+    const request = { name: name ?? '', soft: soft !== undefined, direction: soft ?? '' };
     const reply = await unary<pb.ClearBgpReply>((done) =>
-      this.#client.clearBgp({ name: name ?? '', soft }, new Metadata(), this.#deadline(), done),
+      this.#client.clearBgp(request, new Metadata(), this.#deadline(), done),
     );
     return reply.rows;
+  }
+
+  /**
+   * Shuts a BGP neighbour down with a text for its operator, or starts it (undefined). Names of its sessions.
+   * Throws NOT_FOUND, INVALID_ARGUMENT.
+   */
+  async setBgpNeighbor(name: string, shutdown: string | undefined): Promise<readonly string[]> {
+    const request = { name, shutdown: shutdown !== undefined, message: shutdown ?? '' };
+    const reply = await unary<pb.SetBgpNeighborReply>((done) =>
+      this.#client.setBgpNeighbor(request, new Metadata(), this.#deadline(), done),
+    );
+    return reply.sessions;
   }
 
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */

@@ -9,6 +9,7 @@ import type {
   ReloadRequest,
   RouteFilter,
   RoutePrefix,
+  SoftClear,
   TestPolicyRequest,
 } from './backend.js';
 import { ControlError } from './errors.js';
@@ -70,6 +71,30 @@ export function checkBgpNeighbor(backend: ControlBackend, name: string): void {
   if (name === '' || names.includes(name)) return;
   const remedy = suggest(name, names, 'neighbours');
   throw new ControlError('NOT_FOUND', `no BGP neighbour "${name}"`, { remedy });
+}
+
+const SOFT = ['in', 'out', 'both'] as const;
+
+/** Throws INVALID_ARGUMENT. '': in. */
+export function softClear(direction: string): SoftClear {
+  const found = SOFT.find((one) => one === (direction === '' ? 'in' : direction));
+  if (found !== undefined) return found;
+  throw new ControlError('INVALID_ARGUMENT', `no direction "${direction}"`, {
+    remedy: `one of: ${SOFT.join(', ')}`,
+  });
+}
+
+/** RFC 9003 §2: as many octets of UTF-8. Throws INVALID_ARGUMENT. */
+const MOST_MESSAGE = 255;
+export function checkShutdown(name: string, message: string): void {
+  const octets = Buffer.byteLength(message);
+  if (octets > MOST_MESSAGE) {
+    throw new ControlError('INVALID_ARGUMENT', `a message of ${octets} octets`, {
+      remedy: `at most ${MOST_MESSAGE} octets of UTF-8 (RFC 9003)`,
+    });
+  }
+  if (name !== '') return;
+  throw new ControlError('INVALID_ARGUMENT', 'no neighbour is named', { remedy: 'name one' });
 }
 
 /** Throws INVALID_ARGUMENT or NOT_FOUND. */

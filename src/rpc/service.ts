@@ -6,9 +6,11 @@ import type * as pb from './gen/control.js';
 import {
   bgpRouteFilter,
   checkBgpNeighbor,
+  checkShutdown,
   checkVrf,
   reloadRequest,
   routeFilter,
+  softClear,
   testPolicyRequest,
 } from './requests.js';
 import { pump } from './stream.js';
@@ -75,7 +77,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
 
 type BgpHandlers = Pick<
   pb.ControlServer,
-  'showBgpSummary' | 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp'
+  'showBgpSummary' | 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp' | 'setBgpNeighbor'
 >;
 
 function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
@@ -99,10 +101,16 @@ function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpH
         backend.bgpRoutes(await bgpRouteFilter(backend, request)),
       wrap,
     ),
-    clearBgp: unary(({ name, soft }: pb.ClearBgpRequest) => {
+    clearBgp: unary(({ name, soft, direction }: pb.ClearBgpRequest) => {
       checkBgpNeighbor(backend, name);
-      const rows = backend.clearBgp(name === '' ? undefined : name, soft);
+      const how = soft ? softClear(direction) : undefined;
+      const rows = backend.clearBgp(name === '' ? undefined : name, how);
       return { rows: rows.map((row) => ({ ...row })) };
+    }),
+    setBgpNeighbor: unary(({ name, shutdown, message }: pb.SetBgpNeighborRequest) => {
+      checkBgpNeighbor(backend, name);
+      checkShutdown(name, message);
+      return { sessions: [...backend.setBgpNeighbor(name, shutdown ? message : undefined)] };
     }),
   };
 }

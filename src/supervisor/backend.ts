@@ -6,6 +6,7 @@ import { problemsOf, readConfig } from '../config/check.js';
 import { diffConfigs, type Diff } from '../config/diff.js';
 import { formatIssue, type Issue } from '../config/issues.js';
 import type { Config } from '../config/types.js';
+import type { MultipathStatus } from '../forwarding/addon/api.js';
 import type {
   ControlBackend,
   ReloadRequest,
@@ -65,10 +66,10 @@ export class Backend implements ControlBackend {
       interfaces: Object.keys(config?.interfaces ?? {}).length,
       vrfs: Object.keys(config?.vrfs ?? {}).length,
       routes: this.#routes(),
-      labels: instance.inForce?.rows.labels.size ?? 0,
+      labels: (instance.inForce?.rows.labels.size ?? 0) + supervisor.routeLabels.live,
       tunnels: tunnels.length,
       tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
-      warnings: source.warnings.map(formatIssue),
+      warnings: [...source.warnings.map(formatIssue), ...multipathWarnings(tables.multipath())],
     };
   }
 
@@ -121,8 +122,14 @@ export class Backend implements ControlBackend {
   bgpFamilyNames(): readonly string[] {
     return BGP_FAMILIES;
   }
-  clearBgp(name: string | undefined, soft: boolean): readonly rows.BgpClearRow[] {
+  clearBgp(
+    name: string | undefined,
+    soft: rows.SoftClear | undefined,
+  ): readonly rows.BgpClearRow[] {
     return clearBgp(this.#deps.supervisor.bgp.view(), name, soft);
+  }
+  setBgpNeighbor(name: string, shutdown: string | undefined): readonly string[] {
+    return this.#deps.supervisor.bgp.setNeighbour(name, shutdown);
   }
 
   async reload({ path, dryRun }: ReloadRequest): Promise<ReloadResult> {
@@ -169,6 +176,12 @@ export class Backend implements ControlBackend {
 
 function restarted(prepared: Prepared, diff: Diff): string[] {
   return diff.changes.length > 0 && prepared.restartsWorker ? ['worker'] : [];
+}
+
+function multipathWarnings({ groups, fallbacks }: MultipathStatus): string[] {
+  if (fallbacks === 0) return [];
+  const why = `no room for another set of ways beside the ${groups} in use`;
+  return [`${fallbacks} times a route with several ways was given its best way alone: ${why}`];
 }
 
 async function loadChecked(path: string): Promise<{ config: Config; warnings: readonly Issue[] }> {

@@ -14,6 +14,7 @@ import type { Instance } from './instance.js';
 import { wipe, type ManualSas, type SaPlan } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
 import { makePlan, readMemory, remember, type Plan } from './plan.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface Prepared {
@@ -30,6 +31,7 @@ export interface CommitterDeps {
   readonly worker: WorkerLink;
   readonly paths: InstancePaths;
   readonly log: Logger;
+  readonly routeLabels: Pick<RouteLabels, 'taken' | 'avoid'>;
   /** Seconds since 1970. */
   readonly clock: () => number;
   /** Makes the configuration the one a restart loads. */
@@ -45,8 +47,11 @@ export class Committer {
 
   /** Throws {@link SupervisorError} CONFIG, LABELS or KEY; nothing has changed then. */
   async prepare(config: Config): Promise<Prepared> {
-    const { paths, sas, worker, clock } = this.#deps;
-    const plan = makePlan(config, readMemory(paths), clock());
+    const { paths, sas, worker, clock, routeLabels } = this.#deps;
+    const ofRoute = (label: number): string | undefined => routeLabels.taken(label);
+    const plan = makePlan(config, { ...readMemory(paths), ofRoute }, clock());
+    // From here on no route takes one of them, whether or not the plan is carried out.
+    routeLabels.avoid(Object.keys(plan.labelRegister.labels).map(Number));
     return {
       plan,
       sas: await sas.plan(config, plan.sps),

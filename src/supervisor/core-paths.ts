@@ -97,7 +97,10 @@ export class CorePaths {
 function coreRoute(remote: string, resolution: Resolution): CoreRoute {
   switch (resolution.kind) {
     case 'reachable':
-      return { interface: resolution.interface, nextHop: resolution.nextHop };
+      return {
+        ...{ interface: resolution.interface, nextHop: resolution.nextHop },
+        metric: resolution.metric,
+      };
     case 'local':
       return { unreachable: `${remote} is an address of this machine` };
     case 'unreachable':

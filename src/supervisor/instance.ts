@@ -11,7 +11,13 @@ import type { DesiredRows } from '../forwarding/rows.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
+import {
+  KernelRedistribution,
+  NO_KERNEL_ROUTES,
+  type TakenRoutes,
+} from '../vpn/bgp/kernel-routes.js';
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
@@ -29,6 +35,7 @@ export interface InstanceDeps {
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
+  readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest'>;
 }
 
 /** What is in force. */
@@ -42,10 +49,16 @@ export class Instance {
   readonly #deps: InstanceDeps;
   readonly #reconciler: Reconciler;
   #inForce: InForce | undefined;
+  #kernel: { readonly plan: Plan; readonly take: KernelRedistribution } | undefined;
+  #kernelRoutes: TakenRoutes = NO_KERNEL_ROUTES;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
-    this.#reconciler = new Reconciler(deps.tables, (name) => deps.sas.outbound(name));
+    this.#reconciler = new Reconciler(
+      deps.tables,
+      (name) => deps.sas.outbound(name),
+      (label) => deps.routeLabels.holds(label),
+    );
   }
 
   get inForce(): InForce | undefined {
@@ -68,7 +81,7 @@ export class Instance {
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
     await this.#attachInterfaces(rows);
-    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
     const overlay = this.#project(plan, rows);
     await inSlices(this.#reconciler.publish(rows, overlay, changes));
@@ -95,14 +108,20 @@ export class Instance {
     const { live } = this.#reconciler;
     return {
       ...{ config: plan.config, model: plan.model, policy: plan.policy },
-      labels: plan.policy.labels,
+      ...{ labels: plan.policy.labels, sps: plan.sps },
       vrfRow: (name) => live.vrf(name),
+      kernelRoutes: () => this.#kernelRoutes,
       nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),
       ownRow: (vrf, family, key) => {
         const id = live.vrf(vrf);
         return id === undefined ? undefined : live.routes(id, family).get(key)?.nexthop;
       },
     };
+  }
+
+  /** Labels below this are or will be in use. */
+  #labelLimit(rows: DesiredRows): number {
+    return Math.max(0, this.#deps.routeLabels.highest, ...rows.labels.keys()) + 1;
   }
 
   #must(): InForce {
@@ -135,6 +154,15 @@ export class Instance {
     }
   }
 
+  /** Of the kernel tables of VRFs, what the plan takes. */
+  #takeKernelRoutes(plan: Plan): TakenRoutes {
+    if (this.#kernel?.plan !== plan) {
+      this.#kernel = { plan, take: new KernelRedistribution(plan.config, plan.model) };
+    }
+    this.#kernelRoutes = this.#kernel.take.take(this.#deps.kernelPort.kernelRoutes());
+    return this.#kernelRoutes;
+  }
+
   #project(plan: Plan, rows: DesiredRows): Overlay {
     const { kernelPort, worker, sas } = this.#deps;
     const facts: Facts = {
@@ -142,6 +170,7 @@ export class Instance {
       neighbours: kernelPort.neighbours(),
       coreRoutes: kernelPort.coreRoutes(),
       readySas: sas.ready(),
+      kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
     return projectOverlay(plan.model, facts, rows.routes, plan.policy, gateways);
@@ -168,7 +197,7 @@ export class Instance {
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await this.#attachInterfaces(rows);
-    await worker.reserveLabels(Math.max(0, ...rows.labels.keys()) + 1);
+    await worker.reserveLabels(this.#labelLimit(rows));
     sas.activate();
     await worker.start();
     await this.refresh();

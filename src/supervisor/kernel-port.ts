@@ -6,6 +6,8 @@ import type { Device } from '../config/types.js';
 import type { GatewayModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
+import type { KernelRoute } from '../vpn/bgp/kernel-routes.js';
+import type { CoreWay } from '../vpn/bgp/tracker.js';
 import type { Plan } from './plan.js';
 
 export interface KernelPort {
@@ -41,14 +43,18 @@ export interface KernelPort {
   neighbours(): readonly Neighbour[];
   /** By tunnel name. */
   coreRoutes(): ReadonlyMap<string, CoreRoute>;
+  /** Kernel routes of the VRFs that redistribute them, by VRF. */
+  kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]>;
   /** Keeps these next hops of routing protocols resolved, beside the plan's gateways. */
   followGateways(gateways: readonly GatewayModel[]): void;
+  /** Follows the way through the core to an address; `onChange` is called soon. The answer ends it. */
+  watchCore(address: Uint8Array, onChange: (way: CoreWay) => void): () => void;
   /** A packet is waiting for this address: resolve it. */
   probe(interfaceName: string, address: Uint8Array): void;
 }
 
 export interface KernelPortEvents {
-  /** Neighbours or core routes may have changed. */
+  /** Neighbours, core routes or kernel routes of VRFs may have changed. */
   readonly onChange: () => void;
   /** Something could not be done or does not hold any more. */
   readonly onFault: (what: string) => void;

@@ -14,11 +14,15 @@ import { CoreRoutes } from '../kernel/routes.js';
 import { prepareNamespace } from '../kernel/tap.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
+import { kernelVrfs, type KernelRoute } from '../vpn/bgp/kernel-routes.js';
+import type { CoreWay } from '../vpn/bgp/tracker.js';
+import { CoreHops } from './core-hops.js';
 import { CorePaths } from './core-paths.js';
 import { DeafGuard, kernelInterfaces, type KernelInterface } from './deaf-guard.js';
 import { DeviceSet } from './device-set.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
 import { KernelSpace } from './kernel-space.js';
+import { VrfKernelRoutes } from './vrf-kernel-routes.js';
 import { NeighbourKeeper } from './neighbour-keeper.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -39,6 +43,8 @@ export class KernelSync implements KernelPort {
   readonly #deaf: DeafGuard;
   #core: { readonly space: KernelSpace; readonly paths: CorePaths } | undefined;
   #plan: Plan | undefined;
+  readonly #coreHops = new CoreHops();
+  readonly #vrfRoutes: VrfKernelRoutes;
   /** Tunnel addresses that we have put on the core's loopback device. */
   readonly #loopback: Uint8Array[] = [];
 
@@ -46,6 +52,7 @@ export class KernelSync implements KernelPort {
     this.#deps = deps;
     this.#registry = new NamespaceRegistry(`${deps.paths.runtime}/namespaces.json`);
     this.#devices = new DeviceSet();
+    this.#vrfRoutes = new VrfKernelRoutes(deps.events);
     this.#neighbours = new NeighbourKeeper((name) => this.#watcherOf(name));
     this.#deaf = new DeafGuard({
       context: async (netns) => (await this.#space(netns)).context,
@@ -131,8 +138,17 @@ export class KernelSync implements KernelPort {
     for (const address of plan.model.tunnelAddresses) {
       if (await ensureOwnAddress(core.monitor, address)) this.#loopback.push(address);
     }
+    await this.#vrfRoutes.follow(new Map(await this.#spacesOf(plan, kernelVrfs(plan.config))));
     this.#neighbours.require(plan);
     await this.#corePaths(core).follow(plan.model.tunnels);
+  }
+
+  async #spacesOf(plan: Plan, vrfs: readonly string[]): Promise<[string, KernelSpace][]> {
+    const open = vrfs.map(async (vrf): Promise<[string, KernelSpace]> => [
+      vrf,
+      await this.#space(vrfNetns(plan.config, vrf)),
+    ]);
+    return Promise.all(open);
   }
 
   followGateways(gateways: readonly GatewayModel[]): void {
@@ -149,6 +165,7 @@ export class KernelSync implements KernelPort {
     });
     const paths = new CorePaths(routes, space.neighbours, this.#deps.events.onChange);
     this.#core = { space, paths };
+    this.#coreHops.attach(routes);
     return paths;
   }
 
@@ -180,6 +197,8 @@ export class KernelSync implements KernelPort {
     for (const address of this.#loopback.splice(0)) {
       if (this.#core !== undefined) await removeOwnAddress(this.#core.space.monitor, address);
     }
+    this.#vrfRoutes.close();
+    this.#coreHops.attach(undefined);
     this.#core?.paths.close();
     this.#core = undefined;
     await this.#removeSpaces(() => true);
@@ -187,6 +206,7 @@ export class KernelSync implements KernelPort {
   }
 
   close(): void {
+    this.#vrfRoutes.close();
     this.#core?.paths.close();
     this.#devices.close();
     for (const space of this.#spaces.values()) space.close();
@@ -218,6 +238,14 @@ export class KernelSync implements KernelPort {
 
   coreRoutes(): ReadonlyMap<string, CoreRoute> {
     return this.#core?.paths.current() ?? new Map<string, CoreRoute>();
+  }
+
+  kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]> {
+    return this.#vrfRoutes.current();
+  }
+
+  watchCore(address: Uint8Array, onChange: (way: CoreWay) => void): () => void {
+    return this.#coreHops.watch(address, onChange);
   }
 
   probe(interfaceName: string, address: Uint8Array): void {

@@ -18,6 +18,8 @@ export interface InstancePaths {
   /** In the state directory. */
   readonly keyLedger: string;
   readonly labelRegister: string;
+  /** Labels that come and go with routes. */
+  readonly routeLabels: string;
   readonly spTables: string;
 }
 
@@ -35,6 +37,7 @@ export function instancePaths(config: Config): InstancePaths {
     workerOutput: `${runtime}/worker.out`,
     keyLedger: `${state}/keys.json`,
     labelRegister: `${state}/labels.json`,
+    routeLabels: `${state}/route-labels.journal`,
     spTables: `${state}/sp-tables.json`,
   };
 }

@@ -27,6 +27,8 @@ export interface Plan {
 export interface Memory {
   readonly labels: LabelRegister;
   readonly spTables: SpTableState;
+  /** What a value means, or meant until lately, as a label of routes (src/vpn/route-labels.ts). */
+  readonly ofRoute?: (label: number) => string | undefined;
 }
 
 /** `now`: seconds since 1970. Throws CONFIG or LABELS. */
@@ -40,13 +42,14 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
     );
   }
   const model = forwardingModel(config);
-  const labels = planLabels(config, sps, memory.labels, now);
+  const { ofRoute } = memory;
+  const labels = planLabels(config, sps, memory.labels, now, { ...(ofRoute && { ofRoute }) });
   const [conflict] = labels.conflicts;
   if (conflict !== undefined) {
     const where = `vrfs.${conflict.vrf}, export ${conflict.rule}`;
     throw new SupervisorError('LABELS', `${where}: ${conflict.reason}`, conflict.remedy);
   }
-  const policy = vpnPolicy(config, sps, labels.labels);
+  const policy = vpnPolicy(config, sps, labels.labels, model);
   const [problem] = model.problems;
   if (problem !== undefined) {
     throw new SupervisorError('CONFIG', problem, 'correct the configuration');

@@ -4,7 +4,13 @@ import { FAMILY_IDS, familyName } from '../bgp/codec/families.js';
 import type { FamilyCounts, PeerCounts } from '../bgp/rib/peer-counts.js';
 import type { MessageCounts } from '../bgp/session/stats.js';
 import type { SessionView } from '../bgp/session/view.js';
-import type { BgpClearRow, BgpNeighborRow, BgpState, BgpSummaryRow } from '../rpc/backend.js';
+import type {
+  BgpClearRow,
+  BgpNeighborRow,
+  BgpState,
+  BgpSummaryRow,
+  SoftClear,
+} from '../rpc/backend.js';
 import type { BgpView } from '../vpn/bgp/view.js';
 
 export const BGP_FAMILIES: readonly string[] = FAMILY_IDS.map(familyName);
@@ -229,30 +235,35 @@ export function* bgpNeighborRows(bgp: BgpView | undefined): Generator<BgpNeighbo
 
 // ---- Clear ---------------------------------------------------------------------------------------
 
-/** `name`: a session, or a configured neighbour with all of its sessions; undefined: every session. */
+/**
+ * `name`: a session, or a configured neighbour with all of its sessions; undefined: every session. `soft`
+ * undefined: they are begun anew.
+ */
 export function clearBgp(
   bgp: BgpView | undefined,
   name: string | undefined,
-  soft: boolean,
+  soft: SoftClear | undefined,
 ): BgpClearRow[] {
   if (bgp === undefined) return [];
   const sessions = byName(bgp).filter(
     (one) => name === undefined || one.name === name || one.neighbor === name,
   );
   return sessions.map((session) => {
-    const reason = soft ? softly(bgp, session) : hard(bgp, session);
+    const reason = soft === undefined ? hard(bgp, session) : softly(bgp, session, soft);
     return { neighbor: session.name, cleared: reason === '', reason };
   });
 }
 
 /** Why not; empty: it was done. */
-function softly({ speaker }: BgpView, session: SessionView): string {
+function softly({ speaker, rib }: BgpView, session: SessionView, way: SoftClear): string {
   if (session.state !== 'established') return `not established: ${stateOf(session)}`;
-  const deaf = speaker.clearSoft(session.name);
+  if (way !== 'in') rib.resend(session.id);
+  const deaf = way === 'out' ? [] : speaker.clearSoft(session.name);
   return deaf.length === 0 ? '' : 'the peer has no route refresh (RFC 2918)';
 }
 
 function hard({ speaker }: BgpView, session: SessionView): string {
+  if (session.byOperator) return 'shut down by an operator';
   if (session.shutdown) return 'configured to stay down';
   return speaker.clear(session.name) ? '' : 'it has just gone';
 }

@@ -70,14 +70,18 @@ export function* routeRows(source: ShowSource, filter: RouteFilter): Generator<R
     const id = source.instance.reconciler.live.vrf(vrf);
     if (id === undefined) continue;
     for (const route of routesOf(source, filter, id)) {
-      const nexthop = words.of(route.nexthop);
-      yield {
-        ...{ vrf, prefix: formatPrefix(route), owner: route.owner },
-        ...nexthop,
-        label: nexthop.nexthop === 'tunnel' ? route.label : undefined,
-        accept: route.accept === 0 ? '' : (accepts.get(route.accept) ?? ''),
-        stale: route.stale,
-      };
+      // Of a route with several ways a row each.
+      const ways = route.ways ?? [route];
+      for (const way of ways) {
+        const nexthop = words.of(way.nexthop);
+        yield {
+          ...{ vrf, prefix: formatPrefix(route), owner: route.owner },
+          ...nexthop,
+          label: nexthop.nexthop === 'tunnel' ? way.label : undefined,
+          accept: route.accept === 0 ? '' : (accepts.get(route.accept) ?? ''),
+          ...{ stale: route.stale, ways: ways.length },
+        };
+      }
     }
   }
 }

@@ -10,12 +10,14 @@ import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
 import { describeAccept } from '../vpn/accept.js';
 import type { InForce, Instance } from './instance.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface ShowSource {
   readonly tables: Tables;
   readonly instance: Instance;
   readonly worker: WorkerLink;
+  readonly routeLabels: Pick<RouteLabels, 'rows'>;
 }
 
 const formatMac = (mac: Uint8Array): string =>
@@ -101,7 +103,11 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
   const { plan } = inForce;
-  for (const { label, vrf, ce, rules, accept } of plan.policy.labels) {
+  const ofRoutes = [...source.routeLabels.rows()].map((row) => ({
+    ...row,
+    ce: row.gateway?.address,
+  }));
+  for (const { label, vrf, ce, rules, accept } of [...plan.policy.labels, ...ofRoutes]) {
     yield {
       ...{ label, vrf, action: ce === undefined ? 'vrf' : 'nexthop' },
       target: ce === undefined ? '' : formatAddress(ce),

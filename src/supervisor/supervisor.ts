@@ -12,6 +12,7 @@ import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
@@ -19,6 +20,7 @@ import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { Instance } from './instance.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
 import { checkLedger } from './key-ledger.js';
+import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
 import { openSegments } from './segments.js';
@@ -58,6 +60,7 @@ export class Supervisor {
   readonly worker: WorkerLink;
   readonly workerRows: WorkerRows;
   readonly bgp: BgpService;
+  readonly routeLabels: RouteLabels;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -73,11 +76,16 @@ export class Supervisor {
   #refreshTimer: NodeJS.Timeout | undefined;
   #gatewaysTimer: NodeJS.Timeout | undefined;
 
-  /** Opens the segments: throws SECOND_SUPERVISOR or SEGMENTS, and then nothing has been touched. */
+  /** Opens the segments: throws SECOND_SUPERVISOR, SEGMENTS or CONFIG, and then nothing has been touched. */
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
     const { addon, paths, log } = deps;
     const { kernel } = addon;
+    this.routeLabels = routeLabels({
+      ...{ paths, log: log.area('labels'), epoch: deps.clock },
+      reconciler: () => this.instance.reconciler,
+      reserve: async (labels) => this.worker.reserveLabels(labels),
+    });
     this.tables = openSegments(addon, paths, log.area('segments'));
     this.#kernelPort = deps.kernelPort(kernel, {
       onChange: () => {
@@ -103,13 +111,14 @@ export class Supervisor {
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
-      ...{ bgp: this.bgp, bfd: this.#bfd },
+      ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       log: log.area('worker'),
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
+      routeLabels: this.routeLabels,
     });
     this.#keeper = new WorkerKeeper({
       log: log.area('worker'),
@@ -154,6 +163,8 @@ export class Supervisor {
     const area = log.area('bgp');
     return new BgpService({
       ...{ tables: this.tables, log: area, clock: { now: () => performance.now() } },
+      wallClock: () => Math.round(1000 * (performance.timeOrigin + performance.now())),
+      random: Math.random,
       scheduler: LOOP,
       speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
       vrfs: (names) => {
@@ -164,6 +175,8 @@ export class Supervisor {
         this.#gatewaysSoon();
       },
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
+      labels: this.routeLabels,
+      watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
     });
   }
 
@@ -191,7 +204,10 @@ export class Supervisor {
   get reason(): string {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
-    return [...down, ...this.#faults.values()].join('; ');
+    const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
+    const { starving } = this.routeLabels;
+    const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
+    return [...down, ...labels, ...this.#faults.values(), ...deaf].join('; ');
   }
 
   /**
@@ -339,6 +355,7 @@ export class Supervisor {
     clearTimeout(this.#refreshTimer);
     clearTimeout(this.#gatewaysTimer);
     this.bgp.abandon();
+    this.routeLabels.close();
     this.#bfd.close();
     this.#namespaces.close();
     this.worker.disconnect();

@@ -11,7 +11,7 @@
  */
 import type { Encapsulation, ExportClass } from '../config/types.js';
 import type { AcceptSet } from '../forwarding/addon/api.js';
-import { ACCEPT_NOTHING } from '../forwarding/rows.js';
+import { ACCEPT_NOTHING, acceptKey } from '../forwarding/rows.js';
 import { OWN_SP_TABLE, type SpTables } from './sp-tables.js';
 
 type Secured = 'encrypt' | 'authenticate';
@@ -99,6 +99,10 @@ export function unionOf(sets: Iterable<AcceptSet>): AcceptSet {
   const union = arrivals.toSet();
   return union.secured.length === 0 && union.clear.length === 0 ? ACCEPT_NOTHING : union;
 }
+
+/** Whether `outer` accepts whatever `inner` does. */
+export const acceptsAll = (outer: AcceptSet, inner: AcceptSet): boolean =>
+  acceptKey(unionOf([outer, inner])) === acceptKey(outer);
 
 /** A set in words, for `show`: "encrypt gre,ip from sp-a,sp-b; clear gre". Empty: nothing. */
 export function describeAccept(set: AcceptSet, sps: SpTables): string {

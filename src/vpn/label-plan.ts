@@ -8,7 +8,8 @@
  *
  * A rule names its label, or has one of the pool: that which the same meaning had before, else the
  * next that is neither in use nor in quarantine, round and round, so that the one freed longest ago
- * comes first.
+ * comes first. Labels per CE and per prefix come with the routes: route-labels.ts has the values beyond
+ * the pool's, of which a rule may name one that is free.
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/types.js';
@@ -16,14 +17,15 @@ import type { PlannedLabel } from '../forwarding/rows.js';
 import { parseAddress } from '../lib/ip.js';
 import { acceptSetOf } from './accept.js';
 import { vrfExports, type VrfExport } from './export-rules.js';
+import { FIRST_ROUTE_LABEL } from './label-register.js';
 import type { SpTables } from './sp-tables.js';
 
 /** Seconds for which a freed value keeps its meaning. */
 export const LABEL_QUARANTINE_SECONDS = 3600;
 
-/** Labels of the pool; the others are the configuration's alone. */
+/** Labels of the pool; those below are the configuration's alone. */
 export const FIRST_POOL_LABEL = 24_000;
-const LAST_LABEL = 0xfffff;
+const LAST_POOL_LABEL = FIRST_ROUTE_LABEL - 1;
 
 export interface LabelRegister {
   readonly labels: Readonly<Record<string, RegisteredLabel>>;
@@ -54,7 +56,7 @@ export interface LabelPlan {
 }
 
 /** The class in one canonical spelling; SP names, because table numbers are only local. */
-function classText(rule: VrfExport['class'], sps: SpTables): string {
+export function classText(rule: VrfExport['class'], sps: SpTables): string {
   const list = (values: readonly string[]): string => [...new Set(values)].sort().join(',');
   const own = rule.clearInsideOwnSp === true ? ', clear inside own SP' : '';
   const encapsulations = list(rule.encapsulations ?? ['gre', 'ip']);
@@ -83,7 +85,8 @@ class Pool {
   constructor(before: LabelRegister, busy: (label: number) => boolean) {
     this.#before = before;
     this.#busy = busy;
-    this.next = before.next ?? FIRST_POOL_LABEL;
+    const { next = FIRST_POOL_LABEL } = before;
+    this.next = next > LAST_POOL_LABEL ? FIRST_POOL_LABEL : next;
     for (const [label, { meaning }] of Object.entries(before.labels)) {
       if (Number(label) >= FIRST_POOL_LABEL) this.#byMeaning.set(meaning, Number(label));
     }
@@ -93,14 +96,17 @@ class Pool {
   choose(text: string): number | undefined {
     const known = this.#byMeaning.get(digest(text));
     if (known !== undefined && !this.#busy(known)) return known;
-    for (let tried = FIRST_POOL_LABEL; tried <= LAST_LABEL; tried++) {
+    for (let tried = FIRST_POOL_LABEL; tried <= LAST_POOL_LABEL; tried++) {
       const label = this.next;
-      this.next = label === LAST_LABEL ? FIRST_POOL_LABEL : label + 1;
+      this.next = label === LAST_POOL_LABEL ? FIRST_POOL_LABEL : label + 1;
       if (!this.#busy(label) && this.#before.labels[String(label)] === undefined) return label;
     }
     return undefined;
   }
 }
+
+/** Of a rule with a label for each prefix, routes alone have labels. */
+const hasOwnLabel = ({ bgp }: VrfExport): boolean => bgp?.labelPer !== 'prefix';
 
 /** Rules by label; a rule that asks for a value another rule has with another meaning is a conflict. */
 function collect(
@@ -113,7 +119,7 @@ function collect(
   const pool = new Pool(before, (label) => wanted.has(label));
   const shared = new Map<string, number>();
   const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
-    vrfExports(of).map((rule) => ({ vrf, rule })),
+    vrfExports(of).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, rule }] : [])),
   );
   // Labels of the configuration first: the pool goes round them.
   rules.sort((a, b) => Number(a.rule.label === undefined) - Number(b.rule.label === undefined));
@@ -171,6 +177,24 @@ function quarantineConflict(
   };
 }
 
+/** A value that a route has, or had until lately, is not the configuration's. */
+function routeConflict({ planned }: Wanted, meaning: string): LabelConflict {
+  const { label, vrf, rules } = planned;
+  return {
+    ...{ label, vrf, rule: rules.join(' ') },
+    reason: `label ${label} is or was a route's: ${meaning}`,
+    remedy: `use a label below ${FIRST_ROUTE_LABEL}`,
+  };
+}
+
+/** What is known beside configuration and register. */
+export interface LabelPlanOptions {
+  /** Seconds; default {@link LABEL_QUARANTINE_SECONDS}. */
+  readonly quarantine?: number;
+  /** What a value means, or meant until lately, as a label of routes. */
+  readonly ofRoute?: (label: number) => string | undefined;
+}
+
 /**
  * Plans the labels of a configuration. `now` is seconds since 1970. With conflicts the plan must not
  * be applied; `register` is what to store once it is.
@@ -180,7 +204,7 @@ export function planLabels(
   sps: SpTables,
   before: LabelRegister,
   now: number,
-  quarantine: number = LABEL_QUARANTINE_SECONDS,
+  { quarantine = LABEL_QUARANTINE_SECONDS, ofRoute }: LabelPlanOptions = {},
 ): LabelPlan {
   const { wanted, conflicts, next } = collect(config, sps, before);
   const register: Record<string, RegisteredLabel> = {};
@@ -193,6 +217,8 @@ export function planLabels(
     const entry = before.labels[String(label)];
     const conflict = entry && quarantineConflict(want, entry, now, quarantine);
     if (conflict !== undefined) conflicts.push(conflict);
+    const route = ofRoute?.(label);
+    if (route !== undefined) conflicts.push(routeConflict(want, route));
     register[String(label)] = { meaning: digest(want.text), text: want.text };
   }
   const labels = [...wanted.values()].map(({ planned }) => planned);

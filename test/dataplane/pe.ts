@@ -15,6 +15,7 @@ import type {
   Algorithm,
   Encapsulation,
   InterfaceRow,
+  RouteWay,
   SaRow,
   SaState,
   Version,
@@ -103,6 +104,8 @@ export interface RouteOptions {
   readonly label?: number;
   readonly accept?: AcceptSet;
   readonly length?: number;
+  /** Further ways. */
+  readonly more?: readonly RouteWay[];
 }
 
 export type VrfName = 'core' | 'a' | 'b' | 'c';
@@ -290,6 +293,7 @@ export class Pe {
     const { tables } = this.harness;
     const accept = options.accept === undefined ? 0 : tables.acceptSet(options.accept);
     const length = options.length ?? bytes.length * 8;
+    const { more = [] } = options;
     const mask = (i: number): number => 0xff00 >> Math.min(8, Math.max(0, length - i * 8));
     tables.applyRoutes({
       ...{ vrf: this.vrfs[vrf], family: bytes.length === 4 ? 4 : 6, count: 1 },
@@ -297,6 +301,11 @@ export class Pe {
       addresses: bytes.map((byte, i) => byte & mask(i)),
       ...{ nexthops: Uint32Array.of(nexthop ?? 0), labels: Uint32Array.of(options.label ?? 0) },
       ...{ accepts: Uint16Array.of(accept), owners: Uint8Array.of(1) },
+      more: {
+        counts: Uint8Array.of(more.length),
+        nexthops: Uint32Array.from(more, (way) => way.nexthop),
+        labels: Uint32Array.from(more, ({ label }) => label),
+      },
     });
   }
 

@@ -22,6 +22,8 @@ const RING = 1023;
 const RX_RING = 512;
 /** Where SAs are counted as another application's; only 1 is the VPN's. */
 const OTHER_APPLICATION = 2;
+/** Row of the first group that tables make. */
+const FIRST_GROUP = 1;
 
 const times = <T>(n: number, make: (i: number) => T): T[] =>
   Array.from({ length: n }, (_, i) => make(i));
@@ -226,6 +228,17 @@ async function espApplication({ pe }: Stage): Promise<void> {
   expect([drops, out]).toEqual([{ esp_application: COUNT }, {}]);
 }
 
+/** A route whose next-hop group is gone: no writer of ours leaves such a one. */
+async function groupUnknown({ pe }: Stage): Promise<void> {
+  const [one, other] = [1, 2].map(() => pe.adjacency('ce', MAC.a, 4));
+  const more = [{ nexthop: other ?? 0, label: 0 }];
+  pe.route('a', '198.51.100.3', one ?? 0, { more });
+  spoil(pe.harness.path('tables'), 'group.member', FIRST_GROUP, Buffer.alloc(8));
+  const frames = times(COUNT, () => fromCe(cePacket('198.51.100.3')));
+  const { drops, out } = await pe.run({ ce: frames });
+  expect([drops, out]).toEqual([{ group_unknown: COUNT }, {}]);
+}
+
 /** Policy-model 22: with the state segment, what counted for the keys is gone, and so are the SAs. */
 async function loseState({ pe }: Stage): Promise<void> {
   const { harness } = pe;
@@ -272,6 +285,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   rx_lost: rxLost,
   ...BFD,
   esp_application: espApplication,
+  group_unknown: groupUnknown,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,
 };

@@ -8,7 +8,10 @@ import { JsonChild } from './json-child.js';
 const LAYOUT = fileURLToPath(new URL('../../build/dpdk-app/tool_layout', import.meta.url));
 
 export type Field =
-  'sa_in.application' | `sa_${'in' | 'out'}.${'key' | 'salt'}` | 'sa_out_state.last_sequence';
+  | 'group.member'
+  | 'sa_in.application'
+  | `sa_${'in' | 'out'}.${'key' | 'salt'}`
+  | 'sa_out_state.last_sequence';
 
 /** Where a field lies in its segment's file, in bytes, as the C headers say. */
 export function fieldOffset(field: Field, row: number): number {

@@ -12,10 +12,14 @@ const TCP = 6;
 const SEGMENT = 16_000;
 
 /** | ports 2+2 | sequence 4 | acknowledgement 4 | offset, flags 2 | window 2 | checksum 2 | urgent 2 | */
-function tcp(source: string, destination: string, sequence: number, data: Uint8Array): Buffer {
+function tcp(
+  [source, destination, port]: readonly [string, string, number],
+  sequence: number,
+  data: Uint8Array,
+): Buffer {
   const header = Buffer.alloc(20);
   header.writeUInt16BE(40_000, 0);
-  header.writeUInt16BE(179, 2);
+  header.writeUInt16BE(port, 2);
   header.writeUInt32BE(sequence, 4);
   header.writeUInt32BE(1, 8);
   header.writeUInt16BE(0x5018, 12); // PSH, ACK
@@ -28,8 +32,8 @@ function tcp(source: string, destination: string, sequence: number, data: Uint8A
   return Buffer.concat([header, data]);
 }
 
-/** Ethernet frames that carry these messages, in order. */
-export function bgpFrames(messages: readonly Uint8Array[]): Buffer[] {
+/** Ethernet frames that carry these messages, in order, to a TCP port: that of BGP unless it is another. */
+export function bgpFrames(messages: readonly Uint8Array[], port = 179): Buffer[] {
   const [source, destination] = ['192.0.2.1', '192.0.2.2'];
   let sequence = 1;
   return messages.flatMap((message) => {
@@ -38,7 +42,7 @@ export function bgpFrames(messages: readonly Uint8Array[]): Buffer[] {
       const data = message.subarray(at, at + SEGMENT);
       const payload = ip({
         ...{ source, destination, protocol: TCP },
-        payload: tcp(source, destination, sequence, data),
+        payload: tcp([source, destination, port], sequence, data),
       });
       frames.push(
         ethernet({

@@ -55,7 +55,12 @@ function tableRow(sa: TsharkSa): string {
 export async function dissect<Field extends string>(
   file: string,
   fields: readonly Field[],
-  options: { readonly sas?: readonly TsharkSa[]; readonly filter?: string } = {},
+  options: {
+    readonly sas?: readonly TsharkSa[];
+    readonly filter?: string;
+    /** As after tshark's -d: "tcp.port==11019,bmp". */
+    readonly decodeAs?: string;
+  } = {},
 ): Promise<Record<Field, string>[]> {
   const folder = await mkdtemp(join(tmpdir(), 'tshark-'));
   try {
@@ -66,7 +71,8 @@ export async function dissect<Field extends string>(
       PREFERENCES.map((name) => `${name}: TRUE\n`).join(''),
     );
     const filter = options.filter === undefined ? [] : ['-Y', options.filter];
-    const args = ['-r', file, ...filter, '-T', 'fields'];
+    const decode = options.decodeAs === undefined ? [] : ['-d', options.decodeAs];
+    const args = ['-r', file, ...decode, ...filter, '-T', 'fields'];
     const { stdout } = await execute(
       'tshark',
       [...args, ...fields.flatMap((field) => ['-e', field])],

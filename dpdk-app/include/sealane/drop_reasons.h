@@ -79,7 +79,9 @@
 	X(bfd_ttl, "BFD packet with a lower TTL or hop limit than its session accepts")            \
 	X(bfd_no_session, "BFD packet of no session here")                                         \
 	X(bfd_auth, "BFD packet not authenticated as its session demands")                         \
-	X(bfd_send, "BFD packet to send that the kernel did not take")
+	X(bfd_send, "BFD packet to send that the kernel did not take")                             \
+	/* multipath */                                                                            \
+	X(group_unknown, "route leads to a next-hop group that is not there")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -44,6 +44,8 @@
 #define SL_MAX_ACCEPT_SETS 65536u
 #define SL_MAX_NEXTHOPS (1u << 20)
 #define SL_MAX_VERSIONS (1u << 21)
+#define SL_MAX_GROUPS (1u << 18)
+#define SL_GROUP_MEMBERS 16u  /* ways of one route at most */
 #define SL_MAX_SAS (1u << 17) /* per direction */
 #define SL_SPI_SLOTS (1u << 20)
 #define SL_MAX_LABELS (1u << 20)

@@ -90,6 +90,7 @@
 	F(sl_prefix_row, state)                                                                    \
 	F(sl_prefix_row, stale)                                                                    \
 	F(sl_fib_node, word)                                                                       \
+	F(sl_group_row, member)                                                                    \
 	F(sl_name_row, name)
 
 #define SL_LAYOUT_TABLES_FIELDS(F)                                                                 \
@@ -115,7 +116,8 @@
 	F(sl_tables, sa_in_name)                                                                   \
 	F(sl_tables, prefix)                                                                       \
 	F(sl_tables, fib_node)                                                                     \
-	F(sl_tables, fib_leaf)
+	F(sl_tables, fib_leaf)                                                                     \
+	F(sl_tables, group)
 
 #define SL_LAYOUT_STATE_FIELDS(F)                                                                  \
 	F(sl_sa_out_state, generation)                                                             \
@@ -202,6 +204,7 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_version_row),
 	                                 sizeof(struct sl_sa_row),
 	                                 sizeof(struct sl_prefix_row),
+	                                 sizeof(struct sl_group_row),
 	                                 sizeof(struct sl_sa_out_state),
 	                                 sizeof(struct sl_sa_in_state),
 	                                 SL_LAYOUT_ROW_FIELDS(SL_LAYOUT_FIELD)

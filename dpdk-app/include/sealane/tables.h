@@ -13,6 +13,8 @@
  * +--------+----------------+----------------------+------------------------+
  *
  * One longest-prefix match yields this and nothing more is looked up (P11). 0: no route.
+ * Flags: bit 60 is set in every route; bit 61: several ways, `next hop` is a row of `group`, `VPN
+ * label` is 0.
  * `accept set` is the route's own export class (policy-model 2): how a labelled packet must have
  * arrived to be forwarded by this route. Set 0 accepts nothing: a route exported nowhere.
  * `VPN label` is pushed when the next hop is a tunnel.
@@ -27,6 +29,25 @@ static inline uint64_t sl_leaf(uint32_t nexthop, uint32_t label, uint32_t accept
 static inline uint32_t sl_leaf_nexthop(uint64_t leaf) { return (uint32_t)(leaf & 0xffffffu); }
 static inline uint32_t sl_leaf_label(uint64_t leaf) { return (uint32_t)(leaf >> 24 & 0xfffffu); }
 static inline uint32_t sl_leaf_accept(uint64_t leaf) { return (uint32_t)(leaf >> 44 & 0xffffu); }
+
+#define SL_LEAF_GROUP (1ull << 61)
+static inline uint64_t sl_group_leaf(uint32_t group, uint32_t accept)
+{
+	return SL_LEAF_GROUP | sl_leaf(group, 0, accept);
+}
+static inline int sl_leaf_is_group(uint64_t leaf) { return (leaf & SL_LEAF_GROUP) != 0; }
+static inline uint32_t sl_leaf_group(uint64_t leaf) { return sl_leaf_nexthop(leaf); }
+
+/*
+ * The ways of a route that has several (multipath): 2..16 members, each a leaf {next hop, label} with
+ * accepted set 0, in ascending order, no two alike, then zeros. The accepted set is the route's, so
+ * it stays in the leaf that names the group. Immutable while a leaf names it; a free row is all zero.
+ * Which member carries a flow: docs/adr/0010-next-hop-groups.md.
+ */
+struct sl_group_row {
+	uint64_t member[SL_GROUP_MEMBERS];
+};
+SL_SIZE(struct sl_group_row, 128);
 
 /* ---- How a packet came, and who accepts that (policy-model 1-5) ------------------------------ */
 
@@ -277,6 +298,7 @@ enum sl_arena {
 	SL_ARENA_PREFIX,
 	SL_ARENA_FIB_NODE,
 	SL_ARENA_FIB_LEAF,
+	SL_ARENA_GROUP,
 	SL_ARENA_COUNT
 };
 
@@ -317,6 +339,7 @@ struct sl_tables {
 	SL_PAGED struct sl_prefix_row prefix[SL_MAX_PREFIXES];
 	SL_PAGED struct sl_fib_node fib_node[SL_MAX_FIB_NODES];
 	SL_PAGED uint64_t fib_leaf[SL_MAX_FIB_LEAVES];
+	SL_PAGED struct sl_group_row group[SL_MAX_GROUPS];
 };
 
 #endif

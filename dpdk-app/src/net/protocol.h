@@ -5,6 +5,9 @@
 
 #define SL_PROTO_HOPOPTS 0u
 #define SL_PROTO_ICMP 1u
+#define SL_PROTO_TCP 6u
+#define SL_PROTO_UDP 17u
+#define SL_PROTO_DCCP 33u
 #define SL_PROTO_ROUTING 43u
 #define SL_PROTO_FRAGMENT 44u
 #define SL_PROTO_GRE 47u
@@ -12,6 +15,8 @@
 #define SL_PROTO_ICMP6 58u
 #define SL_PROTO_NONE 59u /* no next header: in ESP, a dummy packet (RFC 4303 2.6) */
 #define SL_PROTO_DSTOPTS 60u
+#define SL_PROTO_SCTP 132u
+#define SL_PROTO_UDPLITE 136u
 #define SL_PROTO_MPLS 137u
 
 enum sl_ip_result {

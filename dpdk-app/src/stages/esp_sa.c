@@ -16,7 +16,7 @@ static bool is_for_us(const struct sl_worker *w, struct rte_mbuf *m, const struc
 	const struct sl_version_row *version =
 		&w->tables->version[sl_nexthop_active(w, sl_leaf_nexthop(leaf))];
 
-	return leaf != SL_LEAF_NONE && version->kind == SL_NH_RECEIVE &&
+	return leaf != SL_LEAF_NONE && !sl_leaf_is_group(leaf) && version->kind == SL_NH_RECEIVE &&
 	       version->vrf == SL_VRF_CORE;
 }
 

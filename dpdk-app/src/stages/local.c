@@ -32,8 +32,9 @@ static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 	enum sl_drop_reason reason = SL_DROP_core_transit;
 	struct sl_upper upper;
 
-	if (p->leaf == SL_LEAF_NONE || version->kind != SL_NH_RECEIVE ||
-	    version->vrf != SL_VRF_CORE)
+	/* a group would name no next hop here; the core's table has none */
+	if (p->leaf == SL_LEAF_NONE || sl_leaf_is_group(p->leaf) ||
+	    version->kind != SL_NH_RECEIVE || version->vrf != SL_VRF_CORE)
 		goto drop;
 	if (!sl_find_upper(m, p, &upper) || !is_tunnel(upper.protocol)) {
 		sl_punt_frame(w, m);

@@ -91,7 +91,9 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 		discard(w, m, version);
 		break;
 	default: /* row 0, which has no kind, or a kind of a later layout */
-		sl_drop(w, m, SL_DROP_nexthop_unusable);
+		sl_drop(w, m,
+		        sl_leaf_is_group(p->leaf) ? SL_DROP_group_unknown
+		                                  : SL_DROP_nexthop_unusable);
 		break;
 	}
 }
@@ -119,7 +121,10 @@ static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_p
 	return true;
 }
 
-/* Note the active version of each packet's next hop. */
+/*
+ * Note the active version of each packet's next hop. Of a route with several ways one is chosen for
+ * the packet's flow, and the packet goes on as if its route had that one alone.
+ */
 static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	uint64_t leaf = SL_LEAF_NONE;
@@ -129,8 +134,11 @@ static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, 
 		struct sl_packet *p = sl_packet(packets[i]);
 
 		if (unlikely(p->leaf != leaf)) {
+			if (unlikely(sl_leaf_is_group(p->leaf)))
+				version = sl_multipath(w, packets[i], p);
+			else
+				version = sl_nexthop_active(w, sl_leaf_nexthop(p->leaf));
 			leaf = p->leaf;
-			version = sl_nexthop_active(w, sl_leaf_nexthop(leaf));
 			rte_prefetch0(&w->tables->version[version]);
 			rte_prefetch0(w->tables->version[version].template_bytes);
 		}

@@ -91,6 +91,12 @@ static inline uint32_t sl_nexthop_active(const struct sl_worker *w, uint32_t nex
 	       (SL_MAX_VERSIONS - 1);
 }
 
+/*
+ * The packet's route has several ways: put the one of its flow into p->leaf. Returns the active version,
+ * 0 when no way has one, or (p->leaf still names the group) when there is no such group.
+ */
+uint32_t sl_multipath(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p);
+
 /* Count a drop without ending the packet. */
 void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_reason reason);
 

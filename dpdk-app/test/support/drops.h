@@ -31,7 +31,14 @@ static inline void from_ce(void) { build_receive(&b, PORT_CE); }
 static inline void from_core(void) { build_receive(&b, PORT_CORE); }
 
 /* Which program provokes a reason; 0 = none, which fails all of them. */
-enum drops_program { DROPS_RX = 1, DROPS_FORWARD, DROPS_ESP, DROPS_LABEL, DROPS_ELSEWHERE };
+enum drops_program {
+	DROPS_RX = 1,
+	DROPS_FORWARD,
+	DROPS_ESP,
+	DROPS_LABEL,
+	DROPS_MULTIPATH,
+	DROPS_ELSEWHERE
+};
 
 static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_none] = DROPS_ELSEWHERE,
@@ -98,6 +105,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_bfd_no_session] = DROPS_ELSEWHERE, /* eal_worker_bfd.c */
 	[SL_DROP_bfd_auth] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
 	[SL_DROP_bfd_send] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
+	[SL_DROP_group_unknown] = DROPS_MULTIPATH,
 };
 
 /* Last test of each program. */

@@ -19,6 +19,8 @@ static const struct {
 	size_t table, row, field;
 } fields[] = {
 	/* segment `tables` */
+	{"group.member", offsetof(struct sl_tables, group), sizeof(struct sl_group_row),
+         offsetof(struct sl_group_row, member)},
 	{"sa_in.application", offsetof(struct sl_tables, sa_in), sizeof(struct sl_sa_row),
          offsetof(struct sl_sa_row, application)},
 	{"sa_in.key", offsetof(struct sl_tables, sa_in), sizeof(struct sl_sa_row),

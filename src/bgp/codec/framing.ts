@@ -14,6 +14,8 @@ export interface FramingResult {
   readonly fault?: Notification;
 }
 
+const MARKER_LENGTH = 16;
+
 interface Limits {
   readonly type: MessageType;
   readonly shortest: number;
@@ -44,11 +46,12 @@ export function splitMessages(
 ): FramingResult {
   let at = start;
   for (;;) {
-    for (let i = at; i < Math.min(at + 16, end); i++) {
-      if (bytes[i] !== 0xff) {
-        const fault = headerError('notSynchronized', 'the marker is not all ones');
-        return { consumed: at - start, fault };
-      }
+    const marker = Math.min(at + MARKER_LENGTH, end);
+    let ones = 0xff;
+    for (let i = at; i < marker; i++) ones &= bytes[i] ?? 0;
+    if (ones !== 0xff) {
+      const fault = headerError('notSynchronized', 'the marker is not all ones');
+      return { consumed: at - start, fault };
     }
     if (end - at < HEADER_LENGTH) return { consumed: at - start };
     const length = headerLength(bytes, at);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Update groups: who is in which, and when they run. */
 import { FAMILY_IDS, hasFamily } from '../codec/families.js';
-import type { FamilyId } from '../codec/types.js';
+import type { FamilyId, FamilySet } from '../codec/types.js';
 import type { PeerId } from '../types.js';
 import type { RibPorts } from './api.js';
 import type { AttributeReader } from './attribute-codec.js';
 import type { Core, PathKeeper } from './core.js';
+import type { Deferral } from './deferral.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import type { PathId } from './path-store.js';
 import type { Peer } from './peers.js';
@@ -19,6 +20,7 @@ export class AdjOut implements PathKeeper {
   readonly #core: Core;
   readonly #ports: RibPorts;
   readonly #sweeper: Sweeper;
+  readonly #deferral: Deferral;
   readonly #wake: () => void;
   readonly #vrfOf: (name: string) => number | undefined;
   readonly #around: GroupSurroundings;
@@ -39,13 +41,16 @@ export class AdjOut implements PathKeeper {
     ports: RibPorts,
     around: {
       readonly sweeper: Sweeper;
+      readonly deferral: Deferral;
       readonly vrfOf: (name: string) => number | undefined;
       readonly wake: () => void;
+      readonly ranked: GroupSurroundings['ranked'];
     },
   ) {
     this.#core = core;
     this.#ports = ports;
     this.#sweeper = around.sweeper;
+    this.#deferral = around.deferral;
     this.#wake = around.wake;
     this.#vrfOf = around.vrfOf;
     this.routeTargets = new RouteTargets(
@@ -59,7 +64,8 @@ export class AdjOut implements PathKeeper {
       },
     );
     const { sessions, swapLabel } = ports;
-    this.#around = { core, reader, sessions, routeTargets: this.routeTargets, swapLabel };
+    const { routeTargets } = this;
+    this.#around = { core, reader, sessions, routeTargets, swapLabel, ranked: around.ranked };
   }
 
   get bytes(): number {
@@ -223,8 +229,11 @@ export class AdjOut implements PathKeeper {
   }
 
   #scopeOf(peer: Peer, family: FamilyId): Scope {
-    const { vrf } = peer.info;
-    return scopeOf(vrf === undefined ? CORE : (this.#vrfOf(vrf) ?? CORE), family);
+    const { vrf, name } = peer.info;
+    const id = vrf === undefined ? CORE : this.#vrfOf(vrf);
+    // Never another table than its own.
+    if (id === undefined) throw new Error(`${name} is in no VRF`);
+    return scopeOf(id, family);
   }
 
   #groupFor(peer: Peer, family: FamilyId): UpdateGroup {
@@ -236,9 +245,16 @@ export class AdjOut implements PathKeeper {
       this.#groups.set(key, group);
       if (addPath) this.#addPath.add(group);
       this.#byScope.set(group.scope, [...(this.#byScope.get(group.scope) ?? []), group]);
-      this.#fill(group);
+      if (!hasFamily(this.#deferral.pending, family)) this.#fill(group);
     }
     return group;
+  }
+
+  /** The groups of families that were deferred when the groups were made. */
+  fill(families: FamilySet): void {
+    for (const group of this.#groups.values()) {
+      if (hasFamily(families, group.family) && !group.filled) this.#fill(group);
+    }
   }
 
   /** Looks at every net there is; those that change meanwhile are told of as they do. */
@@ -263,11 +279,11 @@ export class AdjOut implements PathKeeper {
       ...[this.#scopeOf(peer, family), info.kind, info.localAsn, [...info.localAddress]],
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
-      ...[config.asOverride ?? false, config.removePrivateAs ?? ''],
+      ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],
-      config.advertisementIntervalMs ?? 0,
+      ...[config.advertisementIntervalMs ?? 0, config.addPathLimits?.[family] ?? 0],
     ]);
   }
 }

@@ -48,6 +48,8 @@ export interface RibPorts {
   readonly neighbour: (peer: EstablishedPeer) => NeighbourRib;
   /** The last route of a neighbour that is no more has gone: its number is free. */
   readonly forgotten?: (peer: PeerId) => void;
+  /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
+  readonly exportLabels?: LabelUses;
   /**
    * The label under which we send VPN or labelled routes on whose next hop we become (option B); undefined:
    * they are not sent. `label` is the one received.
@@ -56,6 +58,12 @@ export interface RibPorts {
     readonly net: number;
     readonly label: number;
   }) => number | undefined;
+}
+
+/** Counts routes by label. */
+export interface LabelUses {
+  retain(label: number): void;
+  release(label: number): void;
 }
 
 /** What decides, beside route targets, whether a VRF takes a VPN route (policy-model 7-10). */
@@ -76,13 +84,20 @@ export interface ImportQuestion {
 export const UNFIT_LABEL = 253;
 
 /**
- * Chooses how the way to the next hop is protected: 0..255 without {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined:
- * the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
+ * An import decision's answer: the next hop belongs to an SP that the VRF does not accept routes from
+ * (policy-model 10). The route is kept, so that `show` can say why it is not used.
+ */
+export const NOT_BELIEVED = 255;
+
+/**
+ * Chooses how the way to the next hop is protected: {@link NOT_BELIEVED}, or 0..254 without
+ * {@link UNFIT_LABEL}, meaningful to the next-hop tracker. undefined: the route is not imported. Pure until {@link Rib.reimport} is called; asked once per distinct question.
  */
 export type ImportDecision = (question: ImportQuestion) => number | undefined;
 
 /** A route of a VRF that may be exported. */
 export interface ExportQuestion {
+  readonly vrf: VrfId;
   readonly family: FamilyId;
   readonly prefix: Uint8Array;
   readonly length: number;
@@ -93,17 +108,22 @@ export interface ExportQuestion {
 
 /** P7: one prefix may match several rules, each with an RD of its own in this VRF. */
 export interface ExportRuleRib {
+  /** For {@link Rib.exportedBy}. */
+  readonly name: string;
   readonly rd: bigint;
   readonly routeTargets: readonly bigint[];
+  /** SPs it is exported to (policy-model 6); undefined: any. */
+  readonly toSps?: readonly string[];
   /** Added beside the route targets: IPsec Extended Community, Encapsulation, Color. */
   readonly communities: readonly bigint[];
   /** 4 or 16 octets: where our tunnels end. */
   readonly nextHop: Uint8Array;
   /**
    * Whether the rule exports the route, and under which label. Asked whenever the route has changed;
-   * undefined: not exported by this rule.
+   * undefined: not exported by this rule; 'later': what the rule has told of it stays as it is until
+   * {@link Rib.exportAgain} is called for the route.
    */
-  readonly label: (route: ExportQuestion) => number | undefined;
+  readonly label: (route: ExportQuestion) => number | 'later' | undefined;
   /** undefined: attributes pass unchanged. */
   readonly policy: Policy | undefined;
 }
@@ -113,9 +133,13 @@ export interface VrfRib {
   readonly name: string;
   /** 8 octets each, as in the Extended Communities attribute. */
   readonly importTargets: readonly bigint[];
+  /** `accept` takes every route with one of the targets: others to ask for there are only with a new one. */
+  readonly takesByTarget?: true;
   /** undefined: every route with a target of ours, unprotected ones too: for tests and reflectors. */
   readonly accept: ImportDecision | undefined;
   readonly importPolicy: Policy | undefined;
+  /** Most paths of this VRF used together; undefined: as many as the RIB's options say. */
+  readonly maximumPaths?: DecisionOptions['maximumPaths'];
   readonly exports: readonly ExportRuleRib[];
 }
 

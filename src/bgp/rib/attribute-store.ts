@@ -1,46 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Attribute sets, each once. A set is named by a number and counted by reference; its octets lie in an
- * arena, what the decision process compares lies beside in a record, and the whole is decoded only for
- * those who look.
+ * Attribute sets, each once. A set is a block in an arena, named by its place and counted by reference:
  *
  *   word  0   next set in the bucket
- *         1   hash of the octets and the form
- *         2   references
- *         3   place of the octets in the arena
- *         4   number of octets << 16 | form
- *         5   LOCAL_PREF (100 when there is none)
- *         6   MULTI_EXIT_DISC (0 when there is none: see flag HAS_MED)
- *         7   neighbouring AS
- *         8   next hop: number of the address
- *         9   AS path length << 16 | CLUSTER_LIST length << 2 | ORIGIN
- *        10   ORIGINATOR_ID
- *        11   extended communities and tunnel encapsulation: number in VpnKeys
- *        12   occurrences of our AS in AS_PATH << 16 | flags
+ *         1   references
+ *         2   number of octets << 16 | 8 bits of the hash << 8 | form
+ *         3   next hop, extended communities, tunnel encapsulation: number in Steerings
+ *         4   occurrences of our AS in AS_PATH << 16 | flags
+ *         5.. the octets
  *
  * The form says how the octets are to be read: as they came from a peer, by its context, or as we encoded
- * them (see attribute-codec.ts). Equal octets of different form are different sets.
+ * them (see attribute-codec.ts). Equal octets of different form are different sets. What the decision process
+ * compares is read out of the octets when it is asked for, and kept for a while: nearly every net has one
+ * path, and nothing is compared there.
  */
 import type { PathAttributes } from '../codec/types.js';
 import { Addresses } from './addresses.js';
 import { Arena } from './arena.js';
-import { Records } from './records.js';
+import { PathFactCache, type PathFacts } from './path-facts.js';
+import { Steerings, type SteeringValues } from './steering.js';
 import { VpnKeys } from './vpn-keys.js';
 
 const NEXT = 0;
-const HASH = 1;
-const REFERENCES = 2;
-const PLACE = 3;
-const SHAPE = 4;
-const LOCAL_PREF = 5;
-const MED = 6;
-const NEIGHBOUR_AS = 7;
-const NEXT_HOP = 8;
-const PATH = 9;
-const ORIGINATOR = 10;
-const VPN_KEY = 11;
-const DETAIL = 12;
-const WORDS = 13;
+const REFERENCES = 1;
+const SHAPE = 2;
+const STEERING = 3;
+const DETAIL = 4;
+const WORDS = 5;
+const HEADER = 4 * WORDS;
 
 export const HAS_MED = 1;
 export const HAS_ORIGINATOR = 2;
@@ -52,184 +39,198 @@ export const NO_LLGR = 32;
 export const FAULTY = 64;
 /** Our cluster is in its CLUSTER_LIST, or we are its originator (RFC 4456 §8). */
 export const CLUSTER_LOOP = 128;
+export const GRACEFUL_SHUTDOWN = 256;
 
 export type AttributeId = number;
 
+/** The form, beside what attribute-codec.ts says: the octets are all there is, nothing lies in Steerings. */
+export const WHOLE = 16;
+
 /** The numbers of a set; filled by whoever has read the octets. */
-export interface AttributeFacts {
+export interface AttributeFacts extends PathFacts {
   flags: number;
-  localPref: number;
-  med: number;
-  neighbourAs: number;
-  /** 4 or 16 octets, or none. */
-  nextHop: Uint8Array;
-  pathLength: number;
-  clusterLength: number;
-  origin: number;
-  originatorId: number;
   /** How often our AS is in AS_PATH. */
   ownAs: number;
-  /** Values of the Extended Communities and Tunnel Encapsulation attributes. */
-  extendedCommunities: Uint8Array;
-  tunnelEncapsulation: Uint8Array;
+}
+
+/** Reads octets of a form: see attribute-codec.ts. */
+export interface SetReader {
+  readonly decode: (octets: Uint8Array, form: number) => PathAttributes;
+  /** Fills `out` from bytes[start..end). */
+  readonly facts: (
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    form: number,
+    out: PathFacts,
+  ) => void;
 }
 
 const PARTS = 64;
 const DECODED_MOST = 2048;
 const NO_BUCKETS = new Uint32Array(0);
+const FORM = 0xff;
+const TAG = 0xff00;
 
 export class AttributeStore {
   readonly addresses = new Addresses();
   readonly vpnKeys = new VpnKeys();
-  readonly #records = new Records(WORDS);
+  readonly steerings: Steerings;
   readonly #arena = new Arena();
   readonly #buckets: Uint32Array[] = Array.from({ length: PARTS }, () => NO_BUCKETS);
   readonly #counts = new Uint32Array(PARTS);
-  readonly #decode: (octets: Uint8Array, form: number) => PathAttributes;
+  readonly #reader: SetReader;
   readonly #decoded = new Map<AttributeId, PathAttributes>();
-  readonly #onVpnKeyGone: (key: number) => void;
+  readonly #facts = new PathFactCache();
+  #live = 0;
+  /** Of the octets asked for last: see {@link find}. */
+  #hash = 0;
 
-  /** `decode`: octets of a form to the whole object. `onVpnKeyGone`: a number of VpnKeys is free again. */
-  constructor(
-    decode: (octets: Uint8Array, form: number) => PathAttributes,
-    onVpnKeyGone: (key: number) => void,
-  ) {
-    this.#decode = decode;
-    this.#onVpnKeyGone = onVpnKeyGone;
+  /** `onVpnKeyGone`: a number of VpnKeys is free again. */
+  constructor(reader: SetReader, onVpnKeyGone: (key: number) => void) {
+    this.#reader = reader;
+    this.steerings = new Steerings(this.addresses, this.vpnKeys, onVpnKeyGone);
   }
 
   get live(): number {
-    return this.#records.live;
+    return this.#live;
   }
 
   get bytes(): number {
-    return (
-      this.#records.bytes +
-      this.#arena.bytes +
-      this.#buckets.reduce((sum, part) => sum + part.byteLength, 0)
-    );
+    return this.#arena.bytes + this.#buckets.reduce((sum, part) => sum + part.byteLength, 0);
   }
 
-  /** The set with these octets (octets[0..length)), without a new reference; 0 when there is none. */
-  find(octets: Uint8Array, length: number, form: number): AttributeId {
-    const hash = hashOctets(octets, length, form);
+  /**
+   * The set with these octets (octets[0..length)), without a new reference; 0 when there is none. `steering`
+   * counts when the rest of the set lies in Steerings; of a {@link WHOLE} set it is 0.
+   */
+  find(octets: Uint8Array, length: number, form: number, steering: number): AttributeId {
+    const hash = hashOctets(octets, 0, length, form, steering);
+    this.#hash = hash;
     const buckets = this.#buckets[hash >>> 26] ?? NO_BUCKETS;
     if (buckets.length === 0) return 0;
-    const shape = ((length << 16) | form) >>> 0;
+    const shape = shapeOf(length, hash, form);
     let id = buckets[hash & (buckets.length - 1)] ?? 0;
     while (id !== 0) {
-      const same = this.#records.get(id, HASH) === hash && this.#records.get(id, SHAPE) === shape;
+      const words = this.#arena.words(id);
+      const at = this.#arena.wordOffset(id);
+      const same =
+        words[at + SHAPE] === shape && (words[at + STEERING] === steering || isWhole(form));
       if (same && this.#hasOctets(id, octets, length)) return id;
-      id = this.#records.get(id, NEXT);
+      id = words[at + NEXT] ?? 0;
     }
     return 0;
   }
 
-  /** Adds a set that {@link find} did not find; the caller has its only reference. */
-  add(octets: Uint8Array, length: number, form: number, facts: AttributeFacts): AttributeId {
-    const hash = hashOctets(octets, length, form);
+  /**
+   * Adds the set that the last call of {@link find} did not find; the caller has its only reference. The
+   * reference to `steering` is taken over.
+   */
+  add(
+    octets: Uint8Array,
+    length: number,
+    form: number,
+    steering: number,
+    facts: AttributeFacts,
+  ): AttributeId {
+    const hash = this.#hash;
     const part = hash >>> 26;
     if ((this.#counts[part] ?? 0) >= (this.#buckets[part] ?? NO_BUCKETS).length) this.#grow(part);
-    const id = this.#records.allocate();
-    const place = this.#arena.allocate(length);
-    this.#arena.view(place, length).set(octets.subarray(0, length));
-    const set = (word: number, value: number): void => {
-      this.#records.set(id, word, value);
-    };
-    set(HASH, hash);
-    set(REFERENCES, 1);
-    set(PLACE, place);
-    set(SHAPE, (length << 16) | form);
-    set(DETAIL, (Math.min(facts.ownAs, 0xffff) << 16) | facts.flags);
-    set(LOCAL_PREF, facts.localPref);
-    set(MED, facts.med);
-    set(NEIGHBOUR_AS, facts.neighbourAs);
-    set(NEXT_HOP, this.addresses.acquire(facts.nextHop));
-    const cluster = Math.min(facts.clusterLength, 0x3fff);
-    set(PATH, (Math.min(facts.pathLength, 0xffff) << 16) | (cluster << 2) | facts.origin);
-    set(ORIGINATOR, facts.originatorId);
-    set(VPN_KEY, this.vpnKeys.acquire(facts.extendedCommunities, facts.tunnelEncapsulation));
+    const id = this.#arena.allocate(HEADER + length);
+    const words = this.#arena.words(id);
+    const at = this.#arena.wordOffset(id);
+    words[at + REFERENCES] = 1;
+    words[at + SHAPE] = shapeOf(length, hash, form);
+    words[at + STEERING] = steering;
+    words[at + DETAIL] = (Math.min(facts.ownAs, 0xffff) << 16) | facts.flags;
+    const chunk = this.#arena.chunk(id);
+    const to = this.#arena.offset(id) + HEADER;
+    for (let i = 0; i < length; i++) chunk[to + i] = octets[i] ?? 0;
     this.#link(id, hash);
     this.#counts[part] = (this.#counts[part] ?? 0) + 1;
+    this.#live++;
+    this.#facts.keep(id, facts);
     return id;
   }
 
+  /** A number of Steerings for a set whose octets are all there is, with a reference. */
+  steer(values: SteeringValues): number {
+    return this.steerings.acquire(values);
+  }
+
   retain(id: AttributeId): void {
-    this.#records.set(id, REFERENCES, this.#records.get(id, REFERENCES) + 1);
+    const words = this.#arena.words(id);
+    const at = this.#arena.wordOffset(id) + REFERENCES;
+    words[at] = (words[at] ?? 0) + 1;
   }
 
   release(id: AttributeId): void {
-    const references = this.#records.get(id, REFERENCES) - 1;
-    if (references > 0) {
-      this.#records.set(id, REFERENCES, references);
-      return;
-    }
+    const words = this.#arena.words(id);
+    const at = this.#arena.wordOffset(id) + REFERENCES;
+    const references = (words[at] ?? 0) - 1;
     if (references < 0) throw new Error(`attribute set ${String(id)} released too often`);
+    words[at] = references;
+    if (references > 0) return;
     this.#unlink(id);
-    this.#arena.free(this.#records.get(id, PLACE), this.length(id));
-    this.addresses.release(this.nextHop(id));
-    const key = this.vpnKey(id);
-    if (this.vpnKeys.release(key)) this.#onVpnKeyGone(key);
-    this.#records.free(id);
     this.#decoded.delete(id);
+    this.#facts.forget(id);
+    this.steerings.release(this.#word(id, STEERING));
+    this.#arena.free(id, HEADER + this.length(id));
+    this.#live--;
   }
 
-  /** Octets as interned, valid until the set goes. */
+  /** Octets as interned, with those in Steerings behind them; valid until the set goes. */
   octets(id: AttributeId): Uint8Array {
-    return this.#arena.view(this.#records.get(id, PLACE), this.length(id));
+    const at = this.#arena.offset(id) + HEADER;
+    const own = this.#arena.chunk(id).subarray(at, at + this.length(id));
+    const steering = this.steerings.octets(this.#word(id, STEERING));
+    if (steering.length === 0) return own;
+    const all = new Uint8Array(own.length + steering.length);
+    all.set(own);
+    all.set(steering, own.length);
+    return all;
   }
 
+  /** Of the octets that are its own. */
   length(id: AttributeId): number {
-    return this.#records.get(id, SHAPE) >>> 16;
+    return this.#word(id, SHAPE) >>> 16;
   }
 
   form(id: AttributeId): number {
-    return this.#records.get(id, SHAPE) & 0xffff;
+    return this.#word(id, SHAPE) & FORM;
   }
 
   has(id: AttributeId, flag: number): boolean {
-    return (this.#records.get(id, DETAIL) & flag) !== 0;
+    return (this.#word(id, DETAIL) & flag) !== 0;
   }
 
-  localPref(id: AttributeId): number {
-    return this.#records.get(id, LOCAL_PREF);
-  }
-
-  med(id: AttributeId): number {
-    return this.#records.get(id, MED);
+  /** What the decision process compares; valid until the next call. */
+  facts(id: AttributeId): PathFacts {
+    const known = this.#facts.get(id);
+    if (known !== undefined) return known;
+    const start = this.#arena.offset(id) + HEADER;
+    const found = this.#facts.scratch;
+    const end = start + this.length(id);
+    this.#reader.facts(this.#arena.chunk(id), start, end, this.form(id), found);
+    this.#facts.keep(id, found);
+    return found;
   }
 
   neighbourAs(id: AttributeId): number {
-    return this.#records.get(id, NEIGHBOUR_AS);
+    return this.facts(id).neighbourAs;
   }
 
   /** Number of the address; 0: none. */
   nextHop(id: AttributeId): number {
-    return this.#records.get(id, NEXT_HOP);
-  }
-
-  pathLength(id: AttributeId): number {
-    return this.#records.get(id, PATH) >>> 16;
-  }
-
-  clusterLength(id: AttributeId): number {
-    return (this.#records.get(id, PATH) >>> 2) & 0x3fff;
-  }
-
-  origin(id: AttributeId): number {
-    return this.#records.get(id, PATH) & 3;
-  }
-
-  originatorId(id: AttributeId): number {
-    return this.#records.get(id, ORIGINATOR);
+    return this.steerings.address(this.#word(id, STEERING));
   }
 
   ownAs(id: AttributeId): number {
-    return this.#records.get(id, DETAIL) >>> 16;
+    return this.#word(id, DETAIL) >>> 16;
   }
 
   vpnKey(id: AttributeId): number {
-    return this.#records.get(id, VPN_KEY);
+    return this.steerings.vpnKey(this.#word(id, STEERING));
   }
 
   routeTargets(id: AttributeId): readonly bigint[] {
@@ -240,7 +241,7 @@ export class AttributeStore {
   decoded(id: AttributeId): PathAttributes {
     const known = this.#decoded.get(id);
     if (known !== undefined) return known;
-    const attributes = this.#decode(this.octets(id), this.form(id));
+    const attributes = this.#reader.decode(this.octets(id), this.form(id));
     if (this.#decoded.size >= DECODED_MOST) {
       for (const oldest of this.#decoded.keys()) {
         this.#decoded.delete(oldest);
@@ -251,54 +252,82 @@ export class AttributeStore {
     return attributes;
   }
 
+  #word(id: AttributeId, word: number): number {
+    return this.#arena.words(id)[this.#arena.wordOffset(id) + word] ?? 0;
+  }
+
+  #setNext(id: AttributeId, next: AttributeId): void {
+    this.#arena.words(id)[this.#arena.wordOffset(id) + NEXT] = next;
+  }
+
   #hasOctets(id: AttributeId, octets: Uint8Array, length: number): boolean {
-    const place = this.#records.get(id, PLACE);
-    const chunk = this.#arena.chunk(place);
-    const at = this.#arena.offset(place);
+    const chunk = this.#arena.chunk(id);
+    const at = this.#arena.offset(id) + HEADER;
     for (let i = 0; i < length; i++) if (chunk[at + i] !== octets[i]) return false;
     return true;
+  }
+
+  /** The hash it was added with, worked out again: cheaper than a word for each of a million. */
+  #hashOf(id: AttributeId): number {
+    const form = this.form(id);
+    const steering = isWhole(form) ? 0 : this.#word(id, STEERING);
+    const at = this.#arena.offset(id) + HEADER;
+    return hashOctets(this.#arena.chunk(id), at, this.length(id), form, steering);
   }
 
   #link(id: AttributeId, hash: number): void {
     const buckets = this.#buckets[hash >>> 26] ?? NO_BUCKETS;
     const bucket = hash & (buckets.length - 1);
-    this.#records.set(id, NEXT, buckets[bucket] ?? 0);
+    this.#setNext(id, buckets[bucket] ?? 0);
     buckets[bucket] = id;
   }
 
   #unlink(id: AttributeId): void {
-    const hash = this.#records.get(id, HASH);
+    const hash = this.#hashOf(id);
     const part = hash >>> 26;
     const buckets = this.#buckets[part] ?? NO_BUCKETS;
     const bucket = hash & (buckets.length - 1);
     let at = buckets[bucket] ?? 0;
-    if (at === id) buckets[bucket] = this.#records.get(id, NEXT);
+    if (at === id) buckets[bucket] = this.#word(id, NEXT);
     else {
-      while (this.#records.get(at, NEXT) !== id) at = this.#records.get(at, NEXT);
-      this.#records.set(at, NEXT, this.#records.get(id, NEXT));
+      while (this.#word(at, NEXT) !== id) at = this.#word(at, NEXT);
+      this.#setNext(at, this.#word(id, NEXT));
     }
     this.#counts[part] = (this.#counts[part] ?? 0) - 1;
   }
 
   #grow(part: number): void {
     const old = this.#buckets[part] ?? NO_BUCKETS;
-    this.#buckets[part] = new Uint32Array(Math.max(4, old.length * 2));
+    this.#buckets[part] = new Uint32Array(Math.max(4, old.length * 4));
     for (const first of old) {
       let id = first;
       while (id !== 0) {
-        const next = this.#records.get(id, NEXT);
-        this.#link(id, this.#records.get(id, HASH));
+        const next = this.#word(id, NEXT);
+        this.#link(id, this.#hashOf(id));
         id = next;
       }
     }
   }
 }
 
-/** FNV-1a over the octets, four at a time, with a finish: the parts take the upper bits. */
-function hashOctets(octets: Uint8Array, length: number, form: number): number {
+const isWhole = (form: number): boolean => (form & WHOLE) !== 0;
+
+const shapeOf = (length: number, hash: number, form: number): number =>
+  ((length << 16) | ((hash >>> 8) & TAG) | form) >>> 0;
+
+/** FNV-1a over octets[start..start + length), four at a time, with a finish: the parts take the upper bits. */
+function hashOctets(
+  octets: Uint8Array,
+  start: number,
+  length: number,
+  form: number,
+  steering: number,
+): number {
   let hash = Math.imul(0x811c9dc5 ^ form, 0x01000193) ^ length;
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
+  hash = Math.imul(hash ^ steering, 0x85ebca6b);
+  const end = start + length;
+  let i = start;
+  for (; i + 4 <= end; i += 4) {
     const word =
       ((octets[i] ?? 0) << 24) |
       ((octets[i + 1] ?? 0) << 16) |
@@ -307,7 +336,7 @@ function hashOctets(octets: Uint8Array, length: number, form: number): number {
     hash = Math.imul(hash ^ word, 0x01000193);
     hash ^= hash >>> 15;
   }
-  for (; i < length; i++) hash = Math.imul(hash ^ (octets[i] ?? 0), 0x01000193);
+  for (; i < end; i++) hash = Math.imul(hash ^ (octets[i] ?? 0), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   return (hash ^ (hash >>> 13)) >>> 0;
 }

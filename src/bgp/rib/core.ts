@@ -4,9 +4,10 @@
  * with a path (references, imports, what is to be decided anew) happens here, so that it cannot be left out.
  */
 import type { FamilyId } from '../codec/types.js';
-import type { Clock, RibOptions } from './api.js';
+import type { Clock, ExportRuleRib, LabelUses, RibOptions } from './api.js';
 import { type AttributeId, AttributeStore, NO_LLGR } from './attribute-store.js';
-import { decodeSet } from './attribute-codec.js';
+import { SET_READER } from './attribute-codec.js';
+import type { DecisionOptions } from './decision.js';
 import { LabelStacks } from './label-stacks.js';
 import type { NetId } from './net-table.js';
 import { NextHops, type NextHopTracker } from './next-hops.js';
@@ -46,17 +47,23 @@ export class Core {
   readonly nets = new Nets();
   readonly paths = new PathStore();
   readonly labels = new LabelStacks();
+  /** How the tables of VRFs are decided that differ from the options. */
+  readonly decisions = new Map<VrfId, DecisionOptions>();
   readonly attributes: AttributeStore;
   readonly hops: NextHops;
   /** By id; a hole is no configured neighbour. Peer 0 has none. */
   readonly peers: (Peer | undefined)[] = [];
   vpn: VpnListener = { changed: nothing, gone: nothing, vpnKeyGone: nothing };
   keeper: PathKeeper = { gone: () => 0 };
+  /** Of the VPN routes that our VRFs export. */
+  exportLabels: LabelUses = { retain: nothing, release: nothing };
+  /** The rule that made an exported path; undefined: it is no more. */
+  exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
 
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;
     this.clock = clock;
-    this.attributes = new AttributeStore(decodeSet, (key) => {
+    this.attributes = new AttributeStore(SET_READER, (key) => {
       this.vpn.vpnKeyGone(key);
     });
     this.hops = new NextHops(tracker, this.attributes.addresses);
@@ -98,6 +105,7 @@ export class Core {
       hop,
     });
     if (peer !== undefined) this.#count(peer, family, what.filtered, 1);
+    if (isExport(what.peer, family)) this.exportLabels.retain(what.label);
     this.nets.of(family).markDirty(net);
     if (isVpn(family)) this.vpn.changed(added);
     return added;
@@ -134,6 +142,10 @@ export class Core {
       paths.label(path),
       paths.hop(path),
     ];
+    if (label !== what.label && isExport(what.peer, family)) {
+      this.exportLabels.retain(what.label);
+      this.exportLabels.release(label);
+    }
     paths.setAttributes(path, what.attributes);
     paths.setLabel(path, what.label);
     paths.setHop(path, hop);
@@ -165,6 +177,9 @@ export class Core {
     const peer = this.peers[paths.peer(path)];
     if (peer !== undefined && !paths.has(path, IMPORT)) {
       this.#count(peer, family, paths.has(path, FILTERED), -1);
+    }
+    if (!paths.has(path, IMPORT) && isExport(paths.peer(path), family)) {
+      this.exportLabels.release(paths.label(path));
     }
     paths.unlink(table, path);
     this.attributes.release(paths.attributes(path));
@@ -216,6 +231,9 @@ export class Core {
         return false;
       }
     }
+    // A VPN route as such is told on, not forwarded by: its LSP is between others. So a reflector needs no
+    // way to the next hop, as others' do not ask for one either; the cost still says which is nearer to us.
+    if (peer !== undefined && isVpn(paths.family(path))) return true;
     return this.hops.isUsable(paths.hop(path));
   }
 
@@ -224,6 +242,8 @@ export class Core {
     counts[family] = (counts[family] ?? 0) + by;
   }
 }
+
+const isExport = (peer: number, family: number): boolean => peer === OURSELVES && isVpn(family);
 
 function nothing(): void {
   // Until the VRFs are there, nobody listens.

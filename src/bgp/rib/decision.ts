@@ -2,8 +2,8 @@
 /**
  * The decision process of RFC 4271 §9.1.2, as elimination rounds over the usable paths of one net:
  *
- *   1. our own routes; 2. protection of the way to the next hop (policy-model 11, 12: before BGP's own
- *   criteria); 3. not long-lived stale (RFC 9494 §4.3); 4. LOCAL_PREF; 5. AS_PATH length; 6. ORIGIN;
+ *   1. our own routes; 2. among ways by tunnels, the protection (policy-model 11, 12: before BGP's own
+ *   criteria; the way to a CE has none, and competes by those alone); 3. not long-lived stale (RFC 9494 §4.3); 4. LOCAL_PREF; 5. AS_PATH length; 6. ORIGIN;
  *   7. MED, among paths of one neighbouring AS; 8. EBGP before IBGP; 9. cost of the way to the next hop;
  *   then, between paths that may be used together: 10. lowest ORIGINATOR_ID or BGP identifier;
  *   11. shortest CLUSTER_LIST (RFC 4456 §9); 12. lowest neighbour address; 13. lowest RD and path identifier.
@@ -16,8 +16,10 @@
 export interface Candidate {
   path: number;
   local: boolean;
-  /** Higher wins. */
+  /** Higher wins; 0: not by a tunnel, so neither better nor worse than one. */
   rank: number;
+  /** Candidates that differ here are never used together. */
+  strength: number;
   longLivedStale: boolean;
   localPref: number;
   pathLength: number;
@@ -59,6 +61,7 @@ export function emptyCandidate(): Candidate {
     path: 0,
     local: false,
     rank: 0,
+    strength: 0,
     longLivedStale: false,
     localPref: 0,
     pathLength: 0,
@@ -76,10 +79,11 @@ export function emptyCandidate(): Candidate {
   };
 }
 
-/** Negative: `a` wins. Criteria before MED. */
+/** Negative: `a` wins. */
+const compareOwn = (a: Candidate, b: Candidate): number => Number(b.local) - Number(a.local);
+
+/** Negative: `a` wins. Criteria between protection and MED. */
 function compareBeforeMed(a: Candidate, b: Candidate): number {
-  if (a.local !== b.local) return a.local ? -1 : 1;
-  if (a.rank !== b.rank) return b.rank - a.rank;
   if (a.longLivedStale !== b.longLivedStale) return a.longLivedStale ? 1 : -1;
   if (a.localPref !== b.localPref) return b.localPref - a.localPref;
   if (a.pathLength !== b.pathLength) return a.pathLength - b.pathLength;
@@ -123,6 +127,16 @@ function keepBest(set: Candidate[], compare: (a: Candidate, b: Candidate) => num
   set.length = kept;
 }
 
+/** Drops every path by a tunnel that protects less than another's. */
+function eliminateByProtection(set: Candidate[]): void {
+  const best = set.reduce((most, { rank }) => Math.max(most, rank), 0);
+  let kept = 0;
+  for (const candidate of set) {
+    if (candidate.rank === 0 || candidate.rank === best) set[kept++] = candidate;
+  }
+  set.length = kept;
+}
+
 /** Drops every path that another of the same neighbouring AS beats by MED. */
 function eliminateByMed(set: Candidate[], options: DecisionOptions): void {
   const lowest = new Map<number, number>();
@@ -144,6 +158,8 @@ function eliminateByMed(set: Candidate[], options: DecisionOptions): void {
  */
 export function decide(set: Candidate[], options: DecisionOptions): void {
   if (set.length < 2) return;
+  keepBest(set, compareOwn);
+  eliminateByProtection(set);
   keepBest(set, compareBeforeMed);
   if (set.length > 1) eliminateByMed(set, options);
   if (set.length > 1) keepBest(set, compareAfterMed);
@@ -156,9 +172,10 @@ export function decide(set: Candidate[], options: DecisionOptions): void {
     : Math.max(1, best.external ? options.maximumPaths.ebgp : options.maximumPaths.ibgp);
   let kept = 0;
   for (const candidate of set) {
-    const together =
-      kept === 0 ||
-      (kept < most && (options.multipathRelax || candidate.neighbourAs === best.neighbourAs));
+    const alike =
+      candidate.strength === best.strength &&
+      (options.multipathRelax || candidate.neighbourAs === best.neighbourAs);
+    const together = kept === 0 || (kept < most && alike);
     if (together) set[kept++] = candidate;
   }
   set.length = kept;

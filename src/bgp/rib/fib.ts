@@ -7,7 +7,7 @@ import { type Core, OURSELVES } from './core.js';
 import type { NetId, NetTable } from './net-table.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
 import { IdQueue } from './records.js';
-import { familyOfNumber, vrfOfScope } from './scope.js';
+import { vrfOfScope } from './scope.js';
 
 /** Changes per batch, and hops: more than that begin another one. */
 const ROWS = 1024;
@@ -55,7 +55,7 @@ export class FibWriter {
     this.#sink = sink;
   }
 
-  /** A net of a unicast or labelled table has another outcome; {@link flush} looks at which. */
+  /** A net of a unicast table has another outcome; {@link flush} looks at which. */
   change(table: NetTable, net: NetId): void {
     if (table.markToInstall(net)) this.#queueOf(table).push(net);
   }
@@ -136,13 +136,9 @@ export class FibWriter {
   }
 }
 
-/** Whether routes of the family are forwarded by, as opposed to only told on. */
-export const isForwarded = (family: number): boolean => {
-  const id = familyOfNumber(family);
-  return (
-    id === FAMILY.ipv4Unicast ||
-    id === FAMILY.ipv6Unicast ||
-    id === FAMILY.ipv4Labelled ||
-    id === FAMILY.ipv6Labelled
-  );
-};
+/**
+ * Whether routes of the family are forwarded by, as opposed to only told on. A labelled route to the same
+ * prefix is another route, and packets that follow it need its label.
+ */
+export const isForwarded = (family: number): boolean =>
+  family === FAMILY.ipv4Unicast || family === FAMILY.ipv6Unicast;

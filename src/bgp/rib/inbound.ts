@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What becomes of an attribute set on its way in from a neighbour: loop checks (RFC 4271 §9.1.2, RFC 4456
- * §8), what a CE may not say (policy-model 13), site of origin, then the neighbour's policy. The outcome for
+ * What becomes of an attribute set on its way in from a neighbour: loop checks (RFC 4271 §5.1.3, §9.1.2, RFC
+ * 4456 §8), what a CE may not say (policy-model 13), site of origin, graceful shutdown (RFC 8326), then the
+ * neighbour's policy. The outcome for
  * a set is remembered, except where the policy looks at prefixes.
  */
-import type { FamilyId, PathAttributes } from '../codec/types.js';
+import { FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
-import type { AttributeReader } from './attribute-codec.js';
-import { type AttributeId, CLUSTER_LOOP } from './attribute-store.js';
+import { type AttributeReader, unmapped } from './attribute-codec.js';
+import { type AttributeId, CLUSTER_LOOP, GRACEFUL_SHUTDOWN } from './attribute-store.js';
 import type { Core } from './core.js';
+import { sameOctets } from './octets.js';
 import type { Peer } from './peers.js';
 import { SetCache } from './set-cache.js';
 import { isSiteOfOrigin, withoutVpnAttributes } from './vpn-communities.js';
@@ -16,7 +18,11 @@ import { isSiteOfOrigin, withoutVpnAttributes } from './vpn-communities.js';
 /** A route's place, for policies that ask. */
 export type RoutePlace = Pick<PolicyRoute, 'prefix' | 'length' | 'rd'>;
 
-export type Loop = 'own AS in path' | 'own cluster or originator' | 'first AS is not the neighbour';
+export type Loop =
+  | 'own AS in path'
+  | 'own cluster or originator'
+  | 'own address as next hop'
+  | 'first AS is not the neighbour';
 
 const NOWHERE: RoutePlace = { prefix: new Uint8Array(0), length: 0, rd: undefined };
 
@@ -38,9 +44,14 @@ export class Inbound {
   }
 
   /** Why no route with this set may be taken; undefined: it may. */
-  loop(set: AttributeId): Loop | undefined {
+  loop(set: AttributeId, family: FamilyId): Loop | undefined {
     const { attributes, options } = this.#core;
     const { info, config } = this.#peer;
+    // The next hop of a route target is nobody's way to anywhere.
+    const nextHop = attributes.addresses.get(attributes.nextHop(set));
+    if (family !== FAMILY.routeTarget && sameOctets(nextHop, unmapped(info.localAddress))) {
+      return 'own address as next hop';
+    }
     const allowed = config.allowAsIn ?? 0;
     if (attributes.ownAs(set) > allowed) return 'own AS in path';
     if (info.localAsn !== options.asn && count(attributes.decoded(set), info.localAsn) > allowed) {
@@ -59,7 +70,7 @@ export class Inbound {
     const { config, info } = this.#peer;
     const inVrf = info.vrf !== undefined;
     const plain = config.policyIn === undefined && config.siteOfOrigin === undefined && !inVrf;
-    if (plain) {
+    if (plain && !this.#leaving(set)) {
       attributes.retain(set);
       return set;
     }
@@ -75,6 +86,11 @@ export class Inbound {
     for (const cache of this.#caches.values()) cache.clear();
   }
 
+  /** RFC 8326 §4: what a neighbour outside is about to stop forwarding is the last choice. */
+  #leaving(set: AttributeId): boolean {
+    return this.#peer.external && this.#core.attributes.has(set, GRACEFUL_SHUTDOWN);
+  }
+
   #make(set: AttributeId, family: FamilyId, place: RoutePlace): AttributeId {
     const { attributes } = this.#core;
     const { config, info } = this.#peer;
@@ -82,6 +98,7 @@ export class Inbound {
     let now = before;
     if (info.vrf !== undefined) now = withoutVpnAttributes(now, config.passVpn ?? []);
     if (config.siteOfOrigin !== undefined) now = withSiteOfOrigin(now, config.siteOfOrigin);
+    if (this.#leaving(set)) now = { ...now, localPref: 0 };
     const from = { asn: info.asn, address: info.address };
     const after = config.policyIn
       ? config.policyIn.apply({ family, ...place, attributes: now, from })

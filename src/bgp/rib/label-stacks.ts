@@ -62,3 +62,15 @@ export class LabelStacks {
     return word === NO_LABEL || (word & STACK) === 0 ? undefined : this.#stacks[word & ~STACK];
   }
 }
+
+/** 3 octets each, the bottom-of-stack bit in the last one. */
+export function stackOctets(labels: readonly number[]): Uint8Array {
+  const octets = new Uint8Array(3 * labels.length);
+  labels.forEach((label, i) => {
+    const bottom = i === labels.length - 1 ? 1 : 0;
+    octets[3 * i] = label >>> 12;
+    octets[3 * i + 1] = label >>> 4;
+    octets[3 * i + 2] = ((label & 15) << 4) | bottom;
+  });
+  return octets;
+}

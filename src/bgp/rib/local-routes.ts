@@ -42,6 +42,7 @@ export class LocalRoutes {
     const table = this.#core.nets.of(family);
     const net = table.findOrAdd(scope, length, prefix, 0, prefixBytes);
     const set = this.#reader.own(attributes);
+    if (set === 0) throw new RangeError('attributes of an own route that fit no message');
     // The next hop of a route of our own matters to those we tell it to, not to whether it is one.
     const what = {
       peer: OURSELVES,

@@ -20,8 +20,16 @@ export interface NextHopState {
   readonly usable: boolean;
   /** Cost of the way there, 32 bits. */
   readonly metric: number;
-  /** Higher wins before anything BGP compares: protection, and that its SA is up (policy-model 11, 12). */
+  /**
+   * Of a way over the core, from 1 up: higher wins before anything BGP compares: protection (policy-model 11,
+   * 12). 0: there is nothing to protect, towards a CE.
+   */
   readonly rank: number;
+  /**
+   * How the way is protected, whether or not that ranks: paths that differ here are never used together
+   * (policy-model 12). Default: as the rank.
+   */
+  readonly strength?: number;
 }
 
 export interface NextHopTracker {
@@ -40,6 +48,11 @@ interface Hop extends NextHopKey {
 const SELF: NextHopState = { usable: true, metric: 0, rank: 0 };
 /** Protections are below this. */
 export const PROTECTIONS = 256;
+
+export function sameState(a: NextHopState, b: NextHopState): boolean {
+  const same = a.usable === b.usable && a.metric === b.metric && a.rank === b.rank;
+  return same && a.strength === b.strength;
+}
 
 export class NextHops {
   readonly #tracker: NextHopTracker;
@@ -110,8 +123,7 @@ export class NextHops {
   change(id: number, state: NextHopState): boolean {
     const hop = this.#hops[id];
     if (hop === undefined) return false;
-    const { usable, metric, rank } = hop.state;
-    if (usable === state.usable && metric === state.metric && rank === state.rank) return false;
+    if (sameState(hop.state, state)) return false;
     hop.state = { ...state };
     return true;
   }

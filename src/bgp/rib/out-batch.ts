@@ -10,7 +10,7 @@ import { UpdateWriter } from '../codec/update-writer.js';
 import type { PeerId } from '../types.js';
 import { ownAttributesStart } from './attribute-codec.js';
 import type { Core } from './core.js';
-import { NO_LABEL } from './label-stacks.js';
+import { NO_LABEL, stackOctets } from './label-stacks.js';
 import { type NodeId, type OutLog, SOURCE_CHANGED } from './out-log.js';
 import { shapeOf } from './scope.js';
 
@@ -153,18 +153,6 @@ export class OutBatch {
     nlri.labelsAt = 0;
     return all.length < 2 ? NO_OCTETS : stackOctets(all);
   }
-}
-
-/** 3 octets each, the bottom-of-stack bit in the last one. */
-function stackOctets(labels: readonly number[]): Uint8Array {
-  const octets = new Uint8Array(3 * labels.length);
-  labels.forEach((label, i) => {
-    const bottom = i === labels.length - 1 ? 1 : 0;
-    octets[3 * i] = label >>> 12;
-    octets[3 * i + 1] = label >>> 4;
-    octets[3 * i + 2] = ((label & 15) << 4) | bottom;
-  });
-  return octets;
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

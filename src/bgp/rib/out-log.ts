@@ -40,6 +40,11 @@ export class OutLog {
   readonly #freeMarkers: NodeId[] = [];
   #first: NodeId = 0;
   #last: NodeId = 0;
+  /** Raised with every change of the order. */
+  #version = 1;
+  /** By marker: the version at which nothing but markers lay ahead of it. */
+  readonly #atEnd: number[] = [];
+  #atEndVersion = 0;
   /** Entries, withdrawn ones included. */
   entries = 0;
 
@@ -56,6 +61,7 @@ export class OutLog {
     const marker = this.#freeMarkers.pop() ?? MARKER + this.#before.length;
     this.#before[marker - MARKER] = 0;
     this.#after[marker - MARKER] = 0;
+    this.#atEnd[marker - MARKER] = 0;
     this.#append(marker);
     return marker;
   }
@@ -67,6 +73,22 @@ export class OutLog {
 
   next(node: NodeId): NodeId {
     return isMarker(node) ? (this.#after[node - MARKER] ?? 0) : this.#entries.get(node, NEXT);
+  }
+
+  /**
+   * Nothing but markers lies ahead of a marker. Worked out for all at once: with hundreds of members at the
+   * end, walking past the others for each would be their number squared.
+   */
+  isAtEnd(marker: NodeId): boolean {
+    if (this.#atEndVersion !== this.#version) {
+      this.#atEndVersion = this.#version;
+      let node = this.#last;
+      while (isMarker(node)) {
+        this.#atEnd[node - MARKER] = this.#version;
+        node = this.#before[node - MARKER] ?? 0;
+      }
+    }
+    return this.#atEnd[marker - MARKER] === this.#version;
   }
 
   /** Puts a marker behind another node. */
@@ -160,6 +182,7 @@ export class OutLog {
   }
 
   #append(node: NodeId): void {
+    this.#version++;
     this.#setPrevious(node, this.#last);
     this.#setNext(node, 0);
     if (this.#last === 0) this.#first = node;
@@ -168,6 +191,7 @@ export class OutLog {
   }
 
   #unlink(node: NodeId): void {
+    this.#version++;
     const next = this.next(node);
     const previous = isMarker(node)
       ? (this.#before[node - MARKER] ?? 0)

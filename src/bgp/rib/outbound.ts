@@ -8,7 +8,7 @@ import { nextHopAgreed } from '../codec/next-hop.js';
 import { type AsSegment, FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer } from '../types.js';
 import { type AttributeReader, COMMUNITY, unmapped } from './attribute-codec.js';
-import { type AttributeId, NO_ADVERTISE, NO_EXPORT } from './attribute-store.js';
+import { type AttributeId, LLGR_STALE, NO_ADVERTISE, NO_EXPORT } from './attribute-store.js';
 import { type Core, OURSELVES } from './core.js';
 import { IMPORT, type PathId } from './path-store.js';
 import type { NeighbourRib, Peer } from './peers.js';
@@ -88,9 +88,10 @@ export class Outbound {
     const external = this.#info.kind === 'ebgp';
     if (attributes.has(set, NO_ADVERTISE)) return false;
     if (external && attributes.has(set, NO_EXPORT)) return false;
-    // RFC 9494 §4.3: only to those who know what it means.
-    const knows = ((this.#info.longLived ?? 0) >> this.#family) & 1;
-    if (origin.longLived && knows === 0) return false;
+    // RFC 9494 §4.3: only to those who know what it means, whoever has marked it.
+    const stale = origin.longLived || attributes.has(set, LLGR_STALE);
+    if (stale && !this.#knowsLongLived) return false;
+    if (!this.#isExportedTo(origin)) return false;
     const site = this.#config.siteOfOrigin;
     if (site !== undefined) {
       const communities = attributes.decoded(set).extendedCommunities ?? [];
@@ -103,6 +104,19 @@ export class Outbound {
     return fromClient || this.#config.routeReflectorClient === true;
   }
 
+  get #knowsLongLived(): boolean {
+    return (((this.#info.longLived ?? 0) >> this.#family) & 1) === 1;
+  }
+
+  /** Policy-model 6: a route of ours for some SPs goes to neighbours of those alone. */
+  #isExportedTo({ path, peer, imported }: Origin): boolean {
+    const { sp } = this.#config;
+    if (sp === undefined || peer !== undefined || imported || !isVpn(this.#family)) return true;
+    // A rule that is no more exports to nobody: its path is about to go.
+    const rule = this.#core.exportRule(path);
+    return rule !== undefined && (rule.toSps?.includes(sp) ?? true);
+  }
+
   #make(attributes: PathAttributes, origin: Origin): PathAttributes | undefined {
     const external = this.#info.kind === 'ebgp';
     let now = attributes;
@@ -113,7 +127,7 @@ export class Outbound {
       // RFC 4271 §5.1.4: another AS's MED is not for a third one; what a VRF exports may be a CE's.
       const ours = origin.peer === undefined && now.asPath.length === 0;
       const med = ours ? [] : (['med'] as const);
-      now = without(now, ['originatorId', 'clusterList', ...med]);
+      now = transitive(without(now, ['originatorId', 'clusterList', ...med]));
     }
     const { policyOut } = this.#config;
     if (policyOut !== undefined) {
@@ -213,6 +227,15 @@ export class Outbound {
     const rd = rdBytes === 0 ? undefined : new DataView(key.buffer).getBigUint64(0);
     return { family, prefix: key.subarray(rdBytes), length: table.length(net), rd };
   }
+}
+
+/** RFC 4360 §6: extended communities with the T bit do not leave the AS; a policy may add some behind this. */
+function transitive(attributes: PathAttributes): PathAttributes {
+  const { extendedCommunities = [] } = attributes;
+  const kept = extendedCommunities.filter((one) => ((one >> 62n) & 1n) === 0n);
+  if (kept.length === extendedCommunities.length) return attributes;
+  if (kept.length === 0) return without(attributes, ['extendedCommunities']);
+  return { ...attributes, extendedCommunities: kept };
 }
 
 const from = ({ peer }: Origin): { asn: number; address: Uint8Array } | undefined =>

@@ -3,8 +3,8 @@
  * Neighbours coming and going, and what becomes of their routes: graceful restart (RFC 4724, 8538), long-lived
  * graceful restart (RFC 9494), enhanced route refresh (RFC 7313).
  */
-import { FAMILY_IDS, hasFamily } from '../codec/families.js';
-import type { FamilyId } from '../codec/types.js';
+import { FAMILY_IDS, familiesOf, familyBit, hasFamily } from '../codec/families.js';
+import { FAMILY, type FamilyId, type FamilySet } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, SessionEnd } from '../types.js';
 import type { RibPorts } from './api.js';
 import type { AttributeReader } from './attribute-codec.js';
@@ -12,13 +12,14 @@ import type { Core } from './core.js';
 import { Inbound } from './inbound.js';
 import { type NeighbourRib, Peer } from './peers.js';
 import type { Sender } from './rib-in.js';
-import { CORE, isVpn } from './scope.js';
+import { CORE } from './scope.js';
 import type { Sweeper } from './sweeper.js';
 
 /** Longest time stale routes wait for End-of-RIB or EoRR once the session is back. */
 const STALE_PATH_MS = 360_000;
 /** What timers of Node can wait for; RFC 9494 allows 2^24 - 1 seconds. */
 const MOST_MS = 2 ** 31 - 1;
+const VPN = familyBit(FAMILY.vpnv4) | familyBit(FAMILY.vpnv6);
 
 export interface LifeSurroundings {
   readonly sweeper: Sweeper;
@@ -32,6 +33,8 @@ export class PeerLife {
   readonly #ports: RibPorts;
   readonly #around: LifeSurroundings;
   readonly #senders: (Sender | undefined)[] = [];
+  /** Families that are to be asked for again. */
+  readonly #asking = new Map<Peer, FamilySet>();
   /** By peer * 8 + family: takes back the timer that ends the stale routes' time. */
   readonly #timers = new Map<number, () => void>();
 
@@ -83,6 +86,7 @@ export class PeerLife {
 
   ended(peer: Peer, end: SessionEnd): void {
     peer.up = false;
+    this.#asking.delete(peer);
     peer.refreshing = 0;
     for (const family of FAMILY_IDS) {
       this.#cancel(peer, family);
@@ -117,9 +121,13 @@ export class PeerLife {
     this.#killStale(peer, family);
   }
 
+  /**
+   * A neighbour may begin as often as it likes: where no epoch is free, what it has announced since an earlier
+   * beginning counts for this one too, instead of a sweep in the middle of a message.
+   */
   beginRefresh(peer: Peer, family: FamilyId): void {
     peer.refreshing |= 1 << family;
-    this.#leave(peer, family, 'stale');
+    peer.beginStale(family);
     this.#expireAfter(peer, family, STALE_PATH_MS);
   }
 
@@ -130,30 +138,44 @@ export class PeerLife {
     this.#killStale(peer, family);
   }
 
-  reconfigure(id: PeerId, config: NeighbourRib): Peer | undefined {
+  /** What it had before, and the neighbour; undefined: it is not known. */
+  reconfigure(id: PeerId, config: NeighbourRib): { peer: Peer; before: NeighbourRib } | undefined {
     const sender = this.#senders[id];
     if (sender === undefined) return undefined;
-    sender.peer.config = config;
-    sender.inbound.clear();
-    return sender.peer;
+    const { peer, inbound } = sender;
+    const before = peer.config;
+    peer.config = config;
+    inbound.clear();
+    return { peer, before };
   }
 
-  requestRefresh(peer: Peer): void {
-    if (!peer.up || !peer.info.routeRefresh) return;
-    for (const family of FAMILY_IDS) {
-      if (hasFamily(peer.info.context.families, family)) {
-        this.#ports.sessions.requestRefresh(peer.id, family);
-      }
+  /** What it sent is wanted again; asked for by the next {@link sendRequests}, once for all reasons. */
+  requestRefresh(peer: Peer, which: 'all' | 'vpn'): void {
+    if (!peer.up) return;
+    const wanted = which === 'all' ? peer.info.context.families : VPN & peer.info.context.families;
+    if (peer.info.routeRefresh) this.#asking.set(peer, (this.#asking.get(peer) ?? 0) | wanted);
+    else if (wanted !== 0) {
+      this.#ports.log.notice(
+        'routes of a neighbour are judged anew only when it sends them again',
+        {
+          ...{
+            peer: peer.info.name,
+            reason: 'it has no route refresh',
+            remedy: 'clear the session',
+          },
+        },
+      );
     }
   }
 
-  requestVpnRefresh(peer: Peer): void {
-    if (!peer.info.routeRefresh) return;
-    for (const family of FAMILY_IDS) {
-      if (isVpn(family) && hasFamily(peer.info.context.families, family)) {
+  sendRequests(): void {
+    for (const [peer, families] of this.#asking) {
+      if (!peer.up) continue;
+      for (const family of familiesOf(families)) {
         this.#ports.sessions.requestRefresh(peer.id, family);
       }
     }
+    this.#asking.clear();
   }
 
   /** A neighbour without session and without routes is no more. */
@@ -215,7 +237,7 @@ export class PeerLife {
     this.#around.wake();
   }
 
-  /** A new epoch begins. Only a neighbour that flaps faster than it is swept runs out of them. */
+  /** A session's end begins an epoch. Only a neighbour that flaps faster than it is swept runs out of them. */
   #leave(peer: Peer, family: FamilyId, as: 'stale' | 'dead'): void {
     const leave = (): boolean => (as === 'stale' ? peer.beginStale(family) : peer.killAll(family));
     if (leave()) return;

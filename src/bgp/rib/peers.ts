@@ -31,6 +31,8 @@ export interface NeighbourRib {
   /** undefined: every route passes unchanged. */
   readonly policyIn: Policy | undefined;
   readonly policyOut: Policy | undefined;
+  /** Equal strings mean equal `policyIn`: what the neighbour sent need not be asked for again. */
+  readonly policyInKey?: string;
   /** Equal strings mean equal `policyOut`: such neighbours can share their encoded messages. */
   readonly policyOutKey: string;
   readonly routeReflectorClient?: boolean;
@@ -47,12 +49,27 @@ export interface NeighbourRib {
   /** The first AS of a path from an EBGP neighbour must be its own (RFC 4271 §6.3); default yes. */
   readonly enforceFirstAs?: boolean;
   readonly prefixLimits?: Partial<Record<FamilyId, PrefixLimit>>;
+  /** Most paths of a net that are sent, with ADD-PATH, by family; default all. */
+  readonly addPathLimits?: Partial<Record<FamilyId, number>>;
   /** Least time between two rounds of UPDATEs, ms; default 0. */
   readonly advertisementIntervalMs?: number;
   /** Refused routes are kept for `show` and counted against the limit. */
   readonly keepRejected?: boolean;
+  /** SP of an external neighbour: of our exports it is told those to that SP alone. undefined: all. */
+  readonly sp?: string;
   /** Let through from and to a CE although they are VPN matters (policy-model 13). */
   readonly passVpn?: readonly VpnMatter[];
+}
+
+/** Whether routes of a neighbour would come in as they did: nothing between it and the table is another. */
+export function sameInbound(a: NeighbourRib, b: NeighbourRib): boolean {
+  if (a.policyInKey === undefined || a.policyInKey !== b.policyInKey) return false;
+  const rest = ({ allowAsIn, siteOfOrigin, enforceFirstAs, keepRejected, passVpn }: NeighbourRib) =>
+    JSON.stringify([
+      ...[allowAsIn ?? 0, String(siteOfOrigin ?? ''), enforceFirstAs ?? true],
+      ...[keepRejected ?? false, [...(passVpn ?? [])].sort()],
+    ]);
+  return rest(a) === rest(b);
 }
 
 export type RouteState = 'fresh' | 'stale' | 'long-lived' | 'dead';

@@ -12,12 +12,7 @@ import {
   type Notification,
   type UpdateSplit,
 } from '../codec/types.js';
-import {
-  attributesLength,
-  copyAttributes,
-  isNotification,
-  splitUpdate,
-} from '../codec/update-split.js';
+import { isNotification, splitUpdate } from '../codec/update-split.js';
 import type { UpdateOutcome } from '../types.js';
 import type { Logger } from '../../lib/log.js';
 import type { AttributeReader } from './attribute-codec.js';
@@ -56,7 +51,6 @@ export class RibIn {
   readonly #hooks: RibInHooks;
   readonly #log: Logger;
   readonly #nlri: Nlri = newNlri();
-  readonly #octets = new Uint8Array(65536);
   readonly #announcement = { peer: 0, identifier: 0, attributes: 0, label: 0, filtered: false };
   /** Routes of VPNs nobody here is in. */
   unwanted = 0;
@@ -106,14 +100,10 @@ export class RibIn {
   #announceAll(state: Sender, split: UpdateSplit, bytes: Uint8Array): UpdateOutcome | undefined {
     const { peer } = state;
     const bad = split.faults.find(({ severity }) => severity !== 'discard');
-    const length = attributesLength(split);
-    if (bad === undefined) copyAttributes(split, this.#octets, 0);
     let fault: Notification | undefined;
     for (const run of split.announced) {
       const set =
-        bad === undefined
-          ? this.#reader.received(this.#octets, length, peer.info.context, run.classic)
-          : 0;
+        bad === undefined ? this.#reader.received(split, peer.info.context, run.classic) : 0;
       const faults = bad === undefined ? this.#reader.faults : [bad];
       fault ??= faults[0]?.notification;
       const reset = faults.find(({ severity }) => severity === 'reset' || severity === 'disable');
@@ -176,7 +166,7 @@ export class RibIn {
     const { peer, inbound } = state;
     const { family, end } = run;
     this.#begin(state, bytes, family);
-    const loop = inbound.loop(set);
+    const loop = inbound.loop(set, family);
     const perRoute = loop === undefined && inbound.perRoute;
     const common = loop === undefined && !perRoute ? inbound.transform(set, family) : 0;
     const read = nlriReader(family);

@@ -4,17 +4,20 @@
  * from an UPDATE is queued and done in slices, so that nothing holds up the event loop. A FibSink, policy
  * or tracker must not call back into the RIB from within its own call.
  */
-import { FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
+import { familiesOf } from '../codec/families.js';
+import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
 import type { RibOptions, RibPorts, VrfRib } from './api.js';
 import { AttributeReader } from './attribute-codec.js';
 import { Core } from './core.js';
+import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
+import { LocRib } from './loc-rib.js';
 import type { NetId, NetTable } from './net-table.js';
 import type { NextHopKey, NextHopState } from './next-hops.js';
-import type { NeighbourRib, Peer } from './peers.js';
+import { type NeighbourRib, type Peer, sameInbound } from './peers.js';
 import { PeerLife } from './peer-life.js';
 import { type PeerCounts, peerCounts } from './peer-counts.js';
 import { RouteQueries } from './query.js';
@@ -32,10 +35,14 @@ export class Rib implements RouteSink {
   readonly adjOut: AdjOut;
   /** For `show`, BMP and MRT. */
   readonly queries: RouteQueries;
+  readonly locRib: LocRib;
+  /** Told of every net with another best route, for BMP; must not call back. */
+  watcher: ((table: NetTable, net: NetId) => void) | undefined;
   readonly #ports: RibPorts;
   readonly #in: RibIn;
   readonly #life: PeerLife;
   readonly #selector: Selector;
+  readonly #deferral: Deferral;
   readonly #sweeper: Sweeper;
   readonly #fib: FibWriter;
   readonly #imports: VrfImports;
@@ -48,10 +55,12 @@ export class Rib implements RouteSink {
     this.#ports = ports;
     this.core = new Core(options, ports.clock, ports.nextHops);
     this.queries = new RouteQueries(this.core);
+    this.locRib = new LocRib(this.core);
     const reader = new AttributeReader(this.core.attributes, options);
     this.#imports = new VrfImports(this.core, reader);
     this.#exports = new VrfExports(this.core, reader, (id) => this.#imports.get(id));
     this.core.vpn = this.#imports;
+    this.core.exportRule = (path) => this.#exports.ruleOf(path);
     this.#local = new LocalRoutes(this.core, reader);
     this.#fib = new FibWriter(this.core, ports.fib);
     this.#sweeper = new Sweeper(this.core, {
@@ -62,20 +71,25 @@ export class Rib implements RouteSink {
         this.#life.forgetIfEmpty(peer);
       },
     });
+    this.#deferral = new Deferral(this.core.nets);
     const around = {
       sweeper: this.#sweeper,
+      deferral: this.#deferral,
       vrfOf: (name: string): number | undefined => this.#vrfIds.get(name),
       wake: (): void => {
         this.#wake();
       },
+      ranked: (table: NetTable, net: NetId): readonly number[] => this.#selector.ranked(table, net),
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
+    if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
     this.#life = new PeerLife(this.core, reader, ports, around);
     // A reflector wants everything from the start; who has VRFs learns what it wants from them.
     this.#local.setRouteTargets([]);
     this.#selector = new Selector(
       this.core,
+      this.#deferral,
       (table, net) => {
         this.#decided(table, net);
       },
@@ -133,6 +147,15 @@ export class Rib implements RouteSink {
     this.#wake();
   }
 
+  /** Tells a neighbour everything again, as if it had asked (RFC 7313 §4.1: the end is marked for those who know). */
+  resend(peer: PeerId): void {
+    const { peer: known } = this.#life.sender(peer);
+    for (const family of familiesOf(known.info.context.families)) {
+      this.adjOut.refresh(known, family);
+    }
+    this.#wake();
+  }
+
   /** A neighbour that is restarting does not forward any more: its stale routes go at once. */
   forwardingLost(peer: PeerId): void {
     this.#life.forwardingLost(peer);
@@ -145,9 +168,16 @@ export class Rib implements RouteSink {
   setVrf(vrf: VrfRib): void {
     if (vrf.exports.length > MOST_RULES) throw new RangeError('more than 256 export rules');
     if (vrf.id < 1 || vrf.id >= 2 ** 21) throw new RangeError('VRF numbers are 1 to 2^21 - 1');
+    const known = new Set(this.#imports.targets());
     this.#vrfIds.set(vrf.name, vrf.id);
     this.#imports.set(vrf.id, vrf);
+    const { decisions, options } = this.core;
+    const { maximumPaths = options.decision.maximumPaths } = vrf;
+    decisions.set(vrf.id, { ...options.decision, maximumPaths });
     this.#vrfChanged(vrf.id);
+    const { importTargets, takesByTarget = false } = vrf;
+    const wanted = importTargets.filter((one) => !takesByTarget || !known.has(one));
+    if (wanted.length > 0) this.#askAgain();
   }
 
   /** Its imports and exports go. Sessions inside of it must have ended before. */
@@ -155,28 +185,29 @@ export class Rib implements RouteSink {
     const name = this.#imports.get(id)?.name;
     if (name !== undefined) this.#vrfIds.delete(name);
     this.#imports.set(id, undefined);
+    this.core.decisions.delete(id);
     this.#local.removeVrf(id);
     this.#vrfChanged(id);
   }
 
-  /** What import decisions or policies of VRFs say has changed: every VPN route is looked at again. */
+  /** What policies of VRFs or their import decisions say may have changed: VPN routes are looked at again. */
   reimport(): void {
     this.#imports.forgetVerdicts();
     this.#sweeper.reimport();
-    this.#askAgain();
     this.#wake();
   }
 
   /**
-   * A neighbour's policies or switches have changed. What it sent is asked for again, what it is sent is
-   * worked out again.
+   * A neighbour's policies or switches may have changed. Where they have, what it sent is asked for again,
+   * and what it and others are sent is worked out again.
    */
   reconfigure(peer: PeerId, config: NeighbourRib): void {
     const known = this.#life.reconfigure(peer, config);
     if (known === undefined) return;
-    this.adjOut.reconfigured(known);
-    this.#sweeper.revisit(known);
-    this.#life.requestRefresh(known);
+    this.adjOut.reconfigured(known.peer);
+    // Whom its routes are told to (RFC 4456 §6).
+    if (isClient(known.before) !== isClient(config)) this.#sweeper.revisit(known.peer);
+    if (!sameInbound(known.before, config)) this.#life.requestRefresh(known.peer, 'all');
     this.#wake();
   }
 
@@ -189,6 +220,34 @@ export class Rib implements RouteSink {
   /** Withdraws one. */
   retract(route: LocalRoute): void {
     this.#local.retract(route);
+    this.#wake();
+  }
+
+  /**
+   * Routes of these families are taken in and not decided until {@link select} (RFC 4724 §4.1): neighbours
+   * are told nothing of them, not even End-of-RIB. Before the first session; families of one table together.
+   */
+  defer(families: FamilySet): void {
+    this.#deferral.hold(families);
+  }
+
+  /** Route selection of deferred families begins. */
+  select(families: FamilySet): void {
+    this.#deferral.release(families);
+    this.#wake();
+  }
+
+  /** Families that are deferred, or whose selection has not come to its end: what was there is not in the FIB. */
+  get selecting(): FamilySet {
+    return this.#deferral.pending;
+  }
+
+  /** The export rules may answer otherwise for this route of a VRF. `prefix`: host bits zero. */
+  exportAgain(vrf: number, family: FamilyId, prefix: Uint8Array, length: number): void {
+    const table = this.core.nets.of(family);
+    const net = table.find(scopeOf(vrf, family), length, prefix, 0, prefix.length);
+    if (net === 0) return;
+    table.markTouched(net);
     this.#wake();
   }
 
@@ -209,6 +268,16 @@ export class Rib implements RouteSink {
 
   attributes(id: number): PathAttributes {
     return this.core.attributes.decoded(id);
+  }
+
+  /** Names of the rules by which a VRF exports a prefix of its own; a FibSink may ask of what it is told of. */
+  exportedBy(
+    vrf: number,
+    family: FamilyId,
+    prefix: Uint8Array,
+    length: number,
+  ): ReadonlySet<string> {
+    return this.#exports.exporting(vrf, family, prefix, length);
   }
 
   labels(word: number): readonly number[] {
@@ -234,6 +303,7 @@ export class Rib implements RouteSink {
   #slice(): void {
     const { clock } = this.#ports;
     const begin = clock.now();
+    this.#life.sendRequests();
     const budget = this.core.options.sliceMs;
     const until = (share: number) => (): boolean => clock.now() - begin >= budget * share;
     let more = this.#selector.run(until(0.5));
@@ -241,16 +311,29 @@ export class Rib implements RouteSink {
     this.#fib.flush();
     more = this.adjOut.run(until(1)) || more;
     more = more || this.#selector.waiting > 0 || this.#sweeper.busy;
+    if (this.#deferral.pending !== 0) more = this.#settle() || more;
     this.#scheduled = false;
     if (more) this.#wake();
+  }
+
+  /** What was deferred has been decided to the last net: now neighbours may hear that this is all. */
+  #settle(): boolean {
+    if (this.#selector.waiting > 0 || this.#sweeper.busy) return false;
+    const families = this.#deferral.settled();
+    if (families === 0) return false;
+    this.adjOut.fill(families);
+    return true;
   }
 
   #decided(table: NetTable, net: NetId): void {
     const scope = table.scope(net);
     const family = familyOfScope(scope);
-    if (isForwarded(family)) this.#fib.change(table, net);
-    if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    if (isForwarded(family)) {
+      this.#fib.change(table, net);
+      if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
+    }
     this.adjOut.decided(table, net);
+    this.watcher?.(table, net);
   }
 
   #endOfRib(peer: Peer, family: FamilyId): void {
@@ -270,7 +353,6 @@ export class Rib implements RouteSink {
       });
     }
     this.#local.setRouteTargets([...this.#imports.targets()]);
-    this.#askAgain();
     this.#wake();
   }
 
@@ -278,7 +360,7 @@ export class Rib implements RouteSink {
   #askAgain(): void {
     if (this.core.options.retainVpn) return;
     for (const peer of this.core.peers) {
-      if (peer?.up === true) this.#life.requestVpnRefresh(peer);
+      if (peer !== undefined) this.#life.requestRefresh(peer, 'vpn');
     }
   }
 
@@ -312,6 +394,8 @@ export class Rib implements RouteSink {
     };
   }
 }
+
+const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;
 
 export interface RibCounts {
   readonly nets: number;

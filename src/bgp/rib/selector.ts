@@ -3,7 +3,9 @@
 import { type Core, OURSELVES } from './core.js';
 import { type AttributeId, HAS_MED, HAS_ORIGINATOR, LLGR_STALE } from './attribute-store.js';
 import { type Candidate, decide, emptyCandidate } from './decision.js';
+import type { Deferral } from './deferral.js';
 import type { NetId, NetTable } from './net-table.js';
+import { vrfOfScope } from './scope.js';
 import { BEST, IMPORT, MULTIPATH, type PathId } from './path-store.js';
 
 const NO_ADDRESS = new Uint8Array(0);
@@ -11,6 +13,7 @@ const WORST_MED = 0xffffffff;
 
 export class Selector {
   readonly #core: Core;
+  readonly #deferral: Deferral;
   /** Told of every net with a new outcome. */
   readonly #changed: (table: NetTable, net: NetId) => void;
   /** Told of every net looked at: some neighbours are sent more than the best path. */
@@ -22,22 +25,29 @@ export class Selector {
 
   constructor(
     core: Core,
+    deferral: Deferral,
     changed: (table: NetTable, net: NetId) => void,
     visited: (table: NetTable, net: NetId) => void,
   ) {
     this.#core = core;
+    this.#deferral = deferral;
     this.#changed = changed;
     this.#visited = visited;
   }
 
-  /** Nets waiting. */
+  /** Nets that wait and may be decided. */
   get waiting(): number {
-    return this.#core.nets.all.reduce((sum, table) => sum + table.dirtyCount, 0);
+    const { all } = this.#core.nets;
+    return all.reduce(
+      (sum, table) => sum + (this.#deferral.isHeld(table) ? 0 : table.dirtyCount),
+      0,
+    );
   }
 
   /** Decides waiting nets until `enough` says so, which is asked now and then. False: none is left. */
   run(enough: () => boolean): boolean {
     for (const table of this.#core.nets.all) {
+      if (this.#deferral.isHeld(table)) continue;
       let count = 0;
       for (let net = table.nextDirty(); net !== 0; net = table.nextDirty()) {
         this.decideNet(table, net);
@@ -79,7 +89,8 @@ export class Selector {
       this.#fill(candidate, path);
       set.push(candidate);
     }
-    decide(set, this.#core.options.decision);
+    const { decisions, options } = this.#core;
+    decide(set, decisions.get(vrfOfScope(table.scope(net))) ?? options.decision);
     const best = set[0]?.path ?? 0;
     let changed = false;
     for (let path = table.firstPath(net); path !== 0; path = paths.next(path)) {
@@ -98,6 +109,26 @@ export class Selector {
     return changed;
   }
 
+  /** The usable paths of a net, best first: what would be chosen if those before were not there. */
+  ranked(table: NetTable, net: NetId): PathId[] {
+    const { paths, options } = this.#core;
+    let left: Candidate[] = [];
+    for (let path = table.firstPath(net); path !== 0; path = paths.next(path)) {
+      if (!this.#core.isUsable(path)) continue;
+      const candidate = emptyCandidate();
+      this.#fill(candidate, path);
+      left.push(candidate);
+    }
+    const order: PathId[] = [];
+    while (left.length > 0) {
+      const chosen = [...left];
+      decide(chosen, options.decision);
+      order.push(...chosen.map(({ path }) => path));
+      left = left.filter((candidate) => !chosen.includes(candidate));
+    }
+    return order;
+  }
+
   #fill(candidate: Candidate, path: PathId): void {
     const { paths, attributes, hops } = this.#core;
     const set = paths.attributes(path);
@@ -107,30 +138,32 @@ export class Selector {
     candidate.path = path;
     candidate.local = paths.peer(origin) === OURSELVES && origin === path;
     candidate.rank = hop.rank;
+    candidate.strength = hop.strength ?? hop.rank;
     const stale = peer?.isLongLived(paths.family(origin), paths.epoch(origin)) === true;
     candidate.longLivedStale = stale || attributes.has(set, LLGR_STALE);
-    candidate.localPref = attributes.localPref(set);
-    candidate.pathLength = attributes.pathLength(set);
-    candidate.origin = attributes.origin(set);
-    candidate.med = this.#med(set);
-    candidate.neighbourAs = attributes.neighbourAs(set);
+    const facts = attributes.facts(set);
+    candidate.localPref = facts.localPref;
+    candidate.pathLength = facts.pathLength;
+    candidate.origin = facts.origin;
+    candidate.med = this.#med(set, facts.med);
+    candidate.neighbourAs = facts.neighbourAs;
     // What another VRF of this PE exports is as near as a route of a CE.
     candidate.external = peer?.external ?? true;
     candidate.metric = hop.metric;
     candidate.routerId = attributes.has(set, HAS_ORIGINATOR)
-      ? attributes.originatorId(set)
+      ? facts.originatorId
       : (peer?.info.routerId ?? 0);
-    candidate.clusterLength = attributes.clusterLength(set);
+    candidate.clusterLength = facts.clusterLength;
     candidate.address = peer?.info.address ?? NO_ADDRESS;
     candidate.identifier = paths.identifier(origin);
     candidate.rdHigh = origin === path ? 0 : this.#rdWord(origin, 0);
     candidate.rdLow = origin === path ? 0 : this.#rdWord(origin, 1);
   }
 
-  #med(set: AttributeId): number {
+  #med(set: AttributeId, med: number): number {
     const { attributes, options } = this.#core;
     const worst = options.decision.missingMedWorst && !attributes.has(set, HAS_MED);
-    return worst ? WORST_MED : attributes.med(set);
+    return worst ? WORST_MED : med;
   }
 
   #rdWord(path: PathId, word: 0 | 1): number {

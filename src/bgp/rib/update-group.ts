@@ -27,6 +27,8 @@ export interface GroupSurroundings {
   readonly reader: AttributeReader;
   readonly sessions: SessionPort;
   readonly routeTargets: RouteTargets;
+  /** Usable paths of a net, best first. */
+  readonly ranked: (table: NetTable, net: NetId) => readonly PathId[];
   readonly swapLabel: ((route: { net: number; label: number }) => number | undefined) | undefined;
 }
 
@@ -46,12 +48,15 @@ export class UpdateGroup {
   readonly #left: Member[] = [];
   readonly #frozen = new Map<Peer, Member>();
   readonly #first: Peer;
+  /** Most paths of a net that are told. */
+  readonly #limit: number;
 
   constructor(scope: Scope, addPath: boolean, first: Peer, around: GroupSurroundings) {
     this.scope = scope;
     this.family = familyOfScope(scope);
     this.addPath = addPath;
     this.#first = first;
+    this.#limit = first.config.addPathLimits?.[this.family] ?? Infinity;
     this.#around = around;
     this.#table = around.core.nets.of(this.family);
     this.#outbound = new Outbound(around.core, around.reader, this.family, first);
@@ -120,24 +125,19 @@ export class UpdateGroup {
   /** A newcomer may have been told of a route by another group: what it is not told here is withdrawn. */
   retract(entry: NodeId, net: NetId): void {
     const log = this.#log;
+    const flags = CHANGED | SOURCE_CHANGED;
     if (!log.has(entry, PRESENT)) {
       log.add(entry, net);
       this.#table.pin(net);
       if (this.addPath) this.#around.core.remember(entry);
     } else if (log.set(entry) !== 0) {
       // It is told, but perhaps not to all: who is not has to be told that.
-      log.write(
-        entry,
-        log.set(entry),
-        log.label(entry),
-        log.source(entry),
-        CHANGED | SOURCE_CHANGED,
-      );
+      log.write(entry, log.set(entry), log.label(entry), log.source(entry), flags);
       return;
     }
     // A withdrawal that was there already lies in what a newcomer is not told: it moves behind that.
     log.touch(entry);
-    log.write(entry, 0, 0, 0, CHANGED | SOURCE_CHANGED);
+    log.write(entry, 0, 0, 0, flags);
     log.setPending(entry, this.#memberCount);
   }
 
@@ -197,9 +197,20 @@ export class UpdateGroup {
   /** A net was looked at: with ADD-PATH each usable path counts. */
   visited(net: NetId): void {
     const { core } = this.#around;
+    if (this.#limit < Infinity) this.#tellBest(net);
     let path = this.#table.firstPath(net);
     for (; path !== 0; path = core.paths.next(path)) {
-      this.#tell(path, net, core.isUsable(path) ? path : 0);
+      const usable = core.isUsable(path);
+      if (!usable || this.#limit === Infinity) this.#tell(path, net, usable ? path : 0);
+    }
+  }
+
+  /** The best paths as far as the limit goes: those that the policy refuses leave their place to others. */
+  #tellBest(net: NetId): void {
+    let told = 0;
+    for (const path of this.#around.ranked(this.#table, net)) {
+      this.#tell(path, net, told < this.#limit ? path : 0);
+      if (this.#log.set(path) !== 0) told++;
     }
   }
 
@@ -341,11 +352,9 @@ export class UpdateGroup {
     return undefined;
   }
 
-  /** Nothing but markers lies ahead, and not its own. */
+  /** It has been told everything there is: a member that is told again has its own marker ahead. */
   #atEnd(member: Member): boolean {
-    let node = this.#log.next(member.position);
-    while (node !== 0 && isMarker(node) && node !== member.resume) node = this.#log.next(node);
-    return node === 0;
+    return member.resume === 0 && this.#log.isAtEnd(member.position);
   }
 
   /** Starts a member over; what it has been told so far it is known to have been told. */

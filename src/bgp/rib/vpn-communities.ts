@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The attributes by which PEs speak to each other and in which CEs have no say (policy-model 13): route
- * targets, IPsec policy, Encapsulation, Color, and the Tunnel Encapsulation attribute.
+ * targets, IPsec policy, Encapsulation, Color, and the Tunnel Encapsulation attribute; of the attributes that
+ * this speaker only passes on, those by which PEs say where a VPN route leads.
  */
 import type { PathAttributes } from '../codec/types.js';
 
@@ -12,6 +13,11 @@ const COLOR = 0x0b; // RFC 9012 §4.3
 const ENCAPSULATION = 0x0c; // RFC 9012 §4.1
 const ROUTE_TARGET = 0x02;
 const SITE_OF_ORIGIN = 0x03;
+
+/** Route targets of IPv6 form among them (RFC 5701 §2). */
+const IPV6_EXTENDED_COMMUNITIES = 25;
+/** PMSI Tunnel (RFC 6514 §5), Prefix-SID with its SRv6 services (RFC 8669, 9252 §2), ATTR_SET (RFC 6368 §3). */
+const BETWEEN_PES: readonly number[] = [22, 40, 128];
 
 /** What a neighbour that is a CE may be allowed to place and to see. */
 export type VpnMatter = 'route-target' | 'ipsec' | 'encapsulation' | 'color';
@@ -42,17 +48,23 @@ export function withoutVpnAttributes(
   attributes: PathAttributes,
   keep: readonly VpnMatter[],
 ): PathAttributes {
-  const { extendedCommunities = [], tunnelEncapsulation, ...rest } = attributes;
+  const { extendedCommunities = [], tunnelEncapsulation, others = [], ...rest } = attributes;
   const kept = extendedCommunities.filter((one) => {
     const matter = vpnMatterOf(one);
     return matter === undefined || keep.includes(matter);
   });
   const tunnelKept = tunnelEncapsulation === undefined || keep.includes('encapsulation');
-  if (kept.length === extendedCommunities.length && tunnelKept) return attributes;
+  const othersKept = others.filter(({ type }) => {
+    if (type === IPV6_EXTENDED_COMMUNITIES) return keep.includes('route-target');
+    return !BETWEEN_PES.includes(type);
+  });
+  const all = kept.length === extendedCommunities.length && othersKept.length === others.length;
+  if (all && tunnelKept) return attributes;
   return {
     ...rest,
     ...(kept.length > 0 && { extendedCommunities: kept }),
     ...(tunnelKept && tunnelEncapsulation !== undefined && { tunnelEncapsulation }),
+    ...(othersKept.length > 0 && { others: othersKept }),
   };
 }
 

@@ -9,7 +9,7 @@ import type { ExportQuestion, ExportRuleRib, VrfRib } from './api.js';
 import type { AttributeReader } from './attribute-codec.js';
 import type { AttributeId } from './attribute-store.js';
 import { type Core, OURSELVES } from './core.js';
-import { exportIdentifier } from './fib.js';
+import { exportIdentifier, vrfOfExport } from './fib.js';
 import type { NetId, NetTable } from './net-table.js';
 import { BEST, IMPORT, type PathId } from './path-store.js';
 import { CORE, familyOfNumber, familyOfScope, scopeOf, shapeOf, vrfOfScope } from './scope.js';
@@ -53,15 +53,41 @@ export class VrfExports {
     for (let i = 0; i < count; i++) {
       const rule = rules[i];
       const identifier = exportIdentifier(id, i);
-      const announced =
-        rule !== undefined &&
-        question !== undefined &&
-        this.#export(table, net, { rule, identifier, best, question });
-      this.#withdrawOthers(table, net, identifier, announced ? rule.rd : undefined);
+      const outcome =
+        rule === undefined || question === undefined
+          ? 'none'
+          : this.#export(table, net, { rule, identifier, best, question });
+      if (outcome === 'later') continue;
+      this.#withdrawOthers(table, net, identifier, outcome === 'told' ? rule?.rd : undefined);
     }
   }
 
-  /** False: the rule or its policy does not export the route. */
+  /** The rule of a VPN path of ours. */
+  ruleOf(path: PathId): ExportRuleRib | undefined {
+    const identifier = this.#core.paths.identifier(path);
+    return this.#vrfOf(vrfOfExport(identifier))?.exports[identifier & 0xff];
+  }
+
+  /** Names of the VRF's rules that export a prefix now. `prefix`: 4 or 16 octets. */
+  exporting(id: number, family: FamilyId, prefix: Uint8Array, length: number): ReadonlySet<string> {
+    const { nets } = this.#core;
+    const names = new Set<string>();
+    const table = nets.of(family);
+    const net = table.find(scopeOf(id, family), length, prefix, 0, prefix.length);
+    if (net === 0) return names;
+    const vpnFamily = vpnFamilyOf(family);
+    const vpnTable = nets.of(vpnFamily);
+    (this.#vrfOf(id)?.exports ?? []).forEach(({ name, rd }, i) => {
+      const bytes = this.#vpnKey(table, net, rd);
+      const vpnNet = vpnTable.find(scopeOf(CORE, vpnFamily), length, this.#key, 0, bytes);
+      if (vpnNet === 0) return;
+      const path = this.#core.findPath(vpnFamily, vpnNet, OURSELVES, exportIdentifier(id, i));
+      if (path !== 0) names.add(name);
+    });
+    return names;
+  }
+
+  /** 'none': the rule or its policy does not export the route; 'later': its label is not ready. */
   #export(
     table: NetTable,
     net: NetId,
@@ -71,13 +97,18 @@ export class VrfExports {
       readonly best: PathId;
       readonly question: ExportQuestion;
     },
-  ): boolean {
+  ): 'told' | 'none' | 'later' {
     const { rule, identifier, best, question } = what;
+    // A label may be one of the route alone: a route that the policy refuses is to take none.
+    const made = this.#exported(rule, best, question);
+    if (made === 0) return 'none';
     const label = rule.label(question);
-    const made = label === undefined ? 0 : this.#exported(rule, best, question);
-    if (label === undefined || made === 0) return false;
-    this.#announce(table, net, { rule, identifier, label, made, best });
-    return true;
+    if (typeof label === 'number') {
+      this.#announce(table, net, { rule, identifier, label, made, best });
+      return 'told';
+    }
+    this.#core.attributes.release(made);
+    return label ?? 'none';
   }
 
   #question(table: NetTable, net: NetId, best: PathId): ExportQuestion {
@@ -87,7 +118,7 @@ export class VrfExports {
     table.copyKey(net, prefix, 0);
     const peer = paths.peer(best);
     return {
-      ...{ family, prefix, length: table.length(net) },
+      ...{ vrf: vrfOfScope(table.scope(net)), family, prefix, length: table.length(net) },
       attributes: attributes.decoded(paths.attributes(best)),
       from: peer === OURSELVES ? undefined : peer,
     };
@@ -188,6 +219,8 @@ export class VrfExports {
     const net = paths.net(path);
     const rd = (BigInt(table.keyWord(net, 0)) << 32n) | BigInt(table.keyWord(net, 1));
     if (rule?.rd !== rd) this.#core.remove(path);
+    // Whom it is told to may be another thing now, with everything else as it was.
+    else this.#core.touch(path);
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import type { PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
-import { UNFIT_LABEL, type VrfRib } from './api.js';
+import { NOT_BELIEVED, UNFIT_LABEL, type VrfRib } from './api.js';
 import { type AttributeReader, unmapped } from './attribute-codec.js';
 import type { AttributeId } from './attribute-store.js';
 import { type Core, OURSELVES, type VpnListener } from './core.js';
@@ -176,7 +176,7 @@ export class VrfImports implements VpnListener {
       flags: IMPORT,
       label: NO_LABEL,
       identifier: path,
-      hop: this.#hop(path, set, verdict),
+      hop: this.#hop(path, verdict),
     });
     paths.setNextImport(imported, paths.nextImport(path));
     paths.setNextImport(path, imported);
@@ -193,7 +193,7 @@ export class VrfImports implements VpnListener {
     paths.setAttributes(imported, set);
     attributes.release(old);
     const oldHop = paths.hop(imported);
-    paths.setHop(imported, this.#hop(path, set, verdict));
+    paths.setHop(imported, this.#hop(path, verdict));
     hops.release(oldHop);
     const table = nets.of(paths.family(imported));
     // The label is the VPN path's: it may have changed too.
@@ -202,21 +202,27 @@ export class VrfImports implements VpnListener {
     return true;
   }
 
-  /** A route of another VRF of ours goes to the CE, not to ourselves through the core. */
-  #hop(path: PathId, set: AttributeId, verdict: Verdict): number {
+  /**
+   * A route of another VRF of ours goes to the CE, not to ourselves through the core; but we are a router of
+   * our SP, which the VRF may not accept routes from. The next hop is the one that was judged: an import
+   * policy that names another does not take that one's place, where another floor may hold.
+   */
+  #hop(path: PathId, verdict: Verdict): number {
     const { paths, hops } = this.#core;
-    if (paths.peer(path) === OURSELVES) {
+    const { protection = 0 } = verdict;
+    if (paths.peer(path) === OURSELVES && protection !== NOT_BELIEVED) {
       hops.retain(paths.hop(path));
       return paths.hop(path);
     }
     const fit = isVpnLabel(paths.label(path));
-    return this.#core.acquireHop(0, set, fit ? (verdict.protection ?? 0) : UNFIT_LABEL);
+    return this.#core.acquireHop(0, paths.attributes(path), fit ? protection : UNFIT_LABEL);
   }
 
   #verdictsOf(set: AttributeId): readonly Verdict[] {
     const { attributes } = this.#core;
     const key = attributes.vpnKey(set);
     if (key === 0 || this.#importers.size === 0) return NO_VERDICTS;
+    if ((this.#verdicts[key]?.size ?? 0) >= MOST_HOPS) this.vpnKeyGone(key);
     const byHop = this.#verdicts[key] ?? new Map<number, readonly Verdict[]>();
     this.#verdicts[key] = byHop;
     const hop = attributes.nextHop(set);
@@ -271,6 +277,8 @@ export class VrfImports implements VpnListener {
   }
 }
 
+/** Next hops whose verdicts are remembered for one set of communities; then it starts over. */
+const MOST_HOPS = 4096;
 const NO_VERDICTS: readonly Verdict[] = [];
 const NONE: ReadonlySet<number> = new Set();
 

@@ -250,3 +250,20 @@ export function resolveNeighbor(
     shutdown: shutdown === false ? undefined : shutdown === true ? '' : shutdown,
   };
 }
+
+/** What a session goes on without: it holds from now on (prefix limits), or for the next one (timers). */
+const CHANGEABLE: ReadonlySet<string> = new Set<keyof NeighborConfig>([
+  ...(['description', 'timers', 'passive', 'prefixLimit', 'shutdown'] as const),
+  'md5KeyFile', // its octets count, see Keys
+]);
+
+/**
+ * What of a neighbour's configuration a session cannot outlive: whom it is with, by which transport, and what
+ * the OPENs agreed on.
+ */
+export function foundationOf({ families = {}, ...rest }: NeighborConfig): object {
+  const agreed = Object.entries(families).map(([name, { addPath, extendedNextHop }]) => [
+    ...[name, addPath ?? '', extendedNextHop ?? false],
+  ]);
+  return [Object.entries(rest).filter(([key]) => !CHANGEABLE.has(key)), agreed];
+}

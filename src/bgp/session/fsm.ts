@@ -52,7 +52,8 @@ import * as timing from './timing.js';
 const COLLISION_MS = 10_000;
 
 export class SessionMachine {
-  readonly #neighbor: ResolvedNeighbor;
+  /** May become another one with the same foundation: its timers hold from the next time they are set. */
+  neighbor: ResolvedNeighbor;
   readonly #environment: SessionEnvironment;
   readonly #connections = new ConnectionSet();
   #mode: 'stopped' | 'waiting' | 'running' = 'stopped';
@@ -67,7 +68,7 @@ export class SessionMachine {
   #out: SessionOutput[] = [];
 
   constructor(neighbor: ResolvedNeighbor, environment: SessionEnvironment) {
-    this.#neighbor = neighbor;
+    this.neighbor = neighbor;
     this.#environment = environment;
   }
 
@@ -173,7 +174,7 @@ export class SessionMachine {
     this.#mode = 'running';
     this.#reason = reason;
     this.#clear('idleHold');
-    if (!this.#neighbor.passive) this.#connect();
+    if (!this.neighbor.passive) this.#connect();
   }
 
   /** To Idle: until `start`, or for `ms`. */
@@ -217,7 +218,7 @@ export class SessionMachine {
     }
     if (timer === 'connectRetry') {
       this.#retryArmed = false;
-      if (this.#mode === 'running' && !this.#neighbor.passive) this.#retry();
+      if (this.#mode === 'running' && !this.neighbor.passive) this.#retry();
       return;
     }
     const connection = id === undefined ? undefined : this.#connections.get(id);
@@ -258,7 +259,7 @@ export class SessionMachine {
   }
 
   #keepaliveMs({ agreement }: Connection): number {
-    return timing.keepaliveMs(agreement?.holdTime ?? 0, this.#neighbor.timers.keepalive);
+    return timing.keepaliveMs(agreement?.holdTime ?? 0, this.neighbor.timers.keepalive);
   }
 
   #armKeepalive(connection: Connection, quiet: number): void {
@@ -268,7 +269,7 @@ export class SessionMachine {
   }
 
   #sendHoldMs(connection: Connection): number {
-    return timing.sendHoldMs(connection.agreement?.holdTime ?? 0, this.#neighbor.timers.sendHold);
+    return timing.sendHoldMs(connection.agreement?.holdTime ?? 0, this.neighbor.timers.sendHold);
   }
 
   #onBlocked(connection: Connection): void {
@@ -327,12 +328,12 @@ export class SessionMachine {
   #begin(connection: Connection): void {
     if (connection.stage !== 'connecting') throw new Error('a connection is made once');
     const { routerId, restart } = this.#environment;
-    const open = ourOpen(this.#neighbor, routerId, restart(), this.#reduction);
+    const open = ourOpen(this.neighbor, routerId, restart(), this.#reduction);
     connection.ours = open;
     connection.stage = 'openSent';
     connection.heardAt = connection.progressAt = this.#now;
     this.#send(connection.id, { type: 'open', open });
-    this.#hold(connection, 1000 * this.#neighbor.timers.open);
+    this.#hold(connection, 1000 * this.neighbor.timers.open);
   }
 
   #onOpen(connection: Connection, theirs: OpenFacts): void {
@@ -341,7 +342,7 @@ export class SessionMachine {
       this.#unexpected(connection, 'OPEN');
       return;
     }
-    const agreement = negotiate(this.#neighbor, ours, theirs);
+    const agreement = negotiate(this.neighbor, ours, theirs);
     if (isNotification(agreement)) {
       this.#refuse(connection, agreement);
       return;
@@ -369,7 +370,7 @@ export class SessionMachine {
 
   #onNotification(connection: Connection, received: Notification): void {
     this.#disconnect(connection.id);
-    const reduced = reductionAfter(this.#reduction, received, this.#neighbor.familySet);
+    const reduced = reductionAfter(this.#reduction, received, this.neighbor.familySet);
     const failures = this.#failures;
     this.#drop(connection, { kind: 'received', notification: received });
     // Event 24 does not count, nor does what the next OPEN makes good.
@@ -477,7 +478,7 @@ export class SessionMachine {
   }
 
   #backOff(failures: number): number {
-    const { connectRetry, connectRetryMax } = this.#neighbor.timers;
+    const { connectRetry, connectRetryMax } = this.neighbor.timers;
     return timing.backOff(1000 * connectRetry, failures, 1000 * connectRetryMax);
   }
 
@@ -493,7 +494,7 @@ export class SessionMachine {
 
   /** After each input: nobody is left without a timer, and the state is what the connections say. */
   #settle(): void {
-    const trying = this.#mode === 'running' && !this.#neighbor.passive && !this.#retryArmed;
+    const trying = this.#mode === 'running' && !this.neighbor.passive && !this.#retryArmed;
     const none = this.#connections.at('openSent', 'openConfirm', 'established').length === 0;
     if (trying && none) this.#armRetry();
     const to = this.#mode === 'running' ? this.#connections.state() : 'idle';

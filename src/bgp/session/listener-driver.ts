@@ -59,11 +59,13 @@ export class Listeners {
     for (const [key, listening] of this.#open) this.#close(key, listening);
   }
 
-  /** Places that cannot be listened on now. */
+  /** Addresses that cannot be listened on now, with %VRF behind them inside a VRF. */
   failing(): readonly string[] {
     return [...this.#open.values()]
       .filter(({ listener }) => listener === undefined)
-      .map(({ place }) => place.key);
+      .map(
+        ({ place: { local, vrf } }) => formatAddress(local) + (vrf === undefined ? '' : `%${vrf}`),
+      );
   }
 
   #listen(listening: Listening): void {

@@ -137,6 +137,24 @@ function longLivedOf(ours: OpenFacts, theirs: OpenFacts, kept: FamilySet): Sessi
 const familySetOf = (offered: OpenFacts['longLived'] = []): FamilySet =>
   offered.reduce<FamilySet>((set, { family }) => set | (1 << family), 0);
 
+/** What the peer's graceful restart capability comes to (RFC 4724); undefined: not both speak it. */
+function restartAgreed(
+  peer: OpenFacts['gracefulRestart'],
+  families: FamilySet,
+): Pick<Agreement, 'restartFamilies' | 'restartTime' | 'forwardingKept' | 'awaitEndOfRib'> {
+  if (peer === undefined) {
+    return { restartFamilies: 0, restartTime: 0, forwardingKept: 0, awaitEndOfRib: 0 };
+  }
+  return {
+    restartFamilies: peer.families & families,
+    restartTime: peer.restartTime,
+    forwardingKept: peer.forwarding & families,
+    // Whoever speaks it ends its initial routes with End-of-RIB, restarted or not (§2); but one that has
+    // restarted may be waiting for ours, and is not to be waited for (§4.1).
+    awaitEndOfRib: peer.restarting ? 0 : families,
+  };
+}
+
 /** What two OPENs came to, or the NOTIFICATION that answers the peer's. */
 export function negotiate(
   neighbor: ResolvedNeighbor,
@@ -149,7 +167,7 @@ export function negotiate(
   const [own, peer] = [ours.gracefulRestart, theirs.gracefulRestart];
   // RFC 4724 §4.2: only when both speak it; that we restart ourselves is not needed to help.
   const helps = own !== undefined && peer !== undefined;
-  const restartFamilies = helps ? peer.families & families : 0;
+  const restart = restartAgreed(helps ? peer : undefined, families);
   const kind = theirs.asn === ours.asn ? 'ibgp' : 'ebgp';
   return {
     asn: theirs.asn,
@@ -169,13 +187,9 @@ export function negotiate(
     routeRefresh: ours.routeRefresh && theirs.routeRefresh,
     enhancedRefresh: ours.enhancedRefresh && theirs.enhancedRefresh,
     notificationRestart: helps && own.notification && peer.notification,
-    restartFamilies,
-    restartTime: helps ? peer.restartTime : 0,
-    longLived: helps ? longLivedOf(ours, theirs, restartFamilies) : [],
+    ...restart,
+    longLived: helps ? longLivedOf(ours, theirs, restart.restartFamilies) : [],
     longLivedOffered: families & familySetOf(theirs.longLived),
-    forwardingKept: helps ? peer.forwarding & families : 0,
-    // Whoever speaks RFC 4724 ends its initial routes with End-of-RIB, restarted or not (§2).
-    awaitEndOfRib: helps ? families : 0,
   };
 }
 
@@ -232,3 +246,12 @@ export function survivor(ours: OpenFacts, theirs: Agreement): 'out' | 'in' {
 
 /** Of a connection that loses against another. */
 export const collision = (): Notification => cease('collisionResolution');
+
+/** Nothing but IPv4 unicast and no other capability is said by none at all (RFC 5492 §3). */
+export const isBare = (open: OpenFacts): boolean =>
+  open.families === IPV4_UNICAST &&
+  !open.as4 &&
+  !open.routeRefresh &&
+  !open.enhancedRefresh &&
+  !open.extendedMessages &&
+  open.gracefulRestart === undefined;

@@ -3,9 +3,9 @@
 import { formatAddress, parseAddress } from '../../lib/ip.js';
 import type { Kernel, TcpMd5Key, TcpAoKey } from '../../lib/kernel-api.js';
 import type { Logger } from '../../lib/log.js';
-import { familyBit, hasFamily } from '../codec/families.js';
+import { hasFamily } from '../codec/families.js';
 import { encodeKeepalive, HEADER_LENGTH, MESSAGE, type MessageType } from '../codec/message.js';
-import { decodeNotification, encodeNotification } from '../codec/notification.js';
+import { cease, decodeNotification, encodeNotification } from '../codec/notification.js';
 import { decodeOpen, encodeOpen } from '../codec/open.js';
 import { openFrom, summarizeOpen } from '../codec/open-summary.js';
 import {
@@ -13,15 +13,15 @@ import {
   encodeRouteRefresh,
   isRefreshSubtype,
 } from '../codec/route-refresh.js';
-import { FAMILY, type FamilyId, type Notification } from '../codec/types.js';
+import type { FamilyId, Notification } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink } from '../types.js';
 import type { ResolvedNeighbor } from './config.js';
 import { TcpConnection } from './connection-driver.js';
 import { SessionMachine } from './fsm.js';
+import { isBare } from './negotiate.js';
 import type {
   Agreement,
   ConnectionId,
-  OpenFacts,
   OutgoingMessage,
   SessionEnvironment,
   SessionInput,
@@ -29,6 +29,7 @@ import type {
   SessionState,
   TimerName,
 } from './fsm-types.js';
+import { SessionTimers } from './timer-driver.js';
 import { countMessages, MessageCounter, SessionHistory } from './stats.js';
 
 /** What a neighbour's TCP connections need; read once when the neighbour is set up. */
@@ -36,6 +37,18 @@ export interface Keys {
   readonly md5: TcpMd5Key | undefined;
   readonly ao: TcpAoKey | undefined;
 }
+
+/**
+ * Whole messages, headers included: bytes[start..end), the caller's again after the call; one that was received,
+ * before anything writes to it, or some that are sent.
+ */
+export type MessageTap = (
+  peer: PeerId,
+  direction: 'in' | 'out',
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+) => void;
 
 export interface SessionDeps {
   readonly kernel: Kernel;
@@ -45,8 +58,8 @@ export interface SessionDeps {
   readonly sink: RouteSink;
   readonly log: Logger;
   readonly keys: Keys;
-  /** Octets of every message, header included, for monitoring (RFC 7854, RFC 6396). */
-  readonly tap?: (peer: PeerId, direction: 'in' | 'out', message: Uint8Array) => void;
+  /** Every message, for monitoring (RFC 7854, RFC 6396). */
+  readonly tap?: MessageTap;
 }
 
 const KEEPALIVE = encodeKeepalive();
@@ -59,7 +72,6 @@ export function hopsOf(neighbor: ResolvedNeighbor): { ttl: number; minTtl?: numb
 
 export class NeighborSession {
   readonly id: PeerId;
-  readonly neighbor: ResolvedNeighbor;
   readonly address: Uint8Array;
   readonly name: string;
   readonly history = new SessionHistory();
@@ -68,25 +80,30 @@ export class NeighborSession {
   readonly #deps: SessionDeps;
   readonly #machine: SessionMachine;
   readonly #connections = new Map<ConnectionId, TcpConnection>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers: SessionTimers;
   #live: ConnectionId | undefined;
   #agreement: Agreement | undefined;
   #establishedAt: number | undefined;
   #writable = true;
   /** Closed until further notice. */
   #held = false;
+  #shutDown = false;
+  #neighbor: ResolvedNeighbor;
   /** Told after every change of state. */
   onState: () => void = () => undefined;
 
   /** `address` is the peer's: the neighbour's own, or one out of its prefix. */
   constructor(id: PeerId, neighbor: ResolvedNeighbor, address: Uint8Array, deps: SessionDeps) {
     this.id = id;
-    this.neighbor = neighbor;
+    this.#neighbor = neighbor;
     this.address = address;
     const text = formatAddress(address);
     this.name = neighbor.vrf === undefined ? text : `${text}%${neighbor.vrf}`;
     this.#deps = deps;
     this.#machine = new SessionMachine(neighbor, deps.environment);
+    this.#timers = new SessionTimers((timer, connection) => {
+      this.#onTimer(timer, connection);
+    });
   }
 
   get state(): SessionState {
@@ -106,8 +123,37 @@ export class NeighborSession {
     return this.#live === undefined ? undefined : this.#connections.get(this.#live)?.localAddress;
   }
 
+  get neighbor(): ResolvedNeighbor {
+    return this.#neighbor;
+  }
+
+  /** An operator has shut it down, as opposed to the configuration. */
+  get isShutDown(): boolean {
+    return this.#shutDown;
+  }
+
+  /** Another configuration of the same neighbour; what the session stands on is as it was. */
+  amend(neighbor: ResolvedNeighbor): void {
+    this.#neighbor = neighbor;
+    this.#machine.neighbor = neighbor;
+  }
+
+  /** Ends what there is and begins anew at once, unless it is closed until further notice. */
+  restart(): void {
+    if (this.#held) return;
+    this.stop(cease('otherConfigurationChange'));
+    this.start();
+  }
+
+  /** Ends it until {@link start}, by an operator's word (RFC 9003). */
+  shutDown(notification: Notification): void {
+    this.stop(notification);
+    this.#shutDown = true;
+  }
+
   start(): void {
     this.#held = false;
+    this.#shutDown = false;
     this.#input({ kind: 'start' });
   }
 
@@ -133,7 +179,7 @@ export class NeighborSession {
   /** The peer has connected; the descriptor is taken over. */
   accept(fd: number): void {
     try {
-      this.#deps.kernel.setTcpHops(fd, hopsOf(this.neighbor));
+      this.#deps.kernel.setTcpHops(fd, hopsOf(this.#neighbor));
     } catch (error) {
       this.#deps.kernel.closeDescriptor(fd);
       this.#deps.log.warning('cannot take a connection', {
@@ -167,8 +213,7 @@ export class NeighborSession {
    * are to be cut: `abrupt`.
    */
   destroy(abrupt: boolean): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#timers.clearAll();
     for (const connection of this.#connections.values()) {
       if (abrupt) connection.destroy();
       else connection.end();
@@ -197,10 +242,10 @@ export class NeighborSession {
         this.#forget(output.connection);
         return;
       case 'setTimer':
-        this.#setTimer(output.timer, output.connection, output.ms);
+        this.#timers.set(output.timer, output.connection, output.ms);
         return;
       case 'clearTimer':
-        this.#clearTimer(`${output.timer}/${output.connection ?? ''}`);
+        this.#timers.clear(output.timer, output.connection);
         return;
       case 'state':
         this.#onStateChange(output.from, output.to, output.reason);
@@ -239,44 +284,21 @@ export class NeighborSession {
       forwardingKept: agreement.forwardingKept,
       awaitEndOfRib: agreement.awaitEndOfRib,
       longLived: agreement.longLivedOffered,
+      ports: this.#connections.get(connection)?.ports ?? { local: 0, remote: 0 },
     };
     this.#deps.sink.established(peer);
   }
 
-  // ---- Timers --------------------------------------------------------------------------------------
-
-  #setTimer(timer: TimerName, connection: ConnectionId | undefined, ms: number): void {
-    const key = `${timer}/${connection ?? ''}`;
-    this.#clearTimer(key);
-    const fire = (): void => {
-      this.#timers.delete(key);
-      const behind = connection !== undefined && this.#connections.get(connection)?.behind === true;
-      // Nobody is silent whose words we have not had the time to read.
-      if (behind) this.#machine.note(connection, 'heardAt', performance.now());
-      const of = connection === undefined ? {} : { connection };
-      this.#input({ kind: 'timer', timer, ...of });
-    };
-    // Timers run before the sockets of a turn: what has come meanwhile is read first.
-    const handle = setTimeout(() => {
-      if (timer !== 'hold') {
-        fire();
-        return;
-      }
-      setImmediate(() => {
-        if (this.#timers.get(key) === handle) fire();
-      });
-    }, ms);
-    this.#timers.set(key, handle);
-  }
-
-  #clearTimer(key: string): void {
-    clearTimeout(this.#timers.get(key));
-    this.#timers.delete(key);
+  #onTimer(timer: TimerName, connection: ConnectionId | undefined): void {
+    const behind = connection !== undefined && this.#connections.get(connection)?.behind === true;
+    // Nobody is silent whose words we have not had the time to read.
+    if (behind) this.#machine.note(connection, 'heardAt', performance.now());
+    this.#input({ kind: 'timer', timer, ...(connection !== undefined && { connection }) });
   }
 
   #forget(id: ConnectionId): void {
     this.#connections.delete(id);
-    for (const timer of ['hold', 'keepalive', 'sendHold']) this.#clearTimer(`${timer}/${id}`);
+    for (const timer of ['hold', 'keepalive', 'sendHold'] as const) this.#timers.clear(timer, id);
   }
 
   // ---- Connections ---------------------------------------------------------------------------------
@@ -307,7 +329,7 @@ export class NeighborSession {
   }
 
   #connection(id: ConnectionId, fd: number, connect: boolean): TcpConnection {
-    const target = { address: formatAddress(this.address), port: this.neighbor.port };
+    const target = { address: formatAddress(this.address), port: this.#neighbor.port };
     const connection: TcpConnection = new TcpConnection(fd, connect ? target : undefined, {
       connected: () => {
         this.#input({ kind: 'connected', connection: id });
@@ -355,7 +377,7 @@ export class NeighborSession {
   ): void {
     const { bytes } = connection;
     this.received.add(type);
-    this.#deps.tap?.(this.id, 'in', bytes.subarray(start - HEADER_LENGTH, end));
+    this.#deps.tap?.(this.id, 'in', bytes, start - HEADER_LENGTH, end);
     switch (type) {
       case MESSAGE.update:
         this.#onUpdate(id, bytes, start, end);
@@ -448,16 +470,7 @@ export class NeighborSession {
 
   #write(connection: TcpConnection, messages: Uint8Array): void {
     countMessages(messages, this.sent);
-    this.#deps.tap?.(this.id, 'out', messages);
+    this.#deps.tap?.(this.id, 'out', messages, 0, messages.length);
     this.#writable = connection.send(messages) && this.#writable;
   }
 }
-
-/** Nothing but IPv4 unicast and no other capability is said by none at all (RFC 5492 §3). */
-const isBare = (open: OpenFacts): boolean =>
-  open.families === familyBit(FAMILY.ipv4Unicast) &&
-  !open.as4 &&
-  !open.routeRefresh &&
-  !open.enhancedRefresh &&
-  !open.extendedMessages &&
-  open.gracefulRestart === undefined;

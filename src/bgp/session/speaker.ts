@@ -14,6 +14,7 @@ import { CEASE, ERROR } from '../codec/notification-codes.js';
 import type { FamilyId, Notification } from '../codec/types.js';
 import type { PeerId, RouteSink, SessionEnd, SessionPort } from '../types.js';
 import {
+  foundationOf,
   type NeighborConfig,
   type ResolvedNeighbor,
   resolveNeighbor,
@@ -23,7 +24,7 @@ import type { RestartState } from './fsm-types.js';
 import { type ListenPlace, listenPlaces, neighborFor, serves } from './listen-plan.js';
 import { Listeners } from './listener-driver.js';
 import { readSecret } from './secret.js';
-import { type Keys, NeighborSession } from './session-driver.js';
+import { type Keys, type MessageTap, NeighborSession } from './session-driver.js';
 import { after } from './timer-driver.js';
 import { type SessionView, viewOf } from './view.js';
 
@@ -33,27 +34,35 @@ export interface SpeakerDeps {
   readonly netnsOf: (vrf: string | undefined) => number;
   readonly sink: RouteSink;
   readonly log: Logger;
-  /** What OPENs tell of our own restart. */
-  readonly restart: () => RestartState;
+  /** What OPENs tell of our own restart; `known`: to a peer that had a session with this speaker. */
+  readonly restart: (known: boolean) => RestartState;
   /** Uniform in 0..1. */
   readonly random: () => number;
   /** Default 179. */
   readonly port?: number;
-  /** Octets of every message, for BMP and MRT. */
-  readonly tap?: (peer: PeerId, direction: 'in' | 'out', message: Uint8Array) => void;
+  /** Every message, for BMP and MRT. */
+  readonly tap?: MessageTap;
 }
 
 interface Neighbor {
-  readonly resolved: ResolvedNeighbor;
-  /** The configuration as it was given, to see changes. */
-  readonly text: string;
+  resolved: ResolvedNeighbor;
+  /** What a session stands on, and all of the configuration: to see changes. */
+  readonly foundation: string;
+  text: string;
   readonly keys: Keys;
+  /** An operator's word. */
+  shutDown: boolean;
+  /** Of the session to be made, when there was one before. */
+  number?: PeerId | undefined;
   /** One; for a prefix one per peer there is. */
   readonly sessions: Map<string, NeighborSession>;
 }
 
 /** A peer out of a prefix is forgotten so long after its session ended, unless routes wait longer. */
 const DYNAMIC_LINGER_MS = 30_000;
+
+/** Numbers of peers are 1..65535: the RIB keeps them in two octets. */
+const MOST_PEERS = 0xffff;
 
 export class BgpSpeaker implements SessionPort {
   readonly #deps: SpeakerDeps;
@@ -64,6 +73,8 @@ export class BgpSpeaker implements SessionPort {
   /** Each calls off the forgetting of a peer out of a prefix. */
   readonly #goodbyes = new Map<PeerId, () => void>();
   #highest: PeerId = 0;
+  /** Peers that the RIB knows: their numbers are not free before {@link BgpSpeaker.release}. */
+  readonly #known = new Set<PeerId>();
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
@@ -89,14 +100,9 @@ export class BgpSpeaker implements SessionPort {
     for (const [name, old] of this.#neighbors) {
       const next = wanted.get(name);
       if (next === undefined) this.#retire(name, old, cease('peerDeconfigured'));
-      else if (next.text !== old.text || !sameKeys(next.keys, old.keys)) {
-        const { shutdown } = next.resolved;
-        const why =
-          shutdown === undefined
-            ? cease('otherConfigurationChange')
-            : cease('administrativeShutdown', shutdown);
-        this.#retire(name, old, why);
-      }
+      else if (next.foundation !== old.foundation || !sameKeys(next.keys, old.keys)) {
+        this.#replace(name, old, next);
+      } else this.#amend(old, next);
     }
     for (const [name, neighbor] of wanted) {
       if (!this.#neighbors.has(name)) this.#neighbors.set(name, neighbor);
@@ -160,17 +166,33 @@ export class BgpSpeaker implements SessionPort {
     return sessions.filter((session) => !up.includes(session)).map(({ id }) => id);
   }
 
-  /** Ends a neighbour's sessions until {@link startNeighbor} (RFC 9003). False: none such. */
-  shutdown(name: string, text?: string): boolean {
+  /**
+   * Ends a neighbour's sessions until {@link startNeighbor} or another configuration (RFC 9003); peers out of
+   * a prefix that was named stay out. Names of the sessions.
+   */
+  shutdown(name: string, text = ''): readonly string[] {
+    const neighbor = this.#neighbors.get(name);
+    if (neighbor !== undefined) neighbor.shutDown = true;
     const sessions = this.#named(name);
-    for (const session of sessions) session.stop(cease('administrativeShutdown', text));
-    return sessions.length > 0;
+    for (const session of sessions) session.shutDown(cease('administrativeShutdown', text));
+    return sessions.map((session) => session.name);
   }
 
-  startNeighbor(name: string): boolean {
-    const sessions = this.#named(name);
-    for (const session of sessions) session.start();
-    return sessions.length > 0;
+  /** Those that the configuration keeps down stay so. Names of the others. */
+  startNeighbor(name: string): readonly string[] {
+    const neighbor = this.#neighbors.get(name);
+    if (neighbor !== undefined) neighbor.shutDown = false;
+    const sessions = this.#named(name).filter((session) => session.neighbor.shutdown === undefined);
+    for (const session of sessions) this.#startAgain(session);
+    return sessions.map((session) => session.name);
+  }
+
+  #startAgain(session: NeighborSession): void {
+    session.start();
+    const configured = this.#neighbors.get(session.neighbor.name);
+    if (session.neighbor.prefix !== undefined && configured !== undefined) {
+      this.#forgetLater(configured, session.id);
+    }
   }
 
   show(): SessionView[] {
@@ -199,7 +221,7 @@ export class BgpSpeaker implements SessionPort {
 
   /** The RIB holds nothing of this removed peer any more: its number may be used again. */
   release(peer: PeerId): void {
-    if (!this.#sessions.has(peer) && peer <= this.#highest) this.#free.push(peer);
+    if (this.#known.delete(peer) && !this.#sessions.has(peer)) this.#free.push(peer);
   }
 
   // ---- Neighbours ----------------------------------------------------------------------------------
@@ -208,25 +230,59 @@ export class BgpSpeaker implements SessionPort {
     const resolved = resolveNeighbor(config, identity);
     return {
       resolved,
-      text: JSON.stringify([identity.asn, identity.routerId, config]),
+      foundation: JSON.stringify([identity.asn, identity.routerId, foundationOf(config)]),
+      text: JSON.stringify(config),
       keys: keysOf(resolved, this.#deps.kernel),
+      shutDown: false,
       sessions: new Map(),
     };
   }
 
   #open(neighbor: Neighbor, address: Uint8Array): NeighborSession {
-    const { kernel, netnsOf, sink, log, restart, random, tap } = this.#deps;
-    const id = this.#free.shift() ?? ++this.#highest;
-    const session = new NeighborSession(id, neighbor.resolved, address, {
+    const { kernel, netnsOf, log, restart, random, tap } = this.#deps;
+    const id = neighbor.number ?? this.#free.shift() ?? ++this.#highest;
+    const known = (): boolean => session.history.establishedCount > 0;
+    const session: NeighborSession = new NeighborSession(id, neighbor.resolved, address, {
       ...{ kernel, log, keys: neighbor.keys },
       netns: () => netnsOf(neighbor.resolved.vrf),
-      environment: { routerId: neighbor.resolved.routerId, random, restart },
-      sink: neighbor.resolved.prefix === undefined ? sink : this.#watching(neighbor, sink),
+      environment: {
+        ...{ routerId: neighbor.resolved.routerId, random },
+        restart: () => restart(known()),
+      },
+      sink: this.#watching(neighbor),
       ...(tap === undefined ? {} : { tap }),
     });
     this.#sessions.set(id, session);
     neighbor.sessions.set(formatAddress(address), session);
     return session;
+  }
+
+  /**
+   * Its sessions end. A neighbour keeps its number, by which the RIB knows the routes that stay over this:
+   * they are stale until it has said all again.
+   */
+  #replace(name: string, old: Neighbor, next: Neighbor): void {
+    const [id] = [...old.sessions.values()].map((session) => session.id);
+    const { prefix, shutdown } = next.resolved;
+    const ends = prefix !== undefined && shutdown === undefined;
+    this.#retire(name, old, ends ? cease('administrativeReset') : whyEnded(next.resolved));
+    if (prefix === undefined && id !== undefined && this.#known.has(id)) next.number = id;
+  }
+
+  /** What no session stands on has changed, or nothing: those that are up stay. */
+  #amend(neighbor: Neighbor, next: Neighbor): void {
+    const changed = next.text !== neighbor.text;
+    Object.assign(neighbor, { resolved: next.resolved, text: next.text, shutDown: false });
+    const { shutdown, prefix } = next.resolved;
+    for (const session of [...neighbor.sessions.values()]) {
+      if (changed) session.amend(next.resolved);
+      const down = shutdown !== undefined;
+      if (down && prefix !== undefined) this.#drop(neighbor, session, whyEnded(next.resolved));
+      else if (down) session.stop(whyEnded(next.resolved));
+      // One that is still trying begins anew, by its new timers.
+      else if (changed && session.state !== 'established') session.restart();
+      else if (session.isShutDown) this.#startAgain(session);
+    }
   }
 
   #retire(name: string, neighbor: Neighbor, notification: Notification): void {
@@ -235,12 +291,15 @@ export class BgpSpeaker implements SessionPort {
   }
 
   #drop(neighbor: Neighbor, session: NeighborSession, notification: Notification): void {
-    this.#goodbyes.get(session.id)?.();
-    this.#goodbyes.delete(session.id);
     session.stop(notification);
     session.destroy(false);
+    // Its end has set a last one: the number may be another's by then.
+    this.#goodbyes.get(session.id)?.();
+    this.#goodbyes.delete(session.id);
     neighbor.sessions.delete(formatAddress(session.address));
     this.#sessions.delete(session.id);
+    // Of one that never came up nobody else will ever speak again.
+    if (!this.#known.has(session.id)) this.#free.push(session.id);
   }
 
   #named(name: string): NeighborSession[] {
@@ -251,12 +310,14 @@ export class BgpSpeaker implements SessionPort {
 
   // ---- Peers out of a prefix -----------------------------------------------------------------------
 
-  /** The sink, watched for the end of sessions that exist only while their peer does. */
-  #watching(neighbor: Neighbor, sink: RouteSink): RouteSink {
+  /** The sink, watched for whom the RIB knows, and for sessions that exist only while their peer does. */
+  #watching(neighbor: Neighbor): RouteSink {
+    const { sink } = this.#deps;
     return {
       established: (peer) => {
         this.#goodbyes.get(peer.id)?.();
         this.#goodbyes.delete(peer.id);
+        this.#known.add(peer.id);
         sink.established(peer);
       },
       update: (peer, bytes, start, end) => sink.update(peer, bytes, start, end),
@@ -265,7 +326,7 @@ export class BgpSpeaker implements SessionPort {
       },
       ended: (peer, end) => {
         sink.ended(peer, end);
-        this.#forgetLater(neighbor, peer, end);
+        if (neighbor.resolved.prefix !== undefined) this.#forgetLater(neighbor, peer, end);
       },
       writable: (peer) => {
         sink.writable(peer);
@@ -278,7 +339,7 @@ export class BgpSpeaker implements SessionPort {
     this.#goodbyes.get(peer)?.();
     const goodbye = after(Math.max(DYNAMIC_LINGER_MS, kept), () => {
       const session = this.#sessions.get(peer);
-      if (session === undefined || session.state === 'established') return;
+      if (session === undefined || session.state === 'established' || session.isShutDown) return;
       this.#drop(neighbor, session, cease('peerDeconfigured'));
     });
     this.#goodbyes.set(peer, goodbye);
@@ -319,7 +380,9 @@ export class BgpSpeaker implements SessionPort {
     const { prefix, prefixLimit, shutdown } = neighbor.resolved;
     const known = neighbor.sessions.get(formatAddress(remote));
     if (known !== undefined || prefix === undefined) return known;
-    if (shutdown !== undefined || neighbor.sessions.size >= prefixLimit) return undefined;
+    const closed = shutdown !== undefined || neighbor.shutDown;
+    if (closed || neighbor.sessions.size >= prefixLimit) return undefined;
+    if (this.#free.length === 0 && this.#highest >= MOST_PEERS) return undefined;
     const session = this.#open(neighbor, remote);
     session.start();
     // Until it is established it is there on trial.
@@ -327,6 +390,11 @@ export class BgpSpeaker implements SessionPort {
     return session;
   }
 }
+
+const whyEnded = ({ shutdown }: ResolvedNeighbor): Notification =>
+  shutdown === undefined
+    ? cease('otherConfigurationChange')
+    : cease('administrativeShutdown', shutdown);
 
 /** When a session closed for too many prefixes starts again: the longest wait of its families. */
 function restartAfter(neighbor: ResolvedNeighbor): number | 'started' {

@@ -29,8 +29,9 @@ export interface SessionView {
   readonly routerId: string | undefined;
   readonly kind: 'ibgp' | 'ebgp' | undefined;
   readonly state: SessionState;
-  /** Configured to stay down. */
+  /** To stay down: so configured, or an operator's word. */
   readonly shutdown: boolean;
+  readonly byOperator: boolean;
   /** Milliseconds since 1970; undefined while down. */
   readonly establishedAt: number | undefined;
   readonly establishedCount: number;
@@ -137,7 +138,8 @@ export function viewOf(session: NeighborSession): SessionView {
     ...{ localAddress: session.localAddress, localAsn: neighbor.localAsn },
     configuredAsn: [neighbor.asn].flat().join(' '),
     state: session.state,
-    shutdown: neighbor.shutdown !== undefined,
+    shutdown: neighbor.shutdown !== undefined || session.isShutDown,
+    byOperator: session.isShutDown,
     establishedAt: session.establishedAt,
     establishedCount: history.establishedCount,
     connectRetry: neighbor.timers.connectRetry,

@@ -127,6 +127,7 @@ const options = {
   siteOfOrigin: siteOfOriginText.exactOptional(),
   removePrivateAs: oneOf('remove', 'replace').exactOptional(),
   passCe: set(oneOf('route-target', 'ipsec', 'encapsulation', 'color')).exactOptional(),
+  sp: entity.exactOptional(),
   bfd: byType('true, false or an object: { ... }', { boolean, object: bfd }).exactOptional(),
 };
 
@@ -171,9 +172,10 @@ const byPolicy = byType('true, false or { policy: NAME }', {
   object: strict({ policy: policyName }),
 }).exactOptional();
 
+// As many as a next-hop group of the tables has members.
 const maximumPaths = strict({
-  ebgp: integer(1, 64, 'paths').exactOptional(),
-  ibgp: integer(1, 64, 'paths').exactOptional(),
+  ebgp: integer(1, 16, 'paths').exactOptional(),
+  ibgp: integer(1, 16, 'paths').exactOptional(),
 });
 const networks = list(strict({ prefix: network, policy: policyName.exactOptional() }));
 
@@ -219,6 +221,7 @@ export const bgpSchema = strict({
   alwaysCompareMed: boolean.exactOptional(),
   routeTargetConstraint: boolean.exactOptional(),
   keepAllVpnRoutes: boolean.exactOptional(),
+  selectionDeferral: seconds(0, 3600, 'wait for neighbours after a restart').exactOptional(),
   ipsecCommunitySubType: integer(0, 255, 'a sub-type').exactOptional(),
   maximumPaths: maximumPaths.exactOptional(),
   prefixLists: table(list(prefixMatch)).exactOptional(),

@@ -115,6 +115,11 @@ export interface BgpNeighbourOptions {
   readonly removePrivateAs?: 'remove' | 'replace';
   /** Attributes that are otherwise stripped from and to CEs (policy-model 13). */
   readonly passCe?: readonly CeAttribute[];
+  /**
+   * SP of an external neighbour in the core: of our VPN routes it is told those exported to that SP
+   * (policy-model 6). Default the own one; with VPN families it must be said where there are others.
+   */
+  readonly sp?: string;
   readonly bfd?: boolean | BgpBfd;
 }
 
@@ -250,6 +255,8 @@ export interface Bgp {
   readonly routeTargetConstraint?: boolean;
   /** Keep VPN routes that no VRF imports, as a reflector or option-B ASBR must; default false. */
   readonly keepAllVpnRoutes?: boolean;
+  /** Seconds, 0..3600, that routes wait for all neighbours after our restart (RFC 4724 §4.1); default 360. */
+  readonly selectionDeferral?: number;
   /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */
   readonly ipsecCommunitySubType?: number;
   readonly maximumPaths?: BgpMaximumPaths;

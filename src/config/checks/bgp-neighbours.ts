@@ -112,7 +112,32 @@ function checkNeighbour(
   checkOptions(ctx, path, given, merged);
   checkKind(ctx, bgp, path, merged);
   checkFamilies(ctx, path, given, vrf);
+  checkSp(ctx, bgp, { path, vrf }, merged);
 }
+
+/** Whose routes an external neighbour may be told cannot be guessed once there is another SP. */
+function checkSp(ctx: Context, bgp: Bgp, { path, vrf }: Place, merged: BgpNeighbourOptions): void {
+  if (!ctx.whole('bgp', 'asn') || merged.asn === undefined) return;
+  const internal = isInternal(merged, bgp);
+  const at = [...path, 'sp'];
+  if (internal || vrf !== undefined) {
+    if (merged.sp === undefined) return;
+    const is = internal ? 'internal, of the own SP' : 'a CE, of no SP';
+    ctx.fail(at, { reason: `the neighbour is ${is}`, remedy: 'remove it' });
+    return;
+  }
+  const { ownSp, otherSps = [] } = ctx.config;
+  if (merged.sp !== undefined || otherSps.length === 0 || !speaksVpn(merged)) return;
+  if (!ctx.whole('ownSp') || !ctx.whole('otherSps')) return;
+  ctx.fail(at, {
+    reason: 'not said which SP this external neighbour is of, and there are several',
+    remedy: [ownSp, ...otherSps].map((one) => `"${one}"`).join(' or '),
+  });
+}
+
+/** In the core; VPN families are the default there. */
+const speaksVpn = ({ families }: BgpNeighbourOptions): boolean =>
+  families === undefined || Object.keys(families).some((family) => family.startsWith('vpn'));
 
 /** @param given what is written here; `merged` with what the template adds. */
 function checkOptions(
@@ -180,7 +205,7 @@ function checkKind(ctx: Context, bgp: Bgp, path: Path, merged: BgpNeighbourOptio
   }
 }
 
-const IN_VRF = new Set(['ipv4-unicast', 'ipv6-unicast', 'ipv4-labelled', 'ipv6-labelled']);
+const IN_VRF = new Set(['ipv4-unicast', 'ipv6-unicast']);
 
 function checkFamilies(
   ctx: Context,
@@ -195,7 +220,7 @@ function checkFamilies(
   }
   for (const [name, family] of entries) {
     if (vrf !== undefined && !IN_VRF.has(name)) {
-      const reason = 'VPN families are exchanged in the core, not inside a VRF';
+      const reason = 'exchanged in the core alone: inside a VRF routes have neither RD nor label';
       ctx.fail([...at, name], { reason, remedy: [...IN_VRF].join(', ') });
     }
     if (family.extendedNextHop === true && name !== 'ipv4-unicast' && !/v4|ipv4/.test(name)) {

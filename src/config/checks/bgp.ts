@@ -4,7 +4,6 @@ import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
-import { checkUnserved } from './bgp-unserved.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
@@ -12,7 +11,6 @@ export function checkBgp(ctx: Context): void {
   checkBgpPolicies(ctx);
   const { bgp } = ctx.config;
   checkVrfs(ctx, bgp !== undefined);
-  checkUnserved(ctx, bgp);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
@@ -124,6 +122,10 @@ function checkDumps(ctx: Context, bgp: Bgp): void {
     else {
       const reason = `${ctx.at(first)} is written there`;
       ctx.fail([...path, 'file'], { reason, remedy: 'a file of its own' });
+    }
+    if (dump.what === 'tables') {
+      const reason = 'not supported in this version: when a route came is not kept';
+      ctx.fail([...path, 'what'], { reason, remedy: '"messages"' });
     }
     (dump.neighbours ?? []).forEach((neighbour, i) => {
       if (known.has(neighbour) || !ctx.whole('bgp') || !ctx.whole('vrfs')) return;

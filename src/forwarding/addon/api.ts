@@ -137,6 +137,20 @@ export interface RouteBatch {
   readonly labels: Uint32Array;
   readonly accepts: Uint16Array;
   readonly owners: Uint8Array; // index into ROUTE_OWNERS, + 1; of a removal: who removes, or 0
+  /** Multipath; not in VRF 0. */
+  readonly more?: MoreWays;
+}
+
+/** Further ways of the routes of a batch, beside that of its own columns; a route has at most 16. */
+export interface MoreWays {
+  readonly counts: Uint8Array; // of each route
+  readonly nexthops: Uint32Array; // of all routes, one after the other
+  readonly labels: Uint32Array;
+}
+
+export interface RouteWay {
+  readonly nexthop: number;
+  readonly label: number;
 }
 export const ROUTE_OWNERS: readonly RouteOwner[] = [
   'static',
@@ -157,6 +171,15 @@ export interface RouteRow {
   readonly accept: number;
   readonly owner: RouteOwner;
   readonly stale: boolean;
+  /** Of a route with several ways: all of them; `nexthop` and `label` are the first's. */
+  readonly ways?: readonly RouteWay[];
+}
+
+export interface MultipathStatus {
+  /** Sets of ways in use; routes with the same ways share one. */
+  readonly groups: number;
+  /** Routes written with their best way alone because there was no room for the set, since the tables were opened. */
+  readonly fallbacks: number;
 }
 
 export interface NexthopRow {
@@ -288,6 +311,7 @@ export interface Tables {
   interfaceCounters(id: number): InterfaceCounters;
   vrfCounters(id: number): VrfCounters;
   labelCounters(label: number): { readonly packets: bigint; readonly bytes: bigint };
+  multipath(): MultipathStatus;
   memory(): readonly { readonly table: string; readonly rows: number; readonly bytes: number }[];
   close(): void;
 }

@@ -3,8 +3,10 @@
  * What the RIB decided, into the tables: columns in, columns out, no object per route. Rows are of owner
  * BGP, which gives way to the rows of the configuration.
  *
- * The packet path takes one way per prefix: the best. Of a label stack received with a VPN route, or of a
- * reserved label, nothing is installed: one label is what a tunnel carries, and one that leads into a VRF.
+ * Of paths that are used together (multipath) all are written that are ways of the same kind and protection
+ * as the best, for a set is one route with one accepted set, and no flow may be less protected than another
+ * (policy-model 12). Of a label stack received with a VPN route, or of a reserved label, nothing is installed:
+ * one label is what a tunnel carries, and one that leads into a VRF.
  */
 import { HOP_KIND, type FibBatch, type FibSink } from '../../bgp/rib/api.js';
 import { isVpnLabel } from '../../bgp/rib/label-stacks.js';
@@ -19,14 +21,20 @@ const NO_LABEL = 0xffff_ffff;
 export interface FibLookups {
   /** Row of a VRF; undefined while it has none. */
   vrfRow(vrf: number): number | undefined;
-  /** Row of the next hop to use for this key; undefined: there is no way. */
-  nexthopRow(key: NextHopKey): number | undefined;
+  /** Row of the next hop to use for this key, and how well it protects; undefined: there is no way. */
+  way(key: NextHopKey): { readonly row: number; readonly strength: number } | undefined;
   key(nextHop: number): NextHopKey | undefined;
   /** Accept set of a route towards a CE: the classes by which it is exported (policy-model 2). */
   accept(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number;
   /** Row of the next hop by which another VRF reaches a prefix of its own. */
   ownRow(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number | undefined;
 }
+
+type Found = NonNullable<ReturnType<FibLookups['way']>>;
+const NO_WAY: Found = { row: 0, strength: 0 };
+
+/** Ways of one route in the tables, the one of its own column included. */
+const MOST_WAYS = 16;
 
 class Columns {
   count = 0;
@@ -37,8 +45,14 @@ class Columns {
   readonly labels: Uint32Array;
   readonly accepts: Uint16Array;
   readonly owners: Uint8Array;
+  /** Further ways. */
+  moreTotal = 0;
+  readonly moreCounts: Uint8Array;
+  readonly moreNexthops: Uint32Array;
+  readonly moreLabels: Uint32Array;
 
-  constructor(rows: number) {
+  /** `hops` of all rows together. */
+  constructor(rows: number, hops: number) {
     this.remove = new Uint8Array(rows);
     this.addresses = new Uint8Array(rows * 16);
     this.lengths = new Uint8Array(rows);
@@ -46,14 +60,67 @@ class Columns {
     this.labels = new Uint32Array(rows);
     this.accepts = new Uint16Array(rows);
     this.owners = new Uint8Array(rows).fill(OWNER_BGP);
+    this.moreCounts = new Uint8Array(rows);
+    this.moreNexthops = new Uint32Array(hops);
+    this.moreLabels = new Uint32Array(hops);
   }
+
+  /** What is filled in, for the addon. */
+  batch(vrf: number, family: 4 | 6): RouteBatch {
+    const { count, moreTotal } = this;
+    const size = family === 4 ? 4 : 16;
+    const more = {
+      counts: this.moreCounts.subarray(0, count),
+      nexthops: this.moreNexthops.subarray(0, moreTotal),
+      labels: this.moreLabels.subarray(0, moreTotal),
+    };
+    return {
+      ...{ vrf, family, count },
+      remove: this.remove.subarray(0, count),
+      addresses: this.addresses.subarray(0, count * size),
+      lengths: this.lengths.subarray(0, count),
+      nexthops: this.nexthops.subarray(0, count),
+      labels: this.labels.subarray(0, count),
+      accepts: this.accepts.subarray(0, count),
+      owners: this.owners.subarray(0, count),
+      ...(moreTotal > 0 && { more }),
+    };
+  }
+}
+
+const isFull = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'TABLE_FULL' || error.code === 'SEGMENT_SPACE');
+
+/** Row `i` of a batch as a batch of its own. */
+function rowOf(batch: RouteBatch, size: 4 | 16, i: number): RouteBatch {
+  const { vrf, family, remove, addresses, lengths, nexthops, labels, accepts, owners } = batch;
+  return {
+    ...{ vrf, family, count: 1 },
+    remove: remove.subarray(i, i + 1),
+    addresses: addresses.subarray(i * size, (i + 1) * size),
+    lengths: lengths.subarray(i, i + 1),
+    nexthops: nexthops.subarray(i, i + 1),
+    labels: labels.subarray(i, i + 1),
+    accepts: accepts.subarray(i, i + 1),
+    owners: owners.subarray(i, i + 1),
+  };
 }
 
 export class VpnFibWriter implements FibSink {
   readonly #tables: Pick<Tables, 'applyRoutes'>;
   readonly #lookups: FibLookups;
-  #columns = new Columns(1024);
+  #columns = new Columns(1024, 2048);
+  /** Changes of one VRF as a list: the next one of each, -1: none; and the first and last of each VRF. */
+  #next = new Int32Array(1024);
+  readonly #ends = new Map<number, { readonly first: number; last: number }>();
+  /** Ways by the next hop's number in the RIB, as long as a call lasts. */
+  readonly #ways = new Map<number, Found>();
   #closed = false;
+  /** What {@link #way} has found beside the row: no object per route. */
+  #label = 0;
+  #strength = 0;
   /** Routes installed and not installed because nothing leads there, since the start. */
   installed = 0;
   refused = 0;
@@ -70,76 +137,147 @@ export class VpnFibWriter implements FibSink {
 
   apply(batch: FibBatch): void {
     if (this.#closed) return;
-    if (batch.count > this.#columns.lengths.length) this.#columns = new Columns(batch.count);
+    const { count, hopTotal } = batch;
+    const { lengths, moreLabels } = this.#columns;
+    if (count > lengths.length || hopTotal > moreLabels.length) {
+      this.#columns = new Columns(count, hopTotal);
+    }
+    if (count > this.#next.length) this.#next = new Int32Array(count);
+    this.#ways.clear();
     // The tables take one VRF at a time; within one the order of the RIB's decisions stays.
-    const vrfs = new Set(batch.vrfs.subarray(0, batch.count));
-    for (const vrf of vrfs) if (vrf !== 0) this.#run(batch, vrf);
+    this.#ends.clear();
+    for (let i = 0; i < count; i++) this.#append(batch.vrfs[i] ?? 0, i);
+    for (const [vrf, { first }] of this.#ends) if (vrf !== 0) this.#run(batch, vrf, first);
   }
 
-  #run(batch: FibBatch, vrf: number): void {
+  #append(vrf: number, i: number): void {
+    this.#next[i] = -1;
+    const ends = this.#ends.get(vrf);
+    if (ends === undefined) {
+      this.#ends.set(vrf, { first: i, last: i });
+      return;
+    }
+    this.#next[ends.last] = i;
+    ends.last = i;
+  }
+
+  #run(batch: FibBatch, vrf: number, first: number): void {
     const row = this.#lookups.vrfRow(vrf);
     if (row === undefined) return;
     const c = this.#columns;
     c.count = 0;
-    for (let i = 0; i < batch.count; i++) if (batch.vrfs[i] === vrf) this.#row(batch, vrf, i);
-    const size = batch.family === 4 ? 4 : 16;
-    const { count } = c;
-    const out: RouteBatch = {
-      ...{ vrf: row, family: batch.family, count },
-      remove: c.remove.subarray(0, count),
-      addresses: c.addresses.subarray(0, count * size),
-      lengths: c.lengths.subarray(0, count),
-      nexthops: c.nexthops.subarray(0, count),
-      labels: c.labels.subarray(0, count),
-      accepts: c.accepts.subarray(0, count),
-      owners: c.owners.subarray(0, count),
-    };
-    this.#tables.applyRoutes(out);
+    c.moreTotal = 0;
+    for (let i = first; i >= 0; i = this.#next[i] ?? -1) this.#row(batch, vrf, i);
+    this.#write(c.batch(row, batch.family), batch.family === 4 ? 4 : 16);
+  }
+
+  /**
+   * Neighbours decide how many routes there are, and the tables end somewhere. What does not fit is refused,
+   * route by route; an older row of its prefix goes, since it leads where the route does not lead any more.
+   */
+  #write(out: RouteBatch, size: 4 | 16): void {
+    try {
+      this.#tables.applyRoutes(out);
+      return;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    for (let i = 0; i < out.count; i++) {
+      const one = rowOf(out, size, i);
+      try {
+        this.#tables.applyRoutes(one);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        this.refused++;
+        this.installed--;
+        this.#tables.applyRoutes({ ...one, remove: Uint8Array.of(1) });
+      }
+    }
   }
 
   #row(batch: FibBatch, vrf: number, i: number): void {
     const c = this.#columns;
     const at = c.count++;
     const size = batch.family === 4 ? 4 : 16;
-    c.addresses.set(batch.prefixes.subarray(i * size, (i + 1) * size), at * size);
+    for (let k = 0; k < size; k++) c.addresses[at * size + k] = batch.prefixes[i * size + k] ?? 0;
     c.lengths[at] = batch.lengths[i] ?? 0;
     c.labels[at] = 0;
     c.accepts[at] = 0;
-    const nexthop = batch.hopCounts[i] === 0 ? 0 : this.#hop(batch, vrf, i, at);
+    c.moreCounts[at] = 0;
+    const first = batch.firstHops[i] ?? 0;
+    const end = first + (batch.hopCounts[i] ?? 0);
+    let hop = first;
+    let nexthop = 0;
+    while (nexthop === 0 && hop < end) nexthop = this.#way(batch, i, hop++);
     c.nexthops[at] = nexthop;
     c.remove[at] = nexthop === 0 ? 1 : 0;
-    if (nexthop !== 0) this.installed++;
+    if (nexthop === 0) {
+      // The configuration's own rows say where our own routes go; ours would give way.
+      if (first < end && batch.hopKinds[first] !== HOP_KIND.local) this.refused++;
+      return;
+    }
+    this.installed++;
+    c.labels[at] = this.#label;
+    if (batch.hopKinds[hop - 1] === HOP_KIND.plain) {
+      c.accepts[at] = this.#accept(batch, vrf, i);
+    }
+    if (hop < end) c.moreCounts[at] = this.#more(batch, i, hop, end);
   }
 
-  /** The row of the best hop of change `i`, 0: none. Sets label and accept set of row `at`. */
-  #hop(batch: FibBatch, vrf: number, i: number, at: number): number {
-    const { family } = batch;
-    const size = family === 4 ? 4 : 16;
-    const prefix = batch.prefixes.subarray(i * size, (i + 1) * size);
-    const length = batch.lengths[i] ?? 0;
-    const hop = batch.firstHops[i] ?? 0;
+  /** Adds the hops from..end of change `i` that may stand beside the one before; how many they are. */
+  #more(batch: FibBatch, i: number, from: number, end: number): number {
+    const c = this.#columns;
+    const kind = batch.hopKinds[from - 1];
+    const strength = this.#strength;
+    let count = 0;
+    for (let hop = from; hop < end && count < MOST_WAYS - 1; hop++) {
+      if (batch.hopKinds[hop] !== kind) continue;
+      const row = this.#way(batch, i, hop);
+      if (row === 0 || this.#strength !== strength) continue;
+      c.moreNexthops[c.moreTotal] = row;
+      c.moreLabels[c.moreTotal++] = this.#label;
+      count++;
+    }
+    return count;
+  }
+
+  /** The row of a hop of change `i`, 0: none; leaves label and strength behind. */
+  #way(batch: FibBatch, i: number, hop: number): number {
+    this.#label = 0;
+    this.#strength = 0;
     const kind = batch.hopKinds[hop];
-    // The configuration's own rows say how; ours would give way.
     if (kind === HOP_KIND.local) return 0;
     const number = batch.nextHops[hop] ?? 0;
-    if (kind === HOP_KIND.leak && number === 0) {
-      const lender = batch.hopVrfs[hop] ?? 0;
-      return this.#found(this.#lookups.ownRow(lender, family, prefix, length));
-    }
-    const key = this.#lookups.key(number);
-    const row = key && this.#lookups.nexthopRow(key);
+    if (kind === HOP_KIND.leak && number === 0) return this.#ownRow(batch, i, hop);
     if (kind === HOP_KIND.vpn) {
-      const label = batch.labels[hop] ?? NO_LABEL;
-      if (!isVpnLabel(label)) return this.#found(undefined);
-      this.#columns.labels[at] = label;
-    } else if (kind === HOP_KIND.plain && row !== undefined) {
-      this.#columns.accepts[at] = this.#lookups.accept(vrf, family, prefix, length);
+      this.#label = batch.labels[hop] ?? NO_LABEL;
+      if (!isVpnLabel(this.#label)) return 0;
     }
-    return this.#found(row);
+    const { row, strength } = this.#ways.get(number) ?? this.#find(number);
+    this.#strength = strength;
+    return row;
   }
 
-  #found(row: number | undefined): number {
-    if (row === undefined) this.refused++;
-    return row ?? 0;
+  #find(number: number): Found {
+    const key = this.#lookups.key(number);
+    const way = (key && this.#lookups.way(key)) ?? NO_WAY;
+    this.#ways.set(number, way);
+    return way;
   }
+
+  #accept(batch: FibBatch, vrf: number, i: number): number {
+    const length = batch.lengths[i] ?? 0;
+    return this.#lookups.accept(vrf, batch.family, prefixOf(batch, i), length);
+  }
+
+  #ownRow(batch: FibBatch, i: number, hop: number): number {
+    const lender = batch.hopVrfs[hop] ?? 0;
+    const length = batch.lengths[i] ?? 0;
+    return this.#lookups.ownRow(lender, batch.family, prefixOf(batch, i), length) ?? 0;
+  }
+}
+
+function prefixOf(batch: FibBatch, i: number): Uint8Array {
+  const size = batch.family === 4 ? 4 : 16;
+  return batch.prefixes.subarray(i * size, (i + 1) * size);
 }

@@ -12,7 +12,7 @@
  * Of those the strongest is taken; MPLS-in-GRE before MPLS-in-IP. A scope ("only outside SP n") is treated
  * as if it were not there: more is protected than was asked for, never less.
  */
-import { UNFIT_LABEL } from '../../bgp/rib/api.js';
+import { NOT_BELIEVED, UNFIT_LABEL } from '../../bgp/rib/api.js';
 import type { Encapsulation, Protection } from '../../config/types.js';
 import type { TunnelModel } from '../../forwarding/model.js';
 import { formatAddress } from '../../lib/ip.js';
@@ -30,6 +30,8 @@ export interface ImportTerms {
   readonly floor: (sp: string) => Protection;
   /** SPs believed (policy-model 10). */
   readonly fromSps: readonly string[];
+  /** Whether a better protected path goes before BGP's own comparison (policy-model 12). */
+  readonly preferProtected: boolean;
 }
 
 const RANK: Readonly<Record<Protection, number>> = {
@@ -49,9 +51,13 @@ const CHOICES = [
   ['tunnel', 'ip'],
 ] as const;
 
-/** Numbers that say why there is no way. The routes are kept, unusable, so that `show` can say so. */
+/** Added to a choice whose protection is no reason to prefer it. */
+const UNRANKED = 0x10;
+/** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
+const UNRANKED_RANK = 1;
+
+/** A number that says why there is no way. The routes are kept, unusable, so that `show` can say so. */
 export const NO_TUNNEL = 254;
-export const NOT_BELIEVED = 255;
 
 const WHY: ReadonlyMap<number, string> = new Map([
   [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],
@@ -87,12 +93,13 @@ export class Ingress {
             signalled.encapsulations.includes(encapsulation))) &&
         there.some((t) => t.protection === protection && t.encapsulation === encapsulation),
     );
-    return found < 0 ? NO_TUNNEL : found + 1;
+    if (found < 0) return NO_TUNNEL;
+    return terms.preferProtected ? found + 1 : UNRANKED | (found + 1);
   }
 
   /** The tunnel of a choice; undefined when there is none any more. */
   tunnel(nextHop: Uint8Array, choice: number): TunnelModel | undefined {
-    const [protection, encapsulation] = CHOICES[choice - 1] ?? [];
+    const [protection, encapsulation] = meaningOf(choice);
     return this.#tunnels
       .get(formatAddress(nextHop))
       ?.find((t) => t.protection === protection && t.encapsulation === encapsulation);
@@ -100,7 +107,13 @@ export class Ingress {
 
   /** Higher is preferred before BGP compares anything (policy-model 12). */
   rank(choice: number): number {
-    const [protection] = CHOICES[choice - 1] ?? [];
+    const strength = this.strength(choice);
+    return strength > 0 && isUnranked(choice) ? UNRANKED_RANK : strength;
+  }
+
+  /** How strong the protection is, 0..3; paths of different strength are never used together. */
+  strength(choice: number): number {
+    const [protection] = meaningOf(choice);
     return protection === undefined ? 0 : RANK[protection];
   }
 
@@ -108,4 +121,10 @@ export class Ingress {
   why(choice: number): string | undefined {
     return WHY.get(choice);
   }
+}
+
+const isUnranked = (choice: number): boolean => !WHY.has(choice) && (choice & UNRANKED) !== 0;
+
+function meaningOf(choice: number): (typeof CHOICES)[number] | readonly [] {
+  return (WHY.has(choice) ? undefined : CHOICES[(choice & ~UNRANKED) - 1]) ?? [];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Routes that VRFs have by themselves, for BGP: connected subnets and own addresses, static routes towards
- * CEs, network statements. What a tunnel leads to is never told on (policy-model 2: no PE relays).
+ * CEs, network statements, and how those of the kernel's tables are told (kernel-routes.ts). What a tunnel leads to is never told on (policy-model 2: no PE relays).
  */
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { LocalRoute } from '../../bgp/rib/local-routes.js';
@@ -17,7 +17,8 @@ export interface OwnRoute {
 }
 
 /** Tells routes to one prefix apart; the lower is preferred where nothing else differs. */
-const SOURCE = { network: 1, connected: 2, static: 3 } as const;
+const SOURCE = { network: 1, connected: 2, static: 3, kernel: 4 } as const;
+type Source = keyof typeof SOURCE;
 const IGP = 0;
 const INCOMPLETE = 2;
 
@@ -44,11 +45,7 @@ export function ownRoutes(
     name === undefined ? undefined : policies.compile(name, config.bgp?.asn ?? 0);
   const adder =
     (id: number) =>
-    (
-      prefixes: readonly Prefix[],
-      source: keyof typeof SOURCE,
-      policy: string | undefined,
-    ): void => {
+    (prefixes: readonly Prefix[], source: Source, policy: string | undefined): void => {
       for (const prefix of prefixes) {
         const own = ownRoute(id, prefix, source, policyOf(policy));
         if (own !== undefined) all.set(`${id} ${source} ${formatPrefix(prefix)}`, own);
@@ -85,19 +82,30 @@ function parsed(text: BgpNetwork['prefix']): Prefix[] {
 function ownRoute(
   vrf: number,
   prefix: Prefix,
-  source: keyof typeof SOURCE,
+  source: Source,
   policy: Policy | undefined,
 ): OwnRoute | undefined {
-  const family = prefix.family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
-  const { address, length } = prefix;
+  const attributes = ownAttributes(prefix, source, policy);
+  return attributes && { route: localRoute(vrf, prefix, source), attributes };
+}
+
+const familyOf = ({ family }: Prefix) => (family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast);
+
+/** `vrf`: its number in the RIB. */
+export const localRoute = (vrf: number, prefix: Prefix, source: Source): LocalRoute => ({
+  ...{ vrf, family: familyOf(prefix), prefix: prefix.address, length: prefix.length },
+  source: SOURCE[source],
+});
+
+/** What is told of a route of our own; undefined: the policy refuses it. */
+export function ownAttributes(
+  prefix: Prefix,
+  source: Source,
+  policy: Policy | undefined,
+): PathAttributes | undefined {
   const plain: PathAttributes = { origin: source === 'network' ? IGP : INCOMPLETE, asPath: [] };
-  const attributes =
-    policy === undefined
-      ? plain
-      : policy.apply({
-          ...{ family, prefix: address, length, rd: undefined, attributes: plain },
-          from: undefined,
-        });
-  if (attributes === undefined) return undefined;
-  return { route: { vrf, family, prefix: address, length, source: SOURCE[source] }, attributes };
+  if (policy === undefined) return plain;
+  const { address, length } = prefix;
+  const route = { family: familyOf(prefix), prefix: address, length, rd: undefined };
+  return policy.apply({ ...route, attributes: plain, from: undefined });
 }

@@ -3,7 +3,7 @@
  * Neighbours of the configuration, as the sessions and the RIB want them: templates folded in, families
  * and policies chosen where the configuration leaves them open.
  */
-import { defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
+import { ACCEPT_ALL, defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { NeighbourRib, PrefixLimit } from '../../bgp/rib/peers.js';
 import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
@@ -83,27 +83,48 @@ function prefixLimits(families: BgpFamilies | undefined): NeighbourRib['prefixLi
   return limits;
 }
 
-/** What a policy says, not its name: a reload may change it, and then those who have it are told anew. */
+function addPathLimits(families: BgpFamilies | undefined): NeighbourRib['addPathLimits'] {
+  const limits: Partial<Record<FamilyId, number>> = {};
+  for (const id of [0, 1, 2, 3, 4, 5, 6] as const) {
+    const limit = families?.[FAMILIES[id].name]?.addPathLimit;
+    if (limit !== undefined) limits[id] = limit;
+  }
+  return limits;
+}
+
+/** What a policy says, not its name: a reload may change it, and then what it concerns is done anew. */
 function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler): string {
   if (name === undefined) return `default ${String(bgp.ebgpRequiresPolicy ?? true)}`;
   return policies.fingerprint(name);
 }
 
+/** Inside, reflectors and PEs are told everything: where it may go on is for the borders to see. */
+function toldFor(
+  { sp }: BgpNeighbourOptions,
+  { kind, vrf }: EstablishedPeer,
+  ownSp: string,
+): Pick<NeighbourRib, 'sp'> {
+  return kind === 'ebgp' && vrf === undefined ? { sp: sp ?? ownSp } : {};
+}
+
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
-  bgp: Bgp,
+  { bgp, ownSp }: { readonly bgp: Bgp; readonly ownSp: string },
   options: BgpNeighbourOptions,
   peer: EstablishedPeer,
   policies: PolicyCompiler,
 ): NeighbourRib {
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
-  const named = (name: string | undefined): Policy =>
-    name === undefined ? standard : policies.compile(name, peer.localAsn);
+  // What passes everything is none: the RIB then does not even decode the attributes.
+  const unnamed = standard === ACCEPT_ALL ? undefined : standard;
+  const named = (name: string | undefined): Policy | undefined =>
+    name === undefined ? unnamed : policies.compile(name, peer.localAsn);
   const site =
     options.siteOfOrigin === undefined ? undefined : parseSiteOfOrigin(options.siteOfOrigin);
   return {
     policyIn: named(options.policyIn),
     policyOut: named(options.policyOut),
+    policyInKey: policyKey(bgp, options.policyIn, policies),
     policyOutKey: policyKey(bgp, options.policyOut, policies),
     ...(options.routeReflectorClient !== undefined && {
       routeReflectorClient: options.routeReflectorClient,
@@ -114,7 +135,9 @@ export function neighbourRib(
     ...(site !== undefined && { siteOfOrigin: site }),
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
+    ...toldFor(options, peer, ownSp),
     prefixLimits: prefixLimits(options.families) ?? {},
+    addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,
   };
 }

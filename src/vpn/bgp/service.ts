@@ -7,24 +7,29 @@
  *                            ▲  │
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
+import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
+import { Monitoring } from './monitoring.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
-import { ownRoutes, type OwnRoute } from './local-routes.js';
+import type { TakenRoutes } from './kernel-routes.js';
+import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
-import { Tracker } from './tracker.js';
+import { RestartDriver } from './restart-driver.js';
+import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { Clock, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey } from '../../bgp/rib/next-hops.js';
+import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
+import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
-import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
 import { Rib } from '../../bgp/rib/rib.js';
-import type { EstablishedPeer } from '../../bgp/types.js';
+import type { WallClock } from '../../bgp/monitor.js';
+import { CORE } from '../../bgp/rib/scope.js';
+import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
 import type { Bgp, Config } from '../../config/types.js';
@@ -36,20 +41,18 @@ import {
   type PlannedLabel,
   type VpnPolicy,
 } from '../../forwarding/rows.js';
-import { parseRouterId } from '../../lib/bgp-words.js';
+import { parseRd } from '../../lib/bgp-words.js';
+import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
+import type { LabelUser, RouteLabels } from '../route-labels.js';
+import type { SpTables } from '../sp-tables.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
   (1 << FAMILY.ipv4Unicast) | (1 << FAMILY.ipv6Unicast) | (1 << FAMILY.vpnv4) | (1 << FAMILY.vpnv6);
 
-/** Work per slice; the event loop has other things to do (architecture: at most 10 ms). */
-const SLICE_MS = 8;
-const ROUTE_TARGET_WAIT_MS = 5_000;
-/** How long routes of before a restart wait for their neighbours (RFC 4724 §4.2), s. */
-const STALE_TIME = 120;
-const STALE_CHECK_MS = 1_000;
-const STALE_ROWS = 2_048;
+/** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
+const SELECTION_DEFERRAL = 360;
 
 /** What the rest of the supervisor has in force. */
 export interface InForce {
@@ -57,10 +60,13 @@ export interface InForce {
   readonly model: ForwardingModel;
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
+  readonly sps: SpTables;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
   readonly nexthop: (name: string) => DesiredNexthop | undefined;
+  /** Routes of VRFs' kernel tables as they are now. */
+  readonly kernelRoutes: () => TakenRoutes;
   /** Row by which a VRF reaches a prefix of its own; undefined: it has none. */
   readonly ownRow: (vrf: string, family: 4 | 6, key: string) => number | undefined;
 }
@@ -70,7 +76,10 @@ export interface BgpDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;
-  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port'>) => BgpSpeaker;
+  readonly wallClock: WallClock;
+  /** Uniform in 0..1. */
+  readonly random: () => number;
+  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port' | 'tap'>) => BgpSpeaker;
   /** These VRFs are all there are. */
   readonly vrfs: (names: ReadonlySet<string>) => void;
   /** Row of a next hop by name; made when it is not there. */
@@ -78,6 +87,9 @@ export interface BgpDeps {
   /** The neighbours that are to be kept resolved are others now. */
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
+  readonly watchCore: WatchCore;
+  /** Labels that come and go with routes. */
+  readonly labels: RouteLabels;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -96,18 +108,38 @@ export class BgpService {
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress = new Ingress([], () => '');
-  #own = new Map<string, OwnRoute>();
+  readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
-  #staleUntil: number | undefined;
-  #closed = false;
+  /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
+  #survived: boolean;
+  readonly #restart: RestartDriver;
   readonly #bfd: NeighbourBfd;
+  readonly #monitoring: Monitoring;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
+    this.#survived = deps.tables.attached === 'reattached';
+    this.#restart = new RestartDriver({
+      ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
+      neighbours: () => this.#neighbours,
+      over: () => {
+        deps.labels.settled();
+        deps.bfd.removeOthers();
+      },
+    });
     const failed = (neighbour: string, independent: boolean): void => {
       this.#pathFailed(neighbour, independent);
     };
     this.#bfd = new NeighbourBfd(deps.bfd, { failed }, deps.log);
+    this.#monitoring = new Monitoring({
+      ...{ log: deps.log, now: deps.wallClock, random: deps.random },
+      rdOf: (vrf) => this.#rdOf(vrf),
+      locRib: (vrf) => this.#locRib(vrf),
+      counts: (peer) => this.#running?.rib.peerCounts(peer),
+      again: (peer, whose) => {
+        this.#again(peer, whose);
+      },
+    });
   }
 
   get rib(): Rib | undefined {
@@ -134,9 +166,22 @@ export class BgpService {
     };
   }
 
+  /** Until the next restart or change of the configuration. `shutdown`: a text, or start again. */
+  setNeighbour(name: string, shutdown: string | undefined): readonly string[] {
+    const { speaker } = this.#running ?? {};
+    if (shutdown === undefined) return speaker?.startNeighbor(name) ?? [];
+    return speaker?.shutdown(name, shutdown) ?? [];
+  }
+
+  /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
+  notListening(): readonly string[] {
+    return this.#running?.speaker.notListening() ?? [];
+  }
+
   /** CEs that routes of BGP lead to: the kernel is to keep them resolved. */
   gateways(): readonly GatewayModel[] {
-    return this.#running?.tracker.gateways() ?? [];
+    const learnt = this.#running?.tracker.gateways() ?? [];
+    return [...learnt, ...this.#own.gateways(), ...this.#deps.labels.gateways()];
   }
 
   /** Brings everything to the configuration in force. */
@@ -145,6 +190,7 @@ export class BgpService {
     this.#inForce = inForce;
     if (bgp === undefined) {
       this.stop({ text: 'BGP is no longer configured' });
+      this.#deps.labels.keepVrfs(new Set());
       this.#deps.bfd.removeOthers();
       return;
     }
@@ -162,17 +208,18 @@ export class BgpService {
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
     this.#updateVrfs(running, inForce);
-    this.#updateOwn(running, inForce);
+    if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
       speaker,
       [...this.#neighbours.values()].map(({ session }) => session),
     );
-    this.#reconfigurePeers(running, bgp);
+    this.#reconfigurePeers(running);
     running.rib.reimport();
     this.#bfd.apply(this.#neighbours);
+    this.#applyMonitoring(running, bgp, inForce.config);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
-    if (this.#staleUntil === undefined) this.#deps.bfd.removeOthers();
+    if (!this.#restart.active) this.#deps.bfd.removeOthers();
   }
 
   #pathFailed(neighbour: string, independent: boolean): void {
@@ -181,9 +228,12 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
-  /** Tunnels or adjacencies have changed. */
+  /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
-    if (this.#running !== undefined) this.#updateTracker(this.#running);
+    if (this.#running === undefined || this.#inForce === undefined) return;
+    this.#updateTracker(this.#running);
+    const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
+    if (changed) this.#deps.gatewaysChanged();
   }
 
   /**
@@ -195,84 +245,94 @@ export class BgpService {
     this.#running = undefined;
     this.#own.clear();
     this.#vrfs.clear();
+    this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
-    if (running === undefined) return;
-    running.fib.close();
-    running.speaker.stop(how);
-    if (how !== 'restart') this.#sweep(false);
+    running?.fib.close();
+    running?.tracker.close();
+    running?.speaker.stop(how);
+    this.#monitoring.close();
+    this.#restart.cancel();
+    if (how === 'restart') return;
+    if (running !== undefined || this.#survived) {
+      for (const version of [4, 6] as const) this.#restart.sweep(version, false);
+    }
+    this.#survived = false;
   }
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */
   abandon(): void {
     this.stop('restart');
-    this.#closed = true;
+    this.#restart.close();
+  }
+
+  #newTracker(): Tracker {
+    const { gatewaysChanged, watchCore } = this.#deps;
+    const events = {
+      changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
+      gatewaysChanged,
+    };
+    return new Tracker(events, watchCore);
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
-    const tracker = new Tracker({
-      changed: (id, state) => this.#running?.rib.nextHopChanged(id, state),
-      gatewaysChanged: deps.gatewaysChanged,
-    });
+    const tracker = this.#newTracker();
     const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
-    const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
       return made.speaker;
     };
-    const rib = new Rib(
-      {
-        ...{ asn: bgp.asn, routerId: routerIdOf(bgp) },
-        clusterId: parseRouterId(bgp.clusterId ?? bgp.routerId) ?? routerIdOf(bgp),
-        decision: {
-          ...{ ...DEFAULT_DECISION, maximumPaths: { ebgp, ibgp } },
-          alwaysCompareMed: bgp.alwaysCompareMed ?? false,
+    const rib = new Rib(ribOptions(bgp), {
+      sessions: {
+        send: (peer, messages) => need().send(peer, messages),
+        close: (peer, notification) => {
+          need().close(peer, notification);
         },
-        retainVpn: bgp.keepAllVpnRoutes ?? false,
-        ...{ sliceMs: SLICE_MS, routeTargetWaitMs: ROUTE_TARGET_WAIT_MS },
-      },
-      {
-        sessions: {
-          send: (peer, messages) => need().send(peer, messages),
-          close: (peer, notification) => {
-            need().close(peer, notification);
-          },
-          requestRefresh: (peer, family) => {
-            need().requestRefresh(peer, family);
-          },
-        },
-        ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
-        neighbour: (peer) => this.#neighbourRib(peer),
-        forgotten: (peer) => {
-          this.#bfd.forgotten(peer);
-          need().release(peer);
+        requestRefresh: (peer, family) => {
+          need().requestRefresh(peer, family);
         },
       },
-    );
+      ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
+      exportLabels: deps.labels,
+      neighbour: (peer) => this.#neighbourRib(peer),
+      forgotten: (peer) => {
+        this.#bfd.forgotten(peer);
+        this.#monitoring.forgotten(peer);
+        need().release(peer);
+      },
+    });
     const speaker = deps.speaker({
       sink: tellingOthers(rib, {
         established: (peer) => {
+          this.#monitoring.established(peer);
           this.#established(peer);
         },
-        ended: () => undefined,
+        ended: (peer) => {
+          this.#monitoring.ended(peer);
+        },
       }),
-      restart: () => this.#restart(),
+      tap: (peer, direction, bytes, start, end) => {
+        this.#monitoring.tap(peer, direction, bytes, start, end);
+      },
+      restart: (known) => this.#restartState(known),
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
-    this.#staleUntil = deps.clock.now() + STALE_TIME * 1000;
-    this.#watchStale();
-    return { identity, rib, speaker, fib, tracker };
+    deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
+    const running = { identity, rib, speaker, fib, tracker };
+    const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
+    if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
+    else deps.labels.settled();
+    return running;
   }
 
-  /** The F bit only if tables and labels survived, which they did when they were there already. */
-  #restart(): RestartState {
-    const survived = this.#deps.tables.attached === 'reattached';
+  /** The F bit only if tables and labels survived: our start, or the end of a session in our life. */
+  #restartState(known: boolean): RestartState {
     return {
-      restarting: survived && this.#staleUntil !== undefined,
-      forwarding: survived ? FORWARDED : 0,
+      restarting: this.#restart.active,
+      forwarding: this.#survived || known ? FORWARDED : 0,
     };
   }
 
@@ -280,17 +340,20 @@ export class BgpService {
     return {
       vrfRow: (vrf) => (this.#vrfs.has(vrf) ? vrf : undefined),
       key: (nextHop) => this.#running?.rib.nextHop(nextHop),
-      nexthopRow: (key: NextHopKey) => {
+      way: (key: NextHopKey) => {
         const way = tracker.way(key);
-        return way.kind === 'none' ? undefined : this.#deps.nexthopRow(way.row);
+        if (!('row' in way)) return undefined;
+        return {
+          row: this.#deps.nexthopRow(way.row),
+          strength: way.kind === 'tunnel' ? way.strength : 0,
+        };
       },
       accept: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);
         if (name === undefined || this.#inForce === undefined) return 0;
-        const address = prefix.slice();
-        return this.#deps.tables.acceptSet(
-          this.#inForce.policy.acceptOf(name, { family, address, length }),
-        );
+        const route = { family, address: prefix.slice(), length };
+        const exported = (): ReadonlySet<string> => this.#exportedBy(vrf, route);
+        return this.#deps.tables.acceptSet(this.#inForce.policy.acceptOf(name, route, exported));
       },
       ownRow: (vrf, family, prefix, length) => {
         const name = this.#vrfs.get(vrf);
@@ -300,20 +363,24 @@ export class BgpService {
     };
   }
 
+  #exportedBy(vrf: number, { family, address, length }: Prefix): ReadonlySet<string> {
+    const id = family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
+    return this.#running?.rib.exportedBy(vrf, id, address, length) ?? new Set();
+  }
+
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {
-    const bgp = this.#inForce?.config.bgp;
+    const { bgp, ownSp = '' } = this.#inForce?.config ?? {};
     const neighbour = this.#neighbours.get(peer.configured);
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib(bgp, neighbour.options, peer, this.#policies);
+    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
   }
 
-  #reconfigurePeers({ rib }: Running, bgp: Bgp): void {
+  #reconfigurePeers({ rib }: Running): void {
     for (const peer of rib.core.peers) {
-      const options = peer && this.#neighbours.get(peer.info.configured)?.options;
-      if (peer?.up !== true || options === undefined) continue;
-      rib.reconfigure(peer.id, neighbourRib(bgp, options, peer.info, this.#policies));
+      if (peer?.up !== true || !this.#neighbours.has(peer.info.configured)) continue;
+      rib.reconfigure(peer.id, this.#neighbourRib(peer.info));
       this.#established(peer.info);
     }
   }
@@ -336,6 +403,8 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
+      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
     };
@@ -346,73 +415,54 @@ export class BgpService {
     }
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
+    this.#deps.labels.keepVrfs(new Set(wanted.values()));
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
   }
 
-  #updateOwn({ rib }: Running, inForce: InForce): void {
-    const wanted = ownRoutes(inForce.config, inForce.model, inForce.vrfRow, this.#policies);
-    for (const [key, { route }] of this.#own) if (!wanted.has(key)) rib.retract(route);
-    for (const { route, attributes } of wanted.values()) rib.originate(route, attributes);
-    this.#own = wanted;
+  // ---- Monitoring ----------------------------------------------------------------------------------
+
+  #applyMonitoring({ rib }: Running, bgp: Bgp, config: Config): void {
+    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
+    const vrfs = [...this.#vrfs.values()].map((vrf) => ({ vrf, rd: this.#rdOf(vrf), ...own }));
+    const core = { vrf: undefined, rd: undefined, ...own };
+    this.#monitoring.apply(bgp, config.instance, [core, ...vrfs]);
+    rib.watcher = this.#monitoring.watchesTables
+      ? (table, net) => {
+          const vrf = this.#vrfs.get(rib.locRib.vrfOf(table, net));
+          this.#monitoring.decided(vrf, rib.locRib.update(table, net));
+        }
+      : undefined;
   }
 
-  /** Rows of before a restart go once all neighbours have said all, or took too long. */
-  #watchStale(): void {
-    this.#deps.scheduler.after(STALE_CHECK_MS, () => {
-      const running = this.#running;
-      if (running === undefined || this.#staleUntil === undefined) return;
-      if (this.#deps.clock.now() >= this.#staleUntil || this.#allHeard(running)) {
-        this.#staleUntil = undefined;
-        this.#sweep(true);
-        this.#deps.bfd.removeOthers();
-      } else {
-        this.#watchStale();
-      }
-    });
+  #rdOf(vrf: string): bigint | undefined {
+    const rd = this.#inForce?.config.vrfs?.[vrf]?.bgp?.rd;
+    return rd === undefined ? undefined : parseRd(rd);
   }
 
-  #allHeard({ rib }: Running): boolean {
-    const expected = [...this.#neighbours.values()].filter(
-      ({ session }) => session.address !== undefined && session.shutdown === undefined,
-    );
-    const up = rib.core.peers.flatMap((peer) => (peer?.up === true ? [peer] : []));
-    const heard = up.filter(({ endOfRib, info: { context } }) => {
-      return (endOfRib & context.families) === context.families;
-    });
-    return rib.idle && heard.length === up.length && up.length >= expected.length;
+  #locRib(vrf: string | undefined): Iterable<Uint8Array> {
+    const found = vrf === undefined ? [CORE] : [...this.#vrfs].find(([, name]) => name === vrf);
+    return found === undefined ? [] : (this.#running?.rib.locRib.contents(found[0]) ?? []);
   }
 
-  #sweep(staleOnly: boolean): void {
-    if (this.#closed) return;
-    const { tables, scheduler } = this.#deps;
-    for (const { id } of tables.vrfs()) {
-      for (const family of [4, 6] as const) {
-        if (tables.removeRoutes(id, family, 'bgp', staleOnly, STALE_ROWS) < STALE_ROWS) continue;
-        scheduler.soon(() => {
-          this.#sweep(staleOnly);
-        });
-        return;
-      }
-    }
+  #again(peer: PeerId, whose: 'in' | 'out'): void {
+    const { rib, speaker } = this.#running ?? {};
+    const name = rib?.core.peers[peer]?.info.name;
+    if (name === undefined) return;
+    if (whose === 'out') rib?.resend(peer);
+    else speaker?.clearSoft(name);
   }
 }
 
-/** What speaker and RIB are made with, and cannot change while they run. */
-function identityOf(bgp: Bgp): string {
-  const { ebgp = 1, ibgp = 1 } = bgp.maximumPaths ?? {};
-  return JSON.stringify([
-    ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
-    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false, ebgp, ibgp],
-  ]);
-}
-
-const routerIdOf = (bgp: Bgp): number => parseRouterId(bgp.routerId) ?? 0;
-
-/** Until certificates say so (policy-model 14): the SP of the manual SAs from there, else our own. */
-function spOfRemotes(config: Config): (remote: string) => string {
-  const sps = new Map<string, string>();
-  for (const sa of Object.values(config.manualSas ?? {})) {
-    if (sa.direction === 'in' && sa.sp !== undefined) sps.set(sa.remote, sa.sp);
-  }
-  return (remote) => sps.get(remote) ?? config.ownSp;
+function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
+  return {
+    askAgain: (routes) => {
+      for (const { vrf, family, prefix, length } of routes) {
+        rib.exportAgain(vrf, family, prefix, length);
+      }
+    },
+    get quiet() {
+      return rib.idle;
+    },
+    gatewaysChanged,
+  };
 }

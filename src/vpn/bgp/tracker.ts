@@ -1,15 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Whether next hops can be used: of VPN routes by the tunnel chosen for them, of a CE's routes by the
- * interface that reaches it. In the core every next hop counts as usable: routes of the core are told on,
- * not forwarded by.
+ * Whether next hops can be used, and at what cost: of imported VPN routes by the tunnel chosen for them and
+ * the core's way to its end, of a CE's routes by the interface that reaches it, in the core by the kernel's
+ * routes there, whoever put them there (RFC 4271 §9.1.2.1). A default route is a way like any other. VPN
+ * routes as such, which are told on to others, need no way (see Core.isUsable), but have its cost.
  */
-import type { NextHopKey, NextHopState, NextHopTracker } from '../../bgp/rib/next-hops.js';
-import type { ForwardingModel } from '../../forwarding/model.js';
+import {
+  type NextHopKey,
+  type NextHopState,
+  type NextHopTracker,
+  sameState,
+} from '../../bgp/rib/next-hops.js';
+import type { ForwardingModel, InterfaceModel, VrfModel } from '../../forwarding/model.js';
 import { gatewayOf, type GatewayModel } from '../../forwarding/model.js';
 import * as names from '../../forwarding/names.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
-import { formatAddress } from '../../lib/ip.js';
+import {
+  bitsOf,
+  equalBytes,
+  formatAddress,
+  isLinkLocal,
+  lastAddress,
+  networkOf,
+} from '../../lib/ip.js';
 import type { Ingress } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
@@ -24,9 +37,22 @@ export interface Ways {
 
 /** How a next hop is reached, or why not. */
 export type Way =
-  | { readonly kind: 'tunnel'; readonly row: string; readonly rank: number }
+  | {
+      readonly kind: 'tunnel';
+      readonly row: string;
+      readonly rank: number;
+      readonly strength: number;
+    }
   | { readonly kind: 'gateway'; readonly row: string; readonly gateway: GatewayModel }
+  | { readonly kind: 'core'; readonly interface: string; readonly metric: number }
   | { readonly kind: 'none'; readonly why: string };
+
+/** The kernel's way through the core, or why there is none. */
+export type CoreWay =
+  { readonly interface: string; readonly metric: number } | { readonly unreachable: string };
+
+/** Follows the way to an address in the core; `onChange` is never called from within. The answer ends it. */
+export type WatchCore = (address: Uint8Array, onChange: (way: CoreWay) => void) => () => void;
 
 export interface TrackerEvents {
   changed(id: number, state: NextHopState): void;
@@ -34,18 +60,49 @@ export interface TrackerEvents {
   gatewaysChanged(): void;
 }
 
-export const UNUSABLE: NextHopState = { usable: false, metric: 0, rank: 0 };
+/** As far away as can be: of VPN routes, which are used all the same, one that can be reached is nearer. */
+const UNREACHABLE = 0xffff_ffff;
+export const UNUSABLE: NextHopState = { usable: false, metric: UNREACHABLE, rank: 0 };
+
+interface Watched {
+  readonly key: NextHopKey;
+  state: NextHopState;
+  /** Of a next hop in the core. */
+  readonly stop?: () => void;
+}
+
+/**
+ * Next hops on one interface that routes may have. Each is a row and a neighbour that the kernel keeps asking
+ * for, and a CE may name any address of the subnet: of a /64 it would never come to an end.
+ */
+export const MOST_GATEWAYS = 4096;
 
 export class Tracker implements NextHopTracker {
-  readonly #watched = new Map<number, { readonly key: NextHopKey; state: NextHopState }>();
+  readonly #watched = new Map<number, Watched>();
+  /** Rows of the next hops that are within the bound, by interface. */
+  readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
+  readonly #watchCore: WatchCore;
+  /** By address in text. */
+  readonly #core = new Map<string, CoreWay>();
   #ways: Ways | undefined;
 
-  constructor(events: TrackerEvents) {
+  constructor(events: TrackerEvents, watchCore: WatchCore) {
     this.#events = events;
+    this.#watchCore = watchCore;
   }
 
   watch(id: number, key: NextHopKey): NextHopState {
+    if (isCore(key) && !isLinkLocal(key.address)) {
+      // Until the kernel has answered, which takes milliseconds, there is no way.
+      const stop = this.#watchCore(key.address, (way) => {
+        this.#core.set(formatAddress(key.address), way);
+        this.#look(id);
+      });
+      this.#watched.set(id, { key, state: UNUSABLE, stop });
+      return UNUSABLE;
+    }
+    this.#admit(key);
     const state = this.#state(key);
     this.#watched.set(id, { key, state });
     if (isGateway(key)) this.#events.gatewaysChanged();
@@ -53,9 +110,30 @@ export class Tracker implements NextHopTracker {
   }
 
   unwatch(id: number): void {
-    const key = this.#watched.get(id)?.key;
+    const { key, stop } = this.#watched.get(id) ?? {};
     this.#watched.delete(id);
-    if (key !== undefined && isGateway(key)) this.#events.gatewaysChanged();
+    if (key === undefined) return;
+    stop?.();
+    if (isCore(key)) this.#core.delete(formatAddress(key.address));
+    if (!isGateway(key)) return;
+    const found = this.#gateway(key);
+    if (typeof found !== 'string') this.#admitted.get(found.gateway.interface)?.delete(found.row);
+    this.#events.gatewaysChanged();
+  }
+
+  /** Nothing is followed any more. */
+  close(): void {
+    for (const { stop } of this.#watched.values()) stop?.();
+    this.#watched.clear();
+  }
+
+  #admit(key: NextHopKey): void {
+    const found = isGateway(key) ? this.#gateway(key) : '';
+    if (typeof found === 'string') return;
+    const { interface: name } = found.gateway;
+    const rows = this.#admitted.get(name) ?? new Set<string>();
+    this.#admitted.set(name, rows);
+    if (rows.size < MOST_GATEWAYS) rows.add(found.row);
   }
 
   /** The CEs among the next hops that some route has. */
@@ -72,44 +150,90 @@ export class Tracker implements NextHopTracker {
   /** Another configuration, or tunnels that went up or down: tells what differs. */
   update(ways: Ways): void {
     this.#ways = ways;
-    for (const [id, watched] of this.#watched) {
-      const state = this.#state(watched.key);
-      const { usable, metric, rank } = watched.state;
-      if (state.usable === usable && state.metric === metric && state.rank === rank) continue;
-      watched.state = state;
-      this.#events.changed(id, state);
-    }
+    // From the beginning: interfaces may be others now, and those that found no room may find some.
+    this.#admitted.clear();
+    for (const { key } of this.#watched.values()) this.#admit(key);
+    for (const [id, { key }] of this.#watched) if (!isCore(key)) this.#look(id);
+  }
+
+  #look(id: number): void {
+    const watched = this.#watched.get(id);
+    if (watched === undefined) return;
+    const state = this.#state(watched.key);
+    if (sameState(watched.state, state)) return;
+    watched.state = state;
+    this.#events.changed(id, state);
   }
 
   way(key: NextHopKey): Way {
+    if (isCore(key)) return this.#coreWay(key.address);
     const ways = this.#ways;
     if (ways === undefined) return { kind: 'none', why: 'no configuration is in force yet' };
     if (key.protection !== 0) return tunnelWay(ways, key);
-    const vrf = ways.vrfName(key.vrf) ?? '';
-    const interfaces = ways.model.vrfs.get(vrf)?.interfaces ?? [];
-    const out = gatewayOf(interfaces, key.address, undefined);
-    if (out === undefined) {
-      return {
-        kind: 'none',
-        why: `no interface of VRF ${vrf} reaches ${formatAddress(key.address)}`,
-      };
+    const found = this.#gateway(key);
+    if (typeof found === 'string') return { kind: 'none', why: found };
+    const { interface: name } = found.gateway;
+    if (this.#admitted.get(name)?.has(found.row) === true) return found;
+    const why = `routes have more than ${MOST_GATEWAYS} next hops on interface ${name}`;
+    return { kind: 'none', why };
+  }
+
+  /** Or why there is none. */
+  #gateway({ vrf: id, address }: NextHopKey): Extract<Way, { kind: 'gateway' }> | string {
+    const name = this.#ways?.vrfName(id) ?? '';
+    const vrf = this.#ways?.model.vrfs.get(name);
+    const out = gatewayOf(vrf?.interfaces ?? [], address, undefined);
+    const text = formatAddress(address);
+    if (vrf === undefined || out === undefined) {
+      return `no interface of VRF ${name} reaches ${text}`;
     }
-    const gateway = { vrf, interface: out.name, address: key.address };
+    if (isOurs(vrf, address)) return `${text} is an address of our own`;
+    if (isNoHost(out, address)) return `${text} is no host's address`;
+    const gateway = { vrf: name, interface: out.name, address };
     return { kind: 'gateway', row: names.adjacency(gateway), gateway };
   }
 
+  #coreWay(address: Uint8Array): Way {
+    // On the link of the neighbour that told it: its session says that it is there.
+    if (isLinkLocal(address)) return { kind: 'core', interface: '', metric: 0 };
+    const way = this.#core.get(formatAddress(address));
+    if (way === undefined) return { kind: 'none', why: 'not looked up yet' };
+    return 'unreachable' in way
+      ? { kind: 'none', why: way.unreachable }
+      : { kind: 'core', interface: way.interface, metric: way.metric };
+  }
+
   #state(key: NextHopKey): NextHopState {
-    if (key.vrf === 0 && key.protection === 0) return { usable: true, metric: 0, rank: 0 };
     const way = this.way(key);
     if (way.kind === 'none') return UNUSABLE;
     if (way.kind === 'gateway') return { usable: true, metric: 0, rank: 0 };
-    const up = this.#ways?.nexthop(way.row)?.version !== undefined;
-    return { usable: up, metric: 0, rank: way.rank };
+    if (way.kind === 'core') return { usable: true, metric: way.metric, rank: 0 };
+    const row = this.#ways?.nexthop(way.row);
+    const metric = row?.metric ?? UNREACHABLE;
+    return { usable: row?.version !== undefined, metric, rank: way.rank, strength: way.strength };
   }
 }
 
+/** In the core's own table, not the far end of a tunnel. */
+const isCore = (key: NextHopKey): boolean => key.vrf === 0 && key.protection === 0;
+
 /** A neighbour inside a VRF, as opposed to the core or the far end of a tunnel. */
 const isGateway = (key: NextHopKey): boolean => key.vrf !== 0 && key.protection === 0;
+
+/** RFC 4271 §5.1.3: a route that says to come back to us leads nowhere. */
+const isOurs = (vrf: VrfModel, address: Uint8Array): boolean =>
+  [...vrf.addresses, ...vrf.interfaces.flatMap(({ addresses }) => addresses)].some((own) =>
+    equalBytes(own.address, address),
+  );
+
+/** The subnet's own address, or its broadcast address; not of /31 and /127 (RFC 3021, RFC 6164). */
+function isNoHost({ addresses }: Pick<InterfaceModel, 'addresses'>, address: Uint8Array): boolean {
+  return addresses.some((own) => {
+    if (bitsOf(own.family) - own.length < 2) return false;
+    const broadcast = own.family === 4 && equalBytes(lastAddress(own), address);
+    return broadcast || equalBytes(networkOf(own).address, address);
+  });
+}
 
 function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
   const why = ways.ingress.why(protection);
@@ -119,5 +243,6 @@ function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
   return {
     ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
     rank: ways.ingress.rank(protection),
+    strength: ways.ingress.strength(protection),
   };
 }

@@ -9,7 +9,7 @@ import type { Tracker } from './tracker.js';
 
 /** Where a next hop leads. `reason`: why it does not; empty when it does. */
 export interface WayWords {
-  /** Name of the tunnel, or of the interface towards the CE; empty: ourselves, or not forwarded by. */
+  /** Name of the tunnel, or of the interface towards the CE or into the core; empty: ourselves, or none. */
   readonly way: string;
   readonly reason: string;
 }
@@ -32,10 +32,10 @@ export function wayWords(
   nexthop: (name: string) => DesiredNexthop | undefined,
   hop: NextHopKey | undefined,
 ): WayWords {
-  // Routes of the core are told on, not forwarded by (see tracker.ts).
-  if (hop === undefined || (hop.vrf === 0 && hop.protection === 0)) return { way: '', reason: '' };
+  if (hop === undefined) return { way: '', reason: '' };
   const way = tracker.way(hop);
   if (way.kind === 'none') return { way: '', reason: way.why };
+  if (way.kind === 'core') return { way: way.interface, reason: '' };
   if (way.kind === 'gateway') return { way: way.gateway.interface, reason: '' };
   const name = way.row.slice(way.row.indexOf('/') + 1);
   const row = nexthop(way.row);

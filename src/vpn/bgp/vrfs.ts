@@ -2,19 +2,40 @@
 /** VRFs of the configuration, as the RIB wants them: whose routes come in, and what goes out and how. */
 import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/codec/communities/ipsec.js';
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
+import type { ExportQuestion, ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
 import type { Policy } from '../../bgp/types.js';
 import { importRulesOf } from '../../config/bgp/resolve.js';
-import type { BgpImportRule, Config, ExportClass, Protection } from '../../config/types.js';
+import type { BgpImportRule, Config, ExportClass, Protection, Vrf } from '../../config/types.js';
+import type { AcceptSet } from '../../forwarding/addon/api.js';
+import type { GatewayModel } from '../../forwarding/model.js';
 import type { PlannedLabel } from '../../forwarding/rows.js';
 import { parseRd, parseRouteTarget } from '../../lib/bgp-words.js';
-import { covers, networkOf, parseAddress, parsePrefix, type Prefix } from '../../lib/ip.js';
+import {
+  covers,
+  formatAddress,
+  formatPrefix,
+  networkOf,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+} from '../../lib/ip.js';
+import { acceptsAll, acceptSetOf, unionOf } from '../accept.js';
 import { vrfExports, type VrfExport } from '../export-rules.js';
+import { classText } from '../label-plan.js';
+import type { RouteLabels } from '../route-labels.js';
+import type { SpTables } from '../sp-tables.js';
 import type { Ingress, Signalled } from './ingress.js';
 
 export interface VrfContext {
   readonly config: Config;
+  readonly sps: SpTables;
   readonly labels: readonly PlannedLabel[];
+  readonly routeLabels: Pick<RouteLabels, 'ask'>;
+  /** The CE that a route of a VRF leads to; undefined: the VRF itself; 'unreachable': on no interface. */
+  readonly gateway: (
+    vrf: string,
+    route: ExportQuestion,
+  ) => GatewayModel | 'unreachable' | undefined;
   readonly policies: PolicyCompiler;
   readonly ipsec: IpsecCommunityFormat;
   readonly ingress: Ingress;
@@ -57,7 +78,8 @@ function importDecision(
     if (found === undefined) return undefined;
     const signalled: Signalled = ipsec.read(extendedCommunities);
     const { rule } = found;
-    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps: rule.fromSps });
+    const { fromSps, preferProtected } = rule;
+    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });
   };
 }
 
@@ -80,12 +102,44 @@ function importPolicy(context: VrfContext, imports: readonly Import[]): Policy |
   };
 }
 
+/** What every route of the VRF accepts, whatever its prefix. */
+function acceptedByAll(vrf: Vrf, sps: SpTables): AcceptSet {
+  const rules = vrfExports(vrf).filter(({ prefixes }) => prefixes === undefined);
+  return unionOf(rules.map((rule) => acceptSetOf(rule.class, sps)));
+}
+
+/**
+ * The label of a route that the rule exports (policy-model 1): see ExportRuleRib.label. Straight to a CE it
+ * leads only where no lookup could find a route with less than the label's class: the CE may be the way to
+ * prefixes of other classes too, which the label must not reach (policy-model 2).
+ */
+function labelOf(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleRib['label'] {
+  const { labels, sps, routeLabels } = context;
+  const planned = labels.find((one) => one.vrf === vrf && one.rules.includes(rule.name));
+  const mode = rule.bgp?.labelPer ?? 'vrf';
+  const accept = planned?.accept ?? acceptSetOf(rule.class, sps);
+  const exported = classText(rule.class, sps);
+  const direct = acceptsAll(acceptedByAll(context.config.vrfs?.[vrf] ?? {}, sps), accept);
+  return (route) => {
+    if (mode === 'vrf') return planned?.label;
+    const found = context.gateway(vrf, route);
+    if (found === 'unreachable') return undefined;
+    const gateway = direct ? found : undefined;
+    if (mode === 'ce' && gateway === undefined) return planned?.label;
+    const subject =
+      mode === 'prefix'
+        ? `prefix ${formatPrefix({ address: route.prefix, length: route.length })}`
+        : `CE ${gateway ? formatAddress(gateway.address) : ''} on ${gateway?.interface ?? ''}`;
+    const text = `${subject} of VRF ${vrf}, ${exported}`;
+    return routeLabels.ask({ text, vrf, rule: rule.name, gateway, accept }, route);
+  };
+}
+
 function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleRib[] {
-  const { config, labels, policies, ipsec } = context;
+  const { config, policies, ipsec } = context;
   const { bgp } = rule;
   const rd = bgp && parseRd(bgp.rd);
-  const planned = labels.find((one) => one.vrf === vrf && one.rules.includes(rule.name));
-  if (bgp === undefined || rd === undefined || planned === undefined) return [];
+  if (bgp === undefined || rd === undefined) return [];
   const prefixes = rule.prefixes?.flatMap((text): Prefix[] => {
     const prefix = parsePrefix(text);
     return prefix === undefined ? [] : [networkOf(prefix)];
@@ -93,14 +147,17 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   const meaning = signalledBy(rule.class);
   const named = bgp.nextHop === undefined ? undefined : parseAddress(bgp.nextHop);
   const nextHop = named ?? context.nextHop;
+  const label = labelOf(context, vrf, rule);
   return [
     {
-      ...{ rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
+      toSps: rule.class.toSps ?? [config.ownSp],
       communities: meaning === undefined ? [] : [ipsec.write(meaning)],
-      label: ({ prefix, length }) => {
+      label: (route) => {
+        const { prefix, length } = route;
         const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };
         const matches = prefixes?.some((outer) => covers(outer, inner)) ?? true;
-        return matches ? planned.label : undefined;
+        return matches ? label(route) : undefined;
       },
       policy:
         bgp.policy === undefined ? undefined : policies.compile(bgp.policy, config.bgp?.asn ?? 0),
@@ -116,8 +173,14 @@ export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
   return {
     ...{ id, name },
     importTargets: imports.flatMap(({ targets }) => [...targets]),
+    // Whatever a tunnel or a rule makes of a route, one with a target of ours is taken and kept.
+    takesByTarget: true,
     accept: importDecision(context, imports),
     importPolicy: importPolicy(context, imports),
+    maximumPaths: {
+      ...{ ebgp: 1, ibgp: 1, ...context.config.bgp?.maximumPaths },
+      ...vrf.bgp?.maximumPaths,
+    },
     exports: vrfExports(vrf).flatMap((rule) => exportRule(context, name, rule)),
   };
 }

@@ -111,7 +111,7 @@ async function outcome(local: string, stream: Uint8Array): Promise<string> {
       if (raw.isClosed()) return 'closed';
       return ours.view(local)?.state === 'established' ? 'established' : undefined;
     },
-    1500,
+    15_000,
   ).catch(() => 'waits');
   if (result === 'established') await settle(30); // the UPDATE may yet be judged
   const late = raw.notification() ?? result;

@@ -199,7 +199,7 @@ describe.skipIf(absent !== undefined)('route refresh (RFC 2918, RFC 7313)', () =
   });
 
   it('asked for by us: the routes of BIRD stay', async () => {
-    await net.client(1, async (client) => client.clearBgp(BIRD, true));
+    await net.client(1, async (client) => client.clearBgp(BIRD, 'in'));
     await eventually('the answer of BIRD', async () => {
       const rows = await dissect(captureFile(net, bird.netns), ['frame.number'], {
         filter: `bgp.route_refresh.subtype == 2 && ip.src == ${BIRD}`,

@@ -339,7 +339,7 @@ describe.skipIf(absent !== undefined)('what a CE may not', () => {
     });
     await noRouteTo(net, 1, CE1);
     await reload(net, 1, config(1));
-    await net.client(1, async (client) => client.clearBgp('10.1.0.2%A', false));
+    await net.client(1, async (client) => client.clearBgp('10.1.0.2%A'));
     await routeTo(net, 1, CE1);
   });
 

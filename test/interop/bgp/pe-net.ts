@@ -181,6 +181,8 @@ export interface FrrPath {
   readonly largeCommunity?: { readonly list: readonly string[] };
   readonly extendedCommunity?: { readonly string: string };
   readonly remoteLabel?: number;
+  /** Path identifier received; absent for 0. */
+  readonly addpathRxId?: number;
   readonly nexthops: readonly { readonly ip: string }[];
   readonly originatorId?: string;
   readonly clusterList?: { readonly list: readonly string[] };

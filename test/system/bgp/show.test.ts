@@ -170,7 +170,7 @@ describe('show bgp routes', () => {
     expect(labels).toHaveLength(1);
     expect(rows).toHaveLength(2);
     expect(rows.find(({ vrf }) => vrf === '')).toMatchObject({
-      ...{ ...common, family: 'vpnv4-unicast', importedFrom: '', way: '' },
+      ...{ ...common, family: 'vpnv4-unicast', importedFrom: '', way: 'core0' },
     });
     expect(rows.find(({ vrf }) => vrf === 'A')).toMatchObject({
       ...{ ...common, family: 'ipv4-unicast', importedFrom: 'vpn', way: 'peer' },

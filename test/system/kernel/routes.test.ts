@@ -137,7 +137,7 @@ test('reports a tracked destination once per change, and only then', async () =>
     eventually(`answer ${count}`, () => seen[count - 1], 5000);
   expect(await next(1)).toMatchObject({ kind: 'unreachable' });
   await lab.ip(NS, ['route add 203.0.114.0/24 via 10.9.0.3']);
-  expect(await next(2)).toMatchObject(via('slkr0', '10.9.0.3'));
+  expect(await next(2)).toMatchObject(via('slkr0', '10.9.0.3', { metric: 0 }));
   await lab.ip(NS, ['route add 203.0.114.1/32 via 10.9.2.3']); // more specific
   expect(await next(3)).toMatchObject(via('slkr2', '10.9.2.3'));
   await lab.ip(NS, ['route add 203.0.115.0/24 via 10.9.2.3']); // elsewhere
@@ -149,8 +149,14 @@ test('reports a tracked destination once per change, and only then', async () =>
   expect(await next(5)).toMatchObject({ kind: 'unreachable' });
   await lab.ip(NS, ['rule del pref 10']);
   expect(await next(6)).toMatchObject(via('slkr0', '10.9.0.3'));
+  // The same way at another cost.
+  await lab.ip(NS, [
+    'route add 203.0.114.0/24 via 10.9.0.3 metric 30',
+    'route del 203.0.114.0/24 metric 0',
+  ]);
+  expect(await next(7)).toMatchObject(via('slkr0', '10.9.0.3', { metric: 30 }));
   stop();
   await lab.ip(NS, ['route del 203.0.114.0/24']);
   await new Promise((wake) => setTimeout(wake, 100));
-  expect(seen).toHaveLength(6);
+  expect(seen).toHaveLength(7);
 });

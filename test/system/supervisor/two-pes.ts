@@ -77,12 +77,16 @@ export class TwoPes {
     await this.lab.ip(this.core, [`link set ${port} master br0`]);
   }
 
-  /** Another router of a switched core, 192.0.2.NUMBER on its interface `wan`: its namespace. */
-  async router(number: number): Promise<string> {
+  /**
+   * Another router of a switched core, 192.0.2.NUMBER on its interface `wan`: its namespace. A PE gives the
+   * interface its address by itself.
+   */
+  async router(number: number, { pe = false } = {}): Promise<string> {
     const netns = `${this.name}r${number}`;
     await this.lab.namespace(netns);
     await this.#join(netns, `r${number}`);
-    await this.lab.ip(netns, [`addr add 192.0.2.${number}/24 dev wan`]);
+    if (pe) this.lab.own(`${netns}-A`);
+    else await this.lab.ip(netns, [`addr add 192.0.2.${number}/24 dev wan`]);
     return netns;
   }
 

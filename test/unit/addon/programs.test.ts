@@ -47,6 +47,10 @@ describe('segment', { timeout: 300_000 }, () => {
     expect(await run('space')).toMatch(/^ok: \d+ routes fitted/m);
   });
 
+  it('shares next-hop groups, gives them back in time, and finds them again', async () => {
+    expect(await run('groups')).toBe('ok\n');
+  });
+
   it('gives nothing back that a worker may still read, and keeps keys apart', async () => {
     expect(await run('worker_side')).toBe('ok\n');
   });

@@ -254,6 +254,48 @@ describe('routes', () => {
     ).toBe('NOT_FOUND');
   });
 
+  it('have several ways, which routes with the same ones share', () => {
+    const two = (nexthops: readonly number[]) => ({
+      ...batch(a, 4, [
+        { ...ten, nexthop: 1, label: 100 },
+        { address: ip4(11, 0, 0, 0), length: 8, nexthop: 3, label: 7 },
+        { address: ip4(12, 0, 0, 0), length: 8, nexthop: 2, label: 200 },
+      ]),
+      more: {
+        ...{ counts: Uint8Array.of(1, 0, 1), nexthops: Uint32Array.from(nexthops) },
+        labels: Uint32Array.of(200, 100),
+      },
+    });
+    tables.applyRoutes(two([2, 1]));
+    const ways = [
+      { nexthop: 1, label: 100 },
+      { nexthop: 2, label: 200 },
+    ];
+    expect(tables.lookup(a, ip4(10, 0, 0, 1))).toMatchObject({ ...ways[0], ways });
+    expect(tables.lookup(a, ip4(12, 0, 0, 1))).toMatchObject({ ...ways[0], ways });
+    const single = tables.lookup(a, ip4(11, 0, 0, 1));
+    expect(single).toMatchObject({ nexthop: 3, label: 7 });
+    expect(single).not.toHaveProperty('ways');
+    expect(tables.multipath()).toEqual({ groups: 1, fallbacks: 0 });
+    expect(tables.memory().find(({ table }) => table === 'group')).toMatchObject({ rows: 1 });
+    const refused = [
+      (): void => {
+        tables.removeNexthop(2);
+      },
+      (): void => {
+        tables.applyRoutes(two([2]));
+      },
+      (): void => {
+        tables.applyRoutes(two([2, 99]));
+      },
+    ];
+    expect(refused.map(refusal)).toEqual(['IN_USE', 'BAD_ARGUMENT', 'NOT_FOUND']);
+    tables.applyRoutes(batch(a, 4, [{ ...ten, nexthop: 2, label: 200 }]));
+    tables.applyRoutes(batch(a, 4, [{ address: ip4(12, 0, 0, 0), length: 8, nexthop: undefined }]));
+    expect(tables.multipath()).toEqual({ groups: 0, fallbacks: 0 });
+    expect(tables.lookup(a, ip4(10, 0, 0, 1))).not.toHaveProperty('ways');
+  });
+
   it('take the removal of what is not there as done', () => {
     tables.applyRoutes(batch(a, 4, [{ ...ten, nexthop: undefined }]));
     expect(tables.routeCount(a, 4)).toBe(0);

@@ -153,9 +153,21 @@ describe('sealane bgp clear', () => {
       ...{ code: 0, out: '192.0.2.2 asked for its routes again\n', err: '' },
     });
     expect(backend.bgp.clears).toEqual([
-      { name: '192.0.2.2', soft: false },
-      { name: undefined, soft: true },
+      { name: '192.0.2.2', soft: undefined },
+      { name: undefined, soft: 'in' },
     ]);
+  });
+
+  it.each([
+    ['in', 'asked for its routes again'],
+    ['out', 'sent our routes again'],
+    ['both', 'asked for its routes and sent ours again'],
+  ])('--soft %s', async (way, words) => {
+    expect(await sealane('bgp', 'clear', '192.0.2.2', '--soft', way)).toEqual({
+      ...{ code: 0, out: `192.0.2.2 ${words}\n`, err: '' },
+    });
+    expect(backend.bgp.clears).toEqual([{ name: '192.0.2.2', soft: way }]);
+    expect((await sealane('bgp', 'clear', '192.0.2.2', '--soft', 'up')).code).toBe(2);
   });
 
   it('tells of those that could not be, and fails if that is all', async () => {
@@ -185,5 +197,37 @@ describe('sealane bgp clear', () => {
     expect(await sealane('bgp', 'clear', '192.0.2.9')).toMatchObject({ code: 5, out: '' });
     expect((await sealane('bgp', 'clear')).code).toBe(2);
     expect(backend.bgp.clears).toEqual([]);
+  });
+});
+
+describe('sealane bgp neighbor', () => {
+  it('shuts a neighbour down, with or without words, and starts it', async () => {
+    const down = '192.0.2.2 shut down until the next start, restart or reload\n';
+    expect(
+      await sealane('bgp', 'neighbor', '192.0.2.2', 'shutdown', '--message', 'new cables'),
+    ).toEqual({ code: 0, out: down, err: '' });
+    expect((await sealane('bgp', 'neighbor', '192.0.2.2', 'shutdown')).out).toBe(down);
+    expect((await sealane('bgp', 'neighbor', '192.0.2.2', 'start')).out).toBe(
+      '192.0.2.2 started\n',
+    );
+    expect(backend.bgp.changes).toEqual([
+      { name: '192.0.2.2', shutdown: 'new cables' },
+      { name: '192.0.2.2', shutdown: '' },
+      { name: '192.0.2.2', shutdown: undefined },
+    ]);
+    backend.bgp.sessions = [];
+    const none = await sealane('bgp', 'neighbor', '192.0.2.0/24', 'start');
+    expect(none).toEqual({ code: 0, out: 'no sessions to start\n', err: '' });
+  });
+
+  it.each([
+    ['a neighbour that is not there', 5, ['192.0.2.9', 'shutdown']],
+    ['all of them', 5, ['all', 'shutdown']],
+    ['another action', 2, ['192.0.2.2', 'stop']],
+    ['words for nobody', 2, ['192.0.2.2', 'start', '--message', 'hello']],
+    ['too many words (RFC 9003)', 2, ['192.0.2.2', 'shutdown', '--message', 'ü'.repeat(128)]],
+  ])('refuses %s', async (_, code, args) => {
+    expect(await sealane('bgp', 'neighbor', ...args)).toMatchObject({ code, out: '' });
+    expect(backend.bgp.changes).toEqual([]);
   });
 });

@@ -45,7 +45,7 @@ const vrfA: Mutable<config.VrfBgp> = {
   labelPer: 'vrf',
   redistribute: { connected: true, static: { policy: 'own' }, kernel: false },
   networks: [{ prefix: '10.1.0.0/16', policy: 'own' }, { prefix: '2001:db8:a::/48' }],
-  maximumPaths: { ebgp: 1, ibgp: 1 },
+  maximumPaths: { ebgp: 2, ibgp: 16 },
   neighbours: {
     '10.1.0.2': {
       ...{ template: 'ce', asn: 65100, siteOfOrigin: '65001:100', passCe: ['color'] },
@@ -67,8 +67,9 @@ const whole: config.Bgp = {
   alwaysCompareMed: true,
   routeTargetConstraint: true,
   keepAllVpnRoutes: false,
+  selectionDeferral: 120,
   ipsecCommunitySubType: 7,
-  maximumPaths: { ibgp: 1 },
+  maximumPaths: { ibgp: 8 },
   prefixLists: {
     private: [orLonger('10.0.0.0/8'), between('172.16.0.0/12', 16, 24), { prefix: 'fc00::/7' }],
   },
@@ -115,7 +116,7 @@ const whole: config.Bgp = {
     },
     '192.0.2.13': {
       ...{ asn: 65200, localAsn: 65009, multihop: 3, port: 1790, shutdown: false },
-      ...{ policyIn: 'from-south', policyOut: 'own', removePrivateAs: 'replace' },
+      ...{ policyIn: 'from-south', policyOut: 'own', removePrivateAs: 'replace', sp: 'south' },
     },
   },
   dynamicNeighbours: { '198.51.100.0/24': { asn: 65001, routeReflectorClient: true } },
@@ -128,7 +129,7 @@ const whole: config.Bgp = {
   },
   mrt: {
     all: { file: '/var/log/bgp.%Y%m%d.%H%M%S', what: 'messages', every: 3600 },
-    tables: { file: '/var/log/rib', what: 'tables', neighbours: ['192.0.2.11'] },
+    one: { file: '/var/log/one', what: 'messages', neighbours: ['192.0.2.11'] },
   },
 };
 

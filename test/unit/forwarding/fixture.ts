@@ -116,10 +116,11 @@ export const FACTS: Facts = {
     { interface: 'ce-b', address: bytes('10.1.0.7'), mac: mac(0x31) },
   ],
   coreRoutes: new Map([
-    ['t4', { interface: 'core0', nextHop: bytes('198.51.100.2') }],
-    ['t6', { interface: 'core0', nextHop: bytes('fe80::2') }],
+    ['t4', { interface: 'core0', nextHop: bytes('198.51.100.2'), metric: 5 }],
+    ['t6', { interface: 'core0', nextHop: bytes('fe80::2'), metric: 1024 }],
   ]),
   readySas: new Set(['out4@1234abcd']),
+  kernelRoutes: [],
 };
 
 export interface Projected {
@@ -133,7 +134,7 @@ export function project(config: Config = BASE, facts: Facts = FACTS): Projected 
   const model = forwardingModel(config);
   const sps = SpTables.assign(NO_SP_TABLES, config.ownSp, config.otherSps ?? [])!;
   const { labels } = planLabels(config, sps, NO_LABELS, 0);
-  const policy = vpnPolicy(config, sps, labels);
+  const policy = vpnPolicy(config, sps, labels, model);
   const rows = projectConfig(model, facts.macs, policy);
   const overlay = projectOverlay(model, facts, rows.routes, policy, gateways(model, labels));
   return { model, policy, rows, overlay };

@@ -193,7 +193,7 @@ describe('a change touches what it is about', () => {
       { interface: 'core0', address: bytes('198.51.100.3'), mac: mac(0x13) },
     ];
     const coreRoutes = new Map(FACTS.coreRoutes);
-    coreRoutes.set('t4', { interface: 'core0', nextHop: bytes('198.51.100.3') });
+    coreRoutes.set('t4', { interface: 'core0', nextHop: bytes('198.51.100.3'), metric: 5 });
     expect(live.refresh(PLAIN, { ...FACTS, neighbours, coreRoutes })).toEqual({
       ...NOTHING,
       nexthops: 1,

@@ -112,6 +112,7 @@ export function route(i: number): backend.RouteRow {
     ...{ vrf: i % 2 === 0 ? 'a' : 'b', prefix: `${formatAddress(address)}/32` },
     ...{ owner: 'static', nexthop: 'tunnel', via: '192.0.2.2', tunnel: 'pe2', label: 2001 },
     ...{ interface: 'core0', usable: true, reason: '', accept: 'encrypt gre', stale: false },
+    ways: 1,
   };
 }
 

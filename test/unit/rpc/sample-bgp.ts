@@ -60,7 +60,13 @@ export interface SampleBgp {
   readonly bgp: {
     /** What the calls were. */
     readonly filters: backend.BgpRouteFilter[];
-    readonly clears: { readonly name: string | undefined; readonly soft: boolean }[];
+    readonly clears: {
+      readonly name: string | undefined;
+      readonly soft: backend.SoftClear | undefined;
+    }[];
+    readonly changes: { readonly name: string; readonly shutdown: string | undefined }[];
+    /** Sessions that a change concerns. */
+    sessions: readonly string[];
     /** What a clear answers. */
     cleared: readonly backend.BgpClearRow[];
   };
@@ -69,13 +75,21 @@ export interface SampleBgp {
 type BgpBackend = SampleBgp &
   Pick<
     backend.ControlBackend,
-    'bgpSummary' | 'bgpNeighbors' | 'bgpRoutes' | 'bgpNeighborNames' | 'bgpFamilyNames' | 'clearBgp'
+    | 'bgpSummary'
+    | 'bgpNeighbors'
+    | 'bgpRoutes'
+    | 'bgpNeighborNames'
+    | 'bgpFamilyNames'
+    | 'clearBgp'
+    | 'setBgpNeighbor'
   >;
 
 export function sampleBgp(): BgpBackend {
   const bgp: SampleBgp['bgp'] = {
     filters: [],
     clears: [],
+    changes: [],
+    sessions: ['192.0.2.2'],
     cleared: [{ neighbor: '192.0.2.2', cleared: true, reason: '' }],
   };
   return {
@@ -91,6 +105,10 @@ export function sampleBgp(): BgpBackend {
     clearBgp: (name, soft) => {
       bgp.clears.push({ name, soft });
       return bgp.cleared;
+    },
+    setBgpNeighbor: (name, shutdown) => {
+      bgp.changes.push({ name, shutdown });
+      return bgp.sessions;
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   planLabels,
   type LabelRegister,
 } from '../../../src/vpn/label-plan.js';
+import { FIRST_ROUTE_LABEL } from '../../../src/vpn/label-register.js';
 import { NO_SP_TABLES, SpTables } from '../../../src/vpn/sp-tables.js';
 
 const sps = SpTables.assign(NO_SP_TABLES, 'own', ['b'])!;
@@ -22,7 +23,7 @@ const rule = (over: Partial<ExportRule> = {}): ExportRule => ({
   ...over,
 });
 const plan = (c: Config, before: LabelRegister = NO_LABELS, now = 1000) =>
-  planLabels(c, sps, before, now, 600);
+  planLabels(c, sps, before, now, { quarantine: 600 });
 
 describe('sharing a label (policy-model 1)', () => {
   it('lets rules of one VRF, class and target share', () => {
@@ -88,7 +89,7 @@ describe('one meaning for a value, over time (policy-model 5)', () => {
 
   it('sees a renamed own SP as another class', () => {
     const renamed = SpTables.assign(NO_SP_TABLES, 'new-owner', [])!;
-    const { conflicts } = planLabels(config({ A: [rule()] }), renamed, a.register, 1001, 600);
+    const { conflicts } = planLabels(config({ A: [rule()] }), renamed, a.register, 1001);
     expect(conflicts).toHaveLength(1);
   });
 });
@@ -123,8 +124,30 @@ describe('labels of the pool', () => {
     const fixed = rule({ label: FIRST_POOL_LABEL });
     const mixed = { ...bgp('A'), vrfs: { ...bgp('A').vrfs, S: { exports: [fixed] } } };
     expect(of(plan(mixed))).toEqual({ S: FIRST_POOL_LABEL, A: FIRST_POOL_LABEL + 1 });
-    const last = { labels: {}, next: 0xfffff };
-    expect(of(plan(bgp('A', 'B'), last))).toEqual({ A: 0xfffff, B: FIRST_POOL_LABEL });
+    const end = FIRST_ROUTE_LABEL - 1;
+    const last = { labels: {}, next: end };
+    expect(of(plan(bgp('A', 'B'), last))).toEqual({ A: end, B: FIRST_POOL_LABEL });
+    // A register of when the pool was larger.
+    expect(of(plan(bgp('A'), { labels: {}, next: 0xfffff }))).toEqual({ A: FIRST_POOL_LABEL });
+  });
+
+  it('are none for a rule whose labels come with the prefixes, one for those of CEs', () => {
+    const per = (labelPer: 'ce' | 'prefix'): Config => ({
+      ...config({}),
+      vrfs: { A: { bgp: { rd: '65001:1', exportTargets: ['65001:1'], labelPer } } },
+    });
+    expect(plan(per('prefix')).labels).toEqual([]);
+    expect(of(plan(per('ce')))).toEqual({ A: FIRST_POOL_LABEL });
+  });
+
+  it('refuses a value that a route has', () => {
+    const taken = FIRST_ROUTE_LABEL + 5;
+    const ofRoute = (label: number) => (label === taken ? 'prefix 10.0.0.0/8 of VRF Z' : undefined);
+    const planned = (label: number) =>
+      planLabels(config({ A: [rule({ label })] }), sps, NO_LABELS, 1000, { ofRoute }).conflicts;
+    expect(planned(taken + 1)).toEqual([]);
+    expect(planned(taken)).toMatchObject([{ label: taken, vrf: 'A', rule: 'r' }]);
+    expect(planned(taken)[0]!.reason).toMatch(/a route's: prefix 10\.0\.0\.0\/8 of VRF Z/);
   });
 
   it('differ by class within a VRF, and are shared by rules of one class', () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Config } from '../../../src/config/types.js';
+import type { BgpPolicy, Config } from '../../../src/config/types.js';
+import { forwardingModel } from '../../../src/forwarding/model.js';
 import { acceptKey } from '../../../src/forwarding/rows.js';
 import { parsePrefix } from '../../../src/lib/ip.js';
 import { vpnPolicy } from '../../../src/vpn/policy.js';
@@ -28,7 +29,22 @@ const config: Config = {
     C: {},
   },
 };
-const policy = vpnPolicy(config, sps, []);
+/** What 10.2.0.0/24 is given where it is redistributed, and the export policy asks for. */
+const TAGGED: BgpPolicy = {
+  rules: [
+    {
+      when: { prefix: [{ prefix: '10.2.0.0/24' }] },
+      do: [{ addCommunities: ['65000:7'] }],
+      then: 'accept',
+    },
+  ],
+  otherwise: 'accept',
+};
+const PUBLIC: BgpPolicy = {
+  rules: [{ when: { community: ['65000:7'] }, then: 'accept' }],
+  otherwise: 'reject',
+};
+const policy = vpnPolicy(config, sps, [], forwardingModel(config));
 const accept = (vrf: string, prefix: string) =>
   acceptKey(policy.acceptOf(vrf, parsePrefix(prefix)!));
 
@@ -47,4 +63,41 @@ it('does not match a route that a rule covers only in part', () => {
 it('accepts nothing without a rule, or in a VRF it does not know', () => {
   expect(accept('C', '10.1.2.0/24')).toBe('');
   expect(accept('nowhere', '10.1.2.0/24')).toBe('');
+});
+
+it('leaves out the rules whose policy refuses the route, as BGP exports it (policy-model 2)', () => {
+  const bgp = { asn: 65000, routerId: '192.0.2.1', policies: { public: PUBLIC, tagged: TAGGED } };
+  const device = { kernel: 'eth1' };
+  const addresses = ['10.1.0.1/24', '10.2.0.1/24'];
+  const withPolicy: Config = {
+    ...{ ...config, bgp },
+    interfaces: { ce: { role: 'ce', vrf: 'A', device, addresses } },
+    vrfs: {
+      A: {
+        bgp: {
+          rd: '65000:1',
+          redistribute: { connected: { policy: 'tagged' } },
+          exportTargets: ['65000:1'],
+          exports: [
+            { name: 'open', targets: ['65000:2'], protections: ['tunnel'], policy: 'public' },
+          ],
+        },
+      },
+    },
+  };
+  const made = vpnPolicy(withPolicy, sps, [], forwardingModel(withPolicy));
+  const by = (prefix: string, ...rules: string[]) => {
+    const bgpRules = rules.length === 0 ? undefined : () => new Set(rules);
+    return acceptKey(made.acceptOf('A', parsePrefix(prefix)!, bgpRules));
+  };
+  const secured = 'encrypt/gre:1 encrypt/ip:1';
+  // Own routes: the policy refuses all but 10.2.0.0/24, tagged where it is redistributed; hosts go with it.
+  expect(by('10.1.0.0/24')).toBe(secured);
+  expect(by('10.1.0.7/32')).toBe(secured);
+  expect(by('10.2.0.0/24')).toContain(' gre ip');
+  expect(by('10.2.0.7/32')).toContain(' gre ip');
+  expect(by('10.9.0.0/24')).toBe(secured);
+  // Routes of CEs: as the RIB says.
+  expect(by('10.9.0.0/24', 'bgp/default')).toBe(secured);
+  expect(by('10.9.0.0/24', 'bgp/default', 'bgp/open')).toContain(' gre ip');
 });

@@ -8,6 +8,7 @@ import { familyOf } from '../families.js';
 import { nextHopLayout } from '../next-hop.js';
 import { UPDATE_ERROR } from '../notification-codes.js';
 import { FAMILY } from '../types.js';
+import { isHost4 } from './next-hop.js';
 import { type AttributeCodec, setSpan, TYPE } from './types.js';
 
 export const mpReach: AttributeCodec = {
@@ -39,15 +40,15 @@ export const mpReach: AttributeCodec = {
   },
 };
 
-/** Neither unspecified nor multicast (nor 0/8 or class E): what a packet can be sent to. */
+/** Neither unspecified, loopback nor multicast (nor 0/8, 127/8 or class E): what a packet can be sent to. */
 function isHost(bytes: Uint8Array, at: number, size: 4 | 16): boolean {
-  const first = u8(bytes, at);
-  if (size === 4) return first !== 0 && first < 224;
-  if (first === 0xff) return false;
-  for (let i = at; i < at + 16; i++) {
-    if (bytes[i] !== 0) return true;
-  }
-  return false;
+  if (size === 4) return isHost4(u8(bytes, at));
+  if (u8(bytes, at) === 0xff) return false;
+  for (let i = at; i < at + 10; i++) if (bytes[i] !== 0) return true;
+  const [high, low] = [u16(bytes, at + 10), u16(bytes, at + 12)];
+  // ::ffff:0:0/96 is judged as what is mapped, :: and ::1 are nobody's.
+  if (high === 0xffff) return isHost4(u8(bytes, at + 12));
+  return high !== 0 || low !== 0 || u16(bytes, at + 14) > 1;
 }
 
 /** Left out by the splitter; a list that has one nevertheless is not made worse by it. */

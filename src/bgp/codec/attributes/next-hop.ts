@@ -7,6 +7,9 @@ import { u8 } from '../bytes.js';
 import { UPDATE_ERROR } from '../notification-codes.js';
 import { type AttributeCodec, setSpan, TYPE } from './types.js';
 
+/** RFC 4271 §6.3: by its first octet, a host's address; not 0/8, 127/8, multicast or class E. */
+export const isHost4 = (first: number): boolean => first !== 0 && first !== 127 && first < 224;
+
 export const nextHop: AttributeCodec = {
   type: TYPE.nextHop,
   name: 'NEXT_HOP',
@@ -16,9 +19,7 @@ export const nextHop: AttributeCodec = {
     if (length !== 4) return UPDATE_ERROR.attributeLength;
     // Beside MP_REACH_NLRI it says nothing (RFC 4760 §3).
     if (!classic) return 0;
-    // RFC 4271 §6.3: a host's address; not 0/8, multicast or class E.
-    const first = u8(bytes, at);
-    if (first === 0 || first >= 224) return UPDATE_ERROR.invalidNextHop;
+    if (!isHost4(u8(bytes, at))) return UPDATE_ERROR.invalidNextHop;
     setSpan(out.nextHop, at, 4);
     return 0;
   },

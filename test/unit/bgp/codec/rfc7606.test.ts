@@ -14,6 +14,7 @@ import {
   update,
   type UpdateParts,
 } from './build.js';
+import { parseAddress } from '../../../../src/lib/ip.js';
 import { readUpdate } from './read.js';
 
 const EBGP: Partial<UpdateContext> = { ibgp: false };
@@ -169,6 +170,11 @@ const CASES: readonly Case[] = [
     { ...base(), attributes: [ORIGIN, EMPTY_PATH, attribute(0x40, 3, 'e0000005')] },
     'withdraw',
   ],
+  [
+    'NEXT_HOP 127.0.0.1',
+    { ...base(), attributes: [ORIGIN, EMPTY_PATH, attribute(0x40, 3, '7f000001')] },
+    'withdraw',
+  ],
   ['MULTI_EXIT_DISC of three octets', base(attribute(0x80, 4, '000001')), 'withdraw'],
   ['LOCAL_PREF of three octets', base(attribute(0x40, 5, '000001')), 'withdraw'],
   ['LOCAL_PREF from an external peer', base(attribute(0x40, 5, '00000001')), 'discard', EBGP],
@@ -216,6 +222,14 @@ const CASES: readonly Case[] = [
     { extendedNextHop: 4 },
   ],
   ['a next hop of all zero', reach(`0001 80 0c 0000000000000000 00000000 00 ${VPN}`), 'withdraw'],
+  ['a next hop 127.0.0.1', reach(`0001 80 0c 0000000000000000 7f000001 00 ${VPN}`), 'withdraw'],
+  ...(['::1', '::', '::ffff:127.0.0.1', '::ffff:224.0.0.1', 'ff02::1'] as const).map(
+    (text): Case => {
+      const address = Buffer.from(parseAddress(text)!).toString('hex');
+      const value = `0001 80 18 0000000000000000 ${address} 00 ${VPN}`;
+      return [`a next hop ${text}`, reach(value), 'withdraw', { extendedNextHop: 4 }];
+    },
+  ),
   ['a family that was not negotiated', { ...base(REACH) }, 'discard', { families: ONLY_IPV4 }],
   [
     'a family that nobody knows',

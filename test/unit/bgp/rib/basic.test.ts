@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
-import { UNFIT_LABEL } from '../../../../src/bgp/rib/api.js';
+import { type ExportQuestion, UNFIT_LABEL } from '../../../../src/bgp/rib/api.js';
+import { formatAddress } from '../../../../src/lib/ip.js';
 import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
 
 const V4 = 1 << FAMILY.ipv4Unicast;
@@ -111,7 +112,13 @@ describe('routes in and out', () => {
   it('exports a CE route by every rule that matches, and leaks between VRFs', () => {
     const lab = new Lab({ retainVpn: false });
     const rule = (number: number) => ({
-      ...{ rd: rd(number), routeTargets: [target(number)], communities: [], policy: undefined },
+      ...{
+        name: 'r',
+        rd: rd(number),
+        routeTargets: [target(number)],
+        communities: [],
+        policy: undefined,
+      },
       ...{ nextHop: ip('192.0.2.1'), label: () => 1000 + number },
     });
     lab.vrf(1, { exports: [rule(1), rule(2)], importTargets: [target(1)] });
@@ -150,6 +157,97 @@ describe('routes in and out', () => {
     for (const id of [1, 2]) lab.rib.removeVrf(id);
     lab.settle();
     expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('keeps what it has told while the new label is not ready, and counts routes by label', () => {
+    const uses = new Map<number, number>();
+    const count = (by: number) => (label: number) => {
+      uses.set(label, (uses.get(label) ?? 0) + by);
+    };
+    const lab = new Lab({
+      retainVpn: false,
+      exportLabels: { retain: count(1), release: count(-1) },
+    });
+    let answer: number | 'later' | undefined = 'later';
+    const asked: string[] = [];
+    const rule = {
+      ...{ name: 'r', rd: rd(1), routeTargets: [target(1)], communities: [], policy: undefined },
+      nextHop: ip('192.0.2.1'),
+      label: (route: ExportQuestion) => {
+        asked.push(`${route.vrf} ${formatAddress(route.attributes.nextHop!)}`);
+        return answer;
+      },
+    };
+    lab.vrf(7, { exports: [rule] });
+    const pe = lab.up(1, { context: contextOf({ families: VPN4 }) });
+    lab.up(2, { kind: 'ebgp', vrf: 'v7', context: contextOf({ families: V4, ibgp: false }) });
+    const name = `${rd(1).toString(16)} 10.1.0.0/16`;
+    const announce = (nextHop: string): void => {
+      const asPath = [{ type: 2 as const, asns: [65002] }];
+      lab.announce(2, [net], attributes({ asPath, nextHop: ip(nextHop) }));
+      lab.settle();
+    };
+    const again = (): void => {
+      lab.rib.exportAgain(7, FAMILY.ipv4Unicast, ip('10.1.0.0'), 16);
+      lab.settle();
+    };
+    announce('192.0.2.77');
+    expect(new Set(asked)).toEqual(new Set(['7 192.0.2.77']));
+    expect(pe.holds.size).toBe(0);
+    answer = 500;
+    again();
+    expect(pe.holds.get(name)?.label).toBe(500);
+    // The route changes: what is told stays whole until there is a label for what it is now.
+    answer = 'later';
+    const { messages } = pe;
+    announce('192.0.2.78');
+    expect(asked.at(-1)).toBe('7 192.0.2.78');
+    expect(pe.messages).toBe(messages);
+    expect([...uses]).toEqual([[500, 1]]);
+    answer = 501;
+    again();
+    expect(pe.holds.get(name)?.label).toBe(501);
+    expect(pe.withdrawnUnknown).toEqual([]);
+    expect([...uses]).toEqual([
+      [500, 0],
+      [501, 1],
+    ]);
+    // No label is free: never told with another.
+    answer = undefined;
+    again();
+    expect(pe.holds.size).toBe(0);
+    answer = 502;
+    again();
+    lab.withdraw(2, [net]);
+    lab.settle();
+    expect(pe.holds.size).toBe(0);
+    expect([...uses.values()]).toEqual([0, 0, 0]);
+    for (const id of [1, 2]) lab.down(id);
+    lab.rib.removeVrf(7);
+    lab.settle();
+    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
+  });
+
+  it('takes no label for a route that the rule’s policy refuses', () => {
+    const lab = new Lab({ retainVpn: false });
+    let asked = 0;
+    const rule = {
+      ...{
+        name: 'r',
+        rd: rd(1),
+        routeTargets: [target(1)],
+        communities: [],
+        nextHop: ip('192.0.2.1'),
+      },
+      policy: { usesPrefix: true, apply: () => undefined },
+      label: () => ++asked,
+    };
+    lab.vrf(1, { exports: [rule] });
+    lab.up(2, { kind: 'ebgp', vrf: 'v1', context: contextOf({ families: V4, ibgp: false }) });
+    lab.announce(2, [net], attributes({ asPath: [{ type: 2, asns: [65002] }] }));
+    lab.settle();
+    expect(lab.fib.size).toBe(1);
+    expect(asked).toBe(0);
   });
 
   it('reflects between clients and non-clients, and knows its own reflections', () => {

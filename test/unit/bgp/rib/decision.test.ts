@@ -25,12 +25,12 @@ describe('the decision process', () => {
   it('applies the criteria in the order of RFC 4271 §9.1.2 and RFC 4456 §9', () => {
     // Each beats all behind it by one criterion and loses by every later one.
     const worse = {
-      ...{ rank: 0, longLivedStale: true, localPref: 0, pathLength: 9, origin: 2, med: 9 },
+      ...{ rank: 1, longLivedStale: true, localPref: 0, pathLength: 9, origin: 2, med: 9 },
       ...{ external: false, metric: 99, routerId: 99, clusterLength: 9, identifier: 9 },
       ...{ address: Uint8Array.of(9, 9, 9, 9), rdHigh: 9, rdLow: 9, local: false },
     };
     const better: Partial<Candidate>[] = [
-      ...[{ local: true }, { rank: 1 }, { longLivedStale: false }, { localPref: 1 }],
+      ...[{ local: true }, { rank: 2 }, { longLivedStale: false }, { localPref: 1 }],
       ...[{ pathLength: 8 }, { origin: 1 }, { med: 8 }, { external: true }, { metric: 98 }],
       ...[{ routerId: 98 }, { clusterLength: 8 }, { address: Uint8Array.of(9, 9, 9, 8) }],
       ...[{ rdHigh: 8 }, { rdLow: 8 }, { identifier: 8 }],
@@ -42,6 +42,22 @@ describe('the decision process', () => {
       const loser = path({ ...worse, ...later });
       expect(chosen([loser, winner]), Object.keys(first).join()).toEqual([winner.path]);
     }
+  });
+
+  it('compares protection among ways over the core alone (policy-model 12)', () => {
+    const ce = path({ rank: 0, localPref: 100 });
+    const clear = path({ rank: 1, localPref: 300, external: false });
+    const encrypted = path({ rank: 3, localPref: 100, external: false });
+    // Dual-homed site: each PE stays with its own CE, and exports what it learnt there.
+    expect(chosen([encrypted, ce])).toEqual([ce.path]);
+    expect(chosen([clear, encrypted])).toEqual([encrypted.path]);
+    expect(chosen([clear, encrypted, ce])).toEqual([ce.path]);
+    // The operator's LOCAL_PREF decides between a CE and the core, but not for the weaker way there.
+    const primary = path({ rank: 3, localPref: 200, external: false });
+    expect(chosen([ce, primary])).toEqual([primary.path]);
+    const together = { maximumPaths: { ebgp: 8, ibgp: 8 }, multipathRelax: true };
+    const outside = path({ rank: 3, strength: 3, routerId: 1 });
+    expect(chosen([ce, outside], together)).toEqual([ce.path]);
   });
 
   it('compares MED within a neighbouring AS only, unless told otherwise', () => {
@@ -74,6 +90,9 @@ describe('the decision process', () => {
     // Different protection never forms one set (policy-model 12).
     const mixed = [path({ rank: 2, routerId: 5 }), path({ rank: 1, routerId: 1 })];
     expect(chosen(mixed, relaxed)).toEqual([mixed[0]!.path]);
+    const unranked = [path({ strength: 3, routerId: 1 }), path({ strength: 1, routerId: 2 })];
+    expect(chosen(unranked, relaxed)).toEqual([unranked[0]!.path]);
+    expect(chosen([...unranked].reverse(), relaxed)).toEqual([unranked[0]!.path]);
   });
 
   it('does not depend on the order of paths', () => {

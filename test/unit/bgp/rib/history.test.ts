@@ -82,7 +82,13 @@ class History {
     this.lab.vrf(id, {
       importTargets: imports,
       exports: rules.map(({ rd: distinguisher, targets, label }) => ({
-        ...{ rd: distinguisher, routeTargets: targets, communities: [], policy: undefined },
+        ...{
+          name: 'r',
+          rd: distinguisher,
+          routeTargets: targets,
+          communities: [],
+          policy: undefined,
+        },
         ...{ nextHop: ip('192.0.2.1'), label: () => label },
       })),
     });

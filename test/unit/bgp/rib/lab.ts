@@ -24,7 +24,7 @@ import {
   isNotification,
   splitUpdate,
 } from '../../../../src/bgp/codec/update-split.js';
-import type { FibBatch, RibOptions, VrfRib } from '../../../../src/bgp/rib/api.js';
+import type { FibBatch, LabelUses, RibOptions, VrfRib } from '../../../../src/bgp/rib/api.js';
 import { DEFAULT_DECISION } from '../../../../src/bgp/rib/decision.js';
 import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
@@ -194,6 +194,7 @@ export type Fib = Map<string, string[]>;
 export interface LabOptions extends Partial<RibOptions> {
   readonly neighbour?: (peer: EstablishedPeer) => NeighbourRib;
   readonly swapLabel?: (route: { net: number; label: number }) => number | undefined;
+  readonly exportLabels?: LabelUses;
 }
 
 export class Lab {
@@ -211,7 +212,7 @@ export class Lab {
   #neighbour: (peer: EstablishedPeer) => NeighbourRib;
 
   constructor(options: LabOptions = {}) {
-    const { neighbour, swapLabel, ...rib } = options;
+    const { neighbour, swapLabel, exportLabels, ...rib } = options;
     this.#neighbour = neighbour ?? (() => OPEN);
     this.rib = new Rib(
       {
@@ -262,6 +263,7 @@ export class Lab {
         neighbour: (info) => this.#neighbour(info),
         forgotten: (id) => this.forgotten.push(id),
         ...(swapLabel ? { swapLabel } : {}),
+        ...(exportLabels ? { exportLabels } : {}),
       },
     );
   }

@@ -166,8 +166,9 @@ export class Model {
     return others.length === 0 ? [] : this.#exported().filter(({ vrf }) => vrf !== id);
   }
 
-  usable({ hop }: ModelRoute): boolean {
-    return !this.unreachable.has(hop);
+  /** VPN routes of others are told on, whether or not there is a way to their next hop. */
+  usable({ hop, peer, route }: ModelRoute): boolean {
+    return (peer !== 0 && route.family === FAMILY.vpnv4) || !this.unreachable.has(hop);
   }
 
   /** The best route, and behind it nothing: multipath is off in the tests that use the model. */

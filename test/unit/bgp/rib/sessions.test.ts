@@ -286,6 +286,7 @@ describe('changed configuration', () => {
     const peer = lab.up(1, plain);
     lab.announce(1, [one, two], attributes());
     lab.rib.reconfigure(1, { ...OPEN, policyIn: deny });
+    lab.settle();
     expect(peer.refreshRequests).toEqual([FAMILY.ipv4Unicast]);
     lab.announce(1, [one, two], attributes());
     lab.settle();
@@ -366,63 +367,6 @@ describe('limits and loops', () => {
     const told = other.holds.get('10.1.0.0/16')!.attributes;
     expect(told.asPath).toEqual([{ type: 2, asns: [65000, 65000] }]);
     expect(told.extendedCommunities).toEqual([site]);
-    expectEmpty(lab);
-  });
-});
-
-describe('next hops', () => {
-  it('prefers the path whose protection is up, drops it when that fails (policy-model 11, 12)', () => {
-    const lab = new Lab({ retainVpn: false });
-    lab.vrf(1, { importTargets: [target(1)], accept: () => 2 });
-    lab.up(1, { context: contextOf({ families: VPN4 }) });
-    const vpn = (n: number) => ({ family: FAMILY.vpnv4, rd: rd(n), ...one, label: 20 + n });
-    const via = (hop: string, localPref: number) =>
-      attributes({ nextHop: ip(hop), localPref, extendedCommunities: [target(1)] });
-    lab.announce(1, [vpn(1)], via('192.0.2.2', 100));
-    lab.announce(1, [vpn(2)], via('192.0.2.3', 300));
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
-    lab.hop('192.0.2.2', { rank: 1 });
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.2 21']);
-    lab.hop('192.0.2.2', { usable: false });
-    lab.settle();
-    expect(lab.fib.get('1 10.1.0.0/16')).toEqual(['vpn 192.0.2.3 22']);
-    lab.hop('192.0.2.3', { usable: false });
-    lab.settle();
-    expect(lab.fib.size).toBe(0);
-    expect([...lab.hops.values()].map(({ protection }) => protection).sort()).toEqual([0, 0, 2, 2]);
-    lab.down(1);
-    lab.rib.removeVrf(1);
-    lab.settle();
-    expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  });
-});
-
-describe('memory', () => {
-  it('does not grow when a neighbour comes and goes with other routes each time', () => {
-    const lab = new Lab({ retainVpn: false, neighbour: () => client });
-    lab.up(2, plain);
-    let first = 0;
-    for (let round = 0; round < 12; round++) {
-      lab.up(1, plain);
-      for (let set = 0; set < 60; set++) {
-        const routes = Array.from({ length: 50 }, (_, i) => ({
-          prefix: `${String(10 + round)}.${String(set)}.${String(i)}.0`,
-          length: 24,
-        }));
-        lab.announce(1, routes, attributes({ med: round * 1000 + set }));
-      }
-      lab.settle();
-      expect(lab.fib.size).toBe(3000);
-      lab.down(1);
-      lab.settle();
-      expect(lab.fib.size).toBe(0);
-      const { bytes } = lab.rib.counts();
-      if (round === 0) first = bytes;
-      // Buckets of the hashes differ a little with the keys; routes that stayed would be a multiple.
-      expect(bytes).toBeLessThan(first * 1.02);
-    }
     expectEmpty(lab);
   });
 });

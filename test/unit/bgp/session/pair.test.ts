@@ -230,6 +230,8 @@ describe('graceful restart', () => {
     expect(fresh.machines.map(({ state }) => state)).toEqual(['established', 'established']);
     expect(fresh.ends[0]).toMatchObject([{ keepStale: both }]);
     expect(fresh.established[0]?.forwardingKept).toBe(0b100);
+    // RFC 4724 §4.1: it waits for our End-of-RIB, and nobody for its own.
+    expect(fresh.established.map((agreed) => agreed?.awaitEndOfRib)).toEqual([0, both]);
   });
 
   test('without graceful restart the new connection is refused', () => {

@@ -2,12 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Protection } from '../../../../src/config/types.js';
 import type { TunnelModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
-import {
-  Ingress,
-  NO_TUNNEL,
-  NOT_BELIEVED,
-  type Signalled,
-} from '../../../../src/vpn/bgp/ingress.js';
+import { NOT_BELIEVED } from '../../../../src/bgp/rib/api.js';
+import { Ingress, NO_TUNNEL, type Signalled } from '../../../../src/vpn/bgp/ingress.js';
 
 const REMOTE = parseAddress('192.0.2.2')!;
 const OTHER = parseAddress('192.0.2.3')!;
@@ -23,18 +19,22 @@ const tunnel = (
 
 const ALL = [tunnel('e', 'encrypt'), tunnel('a', 'authenticate', 'ip'), tunnel('t', 'tunnel')];
 
+interface Terms {
+  readonly floor?: Protection;
+  readonly fromSps?: readonly string[];
+  readonly sp?: string;
+  readonly remote?: Uint8Array;
+  readonly preferProtected?: boolean;
+}
+
 function choose(
   tunnels: readonly TunnelModel[],
   signalled: Signalled,
-  {
-    floor = 'mpls',
-    fromSps = ['own'],
-    sp = 'own',
-    remote = REMOTE,
-  }: { floor?: Protection; fromSps?: string[]; sp?: string; remote?: Uint8Array } = {},
+  { floor = 'mpls', sp = 'own', remote = REMOTE, ...given }: Terms = {},
 ): string | number {
   const ingress = new Ingress(tunnels, () => sp);
-  const choice = ingress.choose(remote, signalled, { floor: () => floor, fromSps });
+  const terms = { floor: () => floor, fromSps: ['own'], preferProtected: true, ...given };
+  const choice = ingress.choose(remote, signalled, terms);
   return ingress.tunnel(remote, choice)?.name ?? choice;
 }
 
@@ -80,11 +80,42 @@ describe('what protects packets towards a VPN route', () => {
 
   it('ranks protections, so that a protected path wins (policy-model 12)', () => {
     const ingress = new Ingress(ALL, () => 'own');
+    const terms = { floor: () => 'mpls' as const, fromSps: ['own'], preferProtected: true };
     const rank = (signalled: Signalled): number =>
-      ingress.rank(ingress.choose(REMOTE, signalled, { floor: () => 'mpls', fromSps: ['own'] }));
+      ingress.rank(ingress.choose(REMOTE, signalled, terms));
     expect(rank(only('encrypt'))).toBeGreaterThan(rank(only('authenticate')));
     expect(rank(only('authenticate'))).toBeGreaterThan(rank(only('tunnel')));
     expect(ingress.why(NO_TUNNEL)).toMatch(/acceptable/);
     expect(ingress.rank(NO_TUNNEL)).toBe(0);
+  });
+
+  it('is no reason to prefer a path where the import rule says so (policy-model 12)', () => {
+    const ingress = new Ingress(ALL, () => 'own');
+    const terms = { floor: () => 'mpls' as const, fromSps: ['own'] };
+    const [encrypt, authenticate, clear] = (['encrypt', 'authenticate', 'tunnel'] as const).map(
+      (protection) => {
+        const of = (preferProtected: boolean): number =>
+          ingress.choose(REMOTE, only(protection), { ...terms, preferProtected });
+        return { ranked: of(true), unranked: of(false) };
+      },
+    );
+    const unranked = [encrypt!, authenticate!, clear!].map((one) => one.unranked);
+    expect(new Set(unranked.map((choice) => ingress.rank(choice))).size).toBe(1);
+    // Never before a path that a rule prefers for its protection.
+    expect(ingress.rank(encrypt!.unranked)).toBeLessThan(ingress.rank(authenticate!.ranked));
+    // Still different protections, which are never used together.
+    expect(new Set(unranked.map((choice) => ingress.strength(choice))).size).toBe(3);
+    expect(ingress.strength(encrypt!.unranked)).toBe(ingress.strength(encrypt!.ranked));
+    for (const { ranked, unranked: choice } of [encrypt!, authenticate!, clear!]) {
+      expect(ingress.tunnel(REMOTE, choice)).toBe(ingress.tunnel(REMOTE, ranked));
+      expect(ingress.why(choice)).toBeUndefined();
+    }
+  });
+
+  it('is never below the floor either then', () => {
+    const preferProtected = false;
+    expect(choose(ALL, only('tunnel'), { floor: 'encrypt', preferProtected })).toBe(NO_TUNNEL);
+    expect(choose(ALL, only('tunnel', 'encrypt'), { floor: 'encrypt', preferProtected })).toBe('e');
+    expect(choose(ALL, only('encrypt'), { sp: 'b', preferProtected })).toBe(NOT_BELIEVED);
   });
 });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { ipsecCommunityFormat } from '../../../../src/bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
-import { PolicyCompiler } from '../../../../src/bgp/policy/compile.js';
+import { PolicyCompiler, REJECT_ALL } from '../../../../src/bgp/policy/compile.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
 import { resolveNeighbor } from '../../../../src/bgp/session/config.js';
 import type { EstablishedPeer } from '../../../../src/bgp/types.js';
@@ -30,7 +30,7 @@ function rib(draft: BgpDraft, name: string): NeighbourRib {
       ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
     },
   };
-  return neighbourRib(draft.bgp, options, peer, compiler(draft));
+  return neighbourRib(draft, options, peer, compiler(draft));
 }
 
 describe('a neighbour of the configuration', () => {
@@ -49,10 +49,35 @@ describe('a neighbour of the configuration', () => {
       ...{ passVpn: ['color'], asOverride: true, allowAsIn: 1 },
       siteOfOrigin: 0x0003_fde9_0000_0064n,
     });
-    expect(rib(draft, '192.0.2.13')).toMatchObject({ removePrivateAs: 'replace' });
+    expect(rib(draft, '192.0.2.13')).toMatchObject({ removePrivateAs: 'replace', sp: 'south' });
+    expect(rib(draft, '10.1.0.2%a').sp).toBeUndefined();
     expect(rib(draft, '192.0.2.11').prefixLimits).toEqual({
       [FAMILY.vpnv4]: { routes: 1_000_000, warnAt: 90, action: 'warn' },
     });
+  });
+
+  it('without a policy: internal ones pass unchanged and unseen, external ones not at all', () => {
+    const draft = goodBgp();
+    const { options } = neighbours(draft).get('192.0.2.11')!;
+    const peer = (kind: 'ibgp' | 'ebgp'): EstablishedPeer => ({
+      ...{ id: 1, name: 'x', configured: 'x', vrf: undefined, kind, asn: 65001 },
+      ...{ address: new Uint8Array(4), localAddress: new Uint8Array(4), localAsn: 65001 },
+      ...{ routerId: 1, routeRefresh: true, enhancedRefresh: true },
+      ...{ forwardingKept: 0, awaitEndOfRib: 0 },
+      context: {
+        ...{ ibgp: kind === 'ibgp', as4: true, maxMessage: 4096, families: 1 },
+        ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
+      },
+    });
+    const bare = Object.fromEntries(
+      Object.entries(options).filter(([key]) => !key.startsWith('policy')),
+    );
+    const of = (kind: 'ibgp' | 'ebgp'): NeighbourRib =>
+      neighbourRib(draft, bare, peer(kind), compiler(draft));
+    expect(of('ibgp').policyIn).toBeUndefined();
+    expect(of('ibgp').policyOut).toBeUndefined();
+    expect(of('ebgp').policyIn).toBe(REJECT_ALL);
+    expect(of('ebgp').policyOut).toBe(REJECT_ALL);
   });
 
   it('shares what it is sent only with those whose policy says the same', () => {

@@ -11,7 +11,7 @@ it('a label that no tunnel can carry has no tunnel, and says so', () => {
     ...{ dscp: 'copy', ttl: 64, sa: undefined },
   };
   const ingress = new Ingress([tunnel], () => 'own');
-  const terms = { floor: () => 'encrypt' as const, fromSps: ['own'] };
+  const terms = { floor: () => 'encrypt' as const, fromSps: ['own'], preferProtected: true };
   const choice = ingress.choose(remote, undefined, terms);
   expect(choice).not.toBe(UNFIT_LABEL);
   expect(ingress.tunnel(remote, choice)).toBe(tunnel);
@@ -19,4 +19,5 @@ it('a label that no tunnel can carry has no tunnel, and says so', () => {
   expect(ingress.tunnel(remote, UNFIT_LABEL)).toBeUndefined();
   expect(ingress.why(UNFIT_LABEL)).toMatch(/label is reserved/);
   expect(ingress.rank(UNFIT_LABEL)).toBe(0);
+  expect(ingress.strength(UNFIT_LABEL)).toBe(0);
 });

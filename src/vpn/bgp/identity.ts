@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What of the configuration concerns the speaker as a whole. */
+import type { RibOptions } from '../../bgp/rib/api.js';
+import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
+import type { Bgp, Config } from '../../config/types.js';
+import { parseRouterId } from '../../lib/bgp-words.js';
+
+/** Work per slice; the event loop has other things to do (architecture: at most 10 ms). */
+const SLICE_MS = 8;
+const ROUTE_TARGET_WAIT_MS = 5_000;
+
+/** What speaker and RIB are made with, and cannot change while they run. */
+export function identityOf(bgp: Bgp): string {
+  return JSON.stringify([
+    ...[bgp.asn, bgp.routerId, bgp.clusterId ?? '', bgp.port ?? 179],
+    ...[bgp.keepAllVpnRoutes ?? false, bgp.alwaysCompareMed ?? false],
+  ]);
+}
+
+export const routerIdOf = (bgp: Bgp): number => parseRouterId(bgp.routerId) ?? 0;
+
+export function ribOptions(bgp: Bgp): RibOptions {
+  return {
+    ...{ asn: bgp.asn, routerId: routerIdOf(bgp) },
+    clusterId: parseRouterId(bgp.clusterId ?? bgp.routerId) ?? routerIdOf(bgp),
+    decision: { ...DEFAULT_DECISION, alwaysCompareMed: bgp.alwaysCompareMed ?? false },
+    retainVpn: bgp.keepAllVpnRoutes ?? false,
+    ...{ sliceMs: SLICE_MS, routeTargetWaitMs: ROUTE_TARGET_WAIT_MS },
+  };
+}
+
+/** Until certificates say so (policy-model 14): the SP of the manual SAs from there, else our own. */
+export function spOfRemotes(config: Config): (remote: string) => string {
+  const sps = new Map<string, string>();
+  for (const sa of Object.values(config.manualSas ?? {})) {
+    if (sa.direction === 'in' && sa.sp !== undefined) sps.set(sa.remote, sa.sp);
+  }
+  return (remote) => sps.get(remote) ?? config.ownSp;
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Labels that come and go with routes: per CE and per prefix (policy-model 1, 5).
+ *
+ *   asked for ──► on disk ──► row in the tables ──► advertised ──► withdrawn everywhere
+ *      │ 'later'                   │ asked again: the value            │ after a while
+ *      └───────────────────────────┘                    row cleared, quarantine, free again
+ *
+ * A value is on disk before its row is there, and its row is there before a route with it is told: whoever
+ * asks too early is told 'later' and asked to ask again. What is asked for in one turn of the event loop, or
+ * while the disk works, is one write. A value in quarantine comes back at once for the meaning it had.
+ *
+ * After a restart the values of before wait for their routes until {@link RouteLabels.settled}.
+ */
+import type { Clock, Scheduler } from '../bgp/rib/api.js';
+import type { FamilyId } from '../bgp/codec/types.js';
+import type { AcceptSet } from '../forwarding/addon/api.js';
+import type { GatewayModel } from '../forwarding/model.js';
+import { adjacency } from '../forwarding/names.js';
+import { acceptKey } from '../forwarding/rows.js';
+import { formatAddress } from '../lib/ip.js';
+import type { Logger } from '../lib/log.js';
+import { LABEL_QUARANTINE_SECONDS } from './label-plan.js';
+import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
+
+/** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
+export const LINGER_MS = 10_000;
+const TICK_MS = 1_000;
+const RETRY_MS = 1_000;
+/** Routes that were refused ask again so often: they may have gone, or others' labels with them. */
+const REFUSED_MS = 60_000;
+/** Rows written at once: about a millisecond. */
+const ROWS = 256;
+/** Records of the journal beyond which it is written anew, beside some for each label. */
+const JOURNAL_SLACK = 10_000;
+
+/** What a label is to mean. */
+export interface LabelWish {
+  /** In words, for the register: what stays the same as long as the value does. */
+  readonly text: string;
+  readonly vrf: string;
+  /** Name of the export rule. */
+  readonly rule: string;
+  /** The CE it leads to; undefined: a lookup in the VRF. */
+  readonly gateway: GatewayModel | undefined;
+  readonly accept: AcceptSet;
+}
+
+/** A route of a VRF, `vrf` by its number in the RIB. */
+export interface LabelledRoute {
+  readonly vrf: number;
+  readonly family: FamilyId;
+  readonly prefix: Uint8Array;
+  readonly length: number;
+}
+
+export interface RouteLabelRow {
+  readonly label: number;
+  readonly vrf: string;
+  readonly gateway: GatewayModel | undefined;
+  readonly accept: AcceptSet;
+}
+
+/** Where records are kept. A promise is kept once they are on disk; `replace` is all or nothing. */
+export interface LabelJournal {
+  /** Records in it. */
+  readonly length: number;
+  append(records: readonly LabelRecord[]): Promise<void>;
+  replace(records: readonly LabelRecord[]): Promise<void>;
+}
+
+export interface RouteLabelPorts {
+  readonly register: RouteLabelRegister;
+  readonly journal: LabelJournal;
+  readonly scheduler: Scheduler;
+  /** Monotonic. */
+  readonly clock: Clock;
+  /** Seconds since 1970. */
+  readonly epoch: () => number;
+  readonly log: Logger;
+  /** Puts rows into the tables, or changes where they lead. */
+  readonly set: (rows: readonly RouteLabelRow[]) => void;
+  readonly clear: (label: number) => void;
+  /** Labels below this will be used. */
+  readonly reserve: (labels: number) => void;
+}
+
+/** Who asks for labels. */
+export interface LabelUser {
+  /** The answer for these routes may be another now. */
+  askAgain(routes: readonly LabelledRoute[]): void;
+  /** Everything that was to be told has been. */
+  readonly quiet: boolean;
+  /** {@link RouteLabels.gateways} are others now. */
+  gatewaysChanged(): void;
+}
+
+interface Label {
+  readonly meaning: Meaning;
+  /** undefined: of before a restart, and not asked for since. */
+  wish: LabelWish | undefined;
+  readonly rules: Set<string>;
+  /** On disk, and its row is in the tables. */
+  ready: boolean;
+  /** Routes exported with it. */
+  routes: number;
+  /** Asked for it too early. */
+  readonly waiting: Map<string, LabelledRoute>;
+  idleSince: number;
+}
+
+export class RouteLabels {
+  readonly #ports: RouteLabelPorts;
+  readonly #labels = new Map<number, Label>();
+  /** Ready and without route, the longest so in front. */
+  readonly #idle = new Set<Label>();
+  /** Refused for want of a free value. */
+  readonly #refused = new Map<string, LabelledRoute>();
+  #refusedSince = 0;
+  #user: LabelUser | undefined;
+  #records: LabelRecord[] = [];
+  #fresh: Label[] = [];
+  #writing = false;
+  #rewrite = false;
+  #settled = false;
+  #closed = false;
+  #tick: (() => void) | undefined;
+  #highest = -1;
+  /** How often a route was not exported because no value was free, since the start. */
+  refusals = 0;
+
+  constructor(ports: RouteLabelPorts) {
+    this.#ports = ports;
+    for (const meaning of ports.register.all()) {
+      if (meaning.freedAt === undefined) this.#add(meaning, true);
+    }
+    this.#watch();
+  }
+
+  /** Values in use. */
+  get live(): number {
+    return this.#labels.size;
+  }
+  /** Routes that are not exported because no value is free. */
+  get starving(): number {
+    return this.#refused.size;
+  }
+  /** The largest value in use so far; -1: none. */
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** Who uses the labels from now on; routes that another user had do not count any more. */
+  serve(user: LabelUser | undefined): void {
+    this.#user = user;
+    this.#settled = false;
+    this.#idle.clear();
+    this.#refused.clear();
+    for (const label of this.#labels.values()) {
+      label.routes = 0;
+      label.waiting.clear();
+    }
+  }
+
+  // ---- What the plan of a configuration must know ----
+
+  /** What a value means or meant until lately; undefined: it is free. */
+  taken(label: number): string | undefined {
+    return this.#ports.register.get(label)?.text;
+  }
+
+  /** These values are the configuration's. */
+  avoid(labels: Iterable<number>): void {
+    this.#ports.register.avoid(labels);
+  }
+
+  /** Whether the row of a label in the tables is ours. */
+  holds(label: number): boolean {
+    return this.#labels.has(label);
+  }
+
+  /** VRFs that are there; labels of others go at once, since nothing may refer to a VRF that goes. */
+  keepVrfs(names: ReadonlySet<string>): void {
+    for (const label of [...this.#labels.values()]) {
+      if (!names.has(label.meaning.vrf)) this.#free(label);
+    }
+  }
+
+  /** CEs that labels lead to: they are to stay resolved as long as the labels are in the tables. */
+  gateways(): GatewayModel[] {
+    const found = new Map<string, GatewayModel>();
+    for (const { wish } of this.#labels.values()) {
+      if (wish?.gateway !== undefined) found.set(adjacency(wish.gateway), wish.gateway);
+    }
+    return [...found.values()];
+  }
+
+  *rows(): Generator<RouteLabelRow & { readonly rules: readonly string[] }> {
+    for (const { meaning, wish, ready, rules } of this.#labels.values()) {
+      if (!ready || wish === undefined) continue;
+      const { vrf, gateway, accept } = wish;
+      yield { label: meaning.label, vrf, gateway, accept, rules: [...rules] };
+    }
+  }
+
+  // ---- What exports ask ----
+
+  /**
+   * The label under which a route may be told now; 'later': not yet, {@link LabelUser.askAgain} will be
+   * called for it; undefined: none is free, and the route must not be told.
+   */
+  ask(wish: LabelWish, route: LabelledRoute): number | 'later' | undefined {
+    const label = this.#of(wish);
+    if (label === undefined) {
+      this.#refuse(route);
+      return undefined;
+    }
+    if (this.#refused.size > 0) this.#refused.delete(keyOf(route));
+    label.rules.add(wish.rule);
+    const before = label.wish;
+    label.wish = wish;
+    if (!label.ready) {
+      label.waiting.set(keyOf(route), route);
+      return 'later';
+    }
+    if (!leadsAlike(before, wish)) {
+      this.#ports.set([rowOf(label.meaning.label, wish)]);
+      this.#user?.gatewaysChanged();
+    }
+    return label.meaning.label;
+  }
+
+  /** A route is exported with this label; labels that are not ours are nobody's business here. */
+  retain(value: number): void {
+    const label = this.#labels.get(value);
+    if (label === undefined) return;
+    label.routes++;
+    this.#idle.delete(label);
+  }
+
+  release(value: number): void {
+    const label = this.#labels.get(value);
+    if (label === undefined || label.routes === 0 || --label.routes > 0) return;
+    this.#rest(label);
+  }
+
+  /** All routes of before a restart have come, or will not. */
+  settled(): void {
+    this.#settled = true;
+    for (const label of this.#labels.values()) {
+      if (label.ready && label.routes === 0) this.#rest(label);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#user = undefined;
+    this.#tick?.();
+    this.#tick = undefined;
+  }
+
+  // ---- How labels come and go ----
+
+  #add(meaning: Meaning, ready: boolean): Label {
+    const label: Label = {
+      ...{ meaning, wish: undefined, ready, rules: new Set<string>(), routes: 0 },
+      ...{ waiting: new Map<string, LabelledRoute>(), idleSince: 0 },
+    };
+    this.#labels.set(meaning.label, label);
+    this.#highest = Math.max(this.#highest, meaning.label);
+    return label;
+  }
+
+  #of({ text, vrf }: LabelWish): Label | undefined {
+    const { register } = this.#ports;
+    const known = register.find(text);
+    const present = known && this.#labels.get(known.label);
+    if (present !== undefined) return present;
+    if (known !== undefined) register.revive(known);
+    const meaning = known ?? register.choose(text, vrf);
+    if (meaning === undefined) return undefined;
+    const label = this.#add(meaning, false);
+    this.#records.push({ label: meaning.label, text, vrf });
+    this.#fresh.push(label);
+    this.#writeSoon();
+    return label;
+  }
+
+  #refuse(route: LabelledRoute): void {
+    this.refusals++;
+    if (this.#refused.size === 0) {
+      const remedy = 'labels per VRF, or fewer routes; values come back after their quarantine';
+      this.#ports.log.error('no label is free: routes are not exported', { remedy });
+      this.#refusedSince = this.#ports.clock.now();
+    }
+    this.#refused.set(keyOf(route), route);
+    this.#watch();
+  }
+
+  #rest(label: Label): void {
+    if (!this.#settled && label.wish === undefined) return;
+    label.idleSince = this.#ports.clock.now();
+    this.#idle.delete(label);
+    this.#idle.add(label);
+    this.#watch();
+  }
+
+  #free(label: Label): void {
+    const { ports } = { ports: this.#ports };
+    const { meaning } = label;
+    this.#idle.delete(label);
+    this.#labels.delete(meaning.label);
+    if (label.ready) ports.clear(meaning.label);
+    const now = ports.epoch();
+    ports.register.free(meaning, now);
+    this.#records.push({ label: meaning.label, freedAt: now });
+    this.#writeSoon();
+    this.#watch();
+    if (label.wish?.gateway !== undefined) this.#user?.gatewaysChanged();
+  }
+
+  #watch(): void {
+    const busy = this.#idle.size + this.#refused.size + this.#ports.register.freed > 0;
+    if (!busy || this.#closed || this.#tick !== undefined) return;
+    this.#tick = this.#ports.scheduler.after(TICK_MS, () => {
+      this.#tick = undefined;
+      this.#look();
+      this.#watch();
+    });
+  }
+
+  #look(): void {
+    const { register, clock, epoch } = this.#ports;
+    const given = register.expire(epoch(), LABEL_QUARANTINE_SECONDS);
+    for (const label of this.#idle) {
+      const over = label.idleSince + LINGER_MS <= clock.now();
+      if (!over || this.#user?.quiet === false) break;
+      this.#free(label);
+    }
+    const late = this.#refusedSince + REFUSED_MS <= clock.now();
+    if (this.#refused.size === 0 || (given === 0 && !late)) return;
+    const routes = [...this.#refused.values()];
+    this.#refused.clear();
+    this.#user?.askAgain(routes);
+  }
+
+  // ---- To disk, then into the tables ----
+
+  #writeSoon(): void {
+    if (this.#writing || this.#closed) return;
+    this.#writing = true;
+    this.#ports.scheduler.soon(() => {
+      this.#write()
+        .then(() => {
+          this.#writing = false;
+          if (this.#records.length > 0) this.#writeSoon();
+        })
+        .catch((error: unknown) => {
+          this.#failed(error);
+        });
+    });
+  }
+
+  /** Until it can be written nothing new is advertised; what is keeps its label. */
+  #failed(error: unknown): void {
+    this.#rewrite = true;
+    this.#ports.log.error('labels of routes cannot be stored', { why: String(error) });
+    this.#ports.scheduler.after(RETRY_MS, () => {
+      this.#writing = false;
+      this.#writeSoon();
+    });
+  }
+
+  async #write(): Promise<void> {
+    const { journal, register } = this.#ports;
+    const records = this.#records;
+    const fresh = this.#fresh;
+    this.#records = [];
+    this.#fresh = [];
+    try {
+      if (this.#rewrite || journal.length > 4 * register.size + JOURNAL_SLACK) {
+        await journal.replace(register.records());
+        this.#rewrite = false;
+      } else {
+        await journal.append(records);
+      }
+      for (let at = 0; at < fresh.length && !this.#closed; at += ROWS) {
+        if (at > 0) await this.#pause();
+        this.#publish(fresh.slice(at, at + ROWS));
+      }
+    } catch (error) {
+      // A rewrite says everything, so the records need not be kept.
+      this.#fresh.unshift(...fresh.filter(({ ready }) => !ready));
+      throw error;
+    }
+  }
+
+  async #pause(): Promise<void> {
+    return new Promise((resume) => {
+      this.#ports.scheduler.soon(resume);
+    });
+  }
+
+  #publish(fresh: readonly Label[]): void {
+    const live = fresh.filter((label) => this.#labels.get(label.meaning.label) === label);
+    const rows = live.flatMap(({ meaning, wish }) => (wish ? [rowOf(meaning.label, wish)] : []));
+    if (rows.length === 0) return;
+    this.#ports.reserve(this.#highest + 1);
+    this.#ports.set(rows);
+    const routes: LabelledRoute[] = [];
+    for (const label of live) {
+      label.ready = true;
+      routes.push(...label.waiting.values());
+      label.waiting.clear();
+      if (label.routes === 0) this.#rest(label);
+    }
+    this.#user?.gatewaysChanged();
+    this.#user?.askAgain(routes);
+  }
+}
+
+const keyOf = ({ vrf, family, prefix, length }: LabelledRoute): string =>
+  `${vrf} ${family} ${formatAddress(prefix)}/${length}`;
+
+const rowOf = (label: number, { vrf, gateway, accept }: LabelWish): RouteLabelRow => ({
+  ...{ label, vrf, gateway, accept },
+});
+
+/** Whether the row in the tables is right for both. */
+function leadsAlike(a: LabelWish | undefined, b: LabelWish): boolean {
+  if (a === b) return true;
+  if (a?.vrf !== b.vrf) return false;
+  if (a.accept !== b.accept && acceptKey(a.accept) !== acceptKey(b.accept)) return false;
+  const [from, to] = [a.gateway, b.gateway];
+  if (from === undefined || to === undefined) return from === to;
+  return adjacency(from) === adjacency(to);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeEach, expect, it } from 'vitest';
+import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
+import { forwardingModel, type TunnelModel } from '../../../../src/forwarding/model.js';
+import type { DesiredNexthop } from '../../../../src/forwarding/rows.js';
+import { formatAddress, parseAddress } from '../../../../src/lib/ip.js';
+import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
+import { Tracker, type CoreWay } from '../../../../src/vpn/bgp/tracker.js';
+import { BASE } from '../../forwarding/fixture.js';
+
+const ip = (text: string): Uint8Array => parseAddress(text)!;
+const core = (address: string): NextHopKey => ({ vrf: 0, address: ip(address), protection: 0 });
+
+let told: [number, NextHopState][];
+/** Who follows which address. */
+let followed: Map<string, (way: CoreWay) => void>;
+let tracker: Tracker;
+
+beforeEach(() => {
+  told = [];
+  followed = new Map();
+  tracker = new Tracker(
+    { changed: (id, state) => told.push([id, state]), gatewaysChanged: () => undefined },
+    (address, onChange) => {
+      const text = formatAddress(address);
+      expect(followed.has(text)).toBe(false);
+      followed.set(text, onChange);
+      return () => followed.delete(text);
+    },
+  );
+});
+
+it('follows next hops of the core: no way until the kernel knows one, then at its cost', () => {
+  expect(tracker.watch(1, core('198.18.0.1')).usable).toBe(false);
+  expect(tracker.way(core('198.18.0.1'))).toEqual({ kind: 'none', why: 'not looked up yet' });
+  const answer = followed.get('198.18.0.1')!;
+  answer({ interface: 'core0', metric: 20 });
+  expect(told).toEqual([[1, { usable: true, metric: 20, rank: 0 }]]);
+  answer({ interface: 'core1', metric: 20 }); // the same to whoever compares
+  expect(told).toHaveLength(1);
+  expect(tracker.way(core('198.18.0.1'))).toMatchObject({ kind: 'core', interface: 'core1' });
+  answer({ interface: 'core1', metric: 30 });
+  answer({ unreachable: 'no way to 198.18.0.1: no route' });
+  expect(told.slice(1)).toEqual([
+    [1, { usable: true, metric: 30, rank: 0 }],
+    [1, { usable: false, metric: 0xffff_ffff, rank: 0 }],
+  ]);
+  expect(tracker.way(core('198.18.0.1'))).toEqual({
+    ...{ kind: 'none', why: 'no way to 198.18.0.1: no route' },
+  });
+  tracker.unwatch(1);
+  expect(followed.size).toBe(0);
+});
+
+it('asks nobody about link-local next hops: the session is the proof', () => {
+  expect(tracker.watch(1, core('fe80::1'))).toEqual({ usable: true, metric: 0, rank: 0 });
+  expect(followed.size).toBe(0);
+});
+
+it('stops following when it is closed', () => {
+  tracker.watch(1, core('198.18.0.1'));
+  tracker.watch(2, core('2001:db8::1'));
+  expect(followed.size).toBe(2);
+  tracker.close();
+  expect(followed.size).toBe(0);
+});
+
+it('gives a tunnel the cost of the core’s way to its end', () => {
+  const remote = ip('192.0.2.2');
+  const tunnel: TunnelModel = {
+    ...{ name: 't', local: ip('192.0.2.1'), remote, protection: 'encrypt', encapsulation: 'gre' },
+    ...{ dscp: 'copy', ttl: 64, sa: undefined },
+  };
+  const ingress = new Ingress([tunnel], () => 'own');
+  const terms = { floor: () => 'encrypt' as const, fromSps: ['own'], preferProtected: true };
+  const key = { vrf: 0, address: remote, protection: ingress.choose(remote, undefined, terms) };
+  let row: DesiredNexthop | undefined;
+  const update = (): void => {
+    tracker.update({
+      ...{ model: forwardingModel(BASE), ingress, vrfName: () => undefined },
+      nexthop: (name) => (name === 'tunnel/t' ? row : undefined),
+    });
+  };
+  update();
+  expect(tracker.watch(1, key)).toMatchObject({ usable: false });
+  const version = { kind: 'receive', vrf: '', interface: 'core0' } as const;
+  row = { name: 'tunnel/t', version, metric: 40 };
+  update();
+  row = { ...row, metric: 50 };
+  update();
+  update();
+  const state = { usable: true, rank: 3, strength: 3 };
+  expect(told).toEqual([
+    [1, { ...state, metric: 40 }],
+    [1, { ...state, metric: 50 }],
+  ]);
+  expect(followed.size).toBe(0);
+});

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from 'vitest';
+import type { AcceptSet } from '../../../src/forwarding/addon/api.js';
+import { parseAddress } from '../../../src/lib/ip.js';
+import type { Logger } from '../../../src/lib/log.js';
+import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/label-plan.js';
+import { type LabelRecord, RouteLabelRegister } from '../../../src/vpn/label-register.js';
+import {
+  LINGER_MS,
+  RouteLabels,
+  type LabelledRoute,
+  type LabelWish,
+  type RouteLabelRow,
+} from '../../../src/vpn/route-labels.js';
+
+const ACCEPT: AcceptSet = {
+  secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [1] }],
+  clear: [],
+};
+const RANGE = { first: 40_000, last: 40_009 };
+
+/** Time, disk and tables by hand. What happens is kept in order. */
+class Bed {
+  readonly disk: LabelRecord[];
+  readonly rows = new Map<number, RouteLabelRow>();
+  readonly events: string[] = [];
+  readonly asked: LabelledRoute[] = [];
+  readonly labels: RouteLabels;
+  seconds = 1_000;
+  writes = 0;
+  quiet = true;
+  /** What the disk says to the next write; undefined: it works. */
+  fault: string | undefined;
+  readonly complaints: string[] = [];
+  readonly log: Logger = {
+    error: (text) => this.complaints.push(text),
+    warning: () => undefined,
+    notice: () => undefined,
+    info: () => undefined,
+    debug: () => undefined,
+    area: () => this.log,
+  };
+  readonly #slices: (() => void)[] = [];
+  #timers: { at: number; action: () => void }[] = [];
+
+  constructor(disk: readonly LabelRecord[] = [], range = RANGE, seconds = 1_000) {
+    this.disk = [...disk];
+    this.seconds = seconds;
+    const { disk: file } = this;
+    const write = async (to: readonly LabelRecord[], anew: boolean): Promise<void> => {
+      await Promise.resolve();
+      if (this.fault !== undefined) throw new Error(this.fault);
+      if (anew) this.disk.length = 0;
+      this.disk.push(...to);
+      this.writes++;
+      this.events.push('disk');
+    };
+    this.labels = new RouteLabels({
+      register: new RouteLabelRegister(disk, range),
+      journal: {
+        get length() {
+          return file.length;
+        },
+        append: async (records) => write(records, false),
+        replace: async (records) => write(records, true),
+      },
+      scheduler: {
+        soon: (slice) => this.#slices.push(slice),
+        after: (ms, action) => {
+          const timer = { at: this.seconds * 1000 + ms, action };
+          this.#timers.push(timer);
+          return () => {
+            this.#timers = this.#timers.filter((one) => one !== timer);
+          };
+        },
+      },
+      clock: { now: () => this.seconds * 1000 },
+      epoch: () => this.seconds,
+      log: this.log,
+      set: (rows) => {
+        for (const row of rows) this.rows.set(row.label, row);
+        this.events.push(`rows ${rows.length}`);
+      },
+      clear: (label) => {
+        this.rows.delete(label);
+        this.events.push(`clear ${label}`);
+      },
+      reserve: (labels) => {
+        expect(labels).toBeGreaterThan(this.labels.highest);
+      },
+    });
+    const bed = this.asked;
+    const quiet = (): boolean => this.quiet;
+    this.labels.serve({
+      askAgain: (routes) => {
+        bed.push(...routes);
+        this.events.push(`again ${routes.length}`);
+      },
+      get quiet() {
+        return quiet();
+      },
+      gatewaysChanged: () => undefined,
+    });
+  }
+
+  /** Runs what is to run now. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < 50; turn++) {
+      for (const slice of this.#slices.splice(0)) slice();
+      await new Promise((wake) => setImmediate(wake));
+    }
+  }
+
+  async pass(seconds: number): Promise<void> {
+    for (let end = this.seconds + seconds; this.seconds < end; this.seconds++) {
+      await this.#due();
+    }
+    await this.#due();
+  }
+
+  async #due(): Promise<void> {
+    const due = this.#timers.filter(({ at }) => at <= this.seconds * 1000);
+    if (due.length === 0) return;
+    this.#timers = this.#timers.filter((one) => !due.includes(one));
+    for (const { action } of due) action();
+    await this.settle();
+  }
+
+  /** Asks until the answer is not 'later', and exports the route. */
+  async told(number: number, over: Partial<LabelWish> = {}): Promise<number | undefined> {
+    let answer = this.labels.ask(wish(number, over), route(number));
+    if (answer === 'later') {
+      await this.settle();
+      answer = this.labels.ask(wish(number, over), route(number));
+    }
+    if (answer === 'later') throw new Error('it is still later');
+    if (answer !== undefined) this.labels.retain(answer);
+    return answer;
+  }
+}
+
+const wish = (number: number, over: Partial<LabelWish> = {}): LabelWish => ({
+  ...{ text: `prefix 10.0.${number}.0/24 of VRF A`, vrf: 'A', rule: 'r', gateway: undefined },
+  accept: ACCEPT,
+  ...over,
+});
+const route = (number: number): LabelledRoute => ({
+  ...{ vrf: 1, family: 0 as const, prefix: Uint8Array.of(10, 0, number, 0), length: 24 },
+});
+const ce = (last: number) => ({
+  ...{ vrf: 'A', interface: 'ce-a', address: parseAddress(`10.9.0.${last}`)! },
+});
+
+describe('a label that comes with a route', () => {
+  it('is on disk, then in the tables, and only then given', async () => {
+    const bed = new Bed();
+    expect(bed.labels.ask(wish(1), route(1))).toBe('later');
+    expect(bed.labels.ask(wish(1), route(1))).toBe('later');
+    expect(bed.events).toEqual([]);
+    await bed.settle();
+    expect(bed.events).toEqual(['disk', 'rows 1', 'again 1']);
+    expect(bed.labels.ask(wish(1), route(1))).toBe(40_000);
+    expect(bed.rows.get(40_000)).toEqual({
+      ...{ label: 40_000, vrf: 'A', gateway: undefined, accept: ACCEPT },
+    });
+    expect(bed.disk).toContainEqual({ label: 40_000, text: wish(1).text, vrf: 'A' });
+  });
+
+  it('is shared by whatever means the same, and no other', async () => {
+    const bed = new Bed();
+    expect(await bed.told(1)).toBe(40_000);
+    expect(await bed.told(2)).toBe(40_001);
+    expect(await bed.told(3, { text: wish(1).text, rule: 's' })).toBe(40_000);
+    expect([...bed.labels.rows()].map(({ rules }) => rules)).toEqual([['r', 's'], ['r']]);
+  });
+
+  it('costs one write for ten thousand', async () => {
+    const bed = new Bed([], { first: 100_000, last: 200_000 });
+    for (let i = 0; i < 10_000; i++) {
+      expect(bed.labels.ask(wish(i), { ...route(0), length: i % 33, vrf: i })).toBe('later');
+    }
+    await bed.settle();
+    expect(bed.writes).toBe(1);
+    expect(bed.asked).toHaveLength(10_000);
+    expect(bed.rows.size).toBe(10_000);
+    for (let i = 10_000; i < 10_100; i++) bed.labels.ask(wish(i), { ...route(0), vrf: i });
+    await bed.settle();
+    expect(bed.writes).toBe(2);
+  });
+
+  it('leads elsewhere in place when its meaning stays: the prefix of another CE', async () => {
+    const bed = new Bed();
+    expect(await bed.told(1, { gateway: ce(1) })).toBe(40_000);
+    expect(bed.labels.ask(wish(1, { gateway: ce(2) }), route(1))).toBe(40_000);
+    expect(bed.rows.get(40_000)?.gateway).toEqual(ce(2));
+    expect(bed.labels.gateways()).toEqual([ce(2)]);
+    const rows = bed.events.length;
+    bed.labels.ask(wish(1, { gateway: ce(2) }), route(1));
+    expect(bed.events).toHaveLength(rows);
+  });
+});
+
+describe('a label whose routes have gone', () => {
+  it('stays for a while, as long as something is still to be told, then is in quarantine', async () => {
+    const bed = new Bed();
+    bed.labels.settled();
+    const label = (await bed.told(1))!;
+    bed.labels.release(label);
+    bed.quiet = false;
+    await bed.pass(LINGER_MS / 1000 + 5);
+    expect(bed.rows.has(label)).toBe(true);
+    bed.quiet = true;
+    await bed.pass(2);
+    expect(bed.rows.has(label)).toBe(false);
+    expect(bed.labels.holds(label)).toBe(false);
+    expect(bed.labels.taken(label)).toBe(wish(1).text);
+    expect(bed.disk.at(-1)).toMatchObject({ label });
+    expect(await bed.told(2)).toBe(40_001);
+  });
+
+  it('comes back within the while without a write, and from quarantine with its meaning', async () => {
+    const bed = new Bed();
+    const label = (await bed.told(1))!;
+    bed.labels.release(label);
+    const { writes } = bed;
+    expect(bed.labels.ask(wish(1), route(1))).toBe(label);
+    expect(bed.writes).toBe(writes);
+    await bed.pass(LINGER_MS / 1000 + 2);
+    expect(bed.rows.size).toBe(0);
+    expect(await bed.told(1)).toBe(label);
+    expect(bed.rows.has(label)).toBe(true);
+  });
+
+  it('is free for another after the quarantine, the one freed first before others', async () => {
+    const bed = new Bed();
+    bed.labels.settled();
+    for (let i = 0; i < 10; i++) expect(await bed.told(i)).toBe(40_000 + i);
+    for (const label of [40_007, 40_003]) {
+      bed.labels.release(label);
+      await bed.pass(60);
+    }
+    expect(bed.labels.refusals).toBe(0);
+    expect(await bed.told(20)).toBeUndefined();
+    expect(await bed.told(21)).toBeUndefined();
+    expect(bed.labels.refusals).toBe(2);
+    expect(bed.complaints).toEqual([expect.stringMatching(/no label is free/)]);
+    expect(bed.labels.starving).toBe(2);
+    // Now and then they are told to ask again: one has gone meanwhile.
+    bed.asked.length = 0;
+    await bed.pass(62);
+    expect(bed.asked).toEqual([route(20), route(21)]);
+    expect(bed.labels.starving).toBe(0);
+    expect(await bed.told(20)).toBeUndefined();
+    // So they are when the first is free again.
+    const isTaken = (): boolean => bed.labels.taken(40_007) !== undefined;
+    while (isTaken()) {
+      if (bed.labels.starving === 0) expect(await bed.told(20)).toBeUndefined();
+      await bed.pass(1);
+    }
+    expect(await bed.told(20)).toBe(40_007);
+    expect(bed.labels.starving).toBe(0);
+    expect(await bed.told(21)).toBeUndefined();
+    await bed.pass(100);
+    expect(await bed.told(21)).toBe(40_003);
+  });
+
+  it('goes at once with its VRF', async () => {
+    const bed = new Bed();
+    const label = (await bed.told(1))!;
+    await bed.told(2, { vrf: 'B' });
+    bed.labels.keepVrfs(new Set(['B']));
+    expect([...bed.rows.keys()]).toEqual([40_001]);
+    expect(bed.labels.taken(label)).toBe(wish(1).text);
+    // The RIB withdraws the routes later.
+    bed.labels.release(label);
+    expect(bed.labels.live).toBe(1);
+  });
+
+  it('one that was asked for and never used goes as well', async () => {
+    const bed = new Bed();
+    bed.labels.settled();
+    expect(bed.labels.ask(wish(1), route(1))).toBe('later');
+    await bed.settle();
+    expect(bed.rows.size).toBe(1);
+    await bed.pass(LINGER_MS / 1000 + 2);
+    expect(bed.rows.size).toBe(0);
+  });
+});
+
+describe('after a restart', () => {
+  it('the same meaning has the same value, without a write and at once', async () => {
+    const before = new Bed();
+    for (let i = 0; i < 5; i++) await before.told(i);
+    const bed = new Bed(before.disk);
+    for (let i = 4; i >= 0; i--) expect(bed.labels.holds(40_000 + i)).toBe(true);
+    for (let i = 4; i >= 0; i--) expect(bed.labels.ask(wish(i), route(i))).toBe(40_000 + i);
+    expect(bed.rows.size).toBe(5);
+    expect(bed.writes).toBe(0);
+    expect(await bed.told(9)).toBe(40_005);
+  });
+
+  it('waits for the routes of before, then frees the values nobody asked for', async () => {
+    const before = new Bed();
+    for (let i = 0; i < 3; i++) await before.told(i);
+    const bed = new Bed(before.disk);
+    expect(await bed.told(1)).toBe(40_001);
+    await bed.pass(600);
+    expect(bed.labels.live).toBe(3);
+    bed.labels.settled();
+    await bed.pass(LINGER_MS / 1000 + 2);
+    expect(bed.labels.live).toBe(1);
+    expect(bed.labels.taken(40_000)).toBe(wish(0).text);
+  });
+
+  it('a quarantine goes on, however often it is restarted', async () => {
+    const before = new Bed();
+    before.labels.settled();
+    for (let i = 0; i < 10; i++) await before.told(i);
+    before.labels.release(40_004);
+    await before.pass(LINGER_MS / 1000 + 2);
+    const { disk, seconds } = before;
+    const soon = new Bed(disk, RANGE, seconds + LABEL_QUARANTINE_SECONDS - 60);
+    expect(await soon.told(20)).toBeUndefined();
+    await soon.pass(2);
+    expect(await soon.told(20)).toBeUndefined();
+    const late = new Bed(soon.disk, RANGE, seconds + LABEL_QUARANTINE_SECONDS + 1);
+    await late.pass(2);
+    expect(await late.told(20)).toBe(40_004);
+  });
+
+  it('a value given to another meaning means only that', async () => {
+    const records: LabelRecord[] = [
+      { label: 40_000, text: 'x', vrf: 'A' },
+      { label: 40_000, freedAt: 1 },
+      { label: 40_000, text: 'y', vrf: 'A' },
+      { next: 40_003 },
+    ];
+    const bed = new Bed(records);
+    expect(bed.labels.taken(40_000)).toBe('y');
+    expect(await bed.told(1, { text: 'x' })).toBe(40_003);
+  });
+});
+
+describe('values that must not be given', () => {
+  it('are those of the configuration', async () => {
+    const bed = new Bed();
+    bed.labels.avoid([1, 40_000, 40_002]);
+    expect(await bed.told(1)).toBe(40_001);
+    expect(await bed.told(2)).toBe(40_003);
+  });
+
+  it('are those that could not be stored; what is told goes on', async () => {
+    const bed = new Bed();
+    await bed.told(1);
+    bed.fault = 'no space left on device';
+    expect(bed.labels.ask(wish(2), route(2))).toBe('later');
+    await bed.settle();
+    expect(bed.labels.ask(wish(2), route(2))).toBe('later');
+    expect(bed.labels.ask(wish(1), route(1))).toBe(40_000);
+    expect(bed.rows.size).toBe(1);
+    expect(bed.complaints).toEqual([expect.stringMatching(/cannot be stored/)]);
+    bed.fault = undefined;
+    await bed.pass(3);
+    expect(bed.labels.ask(wish(2), route(2))).toBe(40_001);
+    const again = new Bed(bed.disk);
+    expect(again.labels.taken(40_000)).toBe(wish(1).text);
+    expect(again.labels.taken(40_001)).toBe(wish(2).text);
+  });
+});
