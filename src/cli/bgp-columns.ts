@@ -117,6 +117,7 @@ export const BGP_COLUMNS: { readonly [T in BgpTopic]: Columns<TopicRows[T]> } = 
     atomicAggregate: wide(flag('ATOMIC AGGREGATE')),
     tunnelEncapsulation: wide(text('TUNNEL ENCAPSULATION')),
     otherAttributes: wide(text('OTHER ATTRIBUTES')),
+    ageSeconds: wide(count('AGE s')),
   },
 };
 

@@ -3,6 +3,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
+import { dump } from './commands/dump.js';
 import { keygen } from './commands/keygen.js';
 import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
 import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
@@ -179,6 +180,13 @@ function addBgp(program: Command, output: Output): void {
     .option('--message <text>', 'told to its operator (RFC 9003)')
     .action(async (name: string, action: NeighborAction, options: { message?: string }) => {
       await neighbor(name, action, options, program.opts<Selection>(), output);
+    });
+  bgp
+    .command('dump')
+    .description('write the tables as they are (MRT, RFC 6396); never over an existing file')
+    .argument('<file>', "made by the supervisor; a VRF's table in FILE.VRF")
+    .action(async (file: string) => {
+      await dump(file, program.opts<Selection>(), output);
     });
   bgp
     .command('policy')

@@ -225,6 +225,12 @@ export function formatExtendedCommunity(community: bigint): string {
   return hex64(community);
 }
 
+/** Tunnel type of an Encapsulation Extended Community (RFC 9012 §4.1); undefined: it is none. */
+export function encapsulationType(community: bigint): number | undefined {
+  const kind = (OPAQUE << 8n) | SUBTYPE.encapsulation;
+  return community >> 48n === kind ? Number(community & 0xffffn) : undefined;
+}
+
 /** Whether it is a route target of any of the three kinds. */
 export function isRouteTarget(community: bigint): boolean {
   return community >> 56n <= 2n && ((community >> 48n) & 0xffn) === SUBTYPE.target;

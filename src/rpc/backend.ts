@@ -73,6 +73,7 @@ export type BgpRouteRow = Narrow<
   }
 >;
 export type BgpClearRow = Readonly<pb.BgpClearRow>;
+export type DumpedBgpFile = Readonly<pb.DumpedBgpFile>;
 /** Whose routes: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
 
@@ -189,6 +190,11 @@ export interface ControlBackend {
   clearBgp(name: string | undefined, soft: SoftClear | undefined): readonly BgpClearRow[];
   /** Shuts a neighbour down (a text for its operator, or '') or starts it (undefined). Names of the sessions. */
   setBgpNeighbor(name: string, shutdown: string | undefined): readonly string[];
+  /**
+   * Writes all tables (MRT, RFC 6396) to an absolute path, those of VRFs to PATH.VRF, over no file that is
+   * there. Throws NOT_FOUND without BGP, APPLY_FAILED for a file that cannot be made.
+   */
+  dumpBgp(path: string): Promise<readonly DumpedBgpFile[]>;
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

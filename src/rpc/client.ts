@@ -152,6 +152,18 @@ export class Client {
     return reply.sessions;
   }
 
+  /**
+   * Writes MRT table dumps to an absolute path and, for VRFs, PATH.VRF; takes as long as a reload may. Throws
+   * INVALID_ARGUMENT, NOT_FOUND, APPLY_FAILED.
+   */
+  async dumpBgp(path: string): Promise<readonly pb.DumpedBgpFile[]> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    const reply = await unary<pb.DumpBgpReply>((done) =>
+      this.#client.dumpBgp({ path }, new Metadata(), options, done),
+    );
+    return reply.files;
+  }
+
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
   async *show<T extends Topic>(topic: T, filter: ShowFilter = {}): AsyncGenerator<TopicRows[T]> {
     const calls: { [K in Topic]: () => ClientReadableStream<Replies<TopicRows[K]>> } = {

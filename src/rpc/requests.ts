@@ -139,6 +139,9 @@ export function testPolicyRequest(request: pb.TestPolicyRequest): TestPolicyRequ
   return { policy, route, path: path === '' ? undefined : absolute(path) };
 }
 
+/** Throws INVALID_ARGUMENT. */
+export const dumpPath = ({ path }: pb.DumpBgpRequest): string => absolute(path);
+
 function absolute(path: string): string {
   if (isAbsolute(path)) return path;
   throw new ControlError('INVALID_ARGUMENT', `"${path}" is no absolute path`, {

@@ -8,6 +8,7 @@ import {
   checkBgpNeighbor,
   checkShutdown,
   checkVrf,
+  dumpPath,
   reloadRequest,
   routeFilter,
   softClear,
@@ -77,7 +78,12 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
 
 type BgpHandlers = Pick<
   pb.ControlServer,
-  'showBgpSummary' | 'showBgpNeighbors' | 'showBgpRoutes' | 'clearBgp' | 'setBgpNeighbor'
+  | 'showBgpSummary'
+  | 'showBgpNeighbors'
+  | 'showBgpRoutes'
+  | 'clearBgp'
+  | 'setBgpNeighbor'
+  | 'dumpBgp'
 >;
 
 function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
@@ -111,6 +117,10 @@ function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpH
       checkBgpNeighbor(backend, name);
       checkShutdown(name, message);
       return { sessions: [...backend.setBgpNeighbor(name, shutdown ? message : undefined)] };
+    }),
+    dumpBgp: unary(async (request: pb.DumpBgpRequest) => {
+      const files = await backend.dumpBgp(dumpPath(request));
+      return { files: files.map((file) => ({ ...file })) };
     }),
   };
 }

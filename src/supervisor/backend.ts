@@ -21,6 +21,7 @@ import type * as rows from '../rpc/backend.js';
 import { ControlError } from '../rpc/errors.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
+import { dumpBgp } from './dump-bgp.js';
 import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
 import { bgpRouteRows } from './show-bgp-routes.js';
 import { routeRows } from './show-routes.js';
@@ -130,6 +131,10 @@ export class Backend implements ControlBackend {
   }
   setBgpNeighbor(name: string, shutdown: string | undefined): readonly string[] {
     return this.#deps.supervisor.bgp.setNeighbour(name, shutdown);
+  }
+
+  async dumpBgp(path: string): Promise<readonly rows.DumpedBgpFile[]> {
+    return dumpBgp(this.#deps.supervisor.bgp, path);
   }
 
   async reload({ path, dryRun }: ReloadRequest): Promise<ReloadResult> {

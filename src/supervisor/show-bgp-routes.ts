@@ -154,7 +154,7 @@ class Words {
       ...{ rd: rd === undefined ? '' : formatRd(rd), prefix: prefixWord(route) },
       pathId: route.pathId === 0 ? undefined : route.pathId,
       ...{ best: route.best, multipath: route.multipath, filtered: route.filtered },
-      ...{ usable: route.usable, reason, state: route.state },
+      ...{ usable: route.usable, reason, state: route.state, ageSeconds: BigInt(route.age) },
       neighbor: route.peer === undefined ? '' : (rib.core.peers[route.peer]?.info.name ?? ''),
       importedFrom: route.imported ? lender : '',
       ...{ way, label: route.labels.join(' ') },

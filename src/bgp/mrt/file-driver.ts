@@ -6,12 +6,12 @@
  * fit is dropped and counted, and BGP never waits.
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { link, rename, unlink } from 'node:fs/promises';
 import { formatAddress } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { Monitor, MonitoredPeer, PeerDown, TableRoute, WallClock } from '../monitor.js';
 import { messageRecord, stateRecord } from './records.js';
-import { tableDump, type TableDump } from './table-dump.js';
+import { type TableDump, TableEncoder } from './table-dump.js';
 
 const MICROSECONDS = 1_000_000;
 const ESTABLISHED = 6;
@@ -51,21 +51,33 @@ class PartFile {
   readonly #stream: WriteStream;
   readonly #log: Logger;
   readonly #done: Promise<void>;
-  #failed = false;
+  /** A file of this name, or one being written, is left alone. */
+  readonly #fresh: boolean;
+  #why = '';
+  #opened = false;
 
-  constructor(name: string, log: Logger) {
+  constructor(name: string, log: Logger, fresh = false) {
     this.name = name;
     this.#log = log;
-    this.#stream = createWriteStream(`${name}.part`, { flags: 'w', mode: 0o640 });
+    this.#fresh = fresh;
+    const flags = fresh ? 'wx' : 'w';
+    this.#stream = createWriteStream(`${name}.part`, { flags, mode: 0o640 });
     this.#done = new Promise((resolve) => {
       this.#stream.once('close', resolve);
     });
-    this.#stream.on('error', (error) => {
-      if (!this.#failed) {
-        log.warning('cannot write the MRT file', { file: name, why: error.message });
-      }
-      this.#failed = true;
+    this.#stream.once('open', () => {
+      this.#opened = true;
     });
+    this.#stream.on('error', (error) => {
+      if (!this.failed) {
+        log.warning('cannot write the MRT file', { file: name, why: error.message });
+        this.#why = error.message;
+      }
+    });
+  }
+
+  get failed(): boolean {
+    return this.#why !== '';
   }
 
   /** Octets not on the disk yet. */
@@ -75,31 +87,52 @@ class PartFile {
 
   /** false: it failed before, the record is lost. */
   write(record: Uint8Array): boolean {
-    if (this.#failed) return false;
+    if (this.failed) return false;
     this.#stream.write(record);
     return true;
   }
 
   /** Resolves when the disk has taken enough for more to be written. */
   async drained(): Promise<void> {
-    if (this.#failed || !this.#stream.writableNeedDrain) return;
+    if (this.failed || !this.#stream.writableNeedDrain) return;
     await new Promise<void>((resolve) => {
-      this.#stream.once('drain', resolve);
-      this.#stream.once('close', resolve);
+      const go = (): void => {
+        this.#stream.off('drain', go);
+        this.#stream.off('close', go);
+        resolve();
+      };
+      this.#stream.on('drain', go);
+      this.#stream.on('close', go);
     });
   }
 
-  /** Completes the file. Never rejects. */
-  async close(): Promise<void> {
+  /** Completes the file. Never rejects; the answer is why it could not, empty: it could. */
+  async close(): Promise<string> {
     this.#stream.end();
     await this.#done;
-    if (this.#failed) return;
+    if (this.failed) return this.#why;
+    const part = `${this.name}.part`;
     try {
-      await rename(`${this.name}.part`, this.name);
+      if (this.#fresh) {
+        // Unlike rename(2) this fails when the name is taken.
+        await link(part, this.name);
+        await unlink(part);
+      } else await rename(part, this.name);
+      return '';
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#log.warning('cannot rename the MRT file', { file: this.name, why });
+      if (this.#fresh) await unlink(part).catch(() => undefined);
+      return why;
     }
+  }
+
+  /** Takes away what was written. Never rejects. */
+  async discard(): Promise<void> {
+    this.#stream.end();
+    await this.#done;
+    // Of a file that could not be opened there is nothing of ours.
+    if (this.#opened) await unlink(`${this.name}.part`).catch(() => undefined);
   }
 }
 
@@ -176,31 +209,71 @@ export class MrtMessageFiles implements Monitor {
   }
 }
 
-/**
- * Writes one table dump. `turn` is awaited after each slice of the table, so that other work goes on;
- * `routes` may be a generator that reads the table as it goes. Resolves with the number of records.
- */
-export async function writeTableDump(
-  options: Pick<MrtFileOptions, 'file' | 'log'>,
-  dump: TableDump,
-  routes: Iterable<TableRoute>,
-  turn: () => Promise<void>,
-): Promise<number> {
-  const file = new PartFile(fileName(options.file, dump.now), options.log);
-  let records = 0;
-  try {
-    for (const record of tableDump(dump, routes)) {
-      if (!file.write(record)) break;
-      records++;
-      if (records % SLICE !== 0) continue;
-      await file.drained();
-      await turn();
-    }
-  } finally {
-    await file.close();
-  }
-  return records;
+export interface TableFileOptions {
+  readonly file: string;
+  readonly log: Logger;
+  /** Refuses to take the place of a file. */
+  readonly fresh?: true;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** Resolves when other work has had its turn. */
+  readonly turn: () => Promise<void>;
+  /** The rest is not wanted any more. */
+  readonly stopped?: () => boolean;
 }
 
-/** Records per turn: about a millisecond. */
-const SLICE = 256;
+export type TableFileResult =
+  | { readonly kind: 'written'; readonly records: number }
+  /** There is no file. */
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** Work between two turns of the event loop, ms: below the 8 that may hold it up, for what comes behind it. */
+const SLICE_MS = 5;
+
+/**
+ * Writes one table dump in slices; `routes` may be a generator that reads the table as it goes, undefined
+ * in it being a good place to stop for a moment. Throws as {@link TableEncoder} does, leaving no file.
+ */
+export async function writeTableDump(
+  { file: name, log, fresh, clock, turn, stopped = () => false }: TableFileOptions,
+  dump: TableDump,
+  routes: Iterable<TableRoute | undefined>,
+): Promise<TableFileResult> {
+  const encoder = new TableEncoder(dump);
+  const file = new PartFile(fileName(name, dump.now), log, fresh);
+  let records = 1;
+  try {
+    // One piece for each slice: a stream's work is by the piece.
+    let pieces = [encoder.index];
+    const flush = (): void => {
+      if (pieces.length > 0) file.write(Buffer.concat(pieces));
+      pieces = [];
+    };
+    let since = clock();
+    for (const route of routes) {
+      if (route !== undefined) {
+        for (const record of encoder.records(route)) {
+          pieces.push(record);
+          records++;
+        }
+      }
+      if (clock() - since < SLICE_MS) continue;
+      flush();
+      await file.drained();
+      await turn();
+      if (file.failed) break;
+      if (stopped()) {
+        await file.discard();
+        return { kind: 'stopped' };
+      }
+      since = clock();
+    }
+    flush();
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
+  const why = await file.close();
+  return why === '' ? { kind: 'written', records } : { kind: 'failed', why };
+}

@@ -57,27 +57,42 @@ export interface TableDump {
   readonly peers: readonly DumpPeer[];
 }
 
-/**
- * The records of a dump, one by one, so that a large table can be written in slices. Throws RangeError
- * for more than 65535 peers, and for a path of a peer that is not named.
- */
-export function* tableDump(dump: TableDump, routes: Iterable<TableRoute>): Generator<Uint8Array> {
-  const { now, peers } = dump;
-  if (peers.length > MOST) throw new RangeError(`${peers.length} peers in a table dump`);
-  yield peerIndexTable(dump);
-  const indices = new Map(peers.map(({ id }, index) => [id, index]));
-  const indexOf = ({ peer }: TablePath): number => {
-    const index = indices.get(peer);
-    if (index === undefined) throw new RangeError(`peer ${peer} is not in the dump's table`);
-    return index;
-  };
-  let sequence = 0;
-  for (const route of routes) {
+/** Makes the records of one dump. Throws RangeError for more than 65535 peers. */
+export class TableEncoder {
+  /** The first record, which names the peers. */
+  readonly index: Uint8Array;
+  readonly #now: number;
+  readonly #indices: ReadonlyMap<PeerId, number>;
+  #sequence = 0;
+
+  constructor(dump: TableDump) {
+    const { now, peers } = dump;
+    if (peers.length > MOST) throw new RangeError(`${peers.length} peers in a table dump`);
+    this.index = peerIndexTable(dump);
+    this.#now = now;
+    this.#indices = new Map(peers.map(({ id }, index) => [id, index]));
+  }
+
+  /** Those of the next route, mostly one. Throws RangeError for a path of a peer that is not named. */
+  *records(route: TableRoute): Generator<Uint8Array> {
     for (const part of parts(route)) {
-      yield routeRecord(now, sequence, part, indexOf);
-      sequence = (sequence + 1) >>> 0;
+      yield routeRecord(this.#now, this.#sequence, part, (path) => this.#indexOf(path));
+      this.#sequence = (this.#sequence + 1) >>> 0;
     }
   }
+
+  #indexOf({ peer }: TablePath): number {
+    const index = this.#indices.get(peer);
+    if (index === undefined) throw new RangeError(`peer ${peer} is not in the dump's table`);
+    return index;
+  }
+}
+
+/** All records of a dump, one by one; throws as {@link TableEncoder} does. */
+export function* tableDump(dump: TableDump, routes: Iterable<TableRoute>): Generator<Uint8Array> {
+  const encoder = new TableEncoder(dump);
+  yield encoder.index;
+  for (const route of routes) yield* encoder.records(route);
 }
 
 function peerIndexTable({ now, routerId, view, peers }: TableDump): Uint8Array {

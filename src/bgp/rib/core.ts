@@ -59,14 +59,35 @@ export class Core {
   exportLabels: LabelUses = { retain: nothing, release: nothing };
   /** The rule that made an exported path; undefined: it is no more. */
   exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
+  /** Whole seconds since the RIB was made, as of the last {@link tick}: what paths that change now bear. */
+  seconds = 0;
+  /** `clock` when the RIB was made, ms. */
+  readonly #epoch: number;
 
   constructor(options: RibOptions, clock: Clock, tracker: NextHopTracker) {
     this.options = options;
     this.clock = clock;
+    this.#epoch = clock.now();
     this.attributes = new AttributeStore(SET_READER, (key) => {
       this.vpn.vpnKeyGone(key);
     });
     this.hops = new NextHops(tracker, this.attributes.addresses);
+  }
+
+  /** Looks at the clock: once for each UPDATE or slice, not for each route. */
+  tick(): void {
+    this.seconds = Math.floor(this.elapsed);
+  }
+
+  /** Seconds, with fractions, since the RIB was made. */
+  get elapsed(): number {
+    return (this.clock.now() - this.#epoch) / 1000;
+  }
+
+  /** When a path came or last changed, in terms of {@link seconds}; an import is as old as what it is of. */
+  since(path: PathId): number {
+    const { paths } = this;
+    return paths.since(paths.has(path, IMPORT) ? paths.source(path) : path);
   }
 
   /** The path of a neighbour for a net; 0: none. Imports are nobody's announcement. */
@@ -103,6 +124,7 @@ export class Core {
       label: what.label,
       identifier: what.identifier,
       hop,
+      since: this.seconds,
     });
     if (peer !== undefined) this.#count(peer, family, what.filtered, 1);
     if (isExport(what.peer, family)) this.exportLabels.retain(what.label);
@@ -150,6 +172,7 @@ export class Core {
     paths.setLabel(path, what.label);
     paths.setHop(path, hop);
     paths.setFlag(path, FILTERED, what.filtered);
+    paths.setSince(path, this.seconds);
     this.touch(path);
     this.attributes.release(attributes);
     this.labels.release(label);

@@ -14,7 +14,8 @@ import { BEST, IMPORT } from './path-store.js';
 import { CORE, familyOfScope, scopeOf, shapeOf, type VrfId, vrfOfScope } from './scope.js';
 
 const ALL: FamilySet = 0x7f;
-const CONTEXT: UpdateContext = {
+/** Everything can be said: for readers that are no neighbours. */
+export const COMPLETE: UpdateContext = {
   ...{ ibgp: true, as4: true, maxMessage: 65_535, families: ALL },
   ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: ALL, multipleLabels: ALL },
 };
@@ -27,7 +28,7 @@ export const familiesOfTable = (vrf: VrfId): readonly FamilyId[] =>
 
 export class LocRib {
   readonly #core: Core;
-  readonly #writer = new UpdateWriter(CONTEXT);
+  readonly #writer = new UpdateWriter(COMPLETE);
   readonly #nlri = newNlri();
   readonly #key = new Uint8Array(24);
 
@@ -89,7 +90,7 @@ export class LocRib {
     const set = attributes.decoded(paths.attributes(best));
     // A route of our own has no next hop yet: the unspecified address.
     const nextHop = set.nextHop ?? new Uint8Array(prefixBytes === 16 ? 16 : 4);
-    this.#writer.announcing(family, encodeAttributes(set, CONTEXT), nextHop);
+    this.#writer.announcing(family, encodeAttributes(set, COMPLETE), nextHop);
     this.#writer.add(nlri, this.#key, stackOctets(stack));
   }
 }

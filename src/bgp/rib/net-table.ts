@@ -47,6 +47,10 @@ export class NetTable {
   /** The key being looked for. */
   readonly #key: Uint32Array;
   readonly #dirty = new IdQueue();
+  /** Walks under way: see {@link hold}. */
+  #holds = 0;
+  /** Nets that would have been forgotten meanwhile. */
+  readonly #kept: NetId[] = [];
 
   /** `keyWords`: 32-bit words of a key at full length. */
   constructor(keyWords: number) {
@@ -91,8 +95,34 @@ export class NetTable {
     return net;
   }
 
-  /** Forgets a net that has neither paths nor pins and is not queued. */
+  /**
+   * Until {@link letGo} a net whose paths have gone keeps its number: if they come back, a walk in order of
+   * numbers does not meet the same prefix again further on.
+   */
+  hold(): void {
+    this.#holds++;
+  }
+
+  letGo(): void {
+    this.#holds--;
+  }
+
+  /** Forgets up to `most` nets that {@link hold} kept. False: none is left to forget now. */
+  forgetKept(most: number): boolean {
+    for (let i = 0; i < most && this.#holds === 0; i++) {
+      const net = this.#kept.pop();
+      if (net === undefined) return false;
+      if (this.isLive(net) && this.isUnused(net)) this.remove(net);
+    }
+    return this.#holds === 0;
+  }
+
+  /** Forgets a net that has neither paths nor pins and is not queued; while it is held, later. */
   remove(net: NetId): void {
+    if (this.#holds > 0) {
+      this.#kept.push(net);
+      return;
+    }
     const hash = this.#hashOf(net);
     const part = hash >>> 26;
     const buckets = this.#buckets[part] ?? NO_BUCKETS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Paths: who says what about a net. One 32-byte record each; those of a net are a list.
+ * Paths: who says what about a net. One 36-byte record each; those of a net are a list.
  *
  *   word  0   next path of the net
  *         1   attribute set (a reference is held); of a zombie: how many update groups still know it
@@ -10,6 +10,7 @@
  *         5   ADD-PATH identifier as received; of an import: the path it was imported from
  *         6   of a VPN path: its first import; of an import: the next import of the same path
  *         7   next hop (see next-hops.ts)
+ *         8   when it came or was last changed, seconds of Core.seconds
  *
  * `epoch` counts a peer's restarts (see peers.ts), so that a million paths become stale in no time.
  */
@@ -26,7 +27,8 @@ const LABEL = 4;
 const IDENTIFIER = 5;
 const IMPORTS = 6;
 const HOP = 7;
-const WORDS = 8;
+const SINCE = 8;
+const WORDS = 9;
 
 /** The net's best path, first in the list. */
 export const BEST = 1;
@@ -55,6 +57,7 @@ export interface PathInit {
   readonly label: number;
   readonly identifier: number;
   readonly hop: number;
+  readonly since: number;
 }
 
 export class PathStore {
@@ -87,6 +90,7 @@ export class PathStore {
     this.#records.set(path, LABEL, init.label);
     this.#records.set(path, IDENTIFIER, init.identifier);
     this.#records.set(path, HOP, init.hop);
+    this.#records.set(path, SINCE, init.since);
     const first = nets.firstPath(init.net);
     if (first === 0) nets.setFirstPath(init.net, path);
     else {
@@ -200,5 +204,14 @@ export class PathStore {
 
   setHop(path: PathId, hop: number): void {
     this.#records.set(path, HOP, hop);
+  }
+
+  /** When it came or was last changed: see Core.seconds. */
+  since(path: PathId): number {
+    return this.#records.get(path, SINCE);
+  }
+
+  setSince(path: PathId, since: number): void {
+    this.#records.set(path, SINCE, since);
   }
 }

@@ -45,6 +45,8 @@ export interface RouteView {
   /** The next hop can be reached, and the route counts. */
   readonly usable: boolean;
   readonly state: 'fresh' | 'stale' | 'long-lived' | 'dead';
+  /** Whole seconds since it came or last changed; of an import: since the VPN route did. */
+  readonly age: number;
   /** undefined: ourselves. */
   readonly peer: PeerId | undefined;
   readonly pathId: number;
@@ -152,6 +154,7 @@ export class RouteQueries {
       filtered: paths.has(path, FILTERED),
       usable: this.#core.isUsable(path),
       state: peer?.state(paths.family(source), paths.epoch(source)) ?? 'fresh',
+      age: Math.max(0, Math.floor(this.#core.elapsed) - this.#core.since(path)),
       peer: id === OURSELVES ? undefined : id,
       pathId: id === OURSELVES ? 0 : paths.identifier(source),
       labels: labels.labels(paths.label(source)),

@@ -122,6 +122,7 @@ export class Rib implements RouteSink {
   }
 
   update(peer: PeerId, bytes: Uint8Array, start: number, end: number): UpdateOutcome {
+    this.core.tick();
     const outcome = this.#in.update(this.#life.sender(peer), bytes, start, end);
     this.#wake();
     return outcome;
@@ -213,6 +214,7 @@ export class Rib implements RouteSink {
 
   /** Adds or replaces a route of our own; see LocalRoute. */
   originate(route: LocalRoute, attributes: PathAttributes): void {
+    this.core.tick();
     this.#local.originate(route, attributes);
     this.#wake();
   }
@@ -303,6 +305,7 @@ export class Rib implements RouteSink {
   #slice(): void {
     const { clock } = this.#ports;
     const begin = clock.now();
+    this.core.tick();
     this.#life.sendRequests();
     const budget = this.core.options.sliceMs;
     const until = (share: number) => (): boolean => clock.now() - begin >= budget * share;
@@ -343,6 +346,7 @@ export class Rib implements RouteSink {
 
   /** Imports, exports and route targets follow the VRF's definition. */
   #vrfChanged(id: number): void {
+    this.core.tick();
     this.#exports.rulesChanged(id);
     this.#sweeper.reimport();
     this.#sweeper.exportsChanged(id);

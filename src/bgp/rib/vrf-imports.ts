@@ -177,6 +177,7 @@ export class VrfImports implements VpnListener {
       label: NO_LABEL,
       identifier: path,
       hop: this.#hop(path, verdict),
+      since: 0,
     });
     paths.setNextImport(imported, paths.nextImport(path));
     paths.setNextImport(path, imported);

@@ -3,16 +3,23 @@
  * One TCP connection: reading in place and in fair portions, writing in large ones.
  *
  * Input goes through Node's `onread` into a buffer of the connection's own, is split there, and every
- * message is handed out where it lies. A turn of the event loop gives a peer TURN_MS or one buffer; then
- * the others have theirs. Output is gathered into chunks and written when the turn ends; above HIGH_WATER
+ * message is handed out where it lies. A turn of the event loop gives a peer a portion of its time or one
+ * buffer; then the others have theirs. Output is gathered into chunks and written when the turn ends; above HIGH_WATER
  * the caller is asked to wait.
  */
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { splitMessages, type MessageVisitor } from '../codec/framing.js';
 import type { Notification } from '../codec/types.js';
 import { ReceiveBuffer } from './receive-buffer.js';
+import { Turns } from './turns-driver.js';
 
-const TURN_MS = 2;
+/** Of the process, as the event loop is. */
+const turns = new Turns(
+  () => performance.now(),
+  (turn) => {
+    setImmediate(turn);
+  },
+);
 /** Octets of messages after which the time is looked at again. */
 const ASK_AFTER = 512;
 const CHUNK = 64 << 10;
@@ -134,32 +141,27 @@ export class TcpConnection {
       return true; // read away, or the close would become a reset and take our last words with it
     }
     const full = this.#input.added(count);
-    const done = this.#parse();
+    const done = this.#parse(turns.portion());
     this.#input.compact();
     if (done && !full) return true;
     this.#paused = true;
-    setImmediate(() => {
-      this.#goOn();
-    });
+    turns.wait(() => this.#goOn());
     return false;
   }
 
-  #goOn(): void {
-    if (this.#over) return;
-    if (!this.#ended && !this.#parse()) {
-      setImmediate(() => {
-        this.#goOn();
-      });
-      return;
-    }
+  /** See {@link Turns.wait}. */
+  #goOn(): boolean {
+    if (this.#over) return false;
+    if (!this.#ended && !this.#parse(turns.portion())) return true;
     this.#paused = false;
     this.#socket.resume();
+    return false;
   }
 
-  /** Hands out whole messages for at most TURN_MS. True: only part of a message is left. */
-  #parse(): boolean {
+  /** Hands out whole messages until then; undefined: not now. True: only part of a message is left. */
+  #parse(until: number | undefined): boolean {
+    if (until === undefined) return false;
     const input = this.#input;
-    const until = performance.now() + TURN_MS;
     let inTime = true;
     let asked = input.start;
     const { consumed, fault } = splitMessages(
@@ -296,7 +298,7 @@ export class TcpConnection {
       return;
     }
     // What came before the end is still to be parsed: a NOTIFICATION says why it ended.
-    while (!this.#parse()) if (this.#isEnded()) break;
+    this.#parse(Infinity);
     if (this.#isEnded()) return;
     this.#ended = true;
     this.#socket.destroy();

@@ -117,16 +117,15 @@ function checkDumps(ctx: Context, bgp: Bgp): void {
   );
   for (const [name, dump] of Object.entries(bgp.mrt ?? {})) {
     const path: Path = ['bgp', 'mrt', name];
-    const first = files.get(dump.file);
-    if (first === undefined) files.set(dump.file, [...path, 'file']);
-    else {
+    // The tables of VRFs are written beside that of the core.
+    const tables = dump.what === 'tables' ? Object.keys(ctx.config.vrfs ?? {}) : [];
+    const written = [dump.file, ...tables.map((vrf) => `${dump.file}.${vrf}`)];
+    const first = written.map((file) => files.get(file)).find((found) => found !== undefined);
+    if (first !== undefined) {
       const reason = `${ctx.at(first)} is written there`;
       ctx.fail([...path, 'file'], { reason, remedy: 'a file of its own' });
     }
-    if (dump.what === 'tables') {
-      const reason = 'not supported in this version: when a route came is not kept';
-      ctx.fail([...path, 'what'], { reason, remedy: '"messages"' });
-    }
+    for (const file of written) if (!files.has(file)) files.set(file, [...path, 'file']);
     (dump.neighbours ?? []).forEach((neighbour, i) => {
       if (known.has(neighbour) || !ctx.whole('bgp') || !ctx.whole('vrfs')) return;
       ctx.fail([...path, 'neighbours', i], {

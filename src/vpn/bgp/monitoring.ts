@@ -4,7 +4,8 @@
  * every message, the Loc-RIBs.
  *
  *   sessions ──messages──► tap ─┬─► BMP stations (RFC 7854, 8671, 9069)
- *   RIB ──best routes──► tables ┘─► MRT files (RFC 6396), messages alone
+ *   RIB ──best routes──► tables ┘─► MRT files of messages (RFC 6396)
+ *   RIB ──all routes, every so often──► MRT files of tables
  */
 import type { BmpSource } from '../../bgp/bmp/transport.js';
 import { BmpStationTransport } from '../../bgp/bmp/transport.js';
@@ -14,6 +15,7 @@ import { CEASE, ERROR } from '../../bgp/codec/notification-codes.js';
 import { familySet } from '../../bgp/codec/families.js';
 import type { Monitor, MonitoredPeer, PeerDown, WallClock } from '../../bgp/monitor.js';
 import { MrtMessageFiles } from '../../bgp/mrt/file-driver.js';
+import { MrtTableFiles } from '../../bgp/mrt/table-files.js';
 import { familiesOfTable } from '../../bgp/rib/loc-rib.js';
 import type { PeerCounts } from '../../bgp/rib/peer-counts.js';
 import { CORE } from '../../bgp/rib/scope.js';
@@ -21,8 +23,10 @@ import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { Bgp, BmpStation, MrtDump } from '../../config/types.js';
 import { formatAddress, parseAddress } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
+import type { TableDumpOptions } from './table-dumps.js';
 
 const MB = 1 << 20;
+const HOUR = 3600;
 
 export interface MonitoringDeps {
   readonly log: Logger;
@@ -36,6 +40,10 @@ export interface MonitoringDeps {
   readonly counts: (peer: PeerId) => PeerCounts | undefined;
   /** Has a neighbour's routes, or ours to it, cross again, so that who has just come hears of them. */
   readonly again: (peer: PeerId, whose: 'in' | 'out') => void;
+  /** Calls `action` once after `delayMs`; the answer takes it back. */
+  readonly after: (delayMs: number, action: () => void) => () => void;
+  /** Writes files of all tables as they are now. */
+  readonly dumpTables: (options: TableDumpOptions) => Promise<unknown>;
 }
 
 interface Known<T> {
@@ -56,6 +64,7 @@ export class Monitoring {
   readonly #deps: MonitoringDeps;
   readonly #stations = new Map<string, Known<BmpStationTransport>>();
   readonly #files = new Map<string, Known<MrtMessageFiles>>();
+  readonly #dumps = new Map<string, Known<MrtTableFiles>>();
   readonly #sessions = new Map<PeerId, Session>();
   /** Of the connection that an OPEN was last sent on or came by. */
   readonly #opens = new Map<PeerId, { in: Uint8Array; out: Uint8Array }>();
@@ -129,16 +138,22 @@ export class Monitoring {
   apply(bgp: Bgp, instance: string, tables: readonly LocRib[]): void {
     const stations = Object.entries(bgp.bmp ?? {});
     this.#retire(this.#stations, stations, (station) => station.stop());
-    const dumps = Object.entries(bgp.mrt ?? {});
-    this.#retire(this.#files, dumps, (files) => files.close());
+    const all = Object.entries(bgp.mrt ?? {});
+    const files = all.filter(([, { what }]) => what === 'messages');
+    const dumps = all.filter(([, { what }]) => what === 'tables');
+    this.#retire(this.#files, files, (monitor) => monitor.close());
+    this.#retire(this.#dumps, dumps, (monitor) => monitor.close());
     this.#updateTables(tables);
     for (const [name, station] of stations) {
       if (!this.#stations.has(name)) {
         this.#stations.set(name, this.#station(name, station, instance));
       }
     }
+    for (const [name, dump] of files) {
+      if (!this.#files.has(name)) this.#files.set(name, this.#messages(dump));
+    }
     for (const [name, dump] of dumps) {
-      if (!this.#files.has(name)) this.#files.set(name, this.#dump(dump));
+      if (!this.#dumps.has(name)) this.#dumps.set(name, this.#tableDumps(name, dump));
     }
     this.#gather(bgp);
   }
@@ -146,7 +161,8 @@ export class Monitoring {
   /** Ends all of it. */
   close(): void {
     this.#retire(this.#stations, [], (station) => station.stop());
-    this.#retire(this.#files, [], (files) => files.close());
+    this.#retire(this.#files, [], (monitor) => monitor.close());
+    this.#retire(this.#dumps, [], (monitor) => monitor.close());
     this.#gather({});
     this.#tables.clear();
   }
@@ -209,11 +225,22 @@ export class Monitoring {
     };
   }
 
-  #dump(dump: MrtDump): Known<MrtMessageFiles> {
+  #messages(dump: MrtDump): Known<MrtMessageFiles> {
     const { log, now } = this.#deps;
-    const neighbours = dump.neighbours && new Set(dump.neighbours.map(canonical));
-    const monitor = new MrtMessageFiles({
-      ...{ file: dump.file, every: dump.every ?? 3600, neighbours, log, now },
+    const { file, every = HOUR } = dump;
+    const monitor = new MrtMessageFiles({ file, every, neighbours: neighboursOf(dump), log, now });
+    return { text: JSON.stringify(dump), monitor };
+  }
+
+  #tableDumps(name: string, dump: MrtDump): Known<MrtTableFiles> {
+    const { log, now, after, dumpTables } = this.#deps;
+    const { file, every = HOUR } = dump;
+    const neighbours = neighboursOf(dump);
+    const monitor = new MrtTableFiles({
+      ...{ name, every, now, after, log },
+      dump: async (stopped) => {
+        await dumpTables({ file, neighbours, stopped });
+      },
     });
     return { text: JSON.stringify(dump), monitor };
   }
@@ -252,6 +279,9 @@ export class Monitoring {
     }
   }
 }
+
+const neighboursOf = ({ neighbours }: MrtDump): ReadonlySet<string> | undefined =>
+  neighbours && new Set(neighbours.map(canonical));
 
 /** Sessions are known by their addresses in one form. */
 const canonical = (text: string): string => {

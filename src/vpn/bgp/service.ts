@@ -9,6 +9,7 @@
  */
 import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
+import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { Monitoring } from './monitoring.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
@@ -16,6 +17,7 @@ import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
+import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
 import { VpnFibWriter, type FibLookups } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -44,7 +46,7 @@ import {
 import { parseRd } from '../../lib/bgp-words.js';
 import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
-import type { LabelUser, RouteLabels } from '../route-labels.js';
+import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 
 /** Families whose forwarding outlives the supervisor. */
@@ -139,6 +141,8 @@ export class BgpService {
       again: (peer, whose) => {
         this.#again(peer, whose);
       },
+      after: (delayMs, action) => deps.scheduler.after(delayMs, action),
+      dumpTables: async (options) => this.dumpTables(options),
     });
   }
 
@@ -171,6 +175,17 @@ export class BgpService {
     const { speaker } = this.#running ?? {};
     if (shutdown === undefined) return speaker?.startNeighbor(name) ?? [];
     return speaker?.shutdown(name, shutdown) ?? [];
+  }
+
+  /** Writes files of all tables; none when BGP is not configured. */
+  async dumpTables(options: TableDumpOptions): Promise<readonly DumpedFile[]> {
+    const { bgp } = this.#inForce?.config ?? {};
+    if (this.#running === undefined || bgp === undefined) return [];
+    const { wallClock: now, clock, scheduler, log } = this.#deps;
+    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
+    const { rib } = this.#running;
+    const vrfs = this.#vrfs;
+    return dumpTables({ rib, vrfs, now, clock, scheduler, log, ...own }, options);
   }
 
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
@@ -451,18 +466,4 @@ export class BgpService {
     if (whose === 'out') rib?.resend(peer);
     else speaker?.clearSoft(name);
   }
-}
-
-function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
-  return {
-    askAgain: (routes) => {
-      for (const { vrf, family, prefix, length } of routes) {
-        rib.exportAgain(vrf, family, prefix, length);
-      }
-    },
-    get quiet() {
-      return rib.idle;
-    },
-    gatewaysChanged,
-  };
 }

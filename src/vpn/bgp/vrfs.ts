@@ -24,7 +24,8 @@ import { vrfExports, type VrfExport } from '../export-rules.js';
 import { classText } from '../label-plan.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
-import type { Ingress, Signalled } from './ingress.js';
+import { narrowed } from './encapsulation.js';
+import type { Ingress } from './ingress.js';
 
 export interface VrfContext {
   readonly config: Config;
@@ -73,10 +74,11 @@ function importDecision(
   const { config, ingress, ipsec } = context;
   const floorOf = (rule: BgpImportRule) => (sp: string) =>
     rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt');
-  return ({ extendedCommunities, nextHop }) => {
+  return (route) => {
+    const { extendedCommunities, nextHop } = route;
     const found = ruleFor(imports, extendedCommunities);
     if (found === undefined) return undefined;
-    const signalled: Signalled = ipsec.read(extendedCommunities);
+    const signalled = narrowed(ipsec.read(extendedCommunities), route);
     const { rule } = found;
     const { fromSps, preferProtected } = rule;
     return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** `sealane show bgp` and `sealane bgp clear` in this process, against a control server in this one. */
+/** `sealane show bgp` and `sealane bgp` in this process, against a control server in this one. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand } from '../../../src/cli/program.js';
 import { startControlServer, type RunningControlServer } from '../../../src/rpc/server.js';
@@ -197,6 +197,16 @@ describe('sealane bgp clear', () => {
     expect(await sealane('bgp', 'clear', '192.0.2.9')).toMatchObject({ code: 5, out: '' });
     expect((await sealane('bgp', 'clear')).code).toBe(2);
     expect(backend.bgp.clears).toEqual([]);
+  });
+});
+
+describe('sealane bgp dump', () => {
+  it('names the files and their records; the supervisor has another working directory', async () => {
+    const path = resolve('tables.mrt');
+    expect(await sealane('bgp', 'dump', 'tables.mrt')).toEqual({
+      ...{ code: 0, out: `${path} 3 records\n`, err: '' },
+    });
+    expect((await sealane('bgp', 'dump')).code).toBe(2);
   });
 });
 

@@ -301,10 +301,17 @@ describe('one wrong value gives one line', () => {
     expect(errors[0]).toMatch(line);
   });
 
-  it('is not silently ignored: a dump of tables', () => {
-    const errors = mistakes('bgp.mrt.all.what', 'tables');
-    expect(errors).toHaveLength(1);
-    expect(errors[0]).toMatch(/when a route came is not kept/);
+  it('a dump of tables is written into files for each VRF too', () => {
+    const draft = goodBgp();
+    draft.bgp.mrt = {
+      one: { file: '/var/log/one.b', what: 'messages' },
+      tables: { file: '/var/log/one', what: 'tables' },
+    };
+    expect(told(draft).errors).toEqual([
+      expect.stringMatching(/^bgp\.mrt\.tables\.file: bgp\.mrt\.one\.file is written there/),
+    ]);
+    draft.bgp.mrt = { tables: { file: '/var/log/one', what: 'tables' } };
+    expect(told(draft).errors).toEqual([]);
   });
 
   it('a VRF that speaks BGP needs the section of the whole', () => {

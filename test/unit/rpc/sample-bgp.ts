@@ -52,7 +52,7 @@ export function bgpRoute(i: number): backend.BgpRouteRow {
     ...{ origin: 'igp', communities: 'no-export', largeCommunities: '' },
     extendedCommunities: 'target:65001:100 ipsec:encrypt:gre,ip',
     ...{ originatorId: '', clusterList: '', aggregator: '', atomicAggregate: false },
-    ...{ tunnelEncapsulation: '', otherAttributes: '' },
+    ...{ tunnelEncapsulation: '', otherAttributes: '', ageSeconds: 12n },
   };
 }
 
@@ -82,6 +82,7 @@ type BgpBackend = SampleBgp &
     | 'bgpFamilyNames'
     | 'clearBgp'
     | 'setBgpNeighbor'
+    | 'dumpBgp'
   >;
 
 export function sampleBgp(): BgpBackend {
@@ -106,6 +107,7 @@ export function sampleBgp(): BgpBackend {
       bgp.clears.push({ name, soft });
       return bgp.cleared;
     },
+    dumpBgp: async (path) => Promise.resolve([{ path, records: 3n }]),
     setBgpNeighbor: (name, shutdown) => {
       bgp.changes.push({ name, shutdown });
       return bgp.sessions;

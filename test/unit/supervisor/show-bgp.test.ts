@@ -70,6 +70,7 @@ describe('show bgp routes', () => {
     lab.up(1);
     lab.announce(1, [vpn('10.1.0.0')], RICH);
     lab.settle();
+    lab.now += 7000;
     expect(await rowsOf(lab, { family: 'vpnv4-unicast' })).toEqual([
       {
         ...{ vrf: '', family: 'vpnv4-unicast', rd: '65000:1', prefix: '10.1.0.0/24' },
@@ -83,7 +84,7 @@ describe('show bgp routes', () => {
           'target:65000:1 ipsec:encrypt:gre ipsec:none=0x8349011100000000 0x4004000000000001',
         ...{ originatorId: '10.0.0.9', clusterList: '10.0.0.2 10.0.0.3' },
         ...{ aggregator: '65001 10.0.0.7', atomicAggregate: true },
-        ...{ tunnelEncapsulation: '11', otherAttributes: '99' },
+        ...{ tunnelEncapsulation: '11', otherAttributes: '99', ageSeconds: 7n },
       },
     ]);
   });

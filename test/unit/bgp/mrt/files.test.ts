@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { fileName, MrtMessageFiles, writeTableDump } from '../../../../src/bgp/mrt/file-driver.js';
 import { messageRecord, stateRecord } from '../../../../src/bgp/mrt/records.js';
+import { MrtTableFiles } from '../../../../src/bgp/mrt/table-files.js';
 import type { TableRoute } from '../../../../src/bgp/monitor.js';
 import { createLogger } from '../../../../src/lib/log.js';
 import * as sample from './samples.js';
@@ -134,20 +135,30 @@ describe('tables', () => {
     }
   }
 
-  it('are written in slices, and whole', async () => {
-    let turns = 0;
-    const dump = { now: NOON, routerId: 1, view: '', peers: [peer()] };
-    const records = await writeTableDump(
-      { file: join(folder, 't'), log },
+  const dump = { now: NOON, routerId: 1, view: '', peers: [peer()] };
+  const turn = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('are written in slices of at most 8 ms, and whole', async () => {
+    // Each look at the clock is a quarter of a millisecond after the one before; turns take long.
+    let now = 0;
+    const slices: number[] = [];
+    let begin = 0;
+    const result = await writeTableDump(
+      {
+        ...{ file: join(folder, 't'), log, clock: () => (now += 0.25) },
+        turn: async () => {
+          slices.push(now - begin);
+          await turn();
+          now += 50;
+          begin = now;
+        },
+      },
       dump,
       routes(5000),
-      async () => {
-        turns++;
-        return new Promise((resolve) => setImmediate(resolve));
-      },
     );
-    expect(records).toBe(5001);
-    expect(turns).toBe(Math.floor(5001 / 256));
+    expect(result).toEqual({ kind: 'written', records: 5001 });
+    expect(Math.max(...slices)).toBeLessThanOrEqual(8);
+    expect(slices.length).toBeGreaterThan(5000 / 32 - 2);
     expect(readdirSync(folder)).toEqual(['t']);
     if (!existsSync(BGPDUMP)) return;
     const text = execFileSync(BGPDUMP, ['-m', join(folder, 't')], {
@@ -160,5 +171,113 @@ describe('tables', () => {
       .map((line) => line.split('|')[5]);
     expect(prefixes).toHaveLength(5000);
     expect([prefixes[0], prefixes.at(-1)]).toEqual(['10.0.0.0/24', '10.19.135.0/24']);
+  });
+
+  it('wait for a slow disk as often as it takes, without complaint', async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): number => warnings.push(warning);
+    process.on('warning', hear);
+    // A slice of 3000 routes is more than a stream takes at once.
+    let looks = 0;
+    const clock = (): number => (looks++ % 3000 === 2999 ? (looks += 3000) : looks / 1e6);
+    const options = { file: join(folder, 't'), log, turn };
+    const result = await writeTableDump({ ...options, clock }, dump, routes(60_000));
+    await turn();
+    process.off('warning', hear);
+    expect(result).toEqual({ kind: 'written', records: 60_001 });
+    expect(warnings).toEqual([]);
+  });
+
+  it('pause where the table has nothing for them', async () => {
+    let turns = 0;
+    let now = 0;
+    const nothing = Array.from({ length: 100 }, () => undefined);
+    const file = join(folder, 't');
+    const options = { file, log, clock: () => (now += 1) };
+    const result = await writeTableDump(
+      {
+        ...options,
+        turn: async () => {
+          turns++;
+          await turn();
+        },
+      },
+      dump,
+      nothing,
+    );
+    expect(result).toEqual({ kind: 'written', records: 1 });
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  it('leave nothing when they are stopped, and nothing of a route that cannot be said', async () => {
+    let now = 0;
+    const options = { file: join(folder, 't'), log, clock: () => (now += 1), turn };
+    const stopped = await writeTableDump({ ...options, stopped: () => true }, dump, routes(500));
+    expect(stopped).toEqual({ kind: 'stopped' });
+    expect(readdirSync(folder)).toEqual([]);
+    const nobody = { ...dump, peers: [] };
+    await expect(writeTableDump(options, nobody, routes(500))).rejects.toThrow(RangeError);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('take the place of a file, but not when they must be fresh', async () => {
+    const file = join(folder, 't');
+    const options = { file, log, clock: () => 0, turn };
+    for (let i = 0; i < 2; i++) {
+      expect(await writeTableDump(options, dump, routes(1))).toMatchObject({ kind: 'written' });
+    }
+    const before = readFileSync(file);
+    const again = await writeTableDump({ ...options, fresh: true }, dump, routes(2));
+    expect(again).toMatchObject({
+      kind: 'failed',
+      why: expect.stringContaining('EEXIST') as string,
+    });
+    expect(readdirSync(folder)).toEqual(['t']);
+    expect(readFileSync(file)).toEqual(before);
+    const elsewhere = { ...options, file: join(folder, 'none', 't') };
+    expect(await writeTableDump(elsewhere, dump, routes(2))).toMatchObject({
+      ...{ kind: 'failed', why: expect.stringContaining('ENOENT') as string },
+    });
+  });
+});
+
+describe('tables by the clock', () => {
+  it('are dumped at full intervals, one at a time, and not after the end', async () => {
+    let now = NOON;
+    let due: { readonly at: number; readonly action: () => void } | undefined;
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    const files = new MrtTableFiles({
+      ...{ name: 'x', every: 600, now: () => now, log },
+      after: (delay, action) => {
+        due = { at: now + delay * 1000, action };
+        return () => {
+          due = undefined;
+        };
+      },
+      dump: async () => {
+        begun.push(now - NOON);
+        await new Promise<void>((resolve) => ends.push(resolve));
+      },
+    });
+    const pass = (early = 0): void => {
+      const { at, action } = due!;
+      now = at - early;
+      action();
+    };
+    // A timer that is too early by a millisecond.
+    pass(1000);
+    expect(begun).toEqual([]);
+    pass();
+    pass();
+    expect(begun).toEqual([599_877_000]);
+    expect(lines.join()).toMatch(/still being written/);
+    ends[0]!();
+    await new Promise((resolve) => setImmediate(resolve));
+    pass();
+    expect(begun).toEqual([599_877_000, 1_799_877_000]);
+    ends[1]!();
+    await files.close();
+    expect(due).toBeUndefined();
   });
 });

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Rib } from '../../bgp/rib/rib.js';
+import type { LabelUser } from '../route-labels.js';
+
+/** The RIB as the user of labels that come and go with routes. */
+export function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
+  return {
+    askAgain: (routes) => {
+      for (const { vrf, family, prefix, length } of routes) {
+        rib.exportAgain(vrf, family, prefix, length);
+      }
+    },
+    get quiet() {
+      return rib.idle;
+    },
+    gatewaysChanged,
+  };
+}
