@@ -15,6 +15,7 @@ const { BgpService } = await import(`${root}/vpn/bgp/service.js`);
 const { BgpSpeaker } = await import(`${root}/bgp/session/speaker.js`);
 const { LOOP } = await import(`${root}/supervisor/bgp-speaker.js`);
 const { makePlan } = await import(`${root}/supervisor/plan.js`);
+const { routeLabels } = await import(`${root}/supervisor/label-rows.js`);
 const { loadAddon } = await import(`${root}/forwarding/addon/load.js`);
 
 const [address, vrfCount, targetCount, peers] = process.argv.slice(2);
@@ -80,17 +81,34 @@ const silent = () => undefined;
 const log = { error: console.error, warning: console.error, notice: silent, info: silent };
 Object.assign(log, { debug: silent, area: () => log });
 const netns = addon.kernel.openNetns(undefined);
+// VRFs here export nothing, so that no label of a route is ever asked for.
+const labels = routeLabels({
+  ...{ paths: { routeLabels: `${dir}/route-labels` }, log },
+  epoch: () => Math.floor(Date.now() / 1000),
+  reconciler: () => ({ setLabels: silent, clearLabel: silent }),
+  reserve: () => Promise.resolve(),
+});
 const service = new BgpService({
   ...{ tables, log, clock: { now: () => performance.now() }, scheduler: LOOP },
   speaker: (rest) =>
     new BgpSpeaker({
       ...{ ...rest, kernel: addon.kernel, log, netnsOf: () => netns, random: Math.random },
     }),
-  ...{ vrfs: silent, nexthopRow, gatewaysChanged: silent },
+  ...{ vrfs: silent, nexthopRow, gatewaysChanged: silent, labels },
+  ...{ wallClock: () => Date.now(), random: Math.random },
+  // The core's own next hops: the kernel knows every way, as it does where the routes are told from.
+  watchCore: (_address, onChange) => {
+    let followed = true;
+    LOOP.soon(() => followed && onChange({ interface: 'core', metric: 1 }));
+    return () => {
+      followed = false;
+    };
+  },
   bfd: { add: () => ({ remove: silent }), removeOthers: silent },
 });
 service.apply({
   ...{ config: plan.config, model: plan.model, policy: plan.policy, labels: plan.policy.labels },
+  ...{ sps: plan.sps, kernelRoutes: () => new Map() },
   vrfRow: (name) => rows.get(name),
   nexthop: (name) => ({ name, version: { kind: 'drop', vrf: '', reason: 'blackhole' } }),
   ownRow: () => undefined,
