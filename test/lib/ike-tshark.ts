@@ -36,8 +36,12 @@ export async function readIke<Field extends string>(
     await writeFile(file, writePcap(frames));
     const rows = await dissect(file, [...fields, ...MARKS], { decodeAs: 'udp.port==50002,isakmp' });
     return rows.map((row) => {
-      const values = row as unknown as Record<Field, string>;
-      return { ...values, marks: MARKS.map((mark) => row[mark]).join('') };
+      const { '_ws.malformed': malformed, '_ws.expert.message': expert, ...rest } = row;
+      const { 'isakmp.extradata': extra, ...values } = rest;
+      return {
+        ...(values as unknown as Record<Field, string>),
+        marks: `${malformed}${expert}${extra}`,
+      };
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

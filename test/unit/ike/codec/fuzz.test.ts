@@ -4,6 +4,7 @@
  * throw; not one octet read or written outside of the message, which lies inside a guarded array; every view in
  * the answer lies in it; and what is accepted is encoded to what is read as the same.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { type Chain, decodeChain, encodeChain } from '../../../../src/ike/codec/chain.js';
 import { FAULT, type IkeFault, isFault } from '../../../../src/ike/codec/fault.js';
@@ -15,6 +16,10 @@ const messages = [
   ...strongswan.map(({ octets }) => bytes(octets)),
   ...Object.values(scapy.messages).map(bytes),
   encodeMessage(HEADER, EVERYTHING).octets,
+  encodeMessage(HEADER, [
+    { kind: 'unknown', type: 200, critical: false, data: bytes('0102') },
+    { kind: 'N', protocol: 0, spi: bytes(''), notify: 16384, data: bytes('') },
+  ]).octets,
 ];
 /** What is in SK, whose first payload has this type. */
 const chains = strongswan.flatMap(({ octets, inner }) =>
@@ -74,12 +79,10 @@ function guarded(body: Uint8Array): Guarded {
 const CODES = new Set<number>(Object.values(FAULT));
 
 function checkFault(fault: IkeFault, { start, end }: Guarded): void {
-  expect(CODES).toContain(fault.fault);
-  expect(fault.offset).toBeGreaterThanOrEqual(start);
-  expect(fault.offset).toBeLessThanOrEqual(end);
-  expect(fault.reason).not.toBe('');
-  const critical = fault.fault === FAULT.unsupportedCriticalPayload;
-  expect(fault.data).toHaveLength(critical ? 1 : 0);
+  const data = fault.fault === FAULT.unsupportedCriticalPayload ? 1 : 0;
+  const inside = fault.offset >= start && fault.offset <= end;
+  const whole = CODES.has(fault.fault) && fault.reason !== '' && fault.data.length === data;
+  if (!inside || !whole) expect(fault).toBe('a fault inside of the message');
 }
 
 function checkChain(chain: Chain, { start, end }: Guarded): void {
@@ -91,11 +94,19 @@ function checkChain(chain: Chain, { start, end }: Guarded): void {
   expect(bodyEnd).toBe(end);
 }
 
+/** As toEqual, which takes most of the time of a million comparisons, only when there is something to show. */
+function expectSame(again: Chain | IkeFault, chain: Chain): void {
+  if (isFault(again)) throw new Error(`refused by ourselves: ${again.reason}`);
+  if (isDeepStrictEqual(again.payloads, chain.payloads)) return;
+  expect(again.payloads).toEqual(chain.payloads);
+  throw new Error('not the same');
+}
+
 /** Reads a message in guarded memory. Returns the fault's code, 0 for none. */
 function readMessage(body: Uint8Array): number {
   const guard = guarded(body);
   const message = decodeMessage(guard.view, guard.start, guard.end);
-  expect(guard.outside).toEqual([]);
+  if (guard.outside.length > 0) expect(guard.outside).toEqual([]);
   if (isFault(message)) {
     checkFault(message, guard);
     return message.fault;
@@ -104,7 +115,7 @@ function readMessage(body: Uint8Array): number {
   const again = encodeMessage(message.header, message.payloads).octets;
   // Whatever was reserved or ignored is gone, nothing else: not a length, not an order.
   expect(again).toHaveLength(body.length);
-  expect(decodeMessage(again, 0, again.length)).toMatchObject({ payloads: message.payloads });
+  expectSame(decodeMessage(again, 0, again.length), message);
   return 0;
 }
 
@@ -112,7 +123,7 @@ function readMessage(body: Uint8Array): number {
 function readChain(body: Uint8Array, first: number): number {
   const guard = guarded(body);
   const chain = decodeChain(guard.view, first, guard.start, guard.end);
-  expect(guard.outside).toEqual([]);
+  if (guard.outside.length > 0) expect(guard.outside).toEqual([]);
   if (isFault(chain)) {
     checkFault(chain, guard);
     return chain.fault;
@@ -120,9 +131,7 @@ function readChain(body: Uint8Array, first: number): number {
   checkChain(chain, guard);
   const again = encodeChain(chain.payloads);
   expect(again.first).toBe(first);
-  expect(decodeChain(again.octets, first, 0, again.octets.length)).toMatchObject({
-    payloads: chain.payloads,
-  });
+  expectSame(decodeChain(again.octets, first, 0, again.octets.length), chain);
   return 0;
 }
 
