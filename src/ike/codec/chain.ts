@@ -16,7 +16,7 @@ import { ByteWriter, u16, u8 } from '../../lib/octets.js';
 import { type IkeFault, invalidSyntax, isFault, unsupportedCriticalPayload } from './fault.js';
 import { LIMITS } from './limits.js';
 import { type Payload, PAYLOADS, type PayloadKind, type PayloadOf } from './payload.js';
-import { inOctet, must } from './payload-codec.js';
+import { inOctet, must, type PayloadCodec } from './payload-codec.js';
 
 const GENERIC_HEADER = 4;
 const CRITICAL = 0x80;
@@ -41,30 +41,49 @@ export interface Chain {
   readonly protection?: Protection;
 }
 
-type Decode = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  next: number,
-) => PayloadOf<PayloadKind> | IkeFault;
-
 interface Decoder {
-  readonly decode: Decode;
+  readonly decode: (
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    next: number,
+  ) => PayloadOf<PayloadKind> | IkeFault;
   /** Of those that end a chain: octets in front of the protected body. */
   readonly lead?: number;
 }
 
-function decoderOf<Kind extends PayloadKind>(kind: Kind): readonly [number, Decoder] {
-  const codec: (typeof PAYLOADS)[Kind] = PAYLOADS[kind];
-  const decode: Decode = (bytes, start, end, next) => {
-    const body = codec.decode(bytes, start, end, next);
-    return isFault(body) ? body : ({ kind, ...body } as PayloadOf<PayloadKind>);
+/** The codec's decoder, whose answers carry their kind. */
+const decoderOf = <Kind extends PayloadKind, Body extends object>(
+  kind: Kind,
+  { type, decode, last }: PayloadCodec<Body>,
+) => {
+  const tagged = (bytes: Uint8Array, start: number, end: number, next: number) => {
+    const body = decode(bytes, start, end, next);
+    return isFault(body) ? body : { kind, ...body };
   };
-  return [codec.type, codec.last === undefined ? { decode } : { decode, lead: codec.last.lead }];
-}
+  const decoder = last === undefined ? { decode: tagged } : { decode: tagged, lead: last.lead };
+  return [type, decoder] as const;
+};
 
-const KINDS = Object.keys(PAYLOADS) as PayloadKind[];
-const DECODERS: ReadonlyMap<number, Decoder> = new Map(KINDS.map((kind) => decoderOf(kind)));
+const DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
+  decoderOf('SA', PAYLOADS.SA),
+  decoderOf('KE', PAYLOADS.KE),
+  decoderOf('IDi', PAYLOADS.IDi),
+  decoderOf('IDr', PAYLOADS.IDr),
+  decoderOf('CERT', PAYLOADS.CERT),
+  decoderOf('CERTREQ', PAYLOADS.CERTREQ),
+  decoderOf('AUTH', PAYLOADS.AUTH),
+  decoderOf('Nonce', PAYLOADS.Nonce),
+  decoderOf('N', PAYLOADS.N),
+  decoderOf('D', PAYLOADS.D),
+  decoderOf('V', PAYLOADS.V),
+  decoderOf('TSi', PAYLOADS.TSi),
+  decoderOf('TSr', PAYLOADS.TSr),
+  decoderOf('SK', PAYLOADS.SK),
+  decoderOf('CP', PAYLOADS.CP),
+  decoderOf('EAP', PAYLOADS.EAP),
+  decoderOf('SKF', PAYLOADS.SKF),
+]);
 
 /**
  * Reads the chain in bytes[start..end), which it must fill, beginning with a payload of type `first`: that of a

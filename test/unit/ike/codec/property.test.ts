@@ -138,8 +138,8 @@ it('decode(encode(x)) is x, wherever it lies in memory', () => {
   fc.assert(
     fc.property(
       ...([header, fc.array(payload, { maxLength: 8 }), lastOne, octet] as const),
-      (head, some, last, lead) => {
-        const payloads = [...some, ...last];
+      (head, list, last, lead) => {
+        const payloads = [...list, ...last];
         const { octets, protection } = encodeMessage(head, payloads);
         const memory = new Uint8Array(octets.length + lead + 3).fill(0xff);
         memory.set(octets, lead);
