@@ -74,7 +74,14 @@ const forbidden: Case[] = [
   ...edge('cli', 'supervisor', 'layer-cli'),
   ...edge('supervisor', 'cli', 'layer-supervisor'),
   ...edge('ike/codec', 'ike/exchange', 'codec-only-lib'),
+  ...edge('ike/codec/payloads', 'telemetry', 'codec-only-lib'),
   ...edge('bgp/codec/nlri', 'config', 'codec-only-lib'),
+  one(
+    'cryptography in a codec',
+    'codec-no-builtins',
+    'src/ike/codec/crypto.ts',
+    importFrom('randomBytes', 'node:crypto'),
+  ),
   one(
     'file system in a codec',
     'codec-no-builtins',
