@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The body of SK payloads. Known answers: RFC 7634 Appendix B (an IKE message), and AES-GCM of NIST
- * as
- * McGrew and Viega have it: behind their plaintext we seal the pad length, so the ciphertext is the
- * same and the tag another. AES-CBC of RFC 3602.
+ * The body of SK payloads. Known answers: RFC 7634 Appendix B (an IKE message), AES-CBC of RFC 3602,
+ * and AES-GCM of its specification, NIST's cases 4 and 16: behind their plaintext we seal the pad
+ * length, so the ciphertext is the same and the tag another.
  */
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
