@@ -23,8 +23,9 @@ export interface Signer {
 
 /** RFC 7296 §2.15: RealMessage | NonceData | prf(SK_p, RestOfIDPayload) [| IntAuth]. */
 export function signedOctets(algorithm: Prf, signer: Signer): Buffer {
-  const { message, peerNonce, skP, identity, intAuth = new Uint8Array(0) } = signer;
-  return join(message, peerNonce, prf(algorithm, skP, identity), intAuth);
+  const { message, peerNonce, skP, identity } = signer;
+  const suffix = signer.intAuth ?? new Uint8Array(0);
+  return join(message, peerNonce, prf(algorithm, skP, identity), suffix);
 }
 
 /**
