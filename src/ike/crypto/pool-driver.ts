@@ -67,11 +67,10 @@ export class CryptoPool {
       return refuse(fail('BUSY', 'too many operations are waiting'));
     }
     return new Promise((resolve) => {
-      const task = {
-        job: moved,
-        memory,
-        done: settleOnce(resolve, signal, () => this.#drop(task)),
+      const drop = (): void => {
+        this.#drop(task);
       };
+      const task = { job: moved, memory, done: settleOnce(resolve, signal, drop) };
       if (idle === undefined) this.#waiting.push(task);
       else start(idle, task);
     });

@@ -57,10 +57,10 @@ const ecdsaId = (hash: HashName): Buffer => der(`300a06082a8648ce3d0403${ECDSA_I
  * in two ways by others: the hash's parameters NULL or absent (RFC 4055 §2.1: take both), the
  * trailer field left out as DER wants or written as in the RFC's examples.
  */
-function pssId(hash: HashName, parameters: boolean, trailer: boolean): Buffer {
+function pssId(hash: HashName, nulls: boolean, trailer: boolean): Buffer {
   const oid = { sha256: '01', sha384: '02', sha512: '03' }[hash];
   const salt = { sha256: '20', sha384: '30', sha512: '40' }[hash];
-  const algorithm = sequence(der(`06096086480165030402${oid}${parameters ? '0500' : ''}`));
+  const algorithm = sequence(der(`06096086480165030402${oid}${nulls ? '0500' : ''}`));
   const mgf1 = sequence(der('06092a864886f70d010108'), algorithm);
   const fields = [tagged(0xa0, algorithm), tagged(0xa1, mgf1), tagged(0xa2, der(`0201${salt}`))];
   if (trailer) fields.push(tagged(0xa3, der('020101')));
@@ -109,19 +109,25 @@ const MOST_RSA_EXPONENT = 0xffffffffn;
 export function keyFits(name: SchemeName, key: KeyObject): boolean {
   const scheme: Scheme = SCHEMES[name];
   const type = key.asymmetricKeyType;
-  const { modulusLength = 0, publicExponent = 0n, namedCurve } = key.asymmetricKeyDetails ?? {};
   switch (scheme.kind) {
     case 'ed25519':
       return type === 'ed25519';
-    case 'ecdsa':
-      if (type !== 'ec' || !CURVES.includes(namedCurve)) return false;
-      return scheme.curve === undefined || scheme.curve === namedCurve;
+    case 'ecdsa': {
+      const curve = key.asymmetricKeyDetails?.namedCurve;
+      if (type !== 'ec' || !CURVES.includes(curve)) return false;
+      return scheme.curve === undefined || scheme.curve === curve;
+    }
     case 'pkcs1':
+      return type === 'rsa' && isStrongRsa(key);
     case 'pss':
-      if (type !== 'rsa' && !(type === 'rsa-pss' && scheme.kind === 'pss')) return false;
-      if (modulusLength < RSA_BITS.least || modulusLength > RSA_BITS.most) return false;
-      return publicExponent >= 3n && publicExponent <= MOST_RSA_EXPONENT;
+      return (type === 'rsa' || type === 'rsa-pss') && isStrongRsa(key);
   }
+}
+
+function isStrongRsa(key: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < RSA_BITS.least || modulusLength > RSA_BITS.most) return false;
+  return publicExponent >= 3n && publicExponent <= MOST_RSA_EXPONENT;
 }
 
 /** A signature value over `octets`; 'KEY' when the key does not fit. Blocks: RSA for milliseconds. */
