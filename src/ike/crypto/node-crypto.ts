@@ -66,8 +66,11 @@ function here(job: Job): Result<Output> {
   return result;
 }
 
+/** What comes from another thread is no Buffer; what was done here stays the object that it is. */
 const asBuffer = (octets: Uint8Array): Buffer =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+  Buffer.isBuffer(octets)
+    ? octets
+    : Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 
 function keyExchanges(run: Run, random: Random): KeyExchanges {
   return {
