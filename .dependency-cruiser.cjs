@@ -67,6 +67,25 @@ module.exports = {
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|util)$' },
     },
     {
+      name: 'ike-crypto-alone',
+      comment: 'The cryptography of IKEv2 knows neither messages nor state: it can be read alone',
+      severity: 'error',
+      from: { path: '^src/ike/crypto/' },
+      to: { path: '^src/', pathNot: '^src/(ike/crypto|lib)/' },
+    },
+    {
+      name: 'ike-crypto-builtins',
+      severity: 'error',
+      from: { path: '^src/ike/crypto/', pathNot: '^src/ike/crypto/pool-' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
+    },
+    {
+      name: 'ike-crypto-packages',
+      severity: 'error',
+      from: { path: '^src/ike/crypto/' },
+      to: { path: 'node_modules/', pathNot: 'node_modules/@(noble/post-quantum|types/node)/' },
+    },
+    {
       name: 'lib-and-codecs-no-packages',
       severity: 'error',
       from: { path: '^src/(lib/|(ike|bgp|kernel)/codec/)' },

@@ -75,6 +75,20 @@ const forbidden: Case[] = [
   ...edge('supervisor', 'cli', 'layer-supervisor'),
   ...edge('ike/codec', 'ike/exchange', 'codec-only-lib'),
   ...edge('ike/codec/payloads', 'telemetry', 'codec-only-lib'),
+  ...edge('ike/crypto', 'ike/codec', 'ike-crypto-alone'),
+  ...edge('ike/crypto', 'config', 'ike-crypto-alone'),
+  one(
+    'threads in the cryptography, outside its pool',
+    'ike-crypto-builtins',
+    'src/ike/crypto/x25519.ts',
+    importFrom('Worker', 'node:worker_threads'),
+  ),
+  one(
+    'another package in the cryptography',
+    'ike-crypto-packages',
+    'src/ike/crypto/zod.ts',
+    importFrom('z', 'zod'),
+  ),
   ...edge('bgp/codec/nlri', 'config', 'codec-only-lib'),
   one(
     'cryptography in a codec',

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The body of an Encrypted payload, SK or SKF (RFC 7296 §3.14, RFC 7383 §2.5):
+ *
+ *     +---------------------------------------------------------------+
+ *     | Initialization Vector (8 octets with an AEAD, 16 with CBC)     |
+ *     +---------------------------------------------------------------+
+ *     | Encrypted:  payloads | Padding (0-255 octets) | Pad Length (1) |
+ *     +---------------------------------------------------------------+
+ *     | Integrity Checksum Data                                       |
+ *     +---------------------------------------------------------------+
+ *
+ * Associated data are the octets before the IV: IKE header (with its final Length), unencrypted
+ * payloads, header of the Encrypted payload, and the fragment numbers of SKF (RFC 5282 §5.1). An
+ * AEAD takes them as such; HMAC runs over them, the IV and the ciphertext (RFC 7296 §3.14).
+ */
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import type {
+  CipherChaCha20Poly1305,
+  CipherGCM,
+  DecipherChaCha20Poly1305,
+  DecipherGCM,
+} from 'node:crypto';
+import type { AeadCipher, CbcCipher, Integrity, Suite } from './algorithms.js';
+import { fail, ok, type Result } from './result.js';
+import { join, wipe } from './secret.js';
+
+/** SK_e and SK_a of one direction; both are copied. */
+export interface DirectionKeys {
+  readonly encryption: Uint8Array;
+  readonly integrity: Uint8Array;
+}
+
+/** Protects the messages that one side sends with one set of keys. */
+export interface Sealer {
+  /** Length of the body around so many octets of payloads, to write the header before sealing. */
+  sealedLength(payloads: number): number;
+  /** IV, ciphertext and ICV. 'EXHAUSTED' when the IVs are used up. */
+  seal(associated: Uint8Array, payloads: Uint8Array): Result<Buffer>;
+  /** The next AEAD IV as a number: the next sealer of the same key must start there. */
+  readonly nextIv: bigint;
+  wipe(): void;
+}
+
+/** Reads what the other side protected. */
+export interface Opener {
+  /** The payloads, without padding; 'LENGTH', 'INTEGRITY' or 'PADDING' (after the ICV was right). */
+  open(associated: Uint8Array, body: Uint8Array): Result<Buffer>;
+  wipe(): void;
+}
+
+export interface SealerOptions {
+  /** Unpredictable octets, for CBC (RFC 7296 §3.14: chosen randomly). */
+  readonly random: (length: number) => Buffer;
+  /** First IV of an AEAD; another than 0 only for a key that has sealed before. */
+  readonly firstIv?: bigint;
+}
+
+const IV_END = 1n << 64n;
+
+export function createSealer(suite: Suite, keys: DirectionKeys, options: SealerOptions): Sealer {
+  return 'integrity' in suite
+    ? new CbcSealer(suite.cipher, suite.integrity, keys, options.random)
+    : new AeadSealer(suite.cipher, keys, options.firstIv ?? 0n);
+}
+
+export function createOpener(suite: Suite, keys: DirectionKeys): Opener {
+  return 'integrity' in suite
+    ? new CbcOpener(suite.cipher, suite.integrity, keys)
+    : new AeadOpener(suite.cipher, keys);
+}
+
+class AeadSealer implements Sealer {
+  readonly #cipher: AeadCipher;
+  readonly #key: Buffer;
+  /** Salt, then IV: the salt stays, the IV is written before each use. */
+  readonly #nonce: Buffer;
+  #iv: bigint;
+
+  constructor(cipher: AeadCipher, keys: DirectionKeys, firstIv: bigint) {
+    checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
+    this.#cipher = cipher;
+    this.#key = join(keys.encryption.subarray(0, cipher.keyBytes));
+    this.#nonce = join(keys.encryption.subarray(cipher.keyBytes), new Uint8Array(cipher.ivBytes));
+    this.#iv = firstIv;
+  }
+
+  get nextIv(): bigint {
+    return this.#iv;
+  }
+
+  sealedLength(payloads: number): number {
+    return this.#cipher.ivBytes + payloads + 1 + this.#cipher.tagBytes;
+  }
+
+  /** RFC 5282 §3.1: IVs are unique per key, a counter is enough; §3: no padding is needed. */
+  seal(associated: Uint8Array, payloads: Uint8Array): Result<Buffer> {
+    if (this.#iv >= IV_END) return fail('EXHAUSTED', 'no IVs are left for this key');
+    const { saltBytes, ivBytes } = this.#cipher;
+    this.#nonce.writeBigUInt64BE(this.#iv, saltBytes);
+    this.#iv += 1n;
+    const cipher = aeadEncrypt(this.#cipher, this.#key, this.#nonce);
+    cipher.setAAD(associated, { plaintextLength: payloads.length + 1 });
+    const iv = this.#nonce.subarray(saltBytes, saltBytes + ivBytes);
+    const sealed = [iv, cipher.update(payloads), cipher.update(Uint8Array.of(0)), cipher.final()];
+    return ok(join(...sealed, cipher.getAuthTag()));
+  }
+
+  wipe(): void {
+    wipe(this.#key, this.#nonce);
+    this.#iv = IV_END; // a wiped key seals nothing more
+  }
+}
+
+class AeadOpener implements Opener {
+  readonly #cipher: AeadCipher;
+  readonly #key: Buffer;
+  readonly #salt: Buffer;
+
+  constructor(cipher: AeadCipher, keys: DirectionKeys) {
+    checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
+    this.#cipher = cipher;
+    this.#key = join(keys.encryption.subarray(0, cipher.keyBytes));
+    this.#salt = join(keys.encryption.subarray(cipher.keyBytes));
+  }
+
+  open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
+    const { ivBytes, tagBytes } = this.#cipher;
+    const end = body.length - tagBytes;
+    if (end < ivBytes + 1) return tooShort();
+    const nonce = join(this.#salt, body.subarray(0, ivBytes));
+    const decipher = aeadDecrypt(this.#cipher, this.#key, nonce);
+    decipher.setAAD(associated, { plaintextLength: end - ivBytes });
+    decipher.setAuthTag(body.subarray(end));
+    const padded = decipher.update(body.subarray(ivBytes, end));
+    try {
+      decipher.final();
+    } catch {
+      wipe(padded); // not authenticated: nobody may see it
+      return wrongIcv();
+    }
+    return unpad(padded);
+  }
+
+  wipe(): void {
+    wipe(this.#key, this.#salt);
+  }
+}
+
+class CbcSealer implements Sealer {
+  readonly nextIv = 0n;
+  readonly #cipher: CbcCipher;
+  readonly #integrity: Integrity;
+  readonly #keys: { readonly encryption: Buffer; readonly integrity: Buffer };
+  readonly #random: (length: number) => Buffer;
+  #wiped = false;
+
+  constructor(
+    cipher: CbcCipher,
+    integrity: Integrity,
+    keys: DirectionKeys,
+    random: (length: number) => Buffer,
+  ) {
+    this.#keys = cbcKeys(cipher, integrity, keys);
+    this.#cipher = cipher;
+    this.#integrity = integrity;
+    this.#random = random;
+  }
+
+  sealedLength(payloads: number): number {
+    const { ivBytes, blockBytes } = this.#cipher;
+    const padded = Math.ceil((payloads + 1) / blockBytes) * blockBytes;
+    return ivBytes + padded + this.#integrity.tagBytes;
+  }
+
+  seal(associated: Uint8Array, payloads: Uint8Array): Result<Buffer> {
+    if (this.#wiped) return fail('EXHAUSTED', 'the key was wiped');
+    const { cipher, ivBytes, blockBytes } = this.#cipher;
+    const iv = this.#random(ivBytes);
+    const padding = Buffer.alloc(blockBytes - (payloads.length % blockBytes));
+    padding[padding.length - 1] = padding.length - 1;
+    const encryption = createCipheriv(cipher, this.#keys.encryption, iv).setAutoPadding(false);
+    const sealed = [iv, encryption.update(payloads), encryption.update(padding)];
+    sealed.push(encryption.final());
+    return ok(join(...sealed, icv(this.#integrity, this.#keys.integrity, associated, ...sealed)));
+  }
+
+  wipe(): void {
+    wipe(this.#keys.encryption, this.#keys.integrity);
+    this.#wiped = true;
+  }
+}
+
+class CbcOpener implements Opener {
+  readonly #cipher: CbcCipher;
+  readonly #integrity: Integrity;
+  readonly #keys: { readonly encryption: Buffer; readonly integrity: Buffer };
+
+  constructor(cipher: CbcCipher, integrity: Integrity, keys: DirectionKeys) {
+    this.#keys = cbcKeys(cipher, integrity, keys);
+    this.#cipher = cipher;
+    this.#integrity = integrity;
+  }
+
+  open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
+    const { cipher, ivBytes, blockBytes } = this.#cipher;
+    const end = body.length - this.#integrity.tagBytes;
+    if (end < ivBytes + blockBytes) return tooShort();
+    if ((end - ivBytes) % blockBytes !== 0) return fail('LENGTH', 'not whole cipher blocks');
+    const expected = icv(this.#integrity, this.#keys.integrity, associated, body.subarray(0, end));
+    if (!timingSafeEqual(expected, body.subarray(end))) return wrongIcv();
+    const iv = body.subarray(0, ivBytes);
+    const decipher = createDecipheriv(cipher, this.#keys.encryption, iv).setAutoPadding(false);
+    return unpad(join(decipher.update(body.subarray(ivBytes, end)), decipher.final()));
+  }
+
+  wipe(): void {
+    wipe(this.#keys.encryption, this.#keys.integrity);
+  }
+}
+
+const tooShort = (): Result<never> => fail('LENGTH', 'shorter than IV, pad length and ICV');
+const wrongIcv = (): Result<never> => fail('INTEGRITY', 'the ICV is wrong');
+
+/** What the padding octets hold is not checked (RFC 7296 §3.14: any value). */
+function unpad(padded: Buffer): Result<Buffer> {
+  const length = padded.length - 1 - padded.readUInt8(padded.length - 1);
+  if (length >= 0) return ok(padded.subarray(0, length));
+  wipe(padded);
+  return fail('PADDING', 'the pad length is longer than the payload');
+}
+
+/** RFC 4868 §2.3: the first octets of the HMAC. */
+function icv(integrity: Integrity, key: Buffer, ...data: readonly Uint8Array[]): Buffer {
+  const hmac = createHmac(integrity.hash, key);
+  for (const part of data) hmac.update(part);
+  return hmac.digest().subarray(0, integrity.tagBytes);
+}
+
+function cbcKeys(
+  cipher: CbcCipher,
+  integrity: Integrity,
+  keys: DirectionKeys,
+): { readonly encryption: Buffer; readonly integrity: Buffer } {
+  checkKey(keys.encryption, cipher.keyBytes);
+  checkKey(keys.integrity, integrity.keyBytes);
+  return { encryption: join(keys.encryption), integrity: join(keys.integrity) };
+}
+
+function checkKey(key: Uint8Array, bytes: number): void {
+  if (key.length !== bytes) throw new RangeError(`a key of ${key.length} octets, not ${bytes}`);
+}
+
+// Node types its AEADs one by one; they take the same calls.
+function aeadEncrypt(
+  { cipher, tagBytes }: AeadCipher,
+  key: Buffer,
+  nonce: Buffer,
+): CipherGCM | CipherChaCha20Poly1305 {
+  const options = { authTagLength: tagBytes };
+  return cipher === 'chacha20-poly1305'
+    ? createCipheriv(cipher, key, nonce, options)
+    : createCipheriv(cipher, key, nonce, options);
+}
+
+function aeadDecrypt(
+  { cipher, tagBytes }: AeadCipher,
+  key: Buffer,
+  nonce: Buffer,
+): DecipherGCM | DecipherChaCha20Poly1305 {
+  const options = { authTagLength: tagBytes };
+  return cipher === 'chacha20-poly1305'
+    ? createDecipheriv(cipher, key, nonce, options)
+    : createDecipheriv(cipher, key, nonce, options);
+}
