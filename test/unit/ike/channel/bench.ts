@@ -25,11 +25,11 @@ import type { IkeEnvironment, Path, Role, Timers } from '../../../../src/ike/typ
 import type { Payload } from '../../../../src/ike/codec/payload.js';
 import { createLogger } from '../../../../src/lib/log.js';
 
-export const SUITES: Readonly<Record<string, Suite>> = {
+export const SUITES = {
   gcm: { prf: PRFS.sha256, cipher: CIPHERS['aes-128-gcm'] },
   chacha: { prf: PRFS.sha256, cipher: CIPHERS['chacha20-poly1305'] },
   cbc: { prf: PRFS.sha256, cipher: CIPHERS['aes-256-cbc'], integrity: INTEGRITY.sha512 },
-};
+} as const satisfies Record<string, Suite>;
 
 /** Time that passes when told to. */
 export class VirtualTime implements Timers {
