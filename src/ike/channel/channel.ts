@@ -132,9 +132,13 @@ class IkeChannel implements Channel {
     this.#protection = new Protection(this.#options.env.crypto, keys, epoch, firstIv);
   }
 
-  request(exchange: number, payloads: readonly Payload[]): Promise<Answered> {
+  request(
+    exchange: number,
+    payloads: readonly Payload[],
+    accepts?: (response: Received) => boolean,
+  ): Promise<Answered> {
     return new Promise((settle) => {
-      this.#outgoing.add({ exchange, payloads, settle });
+      this.#outgoing.add({ exchange, payloads, settle, accepts });
     });
   }
 
@@ -237,7 +241,8 @@ class IkeChannel implements Channel {
       env.count('rx_out_of_window');
     } else if (header.response) {
       const response: Received = { header, payloads, octets, isProtected: false, path };
-      this.#settle(0, this.#clearInFlight(), response);
+      const request = this.#clearInFlight();
+      if (request?.accepts?.(response) !== false) this.#settle(0, request, response);
     } else if (known === undefined) {
       const { exchange } = header;
       this.#incoming.take(0, { mark: { clear: octets }, exchange, path });
