@@ -40,7 +40,7 @@ export type TunnelRow = Narrow<
   {
     protection: 'encrypt' | 'authenticate' | 'tunnel';
     encapsulation: 'gre' | 'ip';
-    state: 'up' | 'down';
+    state: 'up' | 'down' | 'untried' | 'pending' | 'failed';
   }
 >;
 

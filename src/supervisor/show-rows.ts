@@ -125,7 +125,8 @@ function tunnelPath(
   const version = nexthop?.version;
   if (version?.kind !== 'tunnel') {
     const reason = nexthop?.why ?? '';
-    return { interface: '', nextHop: '', mac: '', mtu: 0, state: 'down', reason };
+    const state = nexthop?.sa ?? 'down';
+    return { interface: '', nextHop: '', mac: '', mtu: 0, state, reason };
   }
   return {
     interface: version.interface,
@@ -204,7 +205,8 @@ export function nexthopWords(
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  if (version === undefined) return unusableWords(inForce, name, nexthop?.why ?? '');
+  const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
+  if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
   const common = {
     nexthop: version.kind,
     via: '',
