@@ -52,8 +52,15 @@ export interface Bed {
   close(): Promise<void>;
 }
 
-/** `name`: at most 8 characters, unique among beds that exist at a time. */
-export async function openBed(name: string): Promise<Bed> {
+/** Address of an end that is behind a NAT. */
+export const HIDDEN = '10.0.0.2';
+
+/**
+ * `name`: at most 8 characters, unique among beds that exist at a time. `hidden`: the end at {@link HIDDEN}, behind a
+ * router that makes its ports others and the address the one that the end has otherwise; what comes to that address
+ * on ports 500 and 4500 reaches it.
+ */
+export async function openBed(name: string, hidden?: 'us' | 'them'): Promise<Bed> {
   const folder = mkdtempSync(`${tmpdir()}/${name}-`);
   const lab = await Lab.open(name);
   const [us, them] = [`${name}-us`, `${name}-them`];
@@ -61,12 +68,8 @@ export async function openBed(name: string): Promise<Bed> {
     await lab.namespace(netns);
     await lab.must(netns, ['sysctl', '-qw', 'net.ipv6.conf.default.router_solicitations=0']);
   }
-  await lab.link(us, 'wan0', them, 'wan0');
-  await lab.ip(us, [`addr add ${OURS}/24 dev wan0`, `-6 addr add ${OURS6}/64 dev wan0 nodad`]);
-  await lab.ip(them, [
-    `addr add ${THEIRS}/24 dev wan0`,
-    `-6 addr add ${THEIRS6}/64 dev wan0 nodad`,
-  ]);
+  if (hidden === undefined) await joinEnds(lab, us, them);
+  else await joinByNat(lab, name, hidden === 'us' ? [us, them] : [them, us], hidden);
   let captures = 0;
   return {
     ...{ lab, us, them, folder },
@@ -85,6 +88,41 @@ export async function openBed(name: string): Promise<Bed> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function joinEnds(lab: Lab, us: string, them: string): Promise<void> {
+  await lab.link(us, 'wan0', them, 'wan0');
+  await lab.ip(us, [`addr add ${OURS}/24 dev wan0`, `-6 addr add ${OURS6}/64 dev wan0 nodad`]);
+  await lab.ip(them, [`addr add ${THEIRS}/24 dev wan0`, `-6 addr add ${THEIRS6}/64 dev wan0 nodad`]);
+}
+
+async function joinByNat(
+  lab: Lab,
+  name: string,
+  [inner, outer]: readonly [string, string],
+  hidden: 'us' | 'them',
+): Promise<void> {
+  const router = `${name}-nat`;
+  const [face, far] = hidden === 'us' ? [OURS, THEIRS] : [THEIRS, OURS];
+  await lab.namespace(router);
+  await lab.link(inner, 'wan0', router, 'inner');
+  await lab.link(router, 'outer', outer, 'wan0');
+  await lab.ip(inner, [`addr add ${HIDDEN}/24 dev wan0`, 'route add default via 10.0.0.1']);
+  await lab.ip(router, ['addr add 10.0.0.1/24 dev inner', `addr add ${face}/24 dev outer`]);
+  await lab.ip(outer, [`addr add ${far}/24 dev wan0`]);
+  await lab.must(router, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  await lab.must(router, ['nft', '-f', '-'], {
+    input: `table ip nat {
+      chain out {
+        type nat hook postrouting priority srcnat;
+        oifname "outer" meta l4proto udp snat to ${face}:20000-30000
+      }
+      chain in {
+        type nat hook prerouting priority dstnat;
+        iifname "outer" udp dport { 500, 4500 } dnat to ${HIDDEN}
+      }
+    }\n`,
+  });
 }
 
 export interface ConnectionOptions {
