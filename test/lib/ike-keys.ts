@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Keys of IKE SAs from strongSwan's log, and which of them belong to which IKE SA of a capture. */
+import type { TsharkIkeSa } from './ike-tshark.js';
 import { createDecipheriv, createHmac } from 'node:crypto';
 
 /** SK_ei, SK_er (for AEADs with the salt behind), SK_ai, SK_ar (empty for AEADs). */
@@ -8,14 +9,6 @@ export interface IkeKeys {
   readonly er: Buffer;
   readonly ai: Buffer;
   readonly ar: Buffer;
-}
-
-/** Wireshark's names of what an IKE SA is protected by. */
-export interface IkeTsharkSa extends IkeKeys {
-  readonly initiatorSpi: string;
-  readonly responderSpi: string;
-  readonly encryption: string;
-  readonly integrity: string;
 }
 
 /** `HH:MM:SS nn[IKE] NAME => n bytes @ 0x..`, then lines of 16 octets in hexadecimal. */
@@ -53,24 +46,28 @@ export function charonKeys(log: string): IkeKeys[] {
 const SK = 46;
 const SKF = 53;
 const AEADS = ['aes-128-gcm', 'aes-256-gcm', 'chacha20-poly1305'] as const;
-const HMACS: Readonly<Record<number, readonly [string, string]>> = {
-  32: ['sha256', 'HMAC_SHA2_256_128 [RFC4868]'],
-  48: ['sha384', 'HMAC_SHA2_384_192 [RFC4868]'],
-  64: ['sha512', 'HMAC_SHA2_512_256 [RFC4868]'],
+const HMACS: Readonly<Record<number, 'sha256' | 'sha384' | 'sha512'>> = {
+  32: 'sha256',
+  48: 'sha384',
+  64: 'sha512',
 };
 
 /** Name of the encryption when the message is protected by these keys. */
-function fits(message: Buffer, keys: IkeKeys): string | undefined {
+function fits(
+  message: Buffer,
+  keys: IkeKeys,
+): TsharkIkeSa['encryption'] | 'chacha20-poly1305' | undefined {
   const fromInitiator = ((message[19] ?? 0) & 8) !== 0;
   const key = fromInitiator ? keys.ei : keys.er;
   const mac = fromInitiator ? keys.ai : keys.ar;
   const ivAt = 28 + (message[16] === SKF ? 8 : 4);
   if (mac.length > 0) {
-    const [hash = ''] = HMACS[mac.length] ?? [];
+    const hash = HMACS[mac.length] ?? 'sha256';
     const size = mac.length / 2;
     const wanted = createHmac(hash, mac).update(message.subarray(0, -size)).digest();
     const isRight = wanted.subarray(0, size).equals(message.subarray(-size));
-    return isRight ? `AES-CBC-${String(key.length * 8)} [RFC3602]` : undefined;
+    if (!isRight) return undefined;
+    return key.length === 16 ? 'aes-128-cbc' : 'aes-256-cbc';
   }
   const nonce = Buffer.concat([key.subarray(-4), message.subarray(ivAt, ivAt + 8)]);
   for (const name of AEADS) {
@@ -94,25 +91,19 @@ function fits(message: Buffer, keys: IkeKeys): string | undefined {
   return undefined;
 }
 
-const NAMES: Readonly<Record<string, string>> = {
-  'aes-128-gcm': 'AES-GCM-128 with 16 octet ICV [RFC5282]',
-  'aes-256-gcm': 'AES-GCM-256 with 16 octet ICV [RFC5282]',
-};
-
 /** The IKE SA of a protected message, or why it cannot be opened. */
-function saOf(message: Buffer, candidates: readonly IkeKeys[]): IkeTsharkSa | string {
+function saOf(message: Buffer, candidates: readonly IkeKeys[]): TsharkIkeSa | string {
   for (const keys of candidates) {
     const name = fits(message, keys);
     if (name === undefined) continue;
-    const encryption = name.startsWith('AES') ? name : NAMES[name];
-    if (encryption === undefined) return name;
+    if (name === 'chacha20-poly1305') return name;
     return {
       ...keys,
       ...{
-        initiatorSpi: message.toString('hex', 0, 8),
-        responderSpi: message.toString('hex', 8, 16),
+        initiatorSpi: message.readBigUInt64BE(0),
+        responderSpi: message.readBigUInt64BE(8),
       },
-      ...{ encryption, integrity: HMACS[keys.ai.length]?.[1] ?? 'NONE [RFC4306]' },
+      ...{ encryption: name, integrity: HMACS[keys.ai.length] ?? 'none' },
     };
   }
   return 'no keys';
@@ -125,8 +116,8 @@ function saOf(message: Buffer, candidates: readonly IkeKeys[]): IkeTsharkSa | st
 export function assignKeys(
   messages: readonly Buffer[],
   candidates: readonly IkeKeys[],
-): { readonly sas: IkeTsharkSa[]; readonly closed: ReadonlyMap<string, string> } {
-  const sas = new Map<string, IkeTsharkSa>();
+): { readonly sas: TsharkIkeSa[]; readonly closed: ReadonlyMap<string, string> } {
+  const sas = new Map<string, TsharkIkeSa>();
   const closed = new Map<string, string>();
   for (const message of messages) {
     if (message[16] !== SK && message[16] !== SKF) continue;

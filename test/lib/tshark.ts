@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { IkeTsharkSa } from './ike-keys.js';
 
 const execute = promisify(execFile);
 
@@ -48,16 +47,8 @@ function tableRow(sa: TsharkSa): string {
     .join(',');
 }
 
-/** A row of Wireshark's ikev2_decryption_table. */
-function ikeRow(sa: IkeTsharkSa): string {
-  const hex = [sa.ei, sa.er].map((key) => key.toString('hex'));
-  const macs = [sa.ai, sa.ar].map((key) => key.toString('hex'));
-  const names = [`"${sa.encryption}"`, `"${sa.integrity}"`];
-  return [sa.initiatorSpi, sa.responderSpi, ...hex, names[0], ...macs, names[1]].join(',');
-}
-
 /**
- * Dissects a capture, opening ESP with the keys of `sas` and IKE with those of `ikeSas`: of each frame that matches the display filter, the
+ * Dissects a capture, opening ESP with the keys of `sas`: of each frame that matches the display filter, the
  * values of the fields (tshark's names; all occurrences joined by commas, outermost first; '' where the frame
  * has none). The keys go through a file of mode 0600, not through tshark's arguments.
  */
@@ -66,7 +57,8 @@ export async function dissect<Field extends string>(
   fields: readonly Field[],
   options: {
     readonly sas?: readonly TsharkSa[];
-    readonly ikeSas?: readonly IkeTsharkSa[];
+    /** Rows of tshark's table of IKE SAs: see ike-tshark.ts. */
+    readonly ikeSas?: readonly string[];
     readonly filter?: string;
     /** As after tshark's -d: "tcp.port==11019,bmp". */
     readonly decodeAs?: string;
@@ -76,7 +68,7 @@ export async function dissect<Field extends string>(
   try {
     const rows = (options.sas ?? []).map((sa) => `${tableRow(sa)}\n`);
     await writeFile(join(folder, 'esp_sa'), rows.join(''), { mode: 0o600 });
-    const ikeRows = (options.ikeSas ?? []).map((sa) => `${ikeRow(sa)}\n`);
+    const ikeRows = (options.ikeSas ?? []).map((row) => `${row}\n`);
     await writeFile(join(folder, 'ikev2_decryption_table'), ikeRows.join(''), { mode: 0o600 });
     await writeFile(
       join(folder, 'preferences'),
