@@ -9,6 +9,41 @@ import { dissect } from './tshark.js';
 
 const [SOURCE, DESTINATION] = ['192.0.2.1', '192.0.2.2'];
 
+/** An IKE SA as tshark's table has it: SPIs and keys in hexadecimal, an AEAD's with its salt at the end. */
+export interface TsharkIkeSa {
+  readonly initiatorSpi: bigint;
+  readonly responderSpi: bigint;
+  readonly encryption: keyof typeof CIPHERS;
+  readonly integrity: keyof typeof INTEGRITY;
+  /** SK_ei, SK_er, SK_ai, SK_ar. */
+  readonly ei: Uint8Array;
+  readonly er: Uint8Array;
+  readonly ai: Uint8Array;
+  readonly ar: Uint8Array;
+}
+
+const CIPHERS = {
+  'aes-128-gcm': 'AES-GCM-128 with 16 octet ICV [RFC5282]',
+  'aes-256-gcm': 'AES-GCM-256 with 16 octet ICV [RFC5282]',
+  'aes-128-cbc': 'AES-CBC-128 [RFC3602]',
+  'aes-256-cbc': 'AES-CBC-256 [RFC3602]',
+} as const;
+const INTEGRITY = {
+  none: 'NONE [RFC4306]',
+  sha256: 'HMAC_SHA2_256_128 [RFC4868]',
+  sha384: 'HMAC_SHA2_384_192 [RFC4868]',
+  sha512: 'HMAC_SHA2_512_256 [RFC4868]',
+} as const;
+
+const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
+const spi = (value: bigint): string => value.toString(16).padStart(16, '0');
+
+const tableRow = (sa: TsharkIkeSa): string =>
+  [
+    ...[spi(sa.initiatorSpi), spi(sa.responderSpi), hex(sa.ei), hex(sa.er)],
+    ...[`"${CIPHERS[sa.encryption]}"`, hex(sa.ai), hex(sa.ar), `"${INTEGRITY[sa.integrity]}"`],
+  ].join(',');
+
 /** What tshark marks as wrong: in every answer of {@link readIke} as `marks`. */
 const MARKS = ['_ws.malformed', '_ws.expert.message', 'isakmp.extradata'] as const;
 
@@ -19,6 +54,7 @@ const MARKS = ['_ws.malformed', '_ws.expert.message', 'isakmp.extradata'] as con
 export async function readIke<Field extends string>(
   messages: readonly Uint8Array[],
   fields: readonly Field[],
+  sas: readonly TsharkIkeSa[] = [],
 ): Promise<Record<Field | 'marks', string>[]> {
   const frames = messages.map((message) => {
     const payload = ip({
@@ -34,7 +70,10 @@ export async function readIke<Field extends string>(
   try {
     const file = join(folder, 'ike.pcap');
     await writeFile(file, writePcap(frames));
-    const rows = await dissect(file, [...fields, ...MARKS], { decodeAs: 'udp.port==50002,isakmp' });
+    const rows = await dissect(file, [...fields, ...MARKS], {
+      decodeAs: 'udp.port==50002,isakmp',
+      ikeSas: sas.map(tableRow),
+    });
     return rows.map((row) => {
       const { '_ws.malformed': malformed, '_ws.expert.message': expert, ...rest } = row;
       const { 'isakmp.extradata': extra, ...values } = rest;
