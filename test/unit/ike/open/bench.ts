@@ -12,6 +12,8 @@ import { createChildAgreement } from '../../../../src/ike/child/agreement.js';
 import type { ChildPolicy } from '../../../../src/ike/child/types.js';
 import { isFault } from '../../../../src/ike/codec/fault.js';
 import { decodeHeader } from '../../../../src/ike/codec/header.js';
+import { decodeMessage, encodeMessage } from '../../../../src/ike/codec/message.js';
+import type { Payload } from '../../../../src/ike/codec/payload.js';
 import type { IkeCounter } from '../../../../src/ike/counters.js';
 import { CIPHERS, type KeMethodId, PRFS } from '../../../../src/ike/crypto/algorithms.js';
 import type { IkeCrypto } from '../../../../src/ike/crypto/api.js';
@@ -338,3 +340,36 @@ export function failed(watched: Watched | undefined): IkeFailure {
   if (watched?.outcome?.ok !== false) throw new Error('has not failed');
   return watched.outcome.failure;
 }
+
+/** A message in clear with other payloads, its lengths adjusted. */
+export function rewritten(
+  carried: Carried,
+  change: (payloads: readonly Payload[]) => readonly Payload[],
+): Carried {
+  const message = decodeMessage(carried.octets, 0, carried.octets.length);
+  if (isFault(message)) throw new Error(message.reason);
+  return { ...carried, octets: encodeMessage(message.header, change(message.payloads)).octets };
+}
+
+/** Payloads of a message in clear. */
+export function payloadsOf({ octets }: Carried): readonly Payload[] {
+  const message = decodeMessage(octets, 0, octets.length);
+  if (isFault(message)) throw new Error(message.reason);
+  return message.payloads;
+}
+
+/** A response in clear to an IKE_SA_INIT request, by whomever. */
+export function forged({ from, path, octets }: Carried, payloads: readonly Payload[]): Carried {
+  const header = decodeHeader(octets, 0, octets.length);
+  if (isFault(header)) throw new Error(header.reason);
+  const { local, remote } = path;
+  return {
+    from: other(from),
+    path: { local: remote, remote: local },
+    octets: encodeMessage({ ...header, initiator: false, response: true }, payloads).octets,
+  };
+}
+
+/** Types of the notifies in a message in clear. */
+export const notifiesIn = (carried: Carried): readonly number[] =>
+  payloadsOf(carried).flatMap((payload) => (payload.kind === 'N' ? [payload.notify] : []));
