@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ChildInstall } from '../ike/child/types.js';
+import type { IkeManager } from '../ike/manager/api.js';
 import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
@@ -43,6 +44,11 @@ export class IkeService implements IkePort {
       ...(debugKeys && { debugKeys }),
     });
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+  }
+
+  /** undefined: the configuration in force has no IKE. */
+  get manager(): IkeManager | undefined {
+    return undefined;
   }
 
   apply(plan: Plan): void {
