@@ -15,6 +15,11 @@ import { errorLines, EXIT, exitCodeOf } from './errors.js';
 import { ReaderGone, type Output } from './output.js';
 import type { Selection } from './select.js';
 
+interface RunOptions {
+  readonly logLevel?: string;
+  readonly debugKeys?: string;
+}
+
 const DEFAULT_FILE = './sealane.config.ts';
 const LOG_LEVELS = ['error', 'warning', 'notice', 'info', 'debug'];
 
@@ -79,7 +84,8 @@ function addProcessCommands(program: Command, setExit: (code: number) => void): 
     .description('run a PE in the foreground: the supervisor and its worker')
     .argument('[file]', `configuration; default ${DEFAULT_FILE}, with --instance what it committed`)
     .addOption(new Option('--log-level <level>').choices(LOG_LEVELS))
-    .action(async (file: string | undefined, options: { logLevel?: string }) => {
+    .option('--debug-keys <folder>', "write the keys of all SAs there, as Wireshark's tables")
+    .action(async (file: string | undefined, options: RunOptions) => {
       const { instance } = program.opts<Selection>();
       const config = file ?? (instance === undefined ? DEFAULT_FILE : undefined);
       setExit(
@@ -88,6 +94,7 @@ function addProcessCommands(program: Command, setExit: (code: number) => void): 
           ...(config === undefined ? [] : [config]),
           ...(instance === undefined ? [] : ['--instance', instance]),
           ...(options.logLevel === undefined ? [] : ['--log-level', options.logLevel]),
+          ...(options.debugKeys === undefined ? [] : ['--debug-keys', options.debugKeys]),
         ]),
       );
     });
