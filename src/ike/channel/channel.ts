@@ -13,7 +13,7 @@
  * - A channel that begins with `protect` (an IKE SA that replaces another one) starts with message ID 0.
  * - Every request must be answered. One that is not blocks the window of the peer.
  */
-import { FAULT, type IkeFault, isFault } from '../codec/fault.js';
+import { FAULT, isFault } from '../codec/fault.js';
 import type { HeaderFields } from '../codec/header.js';
 import { decodeMessage, encodeMessage, type IkeMessage } from '../codec/message.js';
 import { EXCHANGE } from '../codec/names/registries.js';
