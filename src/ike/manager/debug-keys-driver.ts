@@ -22,9 +22,12 @@ export function openDebugKeys(directory: string, log: Logger): DebugKeyFiles {
   const files = { ikev2_decryption_table: open('ikev2_decryption_table'), esp_sa: open('esp_sa') };
   let written = 0;
   const warn = (): void => {
-    log.warning('--debug-keys: ALL KEYS ARE WRITTEN TO A FILE, whoever reads it reads all traffic', {
-      directory,
-    });
+    log.warning(
+      '--debug-keys: ALL KEYS ARE WRITTEN TO A FILE, whoever reads it reads all traffic',
+      {
+        directory,
+      },
+    );
   };
   warn();
   return {

@@ -16,8 +16,8 @@ export interface Openings {
   initiate(request: OpenRequest): OpeningIkeSa;
   /** Whether an IKE SA can become of a request; needs no state. */
   screen(policy: PeerPolicy, octets: Uint8Array, path: Path): Screened;
-  /** Takes a request that was screened; `responderSpi` is what we are found by. */
-  respond(init: InitRequest, responderSpi: bigint): OpeningIkeSa;
+  /** Takes a request that was screened; `responderSpi` is what we are found by. It has `expireMs` for all of it. */
+  respond(init: InitRequest, responderSpi: bigint, expireMs: number): OpeningIkeSa;
 }
 
 /** What the manager makes an IkeSas with; the rest of SaEnvironment is the parts' own. */
@@ -26,9 +26,11 @@ export type SaEnvironmentOfManager = Omit<
   'agreement' | 'createChannel' | 'restoreChannel'
 >;
 
+export type OpenEnvironmentOfManager = Omit<OpenEnvironment, 'createChannel'>;
+
 /** The machines below the manager. Tests may give others. */
 export interface ManagerParts {
-  readonly createOpenings: (env: OpenEnvironment) => Openings;
+  readonly createOpenings: (env: OpenEnvironmentOfManager) => Openings;
   readonly createIkeSas: (env: SaEnvironmentOfManager, events: IkeSaEvents) => IkeSas;
 }
 
@@ -50,7 +52,7 @@ export interface ManagerDeps {
   readonly keepalive: (path: Path) => void;
   /** Nothing of what this PE had before is left: peers are told so (INITIAL_CONTACT, policy-model 25). */
   readonly segmentsWereLost: boolean;
-  /** RFC 6290 §5.1: 32 octets that survive restarts and reboots; undefined: no tokens are given. Copied. */
+  /** RFC 6290 §5.1: 32 octets that survive restarts and reboots; undefined: drawn, and good for this run. Copied. */
   readonly qcdSecret: Uint8Array | undefined;
   /** Where IKE SAs outlive this process; undefined: nowhere. */
   readonly store: SaStore | undefined;

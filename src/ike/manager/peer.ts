@@ -23,6 +23,8 @@ import { Want } from './want.js';
 
 /** What arrives for the child SA of an interrupted IKE SA is taken for so long after its successor is up. */
 const ORPHAN_GRACE_MS = 30_000;
+/** An IKE SA that lived so long ends the back-off of opening. */
+const STABLE_MS = 10_000;
 
 export interface Attempt {
   /** Good: the IKE SA was adopted. */
@@ -64,7 +66,8 @@ export class Peer {
   readonly #backoff: Backoff;
   readonly #duplicates: Duplicates;
   #attempt: { release: () => void; attempt: Attempt | undefined } | undefined;
-  #askedFor: { readonly service: string; readonly done: (o: Outcome<IkeSa>) => void }[] = [];
+  readonly #askedFor: { readonly service: string; readonly done: (o: Outcome<IkeSa>) => void }[] =
+    [];
   #isClosed = false;
   /** Waits for its slice. */
   isDue = false;
@@ -138,33 +141,45 @@ export class Peer {
       else if (this.#serving(want.policy.service) === undefined) wanted ??= want.policy;
     }
     if (sa !== undefined) this.#answerOperators({ ok: true, value: sa });
-    const old = sa !== undefined && this.#reauthenticating.has(sa) ? sa : undefined;
-    const asked = this.#askedFor[0];
-    if (wanted !== undefined || old !== undefined || asked !== undefined) {
-      const first = policy.children(this.local, this.remote);
-      const child =
-        wanted ??
-        old?.children[0]?.policy ??
-        (asked === undefined ? undefined : first.find((each) => each.service === asked.service));
-      this.#open(policy, child);
-    }
+    this.#openIfNeeded(policy, sa, wanted);
     this.#duplicates.check();
+  }
+
+  #openIfNeeded(policy: PeerPolicy, sa: IkeSa | undefined, wanted: ChildPolicy | undefined): void {
+    const old = sa !== undefined && this.#reauthenticating.has(sa) ? sa : undefined;
+    const [asked] = this.#askedFor;
+    if (wanted === undefined && old === undefined && asked === undefined) return;
+    const possible = policy.children(this.local, this.remote);
+    const named = possible.find(({ service }) => service === asked?.service);
+    this.#open(policy, wanted ?? old?.children[0]?.policy ?? named);
   }
 
   /** An IKE SA was opened by either end. */
   adopt(sa: IkeSa, lineage: Lineage, open: OpenIkeSa): void {
     this.#sas.set(sa, lineage);
-    this.#backoff.succeeded();
     for (const child of sa.children) this.childUp(sa, child);
     if (open.isInitialContact && open.role === 'responder') this.#forgetBefore(lineage);
     this.#context.soon(this);
   }
 
-  /** One that a restart could not go on with: its child SAs stay until there are others. */
-  adoptOrphan(child: ChildSa): void {
-    this.#children.set(child.inboundSpi, { sa: undefined, child });
-    this.#show(this.#wantOf(child.policy));
-    this.#context.soon(this);
+  /** Of an IKE SA that a restart could not go on with: it stays until there is another, and no longer than so. */
+  adoptOrphan(child: ChildSa, mostMs: number): void {
+    const { env, sink, soon } = this.#context;
+    const { inboundSpi, policy } = child;
+    if (this.#serving(policy.service) !== undefined) {
+      sink.remove(inboundSpi, ORPHAN_GRACE_MS);
+      return;
+    }
+    this.#children.set(inboundSpi, { sa: undefined, child });
+    this.#show(this.#wantOf(policy));
+    env.timers.after(mostMs, () => {
+      if (this.#children.get(inboundSpi)?.child !== child || this.#isClosed) return;
+      sink.remove(inboundSpi, 0);
+      this.childDown(child);
+      const want = this.#wants.get(policy.service);
+      if (want !== undefined) this.#dropUnwanted(want);
+    });
+    soon(this);
   }
 
   rekeyed(old: IkeSa, sa: IkeSa): void {
@@ -210,6 +225,12 @@ export class Peer {
   }
 
   closed(sa: IkeSa): void {
+    const lineage = this.#sas.get(sa);
+    // One that comes and goes at once is a failure as well.
+    if (lineage?.openedBy === 'us') {
+      if (this.#context.env.timers.now() - lineage.openedAt >= STABLE_MS) this.#backoff.succeeded();
+      else this.#backoff.failed();
+    }
     for (const { sa: of, child } of [...this.#children.values()]) {
       if (of === sa) this.childDown(child);
     }

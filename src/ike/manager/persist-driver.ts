@@ -39,7 +39,11 @@ export interface FileStoreOptions {
 export function openFileStore({ directory, epoch, log }: FileStoreOptions): SaStore {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(directory);
-  if (uid !== process.geteuid?.() || (mode & 0o077) !== 0 || (mode & constants.S_IFMT) !== constants.S_IFDIR) {
+  if (
+    uid !== process.geteuid?.() ||
+    (mode & 0o077) !== 0 ||
+    (mode & constants.S_IFMT) !== constants.S_IFDIR
+  ) {
     throw new Error(`${directory} must be a directory of our own, mode 0700`);
   }
   const { type } = statfsSync(directory);
@@ -79,7 +83,7 @@ class FileStore implements SaStore {
     try {
       const fd = openSync(`${path}.new`, O_CREAT | O_NOFOLLOW | O_TRUNC | O_WRONLY, 0o600);
       try {
-        for (let at = 0; at < octets.length; ) at += writeSync(fd, octets, at);
+        for (let at = 0; at < octets.length;) at += writeSync(fd, octets, at);
       } finally {
         closeSync(fd);
       }

@@ -45,12 +45,20 @@ export function decodeState(octets: Uint8Array, epoch: string): IkeSaState | und
   if (Buffer.compare(octets.subarray(0, MAGIC.length), MAGIC) !== 0) return undefined;
   const digest = octets.subarray(MAGIC.length, MAGIC.length + DIGEST_BYTES);
   if (Buffer.compare(digest, digestOf(body)) !== 0) return undefined;
-  const kept = owned(deserialize(body)) as {
-    readonly format: number;
-    readonly epoch: string;
-    readonly state: IkeSaState;
-  };
-  return kept.format === FORMAT && kept.epoch === epoch ? kept.state : undefined;
+  const kept = owned(deserialize(body));
+  return isKept(kept) && kept.epoch === epoch ? kept.state : undefined;
+}
+
+interface Kept {
+  readonly format: number;
+  readonly epoch: string;
+  readonly state: IkeSaState;
+}
+
+/** What the digest covers was written by us: its format says what is in it. */
+function isKept(value: unknown): value is Kept {
+  if (typeof value !== 'object' || value === null || !('format' in value)) return false;
+  return value.format === FORMAT && 'epoch' in value && 'state' in value;
 }
 
 /** V8 gives views of what it reads: each becomes a Buffer of its own, as secret.ts wants them. */

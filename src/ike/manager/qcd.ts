@@ -26,7 +26,11 @@ const notify = (type: number, protocol = 0, data: Uint8Array = nothing): Payload
 });
 
 /** 32 octets; their secret is the PE's. */
-export function qcdToken(secret: Uint8Array, initiatorSpi: bigint, responderSpi: bigint): Uint8Array {
+export function qcdToken(
+  secret: Uint8Array,
+  initiatorSpi: bigint,
+  responderSpi: bigint,
+): Uint8Array {
   const spis = Buffer.alloc(16);
   spis.writeBigUInt64BE(initiatorSpi, 0);
   spis.writeBigUInt64BE(responderSpi, 8);

@@ -23,7 +23,7 @@ export interface SaEntry {
 export type Entry = OpeningEntry | SaEntry;
 
 const latin1 = (octets: Uint8Array): string =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.length).latin1Slice();
+  Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
 
 /** Addresses of one family have one length, so that no two pairs have one key. */
 export const pairKey = (local: Uint8Array, remote: Uint8Array): string =>
@@ -45,8 +45,6 @@ export class SaTables {
   /** Those that we answered and that are not authenticated. */
   readonly #halfOpen = new Map<string, OpeningEntry>();
   readonly #halfOpenOf = new Map<string, number>();
-  /** Drawn, and not in the table yet. */
-  readonly #reserved = new Set<bigint>();
 
   constructor(crypto: Pick<IkeCrypto, 'random'>) {
     this.#crypto = crypto;
@@ -63,13 +61,11 @@ export class SaTables {
     return this.#halfOpenOf.get(latin1(remote)) ?? 0;
   }
 
-  /** An SPI of ours: unpredictable, not 0, not in use. It stays so until it is in the table, or given back. */
+  /** An SPI of ours: unpredictable, not 0, not in use. */
   drawSpi(): bigint {
     for (;;) {
       const spi = this.#crypto.random(8).readBigUInt64BE();
-      if (spi === 0n || this.#bySpi.has(spi) || this.#reserved.has(spi)) continue;
-      this.#reserved.add(spi);
-      return spi;
+      if (spi !== 0n && !this.#bySpi.has(spi)) return spi;
     }
   }
 
@@ -93,7 +89,6 @@ export class SaTables {
   }
 
   remove(ownSpi: bigint): void {
-    this.#reserved.delete(ownSpi);
     const entry = this.#bySpi.get(ownSpi);
     if (entry === undefined) return;
     this.#bySpi.delete(ownSpi);
