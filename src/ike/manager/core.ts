@@ -8,8 +8,9 @@ import { wipe } from '../crypto/secret.js';
 import type { OpeningIkeSa, OpenIkeSa } from '../open/types.js';
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas } from '../sa/api.js';
-import { good, type IkeEnvironment, type Path } from '../types.js';
+import { bad, good, type IkeEnvironment, type Path } from '../types.js';
 import { ikeLine, withDebugKeys } from './debug-keys.js';
+import { isAllowed } from './allowed.js';
 import type { ManagerDeps, Openings } from './deps.js';
 import type { Lineage } from './duplicates.js';
 import { Keepalives } from './keepalives.js';
@@ -176,8 +177,16 @@ export class Core {
         if (tables.find(spi) === entry) tables.remove(spi);
         return outcome;
       }
-      const sa = this.sas.take(outcome.value);
-      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, outcome.value, { local, remote });
+      const open = outcome.value;
+      const sa = this.sas.take(open);
+      const policy = this.policyOf(remote);
+      // Rules may have changed meanwhile, and the SP is what the proof says.
+      if (policy?.sp !== open.identity.sp || (policy !== open.policy && !isAllowed(policy, open))) {
+        this.#register(sa, undefined);
+        void sa.close('the rules do not allow it');
+        return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
+      }
+      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, open, { local, remote });
       return good(sa);
     });
   }

@@ -122,7 +122,7 @@ export class Saver {
     }
     const octets = encodeState(state, this.#store.epoch);
     const { send, receive } = state.channel.keys;
-    wipe(send.encryption, send.integrity, receive.encryption, receive.integrity);
+    wipe(state.skD, send.encryption, send.integrity, receive.encryption, receive.integrity);
     this.#store.put(spi, octets);
     this.#kept.add(spi);
     wipe(octets);

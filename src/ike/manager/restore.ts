@@ -25,8 +25,10 @@ export function restoreAll(core: Core, store: SaStore): void {
     wipe(octets);
     if (state === undefined) continue;
     core.saver?.found(ownSpiOf(state.open));
-    if (restoreOne(core, state)) restored++;
-    else orphaned.push(state);
+    if (restoreOne(core, state)) {
+      restored++;
+      wipeState(state);
+    } else orphaned.push(state);
   }
   // Whatever one that goes on carries as well needs no successor.
   for (const state of orphaned) {
