@@ -54,6 +54,8 @@ export interface IkeFailure {
   readonly by: 'us' | 'peer';
   /** One line, without secrets. */
   readonly reason: string;
+  /** Notification data that belong to the code: of INVALID_KE_PAYLOAD the group that is wanted, 2 octets. */
+  readonly data?: Uint8Array;
 }
 
 export type Outcome<T> =

@@ -4,12 +4,12 @@
  * (src/ike/sa), which owns the channel from then on.
  */
 import type { Authenticator, PeerIdentity } from '../auth/api.js';
-import type { Channel } from '../channel/api.js';
+import type { Channel, ChannelOptions } from '../channel/api.js';
 import type { ChildSa } from '../child/child-sa.js';
 import type { ChildPolicy, ChildSink } from '../child/types.js';
 import type { Suite } from '../crypto/algorithms.js';
 import type { PeerPolicy } from '../policy.js';
-import type { IkeEnvironment, Path, Role } from '../types.js';
+import type { IkeEnvironment, IkeFailure, Outcome, Path, Role } from '../types.js';
 
 /** What the peer said it can do. */
 export interface PeerFeatures {
@@ -51,14 +51,31 @@ export interface OpenIkeSa {
   readonly isInitialContact: boolean;
   /** The child SA of IKE_AUTH, installed and in use; undefined: childless, or it was refused. */
   readonly child: ChildSa | undefined;
+  /** Why there is no child SA although one was asked for; the IKE SA is up without (RFC 7296 §1.2). */
+  readonly childFailure?: IkeFailure | undefined;
 }
 
 export interface OpenEnvironment extends IkeEnvironment {
   readonly authenticator: Authenticator;
   readonly sink: ChildSink;
   readonly send: (path: Path, octets: Uint8Array) => void;
+  readonly createChannel: (options: ChannelOptions) => Channel;
   /** RFC 6290: our token for an IKE SA, from a secret that survives restarts. */
   readonly qcdToken: (initiatorSpi: bigint, responderSpi: bigint) => Uint8Array;
+}
+
+/**
+ * An IKE SA on its way. Its datagrams go to `channel` from the beginning; when `result` is good the channel is the
+ * new owner's, else it is closed and all secrets are wiped. `result` never rejects.
+ */
+export interface OpeningIkeSa {
+  readonly initiatorSpi: bigint;
+  /** 0n: not known yet. */
+  readonly responderSpi: bigint;
+  readonly channel: Channel;
+  readonly result: Promise<Outcome<OpenIkeSa>>;
+  /** Ends it, if it has not come to an end: `result` fails with 'CLOSED'. */
+  close(): void;
 }
 
 /** What an initiator wants. */
