@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `ike` section: values, references, and who may be authenticated how (policy-model 14, 16). */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -8,6 +8,7 @@ import { readConfig } from '../../../src/config/check.js';
 import { diffConfigs, formatChange } from '../../../src/config/diff.js';
 import {
   DEFAULT_ESP,
+  DEFAULT_IKE,
   DEFAULT_IKE_PROPOSALS,
   ikeMethodsOf,
 } from '../../../src/config/ike/defaults.js';
@@ -32,6 +33,30 @@ function expectMistakes(
 it('takes something of everything, and next to nothing', () => {
   expectMistakes(() => undefined);
   expect(told({ ...good(), ike: { providers: {} } })).toEqual({ errors: [], warnings: [] });
+});
+
+it('has the defaults that docs/configuration.md says', async () => {
+  const text = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const [hybrid = '', classical = ''] = DEFAULT_IKE_PROPOSALS;
+  expect(text).toContain(`proposals         ${hybrid}\n`);
+  expect(hybrid).toBe(`${classical}-ke1_mlkem768`);
+  expect(text).toContain(`esp.encrypt       ${DEFAULT_ESP.encrypt.join()}\n`);
+  expect(text).toContain(`esp.authenticate  ${DEFAULT_ESP.authenticate.join()}\n`);
+  const { limits, retransmission, ...single } = DEFAULT_IKE;
+  for (const [key, value] of [
+    ...(['reauthentication', 'dpd', 'fragmentBytes', 'window', 'ocspMaxAge'] as const).map(
+      (name) => [name, single[name]] as const,
+    ),
+    ['ike.seconds', single.ikeSeconds] as const,
+    ['child.seconds', single.childSeconds] as const,
+    ['child.bytes', single.childBytes] as const,
+    ['child.packets', single.childPackets] as const,
+  ]) {
+    expect(text).toContain(`| \`${key}\` | ${value} |`);
+  }
+  for (const [key, value] of [...Object.entries(limits), ...Object.entries(retransmission)]) {
+    expect(text).toContain(`\`${key}\` (${value})`);
+  }
 });
 
 it('has defaults that it would take itself', () => {
