@@ -49,6 +49,8 @@ export async function initiateIntermediates(
     hints = addHints(hints, answered.value.payloads);
     messageId += 1;
   }
+  // Announced, and never said: as if there were no such notify.
+  if (hints.methods?.length === 0) hints = { ...hints, methods: undefined };
   return good({ hints, messageId });
 }
 

@@ -82,6 +82,8 @@ export interface HostOptions {
   /** Always asks for a cookie. */
   readonly wantsCookies?: boolean;
   readonly expireMs?: number;
+  /** What it says in place of the payloads that it should, and protects well. */
+  readonly says?: (exchange: number, payloads: readonly Payload[]) => readonly Payload[];
 }
 
 /** What is known of an opening. */
@@ -135,7 +137,8 @@ export class Host {
       },
     };
     this.env = {
-      ...{ ...base, sink: this.plane, send, createChannel },
+      ...{ ...base, sink: this.plane, send },
+      createChannel: (given) => this.#saying(createChannel(given)),
       authenticator: createAuthenticator(options.setup ?? setupOf('one secret'), base),
       qcdToken: (i, r) => Buffer.from(`${name} token of ${i} and ${r}`.slice(0, 64)),
     };
@@ -162,6 +165,17 @@ export class Host {
       return keys;
     };
     return { ...crypto, kdf: { ...kdf, ikeKeys } };
+  }
+
+  #saying(channel: Channel): Channel {
+    const { says = (_, payloads) => payloads } = this.#options;
+    const { request, respond } = channel;
+    const changed: Pick<Channel, 'request' | 'respond'> = {
+      request: (exchange, payloads, accepts) =>
+        request.call(channel, exchange, says(exchange, payloads), accepts),
+      respond: (to, payloads) => respond.call(channel, to, says(to.header.exchange, payloads)),
+    };
+    return Object.assign(channel, changed);
   }
 
   /** Our path to the other host. */
