@@ -180,7 +180,7 @@ async function judge(
   channel.peerWindow = terms.window;
   channel.ownWindow = policy.window;
   const child = await concludeChild(initiating, reserved, payloads, { keys: used, identity });
-  if (signal.aborted) return closed();
+  // Closed or not: what is in the data plane now is taken out again by who discards the whole.
   return good({ ...child, identity, skD: join(used.d), isPpkUsed: mixed !== undefined, terms });
 }
 
@@ -267,6 +267,5 @@ async function concludeChild(
   }
   reserved.handOver();
   if (!signal.aborted) await env.sink.activate(offer.inboundSpi);
-  if (signal.aborted) env.sink.remove(offer.inboundSpi, 0);
   return { child: up.value, childFailure: undefined };
 }

@@ -174,12 +174,10 @@ async function respond(
     ...child.payloads,
   ]);
   channel.ownWindow = policy.window;
+  channel.peerWindow = termsIn(request.payloads).window;
   if (child.child !== undefined) {
+    // Closed meanwhile or not: who discards the whole takes it out of the data plane again.
     await env.sink.activate(child.child.inboundSpi);
-    if (signal.aborted) {
-      env.sink.remove(child.child.inboundSpi, 0);
-      return closed();
-    }
   }
   return good({ identity, child: child.child, childFailure: child.childFailure });
 }
