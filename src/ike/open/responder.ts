@@ -9,7 +9,7 @@ import { respondIntermediate } from '../exchange/ike-intermediate-responder.js';
 import type { InitDone } from '../exchange/ike-sa-init.js';
 import { type InitRequest, respondInit } from '../exchange/ike-sa-init-responder.js';
 import { bad, good, type Outcome } from '../types.js';
-import { closed, type OpenContext } from './context.js';
+import { closed, isOver, type OpenContext } from './context.js';
 import type { Inbox } from './inbox.js';
 import { type Begun, begin, openedOf } from './opening.js';
 import { allOf, errorIn, notifyOf } from './payloads.js';
@@ -67,7 +67,7 @@ async function open(
   if (init.value.said.fragmentation) channel.fragmentBytes = policy.fragmentBytes;
   const opened = await authenticate(begun, init.value);
   init.value.keys.wipe();
-  if (!opened.ok && !signal.aborted && !NOT_ANSWERED.has(opened.failure.code)) {
+  if (!opened.ok && !isOver(signal) && !NOT_ANSWERED.has(opened.failure.code)) {
     await linger(context);
   }
   return opened;

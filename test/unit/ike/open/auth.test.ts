@@ -313,9 +313,9 @@ describe('requests of the peer as soon as it is up', () => {
     Object.assign(world.b.env, {
       createChannel: (...given: Parameters<typeof createChannel>) => {
         const channel = createChannel(...given);
-        const { respond } = channel;
+        const respond = channel.respond.bind(channel);
         channel.respond = (to, payloads) => {
-          const sent = respond.call(channel, to, payloads);
+          const sent = respond(to, payloads);
           // b --- INFORMATIONAL --> a, right behind its answer to IKE_AUTH
           if (to.header.exchange === IKE_AUTH) void channel.request(37, []);
           return sent;

@@ -168,12 +168,14 @@ export class Host {
   }
 
   #saying(channel: Channel): Channel {
-    const { says = (_, payloads) => payloads } = this.#options;
-    const { request, respond } = channel;
+    const asItShould: NonNullable<HostOptions['says']> = (_, payloads) => payloads;
+    const { says = asItShould } = this.#options;
+    const request = channel.request.bind(channel);
+    const respond = channel.respond.bind(channel);
     const changed: Pick<Channel, 'request' | 'respond'> = {
       request: (exchange, payloads, accepts) =>
-        request.call(channel, exchange, says(exchange, payloads), accepts),
-      respond: (to, payloads) => respond.call(channel, to, says(to.header.exchange, payloads)),
+        request(exchange, says(exchange, payloads), accepts),
+      respond: (to, payloads) => respond(to, says(to.header.exchange, payloads)),
     };
     return Object.assign(channel, changed);
   }

@@ -214,9 +214,9 @@ describe('IKE_INTERMEDIATE that goes wrong', () => {
     Object.assign(world.a.env, {
       createChannel: (...given: Parameters<typeof createChannel>) => {
         const channel = createChannel(...given);
-        const { request } = channel;
+        const request = channel.request.bind(channel);
         channel.request = (exchange, payloads, accepts) =>
-          request.call(channel, exchange === 43 ? 35 : exchange, payloads, accepts);
+          request(exchange === 43 ? 35 : exchange, payloads, accepts);
         return channel;
       },
     });
@@ -233,13 +233,13 @@ describe('IKE_INTERMEDIATE that goes wrong', () => {
     Object.assign(world.a.env, {
       createChannel: (...given: Parameters<typeof createChannel>) => {
         const channel = createChannel(...given);
-        const { request } = channel;
+        const request = channel.request.bind(channel);
         channel.request = async (exchange, payloads, accepts) => {
           for (let i = 0; exchange === 35 && i < 10; i++) {
-            const answered = await request.call(channel, 43, []);
+            const answered = await request(43, []);
             if (answered.ok) refused = answered.response.payloads;
           }
-          return request.call(channel, exchange, payloads, accepts);
+          return request(exchange, payloads, accepts);
         };
         return channel;
       },
