@@ -26,12 +26,6 @@ export interface ChildTableHooks {
   rekeyed(old: ChildSa, child: ChildSa): void;
 }
 
-export interface AddOptions {
-  readonly isConfirmed: boolean;
-  /** Until a silent peer is taken to have it. */
-  readonly confirmMs: number;
-}
-
 export class ChildTable {
   readonly #byInbound = new Map<number, ChildEntry>();
   readonly #byOutbound = new Map<number, ChildEntry>();
@@ -73,16 +67,25 @@ export class ChildTable {
     return usable.find(({ isActive }) => isActive) ?? usable[0];
   }
 
-  add(child: ChildSa, { isConfirmed, confirmMs }: AddOptions): ChildEntry {
+  /** `confirmMs`: until a silent peer is taken to have it; 0: it is known to. */
+  add(child: ChildSa, confirmMs: number): ChildEntry {
     const { env } = this.#hooks;
     const now = env.timers.now();
+    const isProven = confirmMs === 0;
     const entry: ChildEntry = {
       child,
       key: keyOf(child.policy.service, child.resource),
-      ...{ phase: 'live', isActive: false, isConfirmed, confirmAt: now + confirmMs },
+      ...{ phase: 'live', isActive: false, isProven, isConfirmed: isProven },
+      confirmAt: now + confirmMs,
       ...{ successor: undefined, deleter: 'peer', isDuplicate: false },
       ...{ isSaid: false, isReplacementSaid: false },
-      ...{ since: now, limits: limitsOf(env, child.policy.lifetimes), failures: 0, retryAt: 0 },
+      ...{
+        createdMs: now,
+        since: now,
+        limits: limitsOf(env, child.policy.lifetimes),
+        failures: 0,
+        retryAt: 0,
+      },
     };
     this.insert(entry);
     return entry;
@@ -157,6 +160,12 @@ export class ChildTable {
   }
 
   /** The peer has it installed. */
+  prove(entry: ChildEntry): void {
+    entry.isProven = true;
+    this.confirm(entry);
+  }
+
+  /** It may be used. */
   confirm(entry: ChildEntry): void {
     if (entry.isConfirmed || !this.has(entry)) return;
     entry.isConfirmed = true;

@@ -15,12 +15,12 @@ import type { PeerPolicy } from '../policy.js';
 import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
 import type { IkeSa, IkeSaEvents, IkeSaPhase, IkeSaState, SaEnvironment } from './api.js';
 import { type ChildEntry, keyOf, leastNonce, type Limits, limitsOf } from './child-entry.js';
-import { ChildTable, GRACE_MS } from './child-table.js';
-import { closedMeanwhile } from './context.js';
+import { ChildTable, final, GRACE_MS } from './child-table.js';
+import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
 import { type RequestHost, Requests } from './requests.js';
 import { rowOf, stateOf } from './snapshot.js';
-import { patienceMs, reauthenticationTime, Watch, type WatchHost } from './watch.js';
+import { reauthenticationTime, Watch, type WatchHost } from './watch.js';
 
 /** Child SAs of one IKE SA, rekeyed ones included: above that the peer is told so. */
 const MOST_CHILDREN = 64;
@@ -57,6 +57,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** Of such a one: what it may replace. */
   #parent: IkeSaMachine | undefined;
   #leastNonce: Uint8Array = new Uint8Array(0);
+  /** Its owner has nothing to do with it: not in use yet, redundant, or replaced. */
+  #isSilent = false;
   /** The peer may not have it yet. */
   #isHeld = false;
   #trafficAt = 0;
@@ -120,7 +122,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     const reauthentication = reauthenticationTime(this, peerAuthLifetime);
     this.#inherited = { ...this.#inherited, reauthentication };
     if (child !== undefined) {
-      const entry = this.table.add(child, { isConfirmed: true, confirmMs: 0 });
+      const entry = this.table.add(child, 0);
       entry.isActive = true;
       entry.isSaid = true;
     }
@@ -275,7 +277,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** RFC 7296 §2.4: the peer is dead, or we do not understand each other any more. */
   #unanswered(failure: IkeFailure): void {
     if (failure.code === 'CLOSED') return;
-    if (failure.code === 'TIMEOUT' && !this.isEnding) this.env.count('peers_dead');
+    if (failure.code === 'TIMEOUT' && !this.#isSilent) this.env.count('peers_dead');
     this.fatal(failure);
   }
 
@@ -330,6 +332,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     const sa = new IkeSaMachine(made.open, this.env, this.#events, this.#inherited);
     sa.#leastNonce = leastNonce([made.nonces.initiator, made.nonces.responder]);
     sa.#qcdToken = made.qcdToken;
+    sa.#isSilent = true;
     this.#events.added(sa);
     return sa;
   }
@@ -411,6 +414,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
 
   #handOver(heir: IkeSaMachine): void {
     this.#heir = heir;
+    this.#isSilent = true;
+    heir.#isSilent = false;
     heir.#parent = undefined;
     heir.#inherited = this.#inherited;
     heir.#trafficAt = this.#trafficAt;
@@ -467,7 +472,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     }
     for (const entry of this.table.all) {
       // Its next request comes when it has our last answer, and has done what follows from it.
-      if (this.open.channel.ownWindow === 1) this.table.confirm(entry);
+      if (this.open.channel.ownWindow === 1) this.table.prove(entry);
     }
   }
 
@@ -493,9 +498,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
 
   acceptChild(child: ChildSa, replaces: ChildSa | undefined): void {
     const old = replaces === undefined ? undefined : this.table.find(replaces.inboundSpi);
-    const confirmMs =
-      old === undefined ? CONFIRM_MS : patienceMs(this.policy.retransmission) - LINGER_MS;
-    const entry = this.table.add(child, { isConfirmed: false, confirmMs });
+    const confirmMs = old === undefined ? CONFIRM_MS : patienceMs(this.policy.retransmission);
+    const entry = this.table.add(child, confirmMs);
     if (old !== undefined) this.table.replace(old, entry);
     this.table.settle(entry.key);
     this.#watch.arm();
@@ -508,6 +512,9 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     const { inboundSpi } = entry.child;
     const isCrossing = entry.phase === 'deleting';
     const { failure } = bad('CLOSED', 'peer', 'the peer deleted it');
+    // Whoever deletes what was replaced has what replaces it.
+    const last = final(entry);
+    if (last !== entry && this.table.has(last)) this.table.prove(last);
     if (this.table.remove(entry, GRACE_MS)) this.childDown(entry.child, failure);
     this.#watch.arm();
     return isCrossing ? undefined : inboundSpi;
@@ -544,14 +551,12 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     for (const child of this.table.clear(GRACE_MS)) this.childDown(child, failure);
   }
 
-  /** `failure` is said to its owner, unless it lives on in another one or was never known. */
   #end(failure: IkeFailure): void {
     if (this.isClosed) return;
-    const isSilent = failure === closedMeanwhile || this.#heir !== undefined;
     this.#phase = 'closed';
     this.#endChildren(failure);
     wipe(this.open.skD);
-    if (isSilent || this.#parent !== undefined) return;
+    if (this.#isSilent) return;
     this.env.count('ike_sas_closed');
     this.#events.closed(this, failure);
   }

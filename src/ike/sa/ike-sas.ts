@@ -72,7 +72,7 @@ function entriesOf({ children }: IkeSaState, env: SaEnvironment): ChildEntry[] {
   const entries = children.map(({ child, softMs, hardMs, replacedBy, ...rest }): ChildEntry => ({
     ...{ child, ...rest, key: keyOf(child.policy.service, child.resource) },
     // Who was about to move its traffic does so now; the peer has had time.
-    ...{ isConfirmed: rest.isActive, confirmAt: now, successor: undefined },
+    ...{ isConfirmed: rest.isActive, confirmAt: now, successor: undefined, createdMs: now },
     ...{ since: now, failures: 0, retryAt: 0 },
     limits: {
       ...limitsOf(env, child.policy.lifetimes),

@@ -103,11 +103,11 @@ function childState(
   { child, phase, isActive, limits, successor, ...rest }: ChildEntry,
   left: (at: number | undefined) => number | undefined,
 ): ChildSaState {
-  const { deleter, isDuplicate, isSaid, isReplacementSaid } = rest;
+  const { isProven, deleter, isDuplicate, isSaid, isReplacementSaid } = rest;
   return {
     ...{ child, isActive, softMs: left(limits.softAt), hardMs: left(limits.hardAt) },
     phase: phase === 'rekeying' ? 'live' : phase,
     replacedBy: successor?.child.inboundSpi,
-    ...{ deleter, isDuplicate, isSaid, isReplacementSaid },
+    ...{ isProven, deleter, isDuplicate, isSaid, isReplacementSaid },
   };
 }

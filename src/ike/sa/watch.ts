@@ -3,34 +3,21 @@
  * What becomes due in an IKE SA: lifetimes of it and of its child SAs, reauthentication, a peer that is silent, and
  * peers that do not do what they should (a delete that never comes). One timer, set to what is due first.
  */
-import type { Retransmission } from '../channel/api.js';
 import { bad, type IkeFailure } from '../types.js';
 import type { ReauthenticationReason } from './api.js';
 import { type ChildEntry, countsTraffic, isSpent, type Limits } from './child-entry.js';
 import type { ChildTable } from './child-table.js';
-import type { SaContext } from './context.js';
+import { patienceMs, type SaContext } from './context.js';
 import type { OwnExchanges } from './own-exchanges.js';
 
 /** Limits in octets and packets are looked at so often: the data plane counts, nobody calls. */
 const POLL_MS = 1000;
 /** And whether traffic proves that the peer has a new child SA. */
 const CONFIRM_POLL_MS = 50;
-/** Beyond the time in which a peer gives up asking. */
-const LENIENCY_MS = 30_000;
 /** The share of a lifetime after which it is renewed. */
 const EARLY = 0.9;
 /** A certificate that expires: time enough to open another IKE SA, and to try again. */
 const BEFORE_EXPIRY_S = 300;
-
-/** How long a peer with such a policy goes on asking, ms: whatever it was not told by then it never will be. */
-export function patienceMs({ firstMs, factor, tries, jitter }: Retransmission): number {
-  let [whole, wait] = [0, firstMs];
-  for (let i = 0; i < tries; i++) {
-    whole += wait;
-    wait *= factor;
-  }
-  return whole * (1 + jitter) + LENIENCY_MS;
-}
 
 export interface WatchHost extends SaContext {
   readonly table: ChildTable;
@@ -123,7 +110,8 @@ export class Watch {
     if (!table.has(entry) || entry.phase === 'deleting') return;
     const usage = env.sink.usage(entry.child.inboundSpi);
     if (!entry.isConfirmed && entry.phase === 'live') {
-      if (now >= entry.confirmAt || (usage?.inboundPackets ?? 0n) > 0n) table.confirm(entry);
+      if ((usage?.inboundPackets ?? 0n) > 0n) table.prove(entry);
+      else if (now >= entry.confirmAt) table.confirm(entry);
     }
     if (isSpent(entry.limits, 'hard', now, usage)) {
       this.#endChild(entry);
