@@ -29,7 +29,7 @@ export interface ChildTableHooks {
 export class ChildTable {
   readonly #byInbound = new Map<number, ChildEntry>();
   readonly #byOutbound = new Map<number, ChildEntry>();
-  #hooks: ChildTableHooks;
+  readonly #hooks: ChildTableHooks;
 
   constructor(hooks: ChildTableHooks) {
     this.#hooks = hooks;
@@ -176,7 +176,7 @@ export class ChildTable {
 
   /** Traffic leaves by it from now on; what it replaces may be deleted. */
   activate(entry: ChildEntry): void {
-    const { env, up } = this.#hooks;
+    const { env } = this.#hooks;
     if (!entry.isActive) {
       entry.isActive = true;
       entry.isConfirmed = true;
@@ -189,7 +189,7 @@ export class ChildTable {
       this.#sayReplaced(old, entry);
       if (old.phase === 'replaced' && old.deleter === 'us') this.delete(old);
     }
-    if (!entry.isSaid) up(entry.child);
+    if (!entry.isSaid) this.#hooks.up(entry.child);
     entry.isSaid = true;
   }
 
