@@ -82,6 +82,8 @@ export interface HostOptions {
   /** Always asks for a cookie. */
   readonly wantsCookies?: boolean;
   readonly expireMs?: number;
+  /** What it says in place of the payloads that it should, and protects well. */
+  readonly says?: (exchange: number, payloads: readonly Payload[]) => readonly Payload[];
 }
 
 /** What is known of an opening. */
@@ -135,7 +137,8 @@ export class Host {
       },
     };
     this.env = {
-      ...{ ...base, sink: this.plane, send, createChannel },
+      ...{ ...base, sink: this.plane, send },
+      createChannel: (given) => this.#saying(createChannel(given)),
       authenticator: createAuthenticator(options.setup ?? setupOf('one secret'), base),
       qcdToken: (i, r) => Buffer.from(`${name} token of ${i} and ${r}`.slice(0, 64)),
     };
@@ -162,6 +165,19 @@ export class Host {
       return keys;
     };
     return { ...crypto, kdf: { ...kdf, ikeKeys } };
+  }
+
+  #saying(channel: Channel): Channel {
+    const asItShould: NonNullable<HostOptions['says']> = (_, payloads) => payloads;
+    const { says = asItShould } = this.#options;
+    const request = channel.request.bind(channel);
+    const respond = channel.respond.bind(channel);
+    const changed: Pick<Channel, 'request' | 'respond'> = {
+      request: (exchange, payloads, accepts) =>
+        request(exchange, says(exchange, payloads), accepts),
+      respond: (to, payloads) => respond(to, says(to.header.exchange, payloads)),
+    };
+    return Object.assign(channel, changed);
   }
 
   /** Our path to the other host. */
