@@ -101,7 +101,7 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
   const answered = await channel.request(EXCHANGE.ikeAuth, [
     ...proof.value,
     ...(request.initialContact ? [notifyOf(NOTIFY.INITIAL_CONTACT)] : []),
-    ...authenticator.requests(addresses, said.hints.methods !== undefined),
+    ...authenticator.requests(addresses),
     addressIdentity(addresses.remote),
     ...ownTerms(context, request.initiatorSpi, responderSpi),
     ...(reserved?.offer.payloads ?? []),

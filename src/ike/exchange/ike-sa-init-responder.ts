@@ -162,7 +162,7 @@ export async function respondInit(
     { kind: 'KE', method: chosen.ke, data: publicData },
     { kind: 'Nonce', data: nonce },
     ...natPayloads({ initiatorSpi, responderSpi }, init.path),
-    ...authenticator.requests(addresses, true),
+    ...authenticator.requests(addresses),
     // RFC 7427 §4: only to who has said it as well.
     ...(said.hints.hashes.length > 0 ? authenticator.initNotifies(addresses) : []),
     ...announcements(policy, said),
