@@ -96,7 +96,11 @@ export class IkeHost {
       const spi = randomBytes(8).readBigUInt64BE();
       this.#follow(
         spi,
-        openAsResponder(this.#open, { init: screened.init, responderSpi: spi, expireMs: 30_000 }, createChildAgreement(this.#env)),
+        openAsResponder(
+          this.#open,
+          { init: screened.init, responderSpi: spi, expireMs: 30_000 },
+          createChildAgreement(this.#env),
+        ),
       );
     }
   }
@@ -132,9 +136,20 @@ export class IkeHost {
     try {
       return await eventually('an IKE SA', () => this.open[count - 1], 20_000);
     } catch (error) {
-      const failures = JSON.stringify(this.failures);
-      throw new Error(`${failures}\n${this.lines.join('\n')}`, { cause: error });
+      throw new Error(`${String(error)}\n${this.report()}`, { cause: error });
     }
+  }
+
+  /** The first opening that came to nothing. */
+  failed(): Promise<IkeFailure> {
+    return eventually('a failure', () => this.failures[0], 30_000);
+  }
+
+  /** What helps to understand a failure. */
+  report(): string {
+    const counted = Object.entries(this.counters).filter(([, count]) => count > 0);
+    const counters = counted.map(([name, count]) => `${name} ${String(count)}`).join(', ');
+    return [JSON.stringify(this.failures), counters, ...this.lines].join('\n');
   }
 
   async close(): Promise<void> {

@@ -2,9 +2,19 @@
 /** Every suite and group of IKE with strongSwan, begun by either end, and what both read of it. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Charon, hostSite, missingStrongswan } from '../../lib/strongswan.js';
-import { type Bed, openBed, OURS, OURS6, swanctlConf, THEIRS, THEIRS6 } from './bed.js';
+import {
+  type Bed,
+  type ConnectionOptions,
+  type IkeRow,
+  openBed,
+  OURS,
+  OURS6,
+  swanctlConf,
+  THEIRS,
+  THEIRS6,
+} from './bed.js';
 import { IkeHost } from './host.js';
-import { peerPolicy, pskSetup } from './settings.js';
+import { peerPolicy, type PolicyOptions, pskSetup } from './settings.js';
 
 const absent = missingStrongswan();
 const SECRET = 'not a secret';
@@ -21,6 +31,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await host?.close();
   host = undefined;
+  if (absent === undefined) await charon.forget();
 });
 afterAll(async () => {
   if (absent === undefined) await bed.close();
@@ -37,15 +48,22 @@ const IP6: Ends = { ours: OURS6, theirs: THEIRS6 };
 async function prepare(
   ours: readonly string[],
   theirs: readonly string[],
-  ends = IP4,
+  more: {
+    readonly ends?: Ends;
+    readonly policy?: Partial<PolicyOptions>;
+    readonly theirs?: Partial<ConnectionOptions>;
+    /** More of swanctl.conf's secrets. */
+    readonly secrets?: string;
+  } = {},
 ): Promise<IkeHost> {
-  await charon.load(
-    swanctlConf({
-      ...{ local: ends.theirs, remote: ends.ours, childless: 'force' },
-      ...{ proposals: theirs.join(','), auth: { psk: SECRET } },
-    }),
-  );
-  host = new IkeHost(bed.us, peerPolicy({ proposals: ours }), pskSetup(SECRET));
+  const ends = more.ends ?? IP4;
+  const config = swanctlConf({
+    ...{ local: ends.theirs, remote: ends.ours, childless: 'force' },
+    ...{ proposals: theirs.join(','), auth: { psk: SECRET } },
+    ...more.theirs,
+  });
+  await charon.load(`${config}${more.secrets ?? ''}`);
+  host = new IkeHost(bed.us, peerPolicy({ proposals: ours, ...more.policy }), pskSetup(SECRET));
   return host;
 }
 
@@ -53,12 +71,14 @@ async function prepare(
 async function open(us: IkeHost, by: 'us' | 'them', ends = IP4): Promise<Record<string, string>> {
   if (by === 'us') us.initiate(ends.ours, ends.theirs);
   else {
-    const { code, stdout, stderr } = await charon.initiate('ike', 'pe');
-    expect({ code, said: code === 0 ? '' : stdout + stderr }).toEqual({ code: 0, said: '' });
+    const { code, stdout, stderr } = await charon.initiate('ike', 'pe', 10);
+    if (code !== 0) throw new Error(`${stdout}${stderr}\n${us.report()}`);
   }
   const sa = await us.opened();
-  const [theirs] = await charon.until('established', ([first]) =>
-    first?.fields['state'] === 'ESTABLISHED');
+  const [theirs] = await charon.until(
+    'established',
+    ([first]) => first?.fields['state'] === 'ESTABLISHED',
+  );
   const fields = theirs?.fields ?? {};
   expect(BigInt(`0x${fields['initiator-spi'] ?? ''}`)).toBe(sa.initiatorSpi);
   expect(BigInt(`0x${fields['responder-spi'] ?? ''}`)).toBe(sa.responderSpi);
@@ -86,5 +106,102 @@ describe.skipIf(absent !== undefined)('suites', () => {
     expect(rows.map(({ marks }) => marks).filter((mark) => mark !== '')).toEqual([]);
     expect(rows.map((row) => row['isakmp.exchangetype'])).toEqual(['34', '34', '35', '35']);
     expect([...closed.values()]).toEqual(suite.startsWith('chacha') ? ['chacha20-poly1305'] : []);
+  });
+});
+
+const marksOf = (rows: readonly IkeRow[]): string[] =>
+  rows.map(({ marks }) => marks).filter((mark) => mark !== '');
+const exchangesOf = (rows: readonly IkeRow[]): string =>
+  rows.map((row) => row['isakmp.exchangetype']).join(' ');
+const notifiesOf = (row: IkeRow | undefined): string[] =>
+  (row?.['isakmp.notify.msgtype'] ?? '').split(',');
+
+describe.skipIf(absent !== undefined)('opening', () => {
+  const GCM = 'aes128gcm16-prfsha256-x25519';
+
+  test.each(['us', 'them'] as const)('over IPv6, begun by %s', async (by) => {
+    const us = await prepare([GCM], [GCM], { ends: IP6 });
+    const fields = await open(us, by, IP6);
+    expect(fields['remote-id']).toBe(OURS6);
+  });
+
+  test.each(['us', 'them'] as const)('INVALID_KE_PAYLOAD, begun by %s', async (by) => {
+    const both = ['aes128gcm16-prfsha256-x25519-ecp384'];
+    const one = ['aes128gcm16-prfsha256-ecp384'];
+    const us = by === 'us' ? await prepare(both, one) : await prepare(one, both);
+    const { rows } = await bed.recorded(
+      () => open(us, by),
+      () => charon.keys(),
+    );
+    expect(marksOf(rows)).toEqual([]);
+    expect(exchangesOf(rows)).toBe('34 34 34 34 35 35');
+    expect(notifiesOf(rows[1])).toEqual(['17']);
+    expect(us.open[0]?.keyExchanges).toEqual(['ecp384']);
+    expect(us.counters.init_invalid_ke).toBe(by === 'us' ? 0 : 1);
+  });
+
+  test.each(['us', 'them'] as const)('nothing in common, begun by %s', async (by) => {
+    const us = await prepare([GCM], ['aes256gcm16-prfsha384-ecp384']);
+    if (by === 'us') {
+      us.initiate(OURS, THEIRS);
+      expect(await us.failed()).toMatchObject({ code: 'NO_PROPOSAL_CHOSEN', by: 'peer' });
+    } else {
+      expect((await charon.initiate('ike', 'pe', 10)).stdout).toContain('NO_PROP');
+      expect(us.counters.init_no_proposal).toBe(1);
+    }
+    expect(await charon.established()).toEqual([]);
+  });
+
+  test.each(['us', 'them'] as const)(
+    'of several proposals the first of the responder that the other has, begun by %s',
+    async (by) => {
+      const cbc = 'aes128-sha256-x25519';
+      const us = await prepare(['aes256gcm16-prfsha384-ecp521', cbc, GCM], [GCM, cbc]);
+      const chosen = by === 'us' ? 'AES_GCM_16' : 'AES_CBC';
+      expect(await open(us, by)).toMatchObject({ 'encr-alg': chosen });
+    },
+  );
+
+  test.each(['us', 'them'] as const)('another preshared key, begun by %s', async (by) => {
+    const us = await prepare([GCM], [GCM], { theirs: { auth: { psk: 'another' } } });
+    if (by === 'us') us.initiate(OURS, THEIRS);
+    else {
+      const { stdout, stderr } = await charon.initiate('ike', 'pe', 10);
+      // As initiator charon is told; as responder it tells.
+      expect(stdout + stderr).toContain('AUTHENTICATION_FAILED');
+    }
+    const failure = await us.failed();
+    expect(failure).toMatchObject({
+      ...{ code: 'AUTHENTICATION_FAILED', by: by === 'us' ? 'peer' : 'us' },
+    });
+    const { auth_failed: failed, peer_refused_us: refused } = us.counters;
+    expect([failed, refused]).toEqual(by === 'us' ? [0, 1] : [1, 0]);
+    expect(await charon.established()).toEqual([]);
+  });
+
+  test('a cookie of ours, and one of theirs', async () => {
+    // Above its threshold of 0 half-open ones ours asks for a cookie; what it costs is another round trip.
+    const us = await prepare([GCM], [GCM]);
+    us.wantCookies = true;
+    const ours = await bed.recorded(
+      () => open(us, 'them'),
+      () => charon.keys(),
+    );
+    expect(marksOf(ours.rows)).toEqual([]);
+    expect(exchangesOf(ours.rows)).toBe('34 34 34 34 35 35');
+    expect(notifiesOf(ours.rows[1])).toEqual(['16390']);
+    expect(us.counters.init_cookies_sent).toBe(1);
+  });
+
+  test('an IKE SA that is only as good as a postquantum preshared key (RFC 8784)', async () => {
+    const key = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
+    const ppk = { id: Buffer.from('\x02our-ppk', 'latin1'), key: Buffer.from(key, 'hex'), required: true };
+    const us = await prepare([GCM], [GCM], {
+      policy: { ppk },
+      theirs: { lines: ['ppk_id = our-ppk', 'ppk_required = yes'] },
+      secrets: `secrets { ppk-1 { id = our-ppk\n secret = 0x${key} } }\n`,
+    });
+    await open(us, 'us');
+    expect(us.open[0]?.isPpkUsed).toBe(true);
   });
 });
