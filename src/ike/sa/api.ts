@@ -6,10 +6,10 @@
  *
  *   added(new)          datagrams with its SPIs may come from now on
  *   rekeyed(old, new)   the children are the new one's; `old` is no more to be asked for anything
- *   closed(old, ...)    it is over for its owner
  *   forgotten(old)      no datagram with its SPIs is of interest any more
  *
- * Of a simultaneous rekeying two new ones are added; the redundant one is closed without ever having had children.
+ * Of a simultaneous rekeying two new ones are added; of the redundant one nothing else is said than that it is
+ * forgotten. Only an IKE SA that ends without a successor is said to be closed; it is forgotten some time later.
  */
 import type { Channel, ChannelOptions, ChannelState } from '../channel/api.js';
 import type { ChildAgreement } from '../child/api.js';
@@ -41,11 +41,11 @@ export type ReauthenticationReason =
 export interface IkeSaEvents {
   added(sa: IkeSa): void;
   rekeyed(old: IkeSa, sa: IkeSa): void;
-  /** Installed, and in use or about to be. Also each one that the peer asked for, and of rekeying. */
+  /** Installed and in use, whoever asked for it; not said of `open.child`, nor of what replaces another one. */
   childUp(sa: IkeSa, child: ChildSa): void;
-  /** `child` carries the traffic of `old`, which is about to be deleted. */
+  /** `child` carries the traffic of `old` from now on, which is about to be deleted: rekeyed, or a duplicate. */
   childRekeyed(sa: IkeSa, old: ChildSa, child: ChildSa): void;
-  /** It carries nothing any more; not said of those that were rekeyed, nor of redundant ones. */
+  /** It carries nothing any more; not said of what was replaced or never came into use. */
   childDown(sa: IkeSa, child: ChildSa, failure: IkeFailure): void;
   /** Every child it had is down, and it was said of each. */
   closed(sa: IkeSa, failure: IkeFailure): void;
@@ -88,15 +88,20 @@ export interface IkeSa {
   state(): IkeSaState | undefined;
 }
 
-/** A child SA as the next supervisor needs it; the data plane still has its keys. */
+/** A child SA as the next supervisor needs it; the data plane still has its keys. See child-entry.ts. */
 export interface ChildSaState {
   readonly child: ChildSa;
+  readonly phase: 'live' | 'replaced' | 'redundant' | 'deleting';
   readonly isActive: boolean;
   /** Milliseconds of life left until it is replaced and until it ends; undefined: not by time. */
   readonly softMs: number | undefined;
   readonly hardMs: number | undefined;
-  /** Inbound SPI of the one it was replaced by: it waits for its delete. */
+  /** Inbound SPI of the one that takes its place. */
   readonly replacedBy: number | undefined;
+  readonly deleter: 'us' | 'peer';
+  readonly isDuplicate: boolean;
+  readonly isSaid: boolean;
+  readonly isReplacementSaid: boolean;
 }
 
 /** What a restarted supervisor needs to go on with an IKE SA. Plain data. Secret: `skD`, `channel.keys`. */
@@ -104,10 +109,13 @@ export interface IkeSaState {
   readonly open: Omit<OpenIkeSa, 'channel' | 'policy' | 'child' | 'skD'>;
   readonly skD: Uint8Array;
   readonly channel: ChannelState;
+  /** Requests that we take at once. */
+  readonly ownWindow: number;
   readonly children: readonly ChildSaState[];
   readonly rekeyMs: number | undefined;
   readonly hardMs: number | undefined;
   readonly reauthenticateMs: number | undefined;
+  readonly reauthenticationReason: ReauthenticationReason | undefined;
   readonly wasReauthenticationAsked: boolean;
   /** What was being asked of the peer: anything but 'liveness' cannot be gone on with. */
   readonly pending: 'nothing' | 'liveness' | 'exchange';

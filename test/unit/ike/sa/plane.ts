@@ -114,7 +114,7 @@ export function lost(from: Plane, to: Plane): string[] {
   return [...from.active.values()]
     .filter((child) => {
       const there = to.inbound.get(child.outboundSpi);
-      return there === undefined || there.inboundKeys !== child.outboundKeys;
+      return there?.inboundKeys !== child.outboundKeys;
     })
     .map(keyOf);
 }

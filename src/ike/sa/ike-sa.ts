@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: Apache-2.0
+/** An IKE SA from its authentication to its end; see api.ts. What it says on the wire is in src/ike/exchange. */
+import type { ChildSa } from '../child/child-sa.js';
+import type { ChildPolicy } from '../child/types.js';
+import { NOTIFY } from '../codec/names/notify.js';
+import { EXCHANGE } from '../codec/names/registries.js';
+import type { Payload } from '../codec/payload.js';
+import { wipe } from '../crypto/secret.js';
+import { type RekeyedIke, rekeyIke } from '../exchange/create-child-sa-ike.js';
+import { FollowUps } from '../exchange/ike-followup-ke.js';
+import { failureOf, notify, PROTOCOL } from '../exchange/notifies.js';
+import type { IkeSaRow } from '../manager/api.js';
+import type { OpenIkeSa } from '../open/types.js';
+import type { PeerPolicy } from '../policy.js';
+import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
+import type { IkeSa, IkeSaEvents, IkeSaPhase, IkeSaState, SaEnvironment } from './api.js';
+import { type ChildEntry, keyOf, leastNonce, type Limits, limitsOf } from './child-entry.js';
+import { ChildTable, GRACE_MS } from './child-table.js';
+import { closedMeanwhile } from './context.js';
+import { type OwnHost, OwnExchanges } from './own-exchanges.js';
+import { type RequestHost, Requests } from './requests.js';
+import { rowOf, stateOf } from './snapshot.js';
+import { patienceMs, reauthenticationTime, Watch, type WatchHost } from './watch.js';
+
+/** Child SAs of one IKE SA, rekeyed ones included: above that the peer is told so. */
+const MOST_CHILDREN = 64;
+/** When it is not known whether the peer has a child SA that it asked for, and nothing else carries its traffic. */
+const CONFIRM_MS = 100;
+/** The same of an IKE SA: what we ask in it before is only asked again. */
+const HOLD_MS = 1000;
+/** So long a peer that did not get our answer to its delete is answered again. */
+const LINGER_MS = 30_000;
+
+/** What a rekeyed IKE SA takes over from its predecessor besides its children. */
+interface Inherited {
+  readonly policy: PeerPolicy;
+  readonly reauthentication: ReturnType<typeof reauthenticationTime>;
+  readonly isReauthenticationAsked: boolean;
+}
+
+export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
+  readonly env: SaEnvironment;
+  readonly open: OpenIkeSa;
+  readonly table: ChildTable;
+  readonly own: OwnExchanges;
+  readonly followUps: FollowUps;
+  limits: Limits;
+  readonly #events: IkeSaEvents;
+  readonly #requests: Requests;
+  readonly #watch: Watch;
+  #phase: IkeSaPhase = 'established';
+  #inherited: Inherited;
+  /** The one that has our children. */
+  #heir: IkeSaMachine | undefined;
+  /** One of the peer's, while it is not decided whether it or one of ours replaces this one. */
+  #peerHeir: IkeSaMachine | undefined;
+  /** Of such a one: what it may replace. */
+  #parent: IkeSaMachine | undefined;
+  #leastNonce: Uint8Array = new Uint8Array(0);
+  /** The peer may not have it yet. */
+  #isHeld = false;
+  #trafficAt = 0;
+  #qcdToken: Uint8Array | undefined;
+  #rekeying: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(open: OpenIkeSa, env: SaEnvironment, events: IkeSaEvents, inherited?: Inherited) {
+    this.env = env;
+    this.open = open;
+    this.#events = events;
+    this.#qcdToken = open.features.qcdToken;
+    this.limits = limitsOf(env, open.policy.lifetimes);
+    this.#inherited = inherited ?? {
+      policy: open.policy,
+      reauthentication: undefined,
+      isReauthenticationAsked: false,
+    };
+    this.own = new OwnExchanges(this);
+    this.followUps = new FollowUps(this);
+    this.#requests = new Requests(this);
+    this.#watch = new Watch(this);
+    this.table = new ChildTable({
+      env,
+      isBusy: (key) => this.own.isBusy(key),
+      tellDeleted: (entry) => void this.own.delete(entry),
+      up: (child) => {
+        events.childUp(this, child);
+      },
+      rekeyed: (old, child) => {
+        events.childRekeyed(this, old, child);
+      },
+    });
+    open.channel.onRequest = (request) => {
+      this.#requests.take(request);
+    };
+    open.channel.onAlive = () => {
+      this.#release();
+    };
+  }
+
+  /** Another process had it. */
+  resume(
+    limits: Limits,
+    inherited: Omit<Inherited, 'policy'>,
+    children: readonly ChildEntry[],
+  ): this {
+    this.limits = limits;
+    this.#inherited = { ...this.#inherited, ...inherited };
+    for (const entry of children) {
+      this.table.insert(entry);
+      if (entry.phase === 'deleting') void this.own.delete(entry);
+    }
+    this.#watch.arm();
+    return this;
+  }
+
+  /** The one of an opening: its child SA is in use already, its reauthentication is planned. */
+  begin(): this {
+    const { child, peerAuthLifetime } = this.open;
+    const reauthentication = reauthenticationTime(this, peerAuthLifetime);
+    this.#inherited = { ...this.#inherited, reauthentication };
+    if (child !== undefined) {
+      const entry = this.table.add(child, { isConfirmed: true, confirmMs: 0 });
+      entry.isActive = true;
+      entry.isSaid = true;
+    }
+    this.#watch.arm();
+    return this;
+  }
+
+  // What others see of it.
+
+  get policy(): PeerPolicy {
+    return this.#inherited.policy;
+  }
+
+  get phase(): IkeSaPhase {
+    return this.#phase;
+  }
+
+  get isEstablished(): boolean {
+    return this.#phase === 'established' || this.#phase === 'rekeying';
+  }
+
+  get isEnding(): boolean {
+    return !this.isEstablished;
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  get mayAsk(): boolean {
+    return this.#phase === 'established' && !this.#isHeld;
+  }
+
+  get isPeerBusy(): boolean {
+    return this.#requests.isBusy || !this.followUps.isEmpty;
+  }
+
+  get children(): readonly ChildSa[] {
+    return this.table.all
+      .filter(({ phase }) => phase === 'live' || phase === 'rekeying')
+      .map(({ child }) => child);
+  }
+
+  get needsKeepalive(): boolean {
+    return this.open.features.natLocal;
+  }
+
+  get lastAlive(): number {
+    return Math.max(this.open.channel.lastHeard, this.#trafficAt);
+  }
+
+  get reauthenticateAt(): number | undefined {
+    const { isReauthenticationAsked, reauthentication } = this.#inherited;
+    return isReauthenticationAsked ? undefined : reauthentication?.at;
+  }
+
+  /** RFC 6290: whoever shows it has lost this IKE SA. */
+  get qcdToken(): Uint8Array | undefined {
+    return this.#qcdToken;
+  }
+
+  row(): IkeSaRow {
+    return rowOf(this);
+  }
+
+  state(): IkeSaState | undefined {
+    return this.#phase === 'established' ? stateOf(this, this.#inherited) : undefined;
+  }
+
+  // What its owner asks of it.
+
+  receive({ octets, ...path }: Datagram): void {
+    this.open.channel.receive(octets, path);
+    this.#watch.arm();
+  }
+
+  want(policy: ChildPolicy, resource: number): Promise<Outcome<ChildSa>> {
+    if (this.isEnding) return Promise.resolve({ ok: false, failure: closedMeanwhile });
+    const serving = this.table.serving(keyOf(policy.service, resource));
+    return serving === undefined
+      ? this.own.create(policy, resource)
+      : Promise.resolve(good(serving.child));
+  }
+
+  async closeChild(inboundSpi: number): Promise<Outcome<void>> {
+    const entry = this.table.find(inboundSpi);
+    if (this.isEnding || entry === undefined) return noChild(inboundSpi);
+    this.table.delete(entry);
+    const outcome = await this.own.delete(entry);
+    return outcome.ok ? good(undefined) : outcome;
+  }
+
+  rekeyChild(inboundSpi: number): Promise<Outcome<ChildSa>> {
+    const entry = this.table.find(inboundSpi);
+    if (this.isEnding || entry === undefined) return Promise.resolve(noChild(inboundSpi));
+    return this.own.rekey(entry);
+  }
+
+  rekeyIke(): Promise<Outcome<IkeSa>> {
+    if (this.isEnding) return Promise.resolve({ ok: false, failure: closedMeanwhile });
+    return this.own.rekeyIke();
+  }
+
+  setPolicy(policy: PeerPolicy): void {
+    this.#inherited = { ...this.#inherited, policy };
+    this.#watch.arm();
+  }
+
+  close(reason: string): Promise<void> {
+    this.#closing ??= this.#close(bad('CLOSED', 'us', reason).failure);
+    return this.#closing;
+  }
+
+  async #close(failure: IkeFailure): Promise<void> {
+    if (this.isEnding) return;
+    const rekeying = this.#phase === 'rekeying' ? this.#rekeying : undefined;
+    this.#phase = 'deleting';
+    this.#endChildren(failure);
+    // A new IKE SA that comes of it is deleted as well, before its keys are lost with this one.
+    await rekeying;
+    this.#peerHeir?.dispose();
+    await this.#tellDeleted();
+    this.#end(failure);
+    this.#forget();
+  }
+
+  abandon(reason: string, keepChildren: boolean): void {
+    if (this.isClosed) return;
+    const { failure } = bad('CLOSED', 'us', reason);
+    if (keepChildren) this.table.forgetAll();
+    this.#peerHeir?.abandon(reason, false);
+    this.#end(failure);
+    this.#forget();
+  }
+
+  // Exchanges of ours.
+
+  async ask(exchange: number, payloads: readonly Payload[]): Promise<Outcome<readonly Payload[]>> {
+    const closed = { ok: false, failure: closedMeanwhile } as const;
+    if (this.isClosed) return closed;
+    const answered = await this.open.channel.request(exchange, payloads);
+    if (this.isClosed) return closed;
+    if (!answered.ok) {
+      this.#unanswered(answered.failure);
+      return answered;
+    }
+    const failure = failureOf(answered.response.payloads);
+    if (failure?.code === 'INVALID_SYNTAX') this.fatal(failure);
+    return good(answered.response.payloads);
+  }
+
+  /** RFC 7296 §2.4: the peer is dead, or we do not understand each other any more. */
+  #unanswered(failure: IkeFailure): void {
+    if (failure.code === 'CLOSED') return;
+    if (failure.code === 'TIMEOUT' && !this.isEnding) this.env.count('peers_dead');
+    this.fatal(failure);
+  }
+
+  fatal(failure: IkeFailure): void {
+    this.#end(failure);
+    this.#linger();
+  }
+
+  async #tellDeleted(): Promise<void> {
+    await this.ask(EXCHANGE.informational, [{ kind: 'D', protocol: PROTOCOL.ike, spis: [] }]);
+  }
+
+  childDown(child: ChildSa, failure: IkeFailure): void {
+    this.#events.childDown(this, child, failure);
+  }
+
+  isFull(): void {
+    this.#inherited = {
+      ...this.#inherited,
+      reauthentication: { at: this.env.timers.now(), reason: 'sa-lifetime' },
+    };
+    this.wantReauthentication();
+  }
+
+  wantReauthentication(): void {
+    const { isReauthenticationAsked, reauthentication } = this.#inherited;
+    if (isReauthenticationAsked || reauthentication === undefined) return;
+    this.#inherited = { ...this.#inherited, isReauthenticationAsked: true };
+    this.#events.wantsReauthentication(this, reauthentication.reason);
+  }
+
+  trafficSeen(): void {
+    this.#trafficAt = this.env.timers.now();
+  }
+
+  expire(failure: IkeFailure): void {
+    this.#closing ??= this.#close(failure);
+  }
+
+  // Being rekeyed (RFC 7296 §2.8, §2.18, §2.25.2).
+
+  async performIkeRekey(): Promise<Outcome<IkeSa>> {
+    this.#phase = 'rekeying';
+    const rekeyed = rekeyIke(this).then((made) =>
+      made.ok ? this.#ownRekeyed(made.value) : this.#ownRekeyFailed(made.failure),
+    );
+    this.#rekeying = rekeyed;
+    return rekeyed;
+  }
+
+  #make(made: RekeyedIke): IkeSaMachine {
+    const sa = new IkeSaMachine(made.open, this.env, this.#events, this.#inherited);
+    sa.#leastNonce = leastNonce([made.nonces.initiator, made.nonces.responder]);
+    sa.#qcdToken = made.qcdToken;
+    this.#events.added(sa);
+    return sa;
+  }
+
+  #ownRekeyed(made: RekeyedIke): Outcome<IkeSa> {
+    const mine = this.#make(made);
+    if (this.isEnding) {
+      mine.dispose();
+      return this.#heir === undefined ? { ok: false, failure: closedMeanwhile } : good(this.#heir);
+    }
+    const theirs = this.#peerHeir;
+    if (theirs !== undefined) {
+      this.env.count('collisions');
+      if (Buffer.compare(mine.#leastNonce, theirs.#leastNonce) < 0) {
+        mine.dispose();
+        return good(this.#becomeReplaced(theirs));
+      }
+      theirs.#becomeRedundant();
+    }
+    this.#phase = 'deleting';
+    this.#handOver(mine);
+    void this.#tellDeleted().then(() => {
+      this.#end(closedMeanwhile);
+      this.#forget();
+    });
+    return good(mine);
+  }
+
+  #ownRekeyFailed(failure: IkeFailure): Outcome<IkeSa> {
+    if (this.#phase !== 'rekeying') {
+      return this.#heir === undefined ? { ok: false, failure } : good(this.#heir);
+    }
+    if (this.#peerHeir !== undefined) return good(this.#becomeReplaced(this.#peerHeir));
+    this.#phase = 'established';
+    this.#watch.arm();
+    return { ok: false, failure };
+  }
+
+  refuseIkeRekey(): IkeFailure | undefined {
+    const { running } = this.own;
+    const isFree =
+      (this.#phase === 'established' && (running === undefined || running === 'liveness')) ||
+      (this.#phase === 'rekeying' && this.#peerHeir === undefined);
+    if (isFree && this.#parent === undefined) return undefined;
+    return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
+  }
+
+  acceptIkeRekey(made: RekeyedIke): void {
+    const sa = this.#make(made);
+    sa.#parent = this;
+    if (this.#phase === 'rekeying') this.#peerHeir = sa;
+    else this.#becomeReplaced(sa);
+  }
+
+  /** By one of the peer's, which deletes this one. */
+  #becomeReplaced(heir: IkeSaMachine): IkeSaMachine {
+    this.#phase = 'replaced';
+    this.#peerHeir = undefined;
+    heir.#hold();
+    this.#handOver(heir);
+    this.#giveUpLater();
+    return heir;
+  }
+
+  #becomeRedundant(): void {
+    this.#phase = 'replaced';
+    this.#parent = undefined;
+    this.#giveUpLater();
+  }
+
+  /** A delete that does not come: the peer never knew of the one that it should delete, or forgot. */
+  #giveUpLater(): void {
+    this.env.timers.after(patienceMs(this.policy.retransmission), () => {
+      if (this.isClosed) return;
+      this.#end(closedMeanwhile);
+      this.#forget();
+    });
+  }
+
+  #handOver(heir: IkeSaMachine): void {
+    this.#heir = heir;
+    heir.#parent = undefined;
+    heir.#inherited = this.#inherited;
+    heir.#trafficAt = this.#trafficAt;
+    this.followUps.dropAll();
+    this.#watch.stop();
+    this.table.moveTo(heir.table);
+    this.env.count('ike_sas_rekeyed');
+    this.#events.rekeyed(this, heir);
+    this.own.moveTo(heir.own, heir);
+    heir.#watch.arm();
+    heir.#sayToken();
+  }
+
+  /** RFC 6290 §4.3: the initiator of a rekeying could not say it earlier. */
+  #sayToken(): void {
+    const { role, initiatorSpi, responderSpi } = this.open;
+    const token = this.env.qcdToken?.(initiatorSpi, responderSpi);
+    if (token === undefined || role !== 'initiator') return;
+    this.own.tell([notify(NOTIFY.QUICK_CRASH_DETECTION, token)], true);
+  }
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.env.timers.after(HOLD_MS, () => {
+      this.#release();
+    });
+  }
+
+  #release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.own.kick();
+  }
+
+  /** Ours, and redundant or too late: nobody but the peer knows of it. */
+  dispose(): void {
+    if (this.isEnding) return;
+    this.#phase = 'deleting';
+    this.#parent = undefined;
+    void this.#tellDeleted().then(() => {
+      this.#end(closedMeanwhile);
+      this.#forget();
+    });
+  }
+
+  // What the peer asks.
+
+  peerUses(): void {
+    const parent = this.#parent;
+    if (parent !== undefined) {
+      // It has decided already, so ours is the redundant one (RFC 7296 §2.8.2).
+      this.env.count('collisions');
+      parent.#becomeReplaced(this);
+    }
+    for (const entry of this.table.all) {
+      // Its next request comes when it has our last answer, and has done what follows from it.
+      if (this.open.channel.ownWindow === 1) this.table.confirm(entry);
+    }
+  }
+
+  childOfPeer(spi: number): ChildSa | undefined {
+    return this.table.findPeers(spi)?.child;
+  }
+
+  refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined {
+    if (this.#phase !== 'established') {
+      return bad('TEMPORARY_FAILURE', 'us', 'not while the IKE SA is changed').failure;
+    }
+    if (replaces === undefined) {
+      return this.table.size < MOST_CHILDREN
+        ? undefined
+        : bad('NO_ADDITIONAL_SAS', 'us', `${MOST_CHILDREN} child SAs`).failure;
+    }
+    const entry = this.table.find(replaces.inboundSpi);
+    if (entry === undefined) return bad('CHILD_SA_NOT_FOUND', 'us', 'it is gone').failure;
+    const isFree = entry.phase === 'live' || entry.phase === 'rekeying';
+    if (isFree && entry.successor === undefined) return undefined;
+    return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
+  }
+
+  acceptChild(child: ChildSa, replaces: ChildSa | undefined): void {
+    const old = replaces === undefined ? undefined : this.table.find(replaces.inboundSpi);
+    const confirmMs =
+      old === undefined ? CONFIRM_MS : patienceMs(this.policy.retransmission) - LINGER_MS;
+    const entry = this.table.add(child, { isConfirmed: false, confirmMs });
+    if (old !== undefined) this.table.replace(old, entry);
+    this.table.settle(entry.key);
+    this.#watch.arm();
+  }
+
+  childDeleted(outboundSpi: number): number | undefined {
+    if (this.#heir !== undefined) return this.#heir.childDeleted(outboundSpi);
+    const entry = this.table.findPeers(outboundSpi);
+    if (entry === undefined) return undefined;
+    const { inboundSpi } = entry.child;
+    const isCrossing = entry.phase === 'deleting';
+    const { failure } = bad('CLOSED', 'peer', 'the peer deleted it');
+    if (this.table.remove(entry, GRACE_MS)) this.childDown(entry.child, failure);
+    this.#watch.arm();
+    return isCrossing ? undefined : inboundSpi;
+  }
+
+  ikeDeleted(failure: IkeFailure): void {
+    if (this.#parent !== undefined) this.#parent.#peerHeir = undefined;
+    if (this.#phase === 'rekeying' && this.#peerHeir !== undefined) {
+      this.#becomeReplaced(this.#peerHeir);
+    }
+    if (this.#heir !== undefined) this.#heir.#release();
+    this.#end(failure);
+    this.#linger();
+  }
+
+  authLifetime(seconds: number): void {
+    const at = this.env.timers.now() + seconds * 900;
+    const { reauthentication } = this.#inherited;
+    if (reauthentication !== undefined && reauthentication.at <= at) return;
+    this.#inherited = { ...this.#inherited, reauthentication: { at, reason: 'peer-lifetime' } };
+    this.#watch.arm();
+  }
+
+  peerToken(token: Uint8Array): void {
+    this.#qcdToken = token;
+  }
+
+  // Its end.
+
+  #endChildren(failure: IkeFailure): void {
+    this.#watch.stop();
+    this.own.endAll(failure);
+    this.followUps.dropAll();
+    for (const child of this.table.clear(GRACE_MS)) this.childDown(child, failure);
+  }
+
+  /** `failure` is said to its owner, unless it lives on in another one or was never known. */
+  #end(failure: IkeFailure): void {
+    if (this.isClosed) return;
+    const isSilent = failure === closedMeanwhile || this.#heir !== undefined;
+    this.#phase = 'closed';
+    this.#endChildren(failure);
+    wipe(this.open.skD);
+    if (isSilent || this.#parent !== undefined) return;
+    this.env.count('ike_sas_closed');
+    this.#events.closed(this, failure);
+  }
+
+  #forget(): void {
+    this.open.channel.close();
+    this.#events.forgotten(this);
+  }
+
+  #linger(): void {
+    this.env.timers.after(LINGER_MS, () => {
+      this.#forget();
+    });
+  }
+}
+
+const noChild = (inboundSpi: number): ReturnType<typeof bad> =>
+  bad('CHILD_SA_NOT_FOUND', 'us', `no child SA ${inboundSpi.toString(16)}`);
