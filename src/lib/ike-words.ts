@@ -197,14 +197,15 @@ function mistakeOfCiphers({ ciphers, integrity }: Sorted): WordMistake | undefin
 /** Additional key exchanges (RFC 9370 §2.2.1), of both protocols. */
 function mistakeOfAdditional({ ke, additional }: Sorted): WordMistake | undefined {
   const first = ke.filter((method) => method !== 'none');
-  if (additional.length > 0 && first.length === 0) {
+  if (additional.length === 0) return undefined;
+  if (first.length === 0) {
     return { reason: 'an additional key exchange without a first one', remedy: 'e.g. "x25519"' };
   }
   const empty = additional.findIndex((place) => place.every((method) => method === 'none')) + 1;
   if (empty > 0) {
     return { reason: `ke${empty}_ has no method`, remedy: `e.g. "ke${empty}_mlkem768"` };
   }
-  const needed = [ke, ...additional].filter((place) => !place.includes('none'));
+  const needed = [first, ...additional.filter((place) => !place.includes('none'))];
   if (canAllDiffer(needed)) return undefined;
   const reason = 'a key exchange method would have to be used twice (RFC 9370 §2.2.1)';
   return { reason, remedy: 'other methods at one of the places' };

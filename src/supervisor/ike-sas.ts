@@ -49,7 +49,7 @@ export class ChildSas implements ChildSink {
   /** Pairs that may carry the traffic of a key, the one in use last. */
   readonly #active = new Map<string, Pair[]>();
   readonly #cancel = new Map<Pair, () => void>();
-  #cancelUnclaimed: (() => void) | undefined;
+  readonly #cancelUnclaimed: (() => void) | undefined;
   /** Resolves when all changes of next hops that were asked for are made. */
   #published: Promise<void> = Promise.resolve();
 
@@ -150,14 +150,14 @@ export class ChildSas implements ChildSink {
     pair.isGoing = true;
     const { timers } = this.#deps;
     void this.#removeOutbound(pair);
-    if (graceMs <= 0) this.#removeInbound(pair);
-    else
-      this.#cancel.set(
-        pair,
-        timers.after(graceMs, () => {
-          this.#removeInbound(pair);
-        }),
-      );
+    if (graceMs <= 0) {
+      this.#removeInbound(pair);
+      return;
+    }
+    const later = timers.after(graceMs, () => {
+      this.#removeInbound(pair);
+    });
+    this.#cancel.set(pair, later);
   }
 
   /** First no next hop leads to it any more. */

@@ -5,11 +5,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ChildInstall } from '../ike/child/types.js';
+import type { IkeManager } from '../ike/manager/api.js';
 import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
 import type { Logger } from '../lib/log.js';
+import type { DebugKeys } from './debug-keys.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeTunnels } from './ike-tunnels.js';
@@ -27,11 +29,12 @@ export interface IkeServiceDeps {
   readonly publish: () => Promise<void>;
   /** {@link IkeService.states} says something else now. */
   readonly changed: () => void;
-  readonly debugKeys?: (child: ChildInstall) => void;
+  readonly debugKeys: DebugKeys | undefined;
 }
 
 export class IkeService implements IkePort {
   readonly sas: ChildSas;
+  readonly #folder: string | undefined;
   #plan: Plan | undefined;
   readonly #tunnels: IkeTunnels;
 
@@ -40,9 +43,21 @@ export class IkeService implements IkePort {
     this.sas = new ChildSas({
       ...{ tables, rows, timers, log, installer, publish, random: randomBytes },
       spTable: (sp) => this.#plan?.sps.table(sp),
-      ...(debugKeys && { debugKeys }),
+      ...(debugKeys && {
+        debugKeys: (child: ChildInstall) => {
+          debugKeys.child(child);
+        },
+      }),
     });
+    const folder = debugKeys?.folder;
+    if (folder !== undefined) log.error('the keys of all SAs are written down', { folder });
+    this.#folder = folder;
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+  }
+
+  /** undefined: the configuration in force has no IKE. */
+  get manager(): IkeManager | undefined {
+    return undefined;
   }
 
   apply(plan: Plan): void {
@@ -51,6 +66,11 @@ export class IkeService implements IkePort {
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
     return this.#tunnels.states(tunnels);
+  }
+
+  /** What is not as it should be, in words. */
+  faults(): string[] {
+    return this.#folder === undefined ? [] : [`all keys are written to ${this.#folder}`];
   }
 
   hurry(tunnel: TunnelModel): void {

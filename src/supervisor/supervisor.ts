@@ -16,6 +16,7 @@ import type { RouteLabels } from '../vpn/route-labels.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
+import type { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
@@ -52,6 +53,7 @@ export interface SupervisorDeps {
   readonly store: (config: Config) => Promise<void>;
   /** Seconds since 1970. */
   readonly clock: () => number;
+  readonly debugKeys: DebugKeys | undefined;
   /** The supervisor cannot do its work any more: end it and leave the worker. */
   readonly onFatal: () => void;
 }
@@ -171,7 +173,7 @@ export class Supervisor {
   #makeIke(): IkeService {
     return new IkeService({
       ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
-      log: this.#deps.log.area('ike'),
+      ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
       publish: async () => this.#refreshNow(),
       changed: () => {
@@ -229,7 +231,7 @@ export class Supervisor {
     const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
     const { starving } = this.routeLabels;
     const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
-    return [...down, ...labels, ...this.#faults.values(), ...deaf].join('; ');
+    return [...down, ...labels, ...this.ike.faults(), ...this.#faults.values(), ...deaf].join('; ');
   }
 
   /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Config } from '../../../src/config/types.js';
+import type { Config, Tunnel } from '../../../src/config/types.js';
 import { ethernetHeader, linkLocalOf, tunnelFlowLabel } from '../../../src/forwarding/headers.js';
 import type { TunnelSa } from '../../../src/forwarding/overlay.js';
 import { acceptKey } from '../../../src/forwarding/rows.js';
@@ -223,9 +223,9 @@ describe('overlay', () => {
   });
 
   it('takes the SA that IKE has now, and drops and asks for one while there is none', () => {
-    const { out4: _, ...manualSas } = BASE.manualSas!;
-    const { sa: __, ...t4 } = BASE.tunnels!['t4']!;
-    const config = { ...BASE, manualSas, tunnels: { ...BASE.tunnels, t4 } };
+    const t4: Tunnel = { ...BASE.tunnels!['t4']! };
+    Reflect.deleteProperty(t4, 'sa');
+    const config = { ...BASE, manualSas: {}, tunnels: { ...BASE.tunnels, t4 } };
     const row = 'ike/encrypt/gre/192.0.2.2@0a0b0c0d';
     const tunnel = (sa: TunnelSa | undefined, ready = [row]) =>
       project(config, {
