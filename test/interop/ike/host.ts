@@ -1,165 +1,217 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Our IKE in a namespace, run by the test process: its sockets, its IKE SAs, and a data plane that remembers. */
+/** Our IKE in a namespace, run by the test process: sockets and manager, and a data plane that remembers. */
 import { randomBytes } from 'node:crypto';
 import { eventually } from '../../../scripts/lib/lab.js';
 import { createAuthenticator } from '../../../src/ike/auth/authenticator.js';
 import type { AuthSetup } from '../../../src/ike/auth/setup.js';
-import { createChannel } from '../../../src/ike/channel/channel.js';
-import { IKE_COUNTERS, type IkeCounter } from '../../../src/ike/counters.js';
+import { createChannel, restoreChannel } from '../../../src/ike/channel/channel.js';
+import { createChildAgreement } from '../../../src/ike/child/agreement.js';
+import type { IkeCounter } from '../../../src/ike/counters.js';
 import { createNodeCrypto } from '../../../src/ike/crypto/node-crypto.js';
 import { CryptoPool } from '../../../src/ike/crypto/pool-driver.js';
+import { screenInit } from '../../../src/ike/exchange/ike-sa-init-responder.js';
+import type { IkeManager, IkeSaRow, WantedState } from '../../../src/ike/manager/api.js';
+import type { ManagerParts } from '../../../src/ike/manager/deps.js';
+import { createIkeCounters, createIkeManager } from '../../../src/ike/manager/manager.js';
 import { openAsInitiator } from '../../../src/ike/open/initiator.js';
 import { openAsResponder } from '../../../src/ike/open/responder.js';
-import { screenInit } from '../../../src/ike/exchange/ike-sa-init-responder.js';
-import { createChildAgreement } from '../../../src/ike/child/agreement.js';
-import type { OpenEnvironment, OpeningIkeSa, OpenIkeSa } from '../../../src/ike/open/types.js';
-import type { PeerPolicy } from '../../../src/ike/policy.js';
+import type { IkePolicy, PeerPolicy } from '../../../src/ike/policy.js';
+import { createIkeSas } from '../../../src/ike/sa/ike-sas.js';
 import { IkeTransport } from '../../../src/ike/transport/transport.js';
-import type { Datagram, IkeEnvironment, IkeFailure } from '../../../src/ike/types.js';
+import type { IkeEnvironment, Outcome, Timers } from '../../../src/ike/types.js';
 import { createLogger } from '../../../src/lib/log.js';
 import { ip, kernel } from '../../system/kernel/support.js';
-import { OURS, OURS6 } from './bed.js';
+import { OURS, OURS6, THEIRS } from './bed.js';
 import { RecordingSink } from './recording-sink.js';
 
+const timers: Timers = {
+  now: () => performance.now(),
+  after: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};
+
+const parts: ManagerParts = {
+  createOpenings: (given) => {
+    const env = { ...given, createChannel };
+    const agreement = createChildAgreement(env);
+    return {
+      initiate: (request) => openAsInitiator(env, request, agreement),
+      screen: (policy, octets, path) => screenInit(env, policy, octets, path),
+      respond: (init, responderSpi, expireMs) =>
+        openAsResponder(env, { init, responderSpi, expireMs }, agreement),
+    };
+  },
+  createIkeSas: (env, events) =>
+    createIkeSas(
+      { ...env, agreement: createChildAgreement(env), createChannel, restoreChannel },
+      events,
+    ),
+};
+
+export interface HostOptions {
+  readonly netns: string;
+  readonly policy: PeerPolicy;
+  readonly auth: AuthSetup;
+  /** Where it listens; default {@link OURS} and {@link OURS6}. */
+  readonly addresses?: readonly string[];
+  readonly halfOpen?: Partial<IkePolicy['halfOpen']>;
+  /** A data plane that goes on from another host. */
+  readonly sink?: RecordingSink;
+}
+
 export class IkeHost {
-  readonly sink = new RecordingSink();
+  readonly sink: RecordingSink;
+  readonly manager: IkeManager;
+  /** Lines of the log. */
   readonly lines: string[] = [];
-  readonly counters = Object.fromEntries(
-    Object.keys(IKE_COUNTERS).map((name) => [name, 0]),
-  ) as Record<IkeCounter, number>;
-  readonly open: OpenIkeSa[] = [];
-  readonly failures: IkeFailure[] = [];
+  /** Lines of Wireshark's tables, of `--debug-keys`. */
+  readonly debugKeys: { readonly table: string; readonly line: string }[] = [];
   readonly #netns: number;
   readonly #pool = new CryptoPool({ threads: 1, queue: 100 });
   readonly #transport: IkeTransport;
-  readonly #policy: PeerPolicy;
-  readonly #open: OpenEnvironment;
-  readonly #authenticator: ReturnType<typeof createAuthenticator>;
-  readonly #bySpi = new Map<bigint, OpeningIkeSa>();
-  readonly #env: IkeEnvironment;
-  readonly #end = new AbortController();
+  readonly #close: () => void;
 
-  constructor(netns: string, policy: PeerPolicy, auth: AuthSetup, addresses = [OURS, OURS6]) {
+  constructor({ netns, policy, auth, halfOpen, ...options }: HostOptions) {
+    this.sink = options.sink ?? new RecordingSink();
     this.#netns = kernel.openNetns(`/run/netns/${netns}`);
-    this.#policy = policy;
+    const counters = createIkeCounters();
     const env: IkeEnvironment = {
-      crypto: createNodeCrypto(this.#pool, randomBytes),
-      timers: {
-        now: () => performance.now(),
-        after: (ms, run) => {
-          const timer = setTimeout(run, ms);
-          return () => {
-            clearTimeout(timer);
-          };
-        },
-      },
+      ...{ crypto: createNodeCrypto(this.#pool, randomBytes), timers, count: counters.count },
       wallClock: () => Math.floor(Date.now() / 1000),
       log: createLogger({
         write: (line) => this.lines.push(line),
         now: () => new Date().toISOString(),
       }),
-      count: (counter) => {
-        this.counters[counter]++;
-      },
     };
-    this.#env = env;
-    this.#transport = new IkeTransport({
-      ...{ sockets: kernel, netns: this.#netns, timers: env.timers, log: env.log },
-      count: env.count,
+    const transport = new IkeTransport({
+      ...{ sockets: kernel, netns: this.#netns, timers, log: env.log, count: counters.count },
       onDatagram: (datagram) => {
-        this.#received(datagram);
+        this.manager.receive(datagram);
       },
     });
-    this.#authenticator = createAuthenticator(auth, env);
-    this.#open = {
-      ...env,
-      ...{ authenticator: this.#authenticator, sink: this.sink, createChannel },
+    this.#transport = transport;
+    const authenticator = createAuthenticator(auth, env);
+    this.manager = createIkeManager({
+      ...{ env, counters, parts, authenticator, sink: this.sink, segmentsWereLost: true },
+      ...{ qcdSecret: undefined, store: undefined },
+      policy: {
+        forPeer: () => policy,
+        halfOpen: {
+          ...{ cookieAbove: 1000, most: 2000, mostPerPeer: 100, expireMs: 30_000 },
+          ...halfOpen,
+        },
+      },
       send: (path, octets) => {
-        this.#transport.send(path, octets);
+        transport.send(path, octets);
       },
-      qcdToken: () => Buffer.alloc(16),
-    };
-    this.#transport.apply(addresses.map(ip));
-  }
-
-  #received({ octets, ...path }: Datagram): void {
-    const header = Buffer.from(octets);
-    if (header.length < 28) return;
-    const [initiatorSpi, responderSpi] = [header.readBigUInt64BE(0), header.readBigUInt64BE(8)];
-    const fromInitiator = ((header[19] ?? 0) & 8) !== 0;
-    const known = this.#bySpi.get(fromInitiator ? responderSpi : initiatorSpi);
-    if (known !== undefined) known.channel.receive(header, path);
-    else if (responderSpi === 0n) {
-      const screened = screenInit(this.#env, this.#policy, header, path);
-      if (screened.verdict === 'answer') this.#transport.send(path, screened.octets);
-      if (screened.verdict !== 'open') return;
-      const spi = randomBytes(8).readBigUInt64BE();
-      this.#follow(
-        spi,
-        openAsResponder(
-          this.#open,
-          { init: screened.init, responderSpi: spi, expireMs: 30_000 },
-          createChildAgreement(this.#env),
-        ),
-      );
-    }
-  }
-
-  #follow(spi: bigint, opening: OpeningIkeSa): void {
-    this.#bySpi.set(spi, opening);
-    void opening.result.then((result) => {
-      if (result.ok) this.open.push(result.value);
-      else this.failures.push(result.failure);
+      keepalive: (path) => {
+        transport.keepalive(path);
+      },
+      debugKeys: { write: (table, line) => this.debugKeys.push({ table, line }) },
     });
-  }
-
-  initiate(local: string, remote: string, initialContact = false): void {
-    const spi = randomBytes(8).readBigUInt64BE();
-    const path = {
-      local: { address: ip(local), port: 500 },
-      remote: { address: ip(remote), port: 500 },
+    this.#close = () => {
+      authenticator.close();
     };
-    const policy = this.#policy;
-    const [child] = policy.children(path.local.address, path.remote.address);
-    this.#follow(
-      spi,
-      openAsInitiator(
-        this.#open,
-        { path, policy, child, initialContact, initiatorSpi: spi },
-        createChildAgreement(this.#env),
-        this.#end.signal,
-      ),
-    );
+    transport.apply((options.addresses ?? [OURS, OURS6]).map(ip));
   }
 
-  async opened(count = 1): Promise<OpenIkeSa> {
+  /** Opens an IKE SA, without a child SA where the peer can do so. */
+  initiate(local = OURS, remote = THEIRS): Promise<Outcome<number>> {
+    return this.manager.initiate({ local: ip(local), remote: ip(remote) });
+  }
+
+  count(counter: IkeCounter): number {
+    return this.manager.counters()[counter];
+  }
+
+  rows(): readonly IkeSaRow[] {
+    return this.manager.rows(undefined, 1000);
+  }
+
+  /** IKE SAs that are up and not about to go. */
+  established(): readonly IkeSaRow[] {
+    return this.rows().filter(({ state }) => state === 'established');
+  }
+
+  /** Waits until `good` holds for its rows, and returns them. */
+  async until(
+    what: string,
+    good: (rows: readonly IkeSaRow[]) => boolean,
+    timeoutMs = 60_000,
+  ): Promise<readonly IkeSaRow[]> {
     try {
-      return await eventually('an IKE SA', () => this.open[count - 1], 20_000);
+      return await eventually(
+        `we: ${what}`,
+        () => {
+          const rows = this.rows();
+          return good(rows) ? rows : undefined;
+        },
+        timeoutMs,
+      );
     } catch (error) {
       throw new Error(`${String(error)}\n${this.report()}`, { cause: error });
     }
   }
 
-  /** The first opening that came to nothing. */
-  failed(): Promise<IkeFailure> {
-    return eventually('a failure', () => this.failures[0], 30_000);
+  /** The IKE SA that is up, when there is one and no other. */
+  async opened(timeoutMs = 20_000): Promise<IkeSaRow> {
+    const [row] = await this.until(
+      'one IKE SA',
+      (rows) => rows.length === 1 && rows[0]?.state === 'established',
+      timeoutMs,
+    );
+    if (row === undefined) throw new Error('unreachable');
+    return row;
+  }
+
+  /** Wants a child SA; what is known of it, and how not to want it any more. */
+  want(service: string, policy: PeerPolicy, local = OURS, remote = THEIRS): WantedChild {
+    const [here, there] = [ip(local), ip(remote)];
+    const child = policy.children(here, there).find((each) => each.service === service);
+    if (child === undefined) throw new Error(`no service ${service}`);
+    const wanted: WantedChild = { states: [], end: () => undefined };
+    wanted.end = this.manager.want({ local: here, remote: there, policy: child }, (state) => {
+      wanted.states.push(state);
+    });
+    return wanted;
   }
 
   /** What helps to understand a failure. */
   report(): string {
-    const counted = Object.entries(this.counters).filter(([, count]) => count > 0);
+    const counted = Object.entries(this.manager.counters()).filter(([, count]) => count > 0);
     const counters = counted.map(([name, count]) => `${name} ${String(count)}`).join(', ');
-    return [JSON.stringify(this.failures), counters, ...this.lines].join('\n');
+    const shown = JSON.stringify(this.rows(), (_, value: unknown) =>
+      typeof value === 'bigint' ? value.toString(16) : value,
+    );
+    return [shown, counters, ...this.sink.faults, ...this.lines.slice(-40)].join('\n');
   }
 
-  async close(): Promise<void> {
-    for (const opening of this.#bySpi.values()) {
-      opening.close();
-      opening.channel.close();
-    }
+  /** Deletes its IKE SAs at the peers, and is no more. */
+  async stop(): Promise<void> {
+    await this.manager.stop(5000);
+    await this.#end();
+  }
+
+  /** Is no more, without a word to the peers: as if the machine had lost its power. */
+  async vanish(): Promise<void> {
     this.#transport.close();
-    this.#authenticator.close();
+    this.manager.detach();
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#transport.close();
+    this.#close();
     await this.#pool.close();
     kernel.closeDescriptor(this.#netns);
   }
+}
+
+export interface WantedChild {
+  readonly states: WantedState[];
+  end: () => void;
 }
