@@ -242,6 +242,14 @@ export class Charon {
     if (code !== 0 && !said.includes('no matching SAs')) throw new Error(`terminate: ${said}`);
   }
 
+  /** Gives up all SAs, whose peers may be gone. */
+  async forget(): Promise<void> {
+    for (const { fields } of await this.sas()) {
+      await this.#swanctl(['--terminate', '--ike-id', fields['uniqueid'] ?? '0', '--force']);
+    }
+    await this.until('no SAs', (sas) => sas.length === 0);
+  }
+
   async sas(): Promise<CharonSa[]> {
     const lists = parsePretty(await this.swanctl(['--list-sas', '--pretty']));
     return lists.flatMap(({ section }) =>

@@ -93,7 +93,10 @@ export async function openBed(name: string, hidden?: 'us' | 'them'): Promise<Bed
 async function joinEnds(lab: Lab, us: string, them: string): Promise<void> {
   await lab.link(us, 'wan0', them, 'wan0');
   await lab.ip(us, [`addr add ${OURS}/24 dev wan0`, `-6 addr add ${OURS6}/64 dev wan0 nodad`]);
-  await lab.ip(them, [`addr add ${THEIRS}/24 dev wan0`, `-6 addr add ${THEIRS6}/64 dev wan0 nodad`]);
+  await lab.ip(them, [
+    `addr add ${THEIRS}/24 dev wan0`,
+    `-6 addr add ${THEIRS6}/64 dev wan0 nodad`,
+  ]);
 }
 
 async function joinByNat(
