@@ -234,7 +234,7 @@ export class Core {
     this.tables.put(ownSpiOf(sa.open), { kind: 'sa', sa });
     if (peer !== undefined) this.#peerOf.set(sa, peer);
     if (sa.needsKeepalive) this.#keepalives.add(sa);
-    this.saver?.changed(sa);
+    this.saver?.save(sa);
     const { debugKeys } = this.deps;
     if (debugKeys === undefined) return;
     const { keys } = sa.open.channel.state();
@@ -256,16 +256,16 @@ export class Core {
         this.#peerOf.set(sa, peer);
         peer.rekeyed(old, sa);
         this.#keepalives.delete(old);
-        changed(old);
-        changed(sa);
+        this.saver?.save(old);
+        this.saver?.save(sa);
       },
       childUp: (sa, child) => {
         this.peerOf(sa).childUp(sa, child);
-        changed(sa);
+        this.saver?.save(sa);
       },
       childRekeyed: (sa, old, child) => {
         this.peerOf(sa).childRekeyed(sa, old, child);
-        changed(sa);
+        this.saver?.save(sa);
       },
       childDown: (sa, child) => {
         this.peerOf(sa).childDown(child);

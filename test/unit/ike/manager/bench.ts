@@ -117,6 +117,14 @@ export const SETUP = setupOf('one secret', {
   psks: [{ name: 'shared', prefix: everybody, key: Buffer.from('one secret') }],
 });
 
+/** A plane that outlives the supervisor: what nobody claims afterwards ends. */
+export class LivingPlane extends Plane {
+  retain(inboundSpis: ReadonlySet<number>, graceMs: number): void {
+    for (const spi of this.live) if (!inboundSpis.has(spi)) this.remove(spi, graceMs);
+    for (const spi of [...this.reserved]) if (!this.inbound.has(spi)) this.reserved.delete(spi);
+  }
+}
+
 /** A store that outlives a PE's manager. */
 export class MemoryStore implements SaStore {
   readonly epoch: string;
@@ -152,7 +160,7 @@ export class Pe {
   readonly name: string;
   readonly address: Uint8Array;
   readonly options: PeOptions;
-  plane: Plane;
+  plane: LivingPlane;
   counters = createIkeCounters();
   readonly lines: string[] = [];
   manager: IkeManager;
@@ -187,8 +195,8 @@ export class Pe {
     this.#generation++;
   }
 
-  #newPlane(): Plane {
-    return new Plane(this.#net.clock, (this.#random(4).readUInt32BE() | 0x100) >>> 0);
+  #newPlane(): LivingPlane {
+    return new LivingPlane(this.#net.clock, (this.#random(4).readUInt32BE() | 0x100) >>> 0);
   }
 
   #start(segmentsWereLost: boolean): IkeManager {
