@@ -18,6 +18,7 @@ import { join } from '../crypto/secret.js';
 import { addHints } from '../open/announcements.js';
 import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, dataOf, notifyOf, numberNotify, onlyOf } from '../open/payloads.js';
+import { proveOurselves, verifyPeer } from '../open/patience.js';
 import { authWithoutPpk, judgePpk, namesPpk } from '../open/ppk.js';
 import { bad, good, type Outcome } from '../types.js';
 import {
@@ -116,7 +117,6 @@ async function prove(
 ): Promise<Outcome<Proven>> {
   const { context, init, request } = responding;
   const { env, addresses, signal } = context;
-  const { authenticator } = env;
   const { nonces } = init.keys;
   const { prf } = init.chosen.suite;
   const intAuth = init.keys.intAuth(request.header.messageId);
@@ -126,8 +126,8 @@ async function prove(
     return bad('AUTHENTICATION_FAILED', 'us', 'the initiator wants another identity than ours');
   }
   const theirs = { role: 'initiator', prf, skP: keys.pi, intAuth } as const;
-  const verified = await authenticator.verify(
-    addresses,
+  const verified = await verifyPeer(
+    context,
     { ...theirs, message: init.request, peerNonce: nonces.responder },
     payloads,
   );
@@ -135,8 +135,8 @@ async function prove(
   if (!verified.ok) return verified;
   const ours = { role: 'responder', prf, skP: keys.pr, intAuth } as const;
   const hints: PeerAuthHints = addHints(init.said.hints, payloads);
-  const proof = await authenticator.prove(
-    addresses,
+  const proof = await proveOurselves(
+    context,
     { ...ours, message: init.response, peerNonce: nonces.initiator },
     hints,
   );
