@@ -18,6 +18,7 @@ import type { HeaderFields } from '../codec/header.js';
 import { decodeMessage, encodeMessage, type IkeMessage } from '../codec/message.js';
 import { EXCHANGE } from '../codec/names/registries.js';
 import type { Payload } from '../codec/payload.js';
+import { u8 } from '../../lib/octets.js';
 import { bad, type IkeFailure, type Path } from '../types.js';
 import type {
   Answered,
@@ -198,9 +199,10 @@ class IkeChannel implements Channel {
     for (const datagram of datagrams) this.#options.send(path, datagram);
   }
 
-  receive(octets: Uint8Array, path: Path): void {
+  receive(datagram: Uint8Array, path: Path): void {
     if (this.#isClosed) return;
     const { env, initiatorSpi, role } = this.#options;
+    const octets = ownOctets(datagram);
     const message = decodeMessage(octets, 0, octets.length);
     if (isFault(message)) {
       env.count(message.fault === FAULT.invalidMajorVersion ? 'rx_wrong_version' : 'rx_malformed');
@@ -411,3 +413,13 @@ class IkeChannel implements Channel {
 
 const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && Buffer.compare(one, other) === 0;
+
+/**
+ * A datagram may lie in memory that is used again for the next one. What is kept of a protected message is what is
+ * decrypted of it; one in clear, or a fragment with its headers, is copied.
+ */
+const ownOctets = (datagram: Uint8Array): Uint8Array =>
+  u8(datagram, FIRST_PAYLOAD_AT) === SK ? datagram : new Uint8Array(datagram);
+
+const FIRST_PAYLOAD_AT = 16;
+const SK = 46;

@@ -88,4 +88,9 @@ export interface ChildSink {
   retain?(inboundSpis: ReadonlySet<number>, graceMs: number): void;
   /** undefined: not known (any more). */
   usage(inboundSpi: number): ChildUsage | undefined;
+  /**
+   * A child SA of before a restart goes on, its keys being in the data plane still. False: they are not, and the
+   * child SA is of no use. What nobody adopts is removed after a while.
+   */
+  adopt?(inboundSpi: number): boolean;
 }

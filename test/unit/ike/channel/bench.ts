@@ -195,7 +195,11 @@ export class Bench {
   /** What `from` is said to have sent reaches the other one now. */
   deliver(from: Role, octets: Uint8Array): void {
     const to = this.side(from === 'initiator' ? 'responder' : 'initiator');
-    to.channel.receive(octets, PATHS[to.role]);
+    // Somewhere in memory that is used for something else afterwards, as a transport may have it.
+    const batch = Buffer.alloc(octets.length + 24, 0xa5);
+    batch.set(octets, 16);
+    to.channel.receive(batch.subarray(16, 16 + octets.length), PATHS[to.role]);
+    batch.fill(0x5a);
   }
 
   /** Both have the keys, as an IKE SA has that replaces another one: message IDs begin with 0. */
