@@ -13,5 +13,7 @@ void sl_bind_kernel(Napi::Env env, Napi::Object exports);
 void sl_bind_tcp(Napi::Object kernel);
 /// Adds the BFD sockets to `kernel`.
 void sl_bind_bfd(Napi::Object kernel);
+/// Adds the UDP sockets of IKE to `kernel`.
+void sl_bind_udp(Napi::Object kernel);
 
 #endif

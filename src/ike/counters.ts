@@ -16,6 +16,10 @@ export const IKE_COUNTERS = {
   rx_fragments_dropped: 'fragments that fit no message, or for which there is no room (RFC 7383)',
   tx_retransmissions: 'requests sent again',
   exchange_timeouts: 'requests that were never answered',
+  rx_esp_in_udp: 'datagrams on port 4500 without a non-ESP marker: ESP, which is not for IKE',
+  rx_keepalives: 'keepalives of NATs (RFC 3948 §2.3) received',
+  tx_keepalives: 'keepalives for NATs sent',
+  tx_failed: 'datagrams that could not be sent',
   // opening
   init_cookies_sent: 'IKE_SA_INIT requests answered by a cookie (RFC 7296 §2.6)',
   init_cookies_wrong: 'IKE_SA_INIT requests with a cookie that is not ours, or too old',
@@ -44,6 +48,7 @@ export const IKE_COUNTERS = {
     'certificates whose key usage, extended key usage or constraints forbid this use',
   cert_no_address: 'certificates that do not name the address that the tunnel ends at',
   cert_malformed: 'certificates that cannot be read',
+  cert_weak: 'certificates, or issuers, with keys or signatures that are too weak',
   ppk_failed: 'IKE SAs refused for want of the postquantum preshared key (RFC 8784)',
   peer_refused_us: 'peers that answered AUTHENTICATION_FAILED',
   // SAs

@@ -57,9 +57,10 @@ export interface Authenticator {
   initNotifies(addresses: Addresses): readonly Payload[];
   /**
    * The responder's IKE_SA_INIT response, the initiator's IKE_AUTH request: CERTREQ of the anchors for this address,
-   * OCSP's (RFC 4806), SUPPORTED_AUTH_METHODS (RFC 9593; the responder only when the initiator sent it).
+   * OCSP's (RFC 4806), SUPPORTED_AUTH_METHODS (RFC 9593 §3.1: the responder speaks first, so it cannot know whether the
+   * initiator understands it; who does not ignores it).
    */
-  requests(addresses: Addresses, peerSentMethods: boolean): readonly Payload[];
+  requests(addresses: Addresses): readonly Payload[];
   /** Our ID, CERTs and AUTH. 'POLICY' when nothing of ours fits what the peer takes. */
   prove(
     addresses: Addresses,

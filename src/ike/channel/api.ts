@@ -112,9 +112,14 @@ export interface Channel {
   ownWindow: number;
   /**
    * Sends a request and waits for its response; waits for its turn while the window is full. In clear the message
-   * ID is 0 each time (IKE_SA_INIT with a cookie or another group is sent anew, RFC 7296 §2.6).
+   * ID is 0 each time (IKE_SA_INIT with a cookie or another group is sent anew, RFC 7296 §2.6). `accepts` judges
+   * responses in clear, which anybody can send: while it says no the request goes on waiting (§2.21.1).
    */
-  request(exchange: number, payloads: readonly Payload[]): Promise<Answered>;
+  request(
+    exchange: number,
+    payloads: readonly Payload[],
+    accepts?: (response: Received) => boolean,
+  ): Promise<Answered>;
   /** The response to a request, which is kept for when the request comes again. */
   respond(request: Pick<Request['message'], 'header'>, payloads: readonly Payload[]): Sent;
   /** A datagram with this SA's SPIs. */

@@ -13,12 +13,12 @@
  * - A channel that begins with `protect` (an IKE SA that replaces another one) starts with message ID 0.
  * - Every request must be answered. One that is not blocks the window of the peer.
  */
-import { FAULT, type IkeFault, isFault } from '../codec/fault.js';
+import { FAULT, isFault } from '../codec/fault.js';
 import type { HeaderFields } from '../codec/header.js';
 import { decodeMessage, encodeMessage, type IkeMessage } from '../codec/message.js';
 import { EXCHANGE } from '../codec/names/registries.js';
 import type { Payload } from '../codec/payload.js';
-import type { Opener, Sealer } from '../crypto/protect.js';
+import { u8 } from '../../lib/octets.js';
 import { bad, type IkeFailure, type Path } from '../types.js';
 import type {
   Answered,
@@ -31,12 +31,18 @@ import type {
   Sent,
 } from './api.js';
 import { Incoming, tagOf, type Taken } from './incoming.js';
-import { partsOfReceived } from './intermediate.js';
-import { copyKeys, datagramsById, IV_RESERVE, wipeKeys } from './keep.js';
-import { decrypt, innerPayloads, protectedMessage, type ProtectedMessage } from './open.js';
+import { datagramsById, IV_RESERVE } from './keep.js';
+import {
+  type Complete,
+  protectedMessage,
+  type ProtectedMessage,
+  readComplete,
+  unreadable,
+} from './open.js';
 import { type InFlight, Outgoing, type Transmission, type Waiting } from './outgoing.js';
-import { type FirstFragment, Reassembly } from './reassembly.js';
-import { LEAST_FRAGMENT_BYTES, roomFor, sealMessage } from './seal.js';
+import { NOTHING_SENT, Protection } from './protection.js';
+import { Reassembly } from './reassembly.js';
+import { LEAST_FRAGMENT_BYTES, roomFor } from './seal.js';
 
 export function createChannel(options: ChannelOptions): Channel {
   return new IkeChannel(options);
@@ -52,19 +58,6 @@ export function restoreChannel(options: ChannelOptions, state: ChannelState): Ch
   return channel;
 }
 
-interface Protection {
-  readonly keys: ChannelKeys;
-  readonly sealer: Sealer;
-  readonly opener: Opener;
-}
-
-/** A message that is authentic and complete: what was inside and which headers were around it. */
-interface Complete extends FirstFragment {
-  readonly inner: Uint8Array | IkeFault;
-}
-
-const NOTHING_SENT: Sent = { octets: new Uint8Array(0) };
-
 class IkeChannel implements Channel {
   path: Path;
   responderSpi: bigint;
@@ -76,8 +69,6 @@ class IkeChannel implements Channel {
   readonly #incoming = new Incoming();
   readonly #reassembly: Reassembly;
   #protection: Protection | undefined;
-  /** Counts keys: what was made by older ones cannot be checked any more. */
-  #epoch = 0;
   #fragmentBytes: number | undefined;
   #isClosed = false;
 
@@ -136,26 +127,19 @@ class IkeChannel implements Channel {
   }
 
   #install(keys: ChannelKeys, firstIv: bigint | undefined): void {
-    const { crypto } = this.#options.env;
-    this.#wipe();
+    const epoch = (this.#protection?.epoch ?? 0) + 1;
+    this.#protection?.wipe();
     this.#reassembly.forgetAll();
-    this.#epoch += 1;
-    const own = copyKeys(keys);
-    const sealer = crypto.sealer(own.suite, own.send, firstIv);
-    this.#protection = { keys: own, sealer, opener: crypto.opener(own.suite, own.receive) };
+    this.#protection = new Protection(this.#options.env.crypto, keys, epoch, firstIv);
   }
 
-  #wipe(): void {
-    if (this.#protection === undefined) return;
-    this.#protection.sealer.wipe();
-    this.#protection.opener.wipe();
-    wipeKeys(this.#protection.keys);
-    this.#protection = undefined;
-  }
-
-  request(exchange: number, payloads: readonly Payload[]): Promise<Answered> {
+  request(
+    exchange: number,
+    payloads: readonly Payload[],
+    accepts?: (response: Received) => boolean,
+  ): Promise<Answered> {
     return new Promise((settle) => {
-      this.#outgoing.add({ exchange, payloads, settle });
+      this.#outgoing.add({ exchange, payloads, settle, accepts });
     });
   }
 
@@ -169,26 +153,15 @@ class IkeChannel implements Channel {
       const { octets } = encodeMessage({ ...header, responderSpi: 0n }, payloads);
       return { datagrams: [octets], sent: { octets }, isProtected: false };
     }
-    const sealed = this.#seal(this.#protection, header, payloads, this.path);
+    const sealed = this.#protection.seal(header, payloads, this.#room(this.path));
     return sealed === undefined
       ? bad('INTERNAL', 'us', 'the IVs of the key are spent').failure
       : { ...sealed, isProtected: true };
   }
 
-  #seal(
-    { sealer }: Protection,
-    header: HeaderFields,
-    payloads: readonly Payload[],
-    path: Path,
-  ): Transmission | undefined {
-    const room = this.#fragmentBytes === undefined ? undefined : roomFor(this.#fragmentBytes, path);
-    const sealed = sealMessage(sealer, header, payloads, room);
-    if (sealed === undefined) return undefined;
-    const { datagrams, intermediate } = sealed;
-    return {
-      datagrams,
-      sent: intermediate === undefined ? NOTHING_SENT : { ...NOTHING_SENT, intermediate },
-    };
+  /** Largest message, octets. */
+  #room(path: Path): number | undefined {
+    return this.#fragmentBytes === undefined ? undefined : roomFor(this.#fragmentBytes, path);
   }
 
   #headerOf(own: Pick<HeaderFields, 'exchange' | 'messageId' | 'response'>): HeaderFields {
@@ -211,7 +184,7 @@ class IkeChannel implements Channel {
       return { octets };
     }
     if (this.#protection === undefined) throw new TypeError('a protected request without keys');
-    const sealed = this.#seal(this.#protection, own, payloads, request.path);
+    const sealed = this.#protection.seal(own, payloads, this.#room(request.path));
     if (sealed === undefined) return NOTHING_SENT; // the IVs are spent: the peer will give up
     this.#answer(messageId, request, sealed.datagrams);
     return sealed.sent;
@@ -226,9 +199,10 @@ class IkeChannel implements Channel {
     for (const datagram of datagrams) this.#options.send(path, datagram);
   }
 
-  receive(octets: Uint8Array, path: Path): void {
+  receive(datagram: Uint8Array, path: Path): void {
     if (this.#isClosed) return;
     const { env, initiatorSpi, role } = this.#options;
+    const octets = ownOctets(datagram);
     const message = decodeMessage(octets, 0, octets.length);
     if (isFault(message)) {
       env.count(message.fault === FAULT.invalidMajorVersion ? 'rx_wrong_version' : 'rx_malformed');
@@ -269,7 +243,8 @@ class IkeChannel implements Channel {
       env.count('rx_out_of_window');
     } else if (header.response) {
       const response: Received = { header, payloads, octets, isProtected: false, path };
-      this.#settle(0, this.#clearInFlight(), response);
+      const request = this.#clearInFlight();
+      if (request?.accepts?.(response) !== false) this.#settle(0, request, response);
     } else if (known === undefined) {
       const { exchange } = header;
       this.#incoming.take(0, { mark: { clear: octets }, exchange, path });
@@ -293,7 +268,7 @@ class IkeChannel implements Channel {
     }
     const complete = this.#open(protection, message);
     if (complete === undefined) return;
-    const read = this.#read(complete, path);
+    const read = readComplete(complete, path);
     this.#proveAlive();
     if (isFault(read)) {
       this.#outgoing.settle(messageId, unreadable(read));
@@ -325,9 +300,9 @@ class IkeChannel implements Channel {
     }
     const complete = this.#open(protection, message);
     if (complete === undefined) return;
-    const mark = { tag: tagOf(complete.octets), epoch: this.#epoch };
+    const mark = { tag: tagOf(complete.octets), epoch: protection.epoch };
     this.#incoming.take(messageId, { mark, exchange, path });
-    const read = this.#read(complete, path);
+    const read = readComplete(complete, path);
     this.#proveAlive();
     const request: Request = isFault(read)
       ? { message: { header: complete.header, path }, fault: read }
@@ -340,13 +315,13 @@ class IkeChannel implements Channel {
    * gone; a peer may also have cut it to smaller fragments. Of fragments the first one asks for the response
    * (RFC 7383 §2.6.1).
    */
-  #receiveAgain({ opener }: Protection, known: Taken, message: ProtectedMessage, path: Path): void {
+  #receiveAgain(protection: Protection, known: Taken, message: ProtectedMessage, path: Path): void {
     const { last, octets } = message;
     if (last.kind === 'SKF' && last.number !== 1) return;
     const { mark } = known;
     const isIdentical = 'tag' in mark && mark.tag === tagOf(octets);
-    const isCheckable = 'epoch' in mark && mark.epoch === this.#epoch;
-    if (isIdentical || (isCheckable && decrypt(opener, message) !== 'forged')) {
+    const isCheckable = 'epoch' in mark && mark.epoch === protection.epoch;
+    if (isIdentical || (isCheckable && protection.decrypt(message) !== 'forged')) {
       this.#answerAgain(known, path);
     } else {
       this.#options.env.count('rx_integrity');
@@ -360,18 +335,18 @@ class IkeChannel implements Channel {
   }
 
   /** Checks and decrypts; undefined when it is forged, or other fragments are missing. */
-  #open({ opener }: Protection, message: ProtectedMessage): Complete | undefined {
-    const { header, octets, protection, last } = message;
+  #open(protection: Protection, message: ProtectedMessage): Complete | undefined {
+    const { header, octets, last } = message;
     const key = header.messageId * 2 + (header.response ? 1 : 0);
     if (last.kind === 'SKF' && !this.#reassembly.isWanted(key, last.number, last.total)) {
       return undefined;
     }
-    const inner = decrypt(opener, message);
+    const inner = protection.decrypt(message);
     if (inner === 'forged') {
       this.#options.env.count('rx_integrity');
       return undefined;
     }
-    const here = { header, octets, protection, firstInner: last.firstInner };
+    const here = { header, octets, protection: message.protection, firstInner: last.firstInner };
     if (last.kind === 'SK' || isFault(inner)) {
       this.#reassembly.forget(key);
       return { ...here, inner };
@@ -381,17 +356,6 @@ class IkeChannel implements Channel {
     return this.#reassembly.add(key, number === 1 ? { ...fragment, first: here } : fragment);
   }
 
-  #read(complete: Complete, path: Path): Received | IkeFault {
-    const { header, octets, protection, firstInner, inner } = complete;
-    if (isFault(inner)) return inner;
-    const payloads = innerPayloads(firstInner, inner);
-    if (isFault(payloads)) return payloads;
-    const received = { ...{ header, payloads, path }, ...NOTHING_SENT, isProtected: true };
-    return header.exchange === EXCHANGE.ikeIntermediate
-      ? { ...received, intermediate: partsOfReceived(octets, protection, inner) }
-      : received;
-  }
-
   #proveAlive(): void {
     this.lastHeard = this.#options.env.timers.now();
     this.onAlive?.();
@@ -399,13 +363,12 @@ class IkeChannel implements Channel {
 
   state(): ChannelState {
     if (this.#protection === undefined) throw new TypeError('the state of a channel without keys');
-    const { keys, sealer } = this.#protection;
     const flat = (each: Iterable<{ readonly datagrams: readonly Uint8Array[] }>): Uint8Array[] =>
       [...each].flatMap(({ datagrams }) => datagrams);
     const answered = [...this.#incoming.taken.values()].filter(({ mark }) => !('clear' in mark));
     return {
-      keys: copyKeys(keys),
-      nextIv: sealer.nextIv + IV_RESERVE,
+      keys: this.#protection.copyKeys(),
+      nextIv: this.#protection.nextIv + IV_RESERVE,
       nextRequestId: this.#outgoing.nextId,
       nextPeerRequestId: this.#incoming.base,
       peerWindow: this.peerWindow,
@@ -423,12 +386,16 @@ class IkeChannel implements Channel {
     for (const { header, datagrams } of datagramsById(state.pending)) {
       this.#outgoing.resume(header.messageId, datagrams, header.exchange);
     }
-    const mark = { epoch: this.#epoch };
     const { path } = this;
     const taken = datagramsById(state.lastResponse).map(
       ({ header, datagrams }): [number, Taken] => [
         header.messageId,
-        { mark, exchange: header.exchange, path, response: datagrams },
+        {
+          mark: { epoch: this.#protection?.epoch ?? 0 },
+          exchange: header.exchange,
+          path,
+          response: datagrams,
+        },
       ],
     );
     this.#incoming.resume(state.nextPeerRequestId, new Map(taken));
@@ -438,7 +405,8 @@ class IkeChannel implements Channel {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reassembly.forgetAll();
-    this.#wipe();
+    this.#protection?.wipe();
+    this.#protection = undefined;
     this.#outgoing.end(bad('CLOSED', 'us', 'the IKE SA was closed').failure);
   }
 }
@@ -446,11 +414,12 @@ class IkeChannel implements Channel {
 const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && Buffer.compare(one, other) === 0;
 
-/** The notifies by which a codec's faults are named. */
-const FAULT_NAMES = {
-  [FAULT.unsupportedCriticalPayload]: 'UNSUPPORTED_CRITICAL_PAYLOAD',
-  [FAULT.invalidMajorVersion]: 'INVALID_MAJOR_VERSION',
-  [FAULT.invalidSyntax]: 'INVALID_SYNTAX',
-} as const;
+/**
+ * A datagram may lie in memory that is used again for the next one. What is kept of a protected message is what is
+ * decrypted of it; one in clear, or a fragment with its headers, is copied.
+ */
+const ownOctets = (datagram: Uint8Array): Uint8Array =>
+  u8(datagram, FIRST_PAYLOAD_AT) === SK ? datagram : new Uint8Array(datagram);
 
-const unreadable = ({ fault, reason }: IkeFault): Answered => bad(FAULT_NAMES[fault], 'us', reason);
+const FIRST_PAYLOAD_AT = 16;
+const SK = 46;

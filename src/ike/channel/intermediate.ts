@@ -35,7 +35,7 @@ export function partsOfReceived(
   inner: Uint8Array,
 ): IntermediateParts {
   const { headerAt } = protection;
-  const a = octets.slice(0, headerAt + GENERIC_HEADER);
+  const a = new Uint8Array(octets.subarray(0, headerAt + GENERIC_HEADER));
   const view = new DataView(a.buffer);
   view.setUint32(LENGTH_AT, a.length + inner.length);
   view.setUint16(headerAt + 2, GENERIC_HEADER + inner.length);

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Protected datagrams to payloads. */
 import { decodeChain, type Protection } from '../codec/chain.js';
-import { invalidSyntax, type IkeFault, isFault } from '../codec/fault.js';
+import { FAULT, invalidSyntax, type IkeFault, isFault } from '../codec/fault.js';
 import type { IkeMessage } from '../codec/message.js';
 import type { Payload, PayloadOf } from '../codec/payload.js';
+import { EXCHANGE } from '../codec/names/registries.js';
 import type { Opener } from '../crypto/protect.js';
+import { bad, type Path } from '../types.js';
+import type { Answered, Received } from './api.js';
+import { partsOfReceived } from './intermediate.js';
+import type { FirstFragment } from './reassembly.js';
 
 /** A message whose last payload is SK or SKF. */
 export interface ProtectedMessage extends Pick<IkeMessage, 'header'> {
@@ -23,6 +28,11 @@ export function protectedMessage(
   return { header, octets, protection, last };
 }
 
+/** A message that is authentic and complete: what was inside, and the headers that were around it. */
+export interface Complete extends FirstFragment {
+  readonly inner: Uint8Array | IkeFault;
+}
+
 /** What is inside, without padding. 'forged': wrong integrity; a fault: authentic, but wrongly padded. */
 export function decrypt(
   opener: Opener,
@@ -38,14 +48,33 @@ export function decrypt(
   return opened.error.code === 'PADDING' ? invalidSyntax(bodyAt, opened.error.message) : 'forged';
 }
 
+export function readComplete(complete: Complete, path: Path): Received | IkeFault {
+  const { header, octets, protection, firstInner, inner } = complete;
+  if (isFault(inner)) return inner;
+  const payloads = innerPayloads(firstInner, inner);
+  if (isFault(payloads)) return payloads;
+  const received = { header, payloads, path, octets: new Uint8Array(0), isProtected: true };
+  return header.exchange === EXCHANGE.ikeIntermediate
+    ? { ...received, intermediate: partsOfReceived(octets, protection, inner) }
+    : received;
+}
+
 /** The payloads inside of SK, whose indices count from its plaintext. RFC 7296 §3.14: SK is never in SK. */
-export function innerPayloads(
-  firstInner: number,
-  inner: Uint8Array,
-): readonly Payload[] | IkeFault {
+function innerPayloads(firstInner: number, inner: Uint8Array): readonly Payload[] | IkeFault {
   const chain = decodeChain(inner, firstInner, 0, inner.length);
   if (isFault(chain)) return chain;
   return chain.protection === undefined
     ? chain.payloads
     : invalidSyntax(chain.protection.headerAt, 'a protected payload in a protected payload');
 }
+
+/** The notifies by which a codec's faults are named. */
+const FAULT_NAMES = {
+  [FAULT.unsupportedCriticalPayload]: 'UNSUPPORTED_CRITICAL_PAYLOAD',
+  [FAULT.invalidMajorVersion]: 'INVALID_MAJOR_VERSION',
+  [FAULT.invalidSyntax]: 'INVALID_SYNTAX',
+} as const;
+
+/** What a response gives that is authentic and cannot be read. */
+export const unreadable = ({ fault, reason }: IkeFault): Answered =>
+  bad(FAULT_NAMES[fault], 'us', reason);

@@ -5,13 +5,15 @@
  */
 import type { Payload } from '../codec/payload.js';
 import { bad, type IkeEnvironment, type IkeFailure } from '../types.js';
-import type { Answered, Retransmission, Sent } from './api.js';
+import type { Answered, Received, Retransmission, Sent } from './api.js';
 
 /** A request that waits for its turn. */
 export interface Waiting {
   readonly exchange: number;
   readonly payloads: readonly Payload[];
   readonly settle: (answered: Answered) => void;
+  /** Of responses in clear; undefined: any. */
+  readonly accepts?: ((response: Received) => boolean) | undefined;
 }
 
 export interface Transmission {
@@ -24,6 +26,7 @@ export interface InFlight extends Transmission {
   readonly exchange: number;
   readonly isProtected: boolean;
   readonly settle: (answered: Answered) => void;
+  readonly accepts?: Waiting['accepts'];
   transmissions: number;
   cancel: () => void;
 }
@@ -115,8 +118,9 @@ export class Outgoing {
     }
     if (made.isProtected) this.nextId += 1;
     else this.#isInClear = true;
-    const { exchange, settle } = waiting;
-    const request: InFlight = { ...made, exchange, settle, transmissions: 1, cancel: nothing };
+    const { exchange, settle, accepts } = waiting;
+    const rest = { accepts, transmissions: 1, cancel: nothing };
+    const request: InFlight = { ...made, exchange, settle, ...rest };
     this.#inFlight.set(id, request);
     this.#options.transmit(made.datagrams);
     this.#arm(id, request);

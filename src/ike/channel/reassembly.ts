@@ -6,7 +6,6 @@
 import type { Protection } from '../codec/chain.js';
 import type { IkeHeader } from '../codec/header.js';
 import { LIMITS } from '../codec/limits.js';
-import { join } from '../crypto/secret.js';
 import type { Timers } from '../types.js';
 
 /** More fragments than the largest message has in the smallest packets that we send ourselves. */
@@ -83,7 +82,14 @@ export class Reassembly {
     assembly.missing -= 1;
     if (assembly.missing > 0 || assembly.first === undefined) return undefined;
     this.forget(key);
-    return { ...assembly.first, inner: join(...assembly.pieces.filter((p) => p !== undefined)) };
+    const inner = new Uint8Array(assembly.octets);
+    let at = 0;
+    for (const each of assembly.pieces) {
+      if (each === undefined) continue;
+      inner.set(each, at);
+      at += each.length;
+    }
+    return { ...assembly.first, inner };
   }
 
   /** The message came whole, or nobody waits for it any more. */

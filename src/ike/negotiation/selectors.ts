@@ -82,7 +82,7 @@ function commonPorts(a: Ports, b: Ports): Ports | undefined {
 
 /** What both match; undefined: nothing. */
 export function intersect(a: Selector, b: Selector): Selector | undefined {
-  if (a.start.length !== b.start.length) return undefined;
+  if (a.start.length !== b.start.length || isEmpty(a) || isEmpty(b)) return undefined;
   if (a.protocol !== b.protocol && a.protocol !== 0 && b.protocol !== 0) return undefined;
   const ports = commonPorts(a, b);
   if (ports === undefined) return undefined;

@@ -4,7 +4,7 @@
  * (src/ike/sa), which owns the channel from then on.
  */
 import type { Authenticator, PeerIdentity } from '../auth/api.js';
-import type { Channel } from '../channel/api.js';
+import type { Channel, ChannelOptions } from '../channel/api.js';
 import type { ChildSa } from '../child/child-sa.js';
 import type { ChildPolicy, ChildSink } from '../child/types.js';
 import type { Suite } from '../crypto/algorithms.js';
@@ -59,6 +59,7 @@ export interface OpenEnvironment extends IkeEnvironment {
   readonly authenticator: Authenticator;
   readonly sink: ChildSink;
   readonly send: (path: Path, octets: Uint8Array) => void;
+  readonly createChannel: (options: ChannelOptions) => Channel;
   /** RFC 6290: our token for an IKE SA, from a secret that survives restarts. */
   readonly qcdToken: (initiatorSpi: bigint, responderSpi: bigint) => Uint8Array;
 }
@@ -74,7 +75,7 @@ export interface OpeningIkeSa {
   readonly channel: Channel;
   readonly result: Promise<Outcome<OpenIkeSa>>;
   /** Ends it, if it has not come to an end: `result` fails with 'CLOSED'. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** What an initiator wants. */
