@@ -48,6 +48,7 @@ export const IKE_COUNTERS = {
     'certificates whose key usage, extended key usage or constraints forbid this use',
   cert_no_address: 'certificates that do not name the address that the tunnel ends at',
   cert_malformed: 'certificates that cannot be read',
+  cert_weak: 'certificates, or issuers, with keys or signatures that are too weak',
   ppk_failed: 'IKE SAs refused for want of the postquantum preshared key (RFC 8784)',
   peer_refused_us: 'peers that answered AUTHENTICATION_FAILED',
   // SAs

@@ -13,8 +13,9 @@ import type { Payload } from '../codec/payload.js';
 import { type IkeKeys, wipeIkeKeys } from '../crypto/kdf.js';
 import { join } from '../crypto/secret.js';
 import { PROTOCOL } from '../negotiation/transforms.js';
-import { closed, type OpenContext } from '../open/context.js';
+import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, errorIn, notifyOf, onlyOf, saysNotify } from '../open/payloads.js';
+import { proveOurselves, verifyPeer } from '../open/patience.js';
 import { noPpkAuth, ppkIdentity } from '../open/ppk.js';
 import type { OpenRequest } from '../open/types.js';
 import type { Ppk } from '../policy.js';
@@ -90,7 +91,7 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
   const policy = childPolicy(initiating);
   if (!policy.ok) return policy;
   const proof = await prove(initiating);
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   if (!proof.ok) return proof;
   const { sink, authenticator } = env;
   const { said, responderSpi } = initiating.init;
@@ -106,11 +107,7 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
     ...ownTerms(context, request.initiatorSpi, responderSpi),
     ...(reserved?.offer.payloads ?? []),
   ]);
-  const done = await (signal.aborted || !answered.ok
-    ? answered.ok
-      ? closed()
-      : answered
-    : judge(initiating, answered.response, reserved));
+  const done = answered.ok ? await judge(initiating, answered.response, reserved) : answered;
   reserved?.release();
   return done;
 }
@@ -129,18 +126,18 @@ function childPolicy({ context, init, request }: Initiating): Outcome<ChildPolic
 /** ID, CERT and AUTH; with a PPK its name, and how it would be without when it is optional (RFC 8784 §3). */
 async function prove(initiating: Initiating): Promise<Outcome<readonly Payload[]>> {
   const { context, init, before, ppk, keys } = initiating;
-  const { addresses, env, signal } = context;
+  const { signal } = context;
   const { hints }: { readonly hints: PeerAuthHints } = before;
   const input = (with_: IkeKeys): AuthInput => ({
     ...{ role: 'initiator', prf: init.chosen.suite.prf, skP: with_.pi },
     ...{ message: init.request, peerNonce: init.keys.nonces.responder },
     intAuth: initiating.intAuth,
   });
-  const proof = await env.authenticator.prove(addresses, input(keys.mixed ?? keys.plain), hints);
+  const proof = await proveOurselves(context, input(keys.mixed ?? keys.plain), hints);
   if (!proof.ok || ppk === undefined) return proof;
   const payloads = [...proof.value, ppkIdentity(ppk)];
-  if (ppk.required || signal.aborted) return good(payloads);
-  const without = await env.authenticator.prove(addresses, input(keys.plain), hints);
+  if (ppk.required || isOver(signal)) return good(payloads);
+  const without = await proveOurselves(context, input(keys.plain), hints);
   if (!without.ok) return without;
   const [auth] = allOf(without.value, 'AUTH');
   if (auth === undefined) throw new TypeError('a proof without AUTH');
@@ -153,7 +150,8 @@ async function judge(
   reserved: Reserved | undefined,
 ): Promise<Outcome<AuthDone>> {
   const { context, init, keys } = initiating;
-  const { env, channel, policy, signal } = context;
+  const { channel, policy, signal } = context;
+  if (isOver(signal)) return closed();
   const refused = refusal(initiating, payloads);
   if (refused !== undefined) {
     if (refused.goodbye !== undefined) await sayGoodbye(context, refused.goodbye);
@@ -161,8 +159,8 @@ async function judge(
   }
   const mixed = saysNotify(payloads, NOTIFY.PPK_IDENTITY) ? keys.mixed : undefined;
   const used = mixed ?? keys.plain;
-  const verified = await env.authenticator.verify(
-    context.addresses,
+  const verified = await verifyPeer(
+    context,
     {
       ...{ role: 'responder', prf: init.chosen.suite.prf, skP: used.pr },
       ...{ message: init.response, peerNonce: init.keys.nonces.initiator },
@@ -170,9 +168,10 @@ async function judge(
     },
     payloads,
   );
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   if (!verified.ok) {
-    await sayGoodbye(context, NOT_AUTHENTIC);
+    const isOurs = verified.failure.code === 'BUSY';
+    await sayGoodbye(context, isOurs ? DELETE_IKE : NOT_AUTHENTIC);
     return verified;
   }
   const identity = verified.value;
@@ -180,7 +179,7 @@ async function judge(
   channel.peerWindow = terms.window;
   channel.ownWindow = policy.window;
   const child = await concludeChild(initiating, reserved, payloads, { keys: used, identity });
-  if (signal.aborted) return closed();
+  // Closed or not: what is in the data plane now is taken out again by who discards the whole.
   return good({ ...child, identity, skD: join(used.d), isPpkUsed: mixed !== undefined, terms });
 }
 
@@ -260,13 +259,12 @@ async function concludeChild(
   if (!up.ok) {
     // The responder has it already; nobody waits for its answer.
     const spis = [offer.inboundSpi];
-    if (!signal.aborted) {
+    if (!isOver(signal)) {
       void channel.request(EXCHANGE.informational, [{ kind: 'D', protocol: PROTOCOL.esp, spis }]);
     }
     return { child: undefined, childFailure: up.failure };
   }
   reserved.handOver();
-  if (!signal.aborted) await env.sink.activate(offer.inboundSpi);
-  if (signal.aborted) env.sink.remove(offer.inboundSpi, 0);
+  if (!isOver(signal)) await env.sink.activate(offer.inboundSpi);
   return { child: up.value, childFailure: undefined };
 }

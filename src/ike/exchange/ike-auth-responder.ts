@@ -16,8 +16,9 @@ import type { Payload } from '../codec/payload.js';
 import { type IkeKeys, wipeIkeKeys } from '../crypto/kdf.js';
 import { join } from '../crypto/secret.js';
 import { addHints } from '../open/announcements.js';
-import { closed, type OpenContext } from '../open/context.js';
-import { allOf, dataOf, notifyOf, numberNotify, onlyOf, saysNotify } from '../open/payloads.js';
+import { closed, isOver, type OpenContext } from '../open/context.js';
+import { allOf, dataOf, notifyOf, numberNotify, onlyOf } from '../open/payloads.js';
+import { proveOurselves, verifyPeer } from '../open/patience.js';
 import { authWithoutPpk, judgePpk, namesPpk } from '../open/ppk.js';
 import { bad, good, type Outcome } from '../types.js';
 import {
@@ -48,7 +49,7 @@ export async function respondAuth(
 ): Promise<Outcome<AuthDone>> {
   const responding = { context, init, request };
   const done = await authenticate(responding);
-  if (done.ok || context.signal.aborted) return done;
+  if (done.ok || isOver(context.signal)) return done;
   context.channel.respond(request, [notifyOf(NOTIFY.AUTHENTICATION_FAILED)]);
   return done;
 }
@@ -116,7 +117,6 @@ async function prove(
 ): Promise<Outcome<Proven>> {
   const { context, init, request } = responding;
   const { env, addresses, signal } = context;
-  const { authenticator } = env;
   const { nonces } = init.keys;
   const { prf } = init.chosen.suite;
   const intAuth = init.keys.intAuth(request.header.messageId);
@@ -126,21 +126,21 @@ async function prove(
     return bad('AUTHENTICATION_FAILED', 'us', 'the initiator wants another identity than ours');
   }
   const theirs = { role: 'initiator', prf, skP: keys.pi, intAuth } as const;
-  const verified = await authenticator.verify(
-    addresses,
+  const verified = await verifyPeer(
+    context,
     { ...theirs, message: init.request, peerNonce: nonces.responder },
     payloads,
   );
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   if (!verified.ok) return verified;
   const ours = { role: 'responder', prf, skP: keys.pr, intAuth } as const;
   const hints: PeerAuthHints = addHints(init.said.hints, payloads);
-  const proof = await authenticator.prove(
-    addresses,
+  const proof = await proveOurselves(
+    context,
     { ...ours, message: init.response, peerNonce: nonces.initiator },
     hints,
   );
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   if (!proof.ok) return proof;
   return respond(responding, keys, { identity: verified.value, proof: proof.value });
 }
@@ -159,7 +159,7 @@ async function respond(
   const { context, init, request } = responding;
   const { env, channel, signal, policy } = context;
   const child = await makeChild(responding, keys, identity);
-  if (signal.aborted) {
+  if (isOver(signal)) {
     if (child.child !== undefined) env.sink.remove(child.child.inboundSpi, 0);
     return closed();
   }
@@ -174,12 +174,10 @@ async function respond(
     ...child.payloads,
   ]);
   channel.ownWindow = policy.window;
+  channel.peerWindow = termsIn(request.payloads).window;
   if (child.child !== undefined) {
+    // Closed meanwhile or not: who discards the whole takes it out of the data plane again.
     await env.sink.activate(child.child.inboundSpi);
-    if (signal.aborted) {
-      env.sink.remove(child.child.inboundSpi, 0);
-      return closed();
-    }
   }
   return good({ identity, child: child.child, childFailure: child.childFailure });
 }

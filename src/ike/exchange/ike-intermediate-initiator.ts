@@ -15,7 +15,8 @@ import { wipe } from '../crypto/secret.js';
 import type { PeerAuthHints } from '../auth/api.js';
 import type { Received } from '../channel/api.js';
 import { addHints } from '../open/announcements.js';
-import { closed, exchangeFailure, type OpenContext } from '../open/context.js';
+import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
+import { finishExchange, startExchange } from '../open/patience.js';
 import { errorIn, onlyOf } from '../open/payloads.js';
 import { bad, good, type Outcome } from '../types.js';
 import type { InitDone } from './ike-sa-init.js';
@@ -49,6 +50,8 @@ export async function initiateIntermediates(
     hints = addHints(hints, answered.value.payloads);
     messageId += 1;
   }
+  // Announced, and never said: as if there were no such notify.
+  if (hints.methods?.length === 0) hints = { ...hints, methods: undefined };
   return good({ hints, messageId });
 }
 
@@ -58,8 +61,7 @@ async function exchangeKey(
   method: KeMethodId,
 ): Promise<Outcome<Received>> {
   const { env, channel, signal } = context;
-  const { exchanges } = env.crypto;
-  const started = await exchanges.start(method, signal);
+  const started = await startExchange(context, method);
   if (!started.ok) return exchangeFailure(env.count, started.error);
   const { publicData, secret } = started.value;
   const answered = await exchange(context, init, [{ kind: 'KE', method, data: publicData }]);
@@ -72,9 +74,9 @@ async function exchangeKey(
     wipe(secret);
     return bad('INVALID_SYNTAX', 'us', `not one KE payload of method ${method}`);
   }
-  const shared = await exchanges.finish(method, secret, ke.data, signal);
+  const shared = await finishExchange(context, method, secret, ke.data);
   if (!shared.ok) return exchangeFailure(env.count, shared.error);
-  if (signal.aborted) {
+  if (isOver(signal)) {
     wipe(shared.value);
     return closed();
   }
@@ -89,9 +91,9 @@ async function exchange(
   { keys }: InitDone,
   payloads: readonly Payload[],
 ): Promise<Outcome<Received>> {
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   const answered = await channel.request(EXCHANGE.ikeIntermediate, payloads);
-  if (signal.aborted) return closed();
+  if (isOver(signal)) return closed();
   if (!answered.ok) return answered;
   const { sent, response } = answered;
   const error = errorIn(response.payloads);

@@ -16,15 +16,16 @@ import { u16 } from '../../lib/octets.js';
 import { NOTIFY, notifyName } from '../codec/names/notify.js';
 import { EXCHANGE } from '../codec/names/registries.js';
 import type { Payload } from '../codec/payload.js';
-import { KE_METHODS, keMethodById, type KeMethodId } from '../crypto/algorithms.js';
+import { KE_METHODS, type KeMethodId } from '../crypto/algorithms.js';
 import type { Offer } from '../crypto/groups.js';
 import { wipe } from '../crypto/secret.js';
 import { concludeIke, offerIke } from '../negotiation/ike-proposals.js';
 import type { ChosenIke } from '../negotiation/types.js';
 import { announcedIn, announcements } from '../open/announcements.js';
-import { closed, exchangeFailure, type OpenContext } from '../open/context.js';
+import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
 import { KeySchedule, spiOctets } from '../open/keys.js';
 import { findNat, natPayloads } from '../open/nat-detection.js';
+import { finishExchange, startExchange } from '../open/patience.js';
 import { allOf, dataOf, errorIn, notifyOf, onlyOf, saysNotify } from '../open/payloads.js';
 import { bad, good, type IkeFailure, type Outcome } from '../types.js';
 import { type InitDone, isNonceFor, NONCE_BYTES } from './ike-sa-init.js';
@@ -66,14 +67,14 @@ export async function initiateInit(
   let offer: Offer | undefined;
   for (let retries = 0; retries <= MOST_RETRIES; retries++) {
     if (offer === undefined) {
-      const started = await env.crypto.exchanges.start(round.method, signal);
+      const started = await startExchange(context, round.method);
       if (!started.ok) return exchangeFailure(env.count, started.error);
       offer = started.value;
     }
-    const answered = signal.aborted
+    const answered = isOver(signal)
       ? closed()
       : await ask(context, initiatorSpi, round, { nonce, offer });
-    if (!answered.ok || signal.aborted) {
+    if (!answered.ok || isOver(signal)) {
       wipe(offer.secret);
       return answered.ok ? closed() : answered;
     }
@@ -148,23 +149,32 @@ const doubtful = (code: string, by: IkeFailure['by'], reason: string): Verdict =
   failure: { code, by, reason },
 });
 
-function judge(
-  { env, policy }: OpenContext,
-  round: Round,
-  { header, payloads }: Received,
-): Verdict {
+function judge(context: OpenContext, round: Round, response: Received): Verdict {
+  const { payloads } = response;
   if (saysNotify(payloads, NOTIFY.REDIRECT)) {
-    env.count('redirect_refused');
+    context.env.count('redirect_refused');
     return doubtful('REDIRECT', 'peer', 'redirects are not followed');
   }
   const error = errorIn(payloads);
-  if (error?.notify === NOTIFY.INVALID_KE_PAYLOAD) return otherGroup(policy, round, error.data);
+  if (error?.notify === NOTIFY.INVALID_KE_PAYLOAD) {
+    return otherGroup(context.policy, round, error.data);
+  }
   if (error !== undefined) {
     const name = notifyName(error.notify);
     return doubtful(name, 'peer', `${name} in the response to IKE_SA_INIT`);
   }
   const cookie = dataOf(payloads, NOTIFY.COOKIE);
-  if (cookie !== undefined && allOf(payloads, 'SA').length === 0) return newCookie(round, cookie);
+  return cookie !== undefined && allOf(payloads, 'SA').length === 0
+    ? newCookie(round, cookie)
+    : judgeChoice(context, round, response);
+}
+
+/** The response that makes an IKE SA. */
+function judgeChoice(
+  { env, policy }: OpenContext,
+  round: Round,
+  { header, payloads }: Received,
+): Verdict {
   const sa = onlyOf(payloads, 'SA');
   const ke = onlyOf(payloads, 'KE');
   const nonce = onlyOf(payloads, 'Nonce');
@@ -192,20 +202,16 @@ function judge(
 function otherGroup(policy: OpenContext['policy'], round: Round, data: Uint8Array): Verdict {
   const name = 'INVALID_KE_PAYLOAD';
   if (data.length !== 2) return doubtful(name, 'peer', `${name} of ${data.length} octets`);
-  const method = methodOf(u16(data, 0));
-  if (method === undefined || !policy.proposals.some(({ ke }) => ke.includes(method))) {
-    return doubtful(name, 'peer', `key exchange ${u16(data, 0)} wanted, which was not offered`);
+  const wanted = u16(data, 0);
+  const method = policy.proposals.flatMap(({ ke }) => ke).find((each) => each === wanted);
+  if (method === undefined) {
+    return doubtful(name, 'peer', `key exchange ${wanted} wanted, which was not offered`);
   }
   if (round.tried.has(method)) {
     return doubtful(name, 'peer', `${KE_METHODS[method].name} wanted, which was sent already`);
   }
   return { kind: 'group', method };
 }
-
-const methodOf = (id: number): KeMethodId | undefined => {
-  const method = keMethodById(id);
-  return method === undefined ? undefined : (method.id as KeMethodId);
-};
 
 function newCookie({ cookie: old }: Round, cookie: Uint8Array): Verdict {
   if (cookie.length === 0 || cookie.length > MOST_COOKIE_BYTES) {
@@ -220,17 +226,18 @@ function newCookie({ cookie: old }: Round, cookie: Uint8Array): Verdict {
 
 /** The response is usable: the shared secret and the first keys. */
 async function conclude(
-  { env, channel, signal }: OpenContext,
+  context: OpenContext,
   initiatorSpi: bigint,
   heard: Heard & { readonly verdict: Usable },
   { nonce, offer }: Own,
 ): Promise<Outcome<InitDone>> {
   const { response, request, verdict } = heard;
   const { chosen, data } = verdict;
+  const { env, channel, signal } = context;
   const { crypto, count } = env;
-  const shared = await crypto.exchanges.finish(chosen.ke, offer.secret, data, signal);
+  const shared = await finishExchange(context, chosen.ke, offer.secret, data);
   if (!shared.ok) return exchangeFailure(count, shared.error);
-  if (signal.aborted) {
+  if (isOver(signal)) {
     wipe(shared.value);
     return closed();
   }

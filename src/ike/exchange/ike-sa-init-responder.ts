@@ -16,7 +16,7 @@ import { KE_METHODS } from '../crypto/algorithms.js';
 import { answerIke, chooseIke, type IkeChoice } from '../negotiation/ike-proposals.js';
 import { KE_NONE, type IkeProposal } from '../negotiation/types.js';
 import { type Announced, announcedIn, announcements } from '../open/announcements.js';
-import { closed, exchangeFailure, type OpenContext } from '../open/context.js';
+import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
 import { KeySchedule, spiOctets } from '../open/keys.js';
 import { findNat, type NatFound, natPayloads } from '../open/nat-detection.js';
 import { onlyOf } from '../open/payloads.js';
@@ -145,13 +145,13 @@ export async function respondInit(
   if (!answer.ok) {
     const refused = invalidSyntax(init.header);
     const failed = exchangeFailure(count, answer.error);
-    if (failed.failure.code === 'INVALID_SYNTAX' && refused !== undefined && !signal.aborted) {
+    if (failed.failure.code === 'INVALID_SYNTAX' && refused !== undefined && !isOver(signal)) {
       env.send(init.path, refused);
     }
     return failed;
   }
   const { publicData, shared } = answer.value;
-  if (signal.aborted) {
+  if (isOver(signal)) {
     shared.fill(0);
     return closed();
   }

@@ -10,15 +10,45 @@ import { cookieChallenge } from '../exchange/ike-sa-init-answers.js';
 import type { CookieJar } from '../exchange/ike-sa-init-cookies.js';
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { Datagram } from '../types.js';
-import type { SaTables } from './tables.js';
+import { latin1, type SaTables } from './tables.js';
+
+/** Requests that wait for their slice, by (SPIi, address). */
+export class Waiting {
+  readonly #keys = new Set<string>();
+  readonly #ofPeer = new Map<string, number>();
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  of(peer: string): number {
+    return this.#ofPeer.get(peer) ?? 0;
+  }
+
+  has(spi: bigint, peer: string): boolean {
+    return this.#keys.has(`${spi.toString(36)}/${peer}`);
+  }
+
+  add(spi: bigint, peer: string): void {
+    this.#keys.add(`${spi.toString(36)}/${peer}`);
+    this.#ofPeer.set(peer, this.of(peer) + 1);
+  }
+
+  delete(spi: bigint, peer: string): void {
+    this.#keys.delete(`${spi.toString(36)}/${peer}`);
+    const left = this.of(peer) - 1;
+    if (left > 0) this.#ofPeer.set(peer, left);
+    else this.#ofPeer.delete(peer);
+  }
+}
 
 export interface AdmissionDeps {
   readonly tables: SaTables;
   readonly cookies: CookieJar;
   readonly authenticator: Pick<Authenticator, 'admits'>;
   readonly count: (counter: IkeCounter) => void;
-  /** Admitted, and waiting for their turn. */
-  readonly waiting: () => number;
+  /** Admitted, and waiting for their turn: in all, and of one peer. */
+  readonly waiting: Waiting;
 }
 
 export type Admission =
@@ -40,7 +70,7 @@ export function admit(
     count('init_no_policy');
     return DROP;
   }
-  const all = tables.halfOpen + waiting();
+  const all = tables.halfOpen + waiting.size;
   if (all >= halfOpen.cookieAbove) {
     const shown = cookies.check(octets, header, remote.address);
     if (shown !== 'right') {
@@ -55,7 +85,8 @@ export function admit(
       return { verdict: 'answer', octets: answer };
     }
   }
-  if (all >= halfOpen.most || tables.halfOpenOf(remote.address) >= halfOpen.mostPerPeer) {
+  const ofPeer = tables.halfOpenOf(remote.address) + waiting.of(latin1(remote.address));
+  if (all >= halfOpen.most || ofPeer >= halfOpen.mostPerPeer) {
     count('init_limited');
     return DROP;
   }

@@ -8,8 +8,9 @@ import { wipe } from '../crypto/secret.js';
 import type { OpeningIkeSa, OpenIkeSa } from '../open/types.js';
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas } from '../sa/api.js';
-import { good, type IkeEnvironment, type Path } from '../types.js';
+import { bad, good, type IkeEnvironment, type Path } from '../types.js';
 import { ikeLine, withDebugKeys } from './debug-keys.js';
+import { isAllowed } from './allowed.js';
 import type { ManagerDeps, Openings } from './deps.js';
 import type { Lineage } from './duplicates.js';
 import { Keepalives } from './keepalives.js';
@@ -176,8 +177,16 @@ export class Core {
         if (tables.find(spi) === entry) tables.remove(spi);
         return outcome;
       }
-      const sa = this.sas.take(outcome.value);
-      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, outcome.value, { local, remote });
+      const open = outcome.value;
+      const sa = this.sas.take(open);
+      const policy = this.policyOf(remote);
+      // Rules may have changed meanwhile, and the SP is what the proof says.
+      if (policy?.sp !== open.identity.sp || (policy !== open.policy && !isAllowed(policy, open))) {
+        this.#register(sa, undefined);
+        void sa.close('the rules do not allow it');
+        return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
+      }
+      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, open, { local, remote });
       return good(sa);
     });
   }
@@ -225,7 +234,7 @@ export class Core {
     this.tables.put(ownSpiOf(sa.open), { kind: 'sa', sa });
     if (peer !== undefined) this.#peerOf.set(sa, peer);
     if (sa.needsKeepalive) this.#keepalives.add(sa);
-    this.saver?.changed(sa);
+    this.saver?.save(sa);
     const { debugKeys } = this.deps;
     if (debugKeys === undefined) return;
     const { keys } = sa.open.channel.state();
@@ -247,16 +256,16 @@ export class Core {
         this.#peerOf.set(sa, peer);
         peer.rekeyed(old, sa);
         this.#keepalives.delete(old);
-        changed(old);
-        changed(sa);
+        this.saver?.save(old);
+        this.saver?.save(sa);
       },
       childUp: (sa, child) => {
         this.peerOf(sa).childUp(sa, child);
-        changed(sa);
+        this.saver?.save(sa);
       },
       childRekeyed: (sa, old, child) => {
         this.peerOf(sa).childRekeyed(sa, old, child);
-        changed(sa);
+        this.saver?.save(sa);
       },
       childDown: (sa, child) => {
         this.peerOf(sa).childDown(child);

@@ -101,4 +101,7 @@ export const withDebugKeys = (sink: ChildSink, keys: DebugKeys): ChildSink => ({
     sink.remove(spi, graceMs);
   },
   usage: (spi) => sink.usage(spi),
+  retain: (spis, graceMs) => {
+    sink.retain?.(spis, graceMs);
+  },
 });

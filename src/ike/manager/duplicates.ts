@@ -50,7 +50,7 @@ export function theOneThatStays(sas: ReadonlyMap<IkeSa, Lineage>): IkeSa | undef
 /** Between two looks: long enough for the last message of an opening to come, or come again. */
 const SETTLE_MS = 2_000;
 /** How often the end that should not close waits longer than the other. */
-const PATIENCE = 10;
+const PATIENCE = 3;
 /** Until the one that stays is asked again for a child SA that the other has and it was refused. */
 const REFUSED_MS = 60_000;
 

@@ -13,11 +13,11 @@ import { CookieJar } from '../exchange/ike-sa-init-cookies.js';
 import type { PeerPolicy } from '../policy.js';
 import type { IkeSa } from '../sa/api.js';
 import type { Datagram, Path } from '../types.js';
-import { admit, type AdmissionDeps } from './admission.js';
+import { admit, type AdmissionDeps, Waiting } from './admission.js';
 import type { Core } from './core.js';
 import { Rate } from './pace.js';
 import { showsToken, unknownSpiAnswer } from './qcd.js';
-import type { Entry } from './tables.js';
+import { type Entry, latin1 } from './tables.js';
 
 /** Answers in clear to what cannot be authenticated, of all peers together. */
 const ANSWERS_PER_SECOND = 100;
@@ -38,8 +38,7 @@ export class Intake {
   readonly #answers: Rate;
   readonly #refusals: Rate;
   readonly #admission: AdmissionDeps;
-  /** Requests that wait for their slice. */
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new Waiting();
 
   constructor(core: Core) {
     const { env, tables, deps } = core;
@@ -49,7 +48,7 @@ export class Intake {
     this.#admission = {
       ...{ tables, authenticator: deps.authenticator, count: env.count },
       cookies: new CookieJar(env.crypto, env.timers),
-      waiting: () => this.#waiting.size,
+      waiting: this.#waiting,
     };
   }
 
@@ -118,15 +117,15 @@ export class Intake {
       this.#known(again, header, datagram);
       return;
     }
-    const key = `${initiatorSpi.toString(36)}/${Buffer.from(address).toString('latin1')}`;
-    if (this.#waiting.has(key)) return;
+    const peer = latin1(address);
+    if (this.#waiting.has(initiatorSpi, peer)) return;
     const admission = admit(this.#admission, policy, header, datagram);
     if (admission.verdict === 'answer') this.#core.send(datagram, admission.octets);
     if (admission.verdict !== 'admit') return;
-    this.#waiting.add(key);
+    this.#waiting.add(initiatorSpi, peer);
     const kept = copied(datagram);
     this.#core.slices.push(() => {
-      this.#waiting.delete(key);
+      this.#waiting.delete(initiatorSpi, peer);
       this.#respond(admission.policy, kept, initiatorSpi);
     });
   }

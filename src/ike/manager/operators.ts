@@ -35,14 +35,14 @@ const isChildMeant = (
   (spi === undefined || spi === initiatorSpi || spi === BigInt(inboundSpi));
 
 /** A row of one that is on its way. */
-function openingRow({ opening, role, local, remote }: OpeningEntry): IkeSaRow {
+function openingRow({ opening, role, local, remote }: OpeningEntry, now: number): IkeSaRow {
   const { path } = opening.channel;
   return {
     ...{ initiatorSpi: opening.initiatorSpi, responderSpi: opening.responderSpi, role },
     ...{ state: 'opening', local, remote, sp: '', identity: '', authentication: '', suite: '' },
     ...{ localPort: path.local.port, remotePort: path.remote.port },
     ...{ keyExchanges: [], isPpkUsed: false, openedAt: 0, rekeyAt: undefined },
-    ...{ reauthAt: undefined, lastHeardMs: opening.channel.lastHeard, children: [] },
+    ...{ reauthAt: undefined, lastHeardMs: now - opening.channel.lastHeard, children: [] },
   };
 }
 
@@ -64,8 +64,8 @@ export class Operators {
     for (let at = after === undefined ? 0 : this.#firstAfter(after); at < keys.length; at++) {
       if (rows.length >= most) break;
       const entry = this.#core.tables.find(keys[at]?.[1] ?? 0n);
-      if (entry?.kind === 'opening') rows.push(openingRow(entry));
-      else if (entry !== undefined) rows.push(entry.sa.row());
+      if (entry?.kind === 'opening') rows.push(openingRow(entry, timers.now()));
+      else if (entry !== undefined && entry.sa.phase !== 'closed') rows.push(entry.sa.row());
     }
     return rows;
   }

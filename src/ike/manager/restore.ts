@@ -5,37 +5,40 @@ import { wipe } from '../crypto/secret.js';
 import type { IkeSaState } from '../sa/api.js';
 import type { Core } from './core.js';
 import { isAllowed } from './allowed.js';
-import { decodeState, type SaStore } from './persist.js';
+import { decodeKept, type Remains, type SaStore, wipeState } from './persist.js';
 import { ownSpiOf } from './tables.js';
 
 /** How long a child SA of an IKE SA that could not be gone on with stays without another one, at most. */
 const ORPHAN_MOST_MS = 600_000;
 
-function wipeState({ skD, channel }: IkeSaState): void {
-  const { send, receive } = channel.keys;
-  wipe(skD, send.encryption, send.integrity, receive.encryption, receive.integrity);
-}
+/** What arrives for a child SA that no IKE SA has any more is taken for so long. */
+const GRACE_MS = 30_000;
 
 /** Before the first datagram is taken: an SPI that is not restored yet is answered as lost. */
 export function restoreAll(core: Core, store: SaStore): void {
-  const orphaned: IkeSaState[] = [];
+  const broken: Remains[] = [];
+  const carried = new Set<number>();
   let restored = 0;
   for (const octets of store.load()) {
-    const state = decodeState(octets, store.epoch);
+    const kept = decodeKept(octets, store.epoch);
     wipe(octets);
-    if (state === undefined) continue;
-    core.saver?.found(ownSpiOf(state.open));
-    if (restoreOne(core, state)) restored++;
-    else orphaned.push(state);
+    if (kept === undefined) continue;
+    const { state, remains } = kept;
+    core.saver?.found(ownSpiOf(remains.open));
+    if (state !== undefined && restoreOne(core, state)) {
+      restored++;
+      for (const { child } of state.children) carried.add(child.inboundSpi);
+    } else broken.push(remains);
+    if (state !== undefined) wipeState(state);
   }
   // Whatever one that goes on carries as well needs no successor.
-  for (const state of orphaned) {
-    keepChildren(core, state);
-    core.saver?.remove(ownSpiOf(state.open));
-    wipeState(state);
+  for (const remains of broken) {
+    for (const spi of keepChildren(core, remains)) carried.add(spi);
+    core.saver?.remove(ownSpiOf(remains.open));
   }
-  if (restored + orphaned.length === 0) return;
-  core.env.log.notice('IKE SAs of the supervisor before', { restored, reopened: orphaned.length });
+  core.deps.sink.retain?.(carried, GRACE_MS);
+  if (restored + broken.length === 0) return;
+  core.env.log.notice('IKE SAs of the supervisor before', { restored, reopened: broken.length });
 }
 
 function restoreOne(core: Core, state: IkeSaState): boolean {
@@ -58,22 +61,21 @@ function restoreOne(core: Core, state: IkeSaState): boolean {
   return true;
 }
 
-/** Their traffic goes on until another IKE SA carries it, unless nobody may have it any more. */
-function keepChildren(core: Core, { open, children }: IkeSaState): void {
+/**
+ * The traffic of child SAs goes on until another IKE SA carries it, unless the rules do not allow it any more.
+ * Which ones those are.
+ */
+function keepChildren(core: Core, { open, children }: Remains): number[] {
   const { local, remote } = open.path;
   const policy = core.policyOf(remote.address);
-  const services = policy?.children(local.address, remote.address).map(({ service }) => service);
-  for (const { child, replacedBy, hardMs = ORPHAN_MOST_MS } of children) {
-    const isAllowedStill =
-      policy?.sp === open.identity.sp && services?.includes(child.policy.service);
-    if (replacedBy !== undefined || isAllowedStill !== true) {
-      core.deps.sink.remove(child.inboundSpi, 0);
-      continue;
-    }
-    const peer = core.peer(local.address, remote.address);
-    peer.adoptOrphan(child, Math.max(0, Math.min(hardMs, ORPHAN_MOST_MS)));
-  }
-  core.env.log.notice('an IKE SA that cannot be gone on with', {
-    peer: formatAddress(remote.address),
-  });
+  if (policy?.sp !== open.identity.sp) return [];
+  const services = policy.children(local.address, remote.address).map(({ service }) => service);
+  const allowed = children.filter(({ child }) => services.includes(child.policy.service));
+  const peer = core.peer(local.address, remote.address);
+  core.env.log.info('opening an IKE SA anew', { peer: formatAddress(remote.address) });
+  return allowed
+    .filter(({ child, hardMs }) =>
+      peer.adoptOrphan(child, Math.min(hardMs ?? ORPHAN_MOST_MS, ORPHAN_MOST_MS)),
+    )
+    .map(({ child }) => child.inboundSpi);
 }

@@ -22,7 +22,7 @@ export interface SaEntry {
 
 export type Entry = OpeningEntry | SaEntry;
 
-const latin1 = (octets: Uint8Array): string =>
+export const latin1 = (octets: Uint8Array): string =>
   Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
 
 /** Addresses of one family have one length, so that no two pairs have one key. */

@@ -18,7 +18,13 @@ export interface OpenContext {
   readonly signal: AbortSignal;
 }
 
-type Bad = { readonly ok: false; readonly failure: IkeFailure };
+/** Asked after every await: a property alone would be taken for what it was before. */
+export const isOver = (signal: AbortSignal): boolean => signal.aborted;
+
+interface Bad {
+  readonly ok: false;
+  readonly failure: IkeFailure;
+}
 
 export const closed = (): Bad => bad('CLOSED', 'us', 'closed while it was opened');
 

@@ -9,7 +9,7 @@ import { respondIntermediate } from '../exchange/ike-intermediate-responder.js';
 import type { InitDone } from '../exchange/ike-sa-init.js';
 import { type InitRequest, respondInit } from '../exchange/ike-sa-init-responder.js';
 import { bad, good, type Outcome } from '../types.js';
-import { closed, type OpenContext } from './context.js';
+import { closed, isOver, type OpenContext } from './context.js';
 import type { Inbox } from './inbox.js';
 import { type Begun, begin, openedOf } from './opening.js';
 import { allOf, errorIn, notifyOf } from './payloads.js';
@@ -67,7 +67,7 @@ async function open(
   if (init.value.said.fragmentation) channel.fragmentBytes = policy.fragmentBytes;
   const opened = await authenticate(begun, init.value);
   init.value.keys.wipe();
-  if (!opened.ok && !signal.aborted && !NOT_ANSWERED.has(opened.failure.code)) {
+  if (!opened.ok && !isOver(signal) && !NOT_ANSWERED.has(opened.failure.code)) {
     await linger(context);
   }
   return opened;
@@ -93,12 +93,13 @@ async function authenticate(
   init: InitDone,
 ): Promise<Outcome<OpenIkeSa>> {
   const outstanding = init.chosen.additional.map(({ method }) => method);
-  for (let empty = 0; empty <= MOST_EMPTY;) {
+  let empty = 0;
+  for (;;) {
     const asked = await nextRequest(context, inbox);
     if (!asked.ok) return asked;
     const request = asked.value;
     const { exchange } = request.header;
-    if (exchange === EXCHANGE.ikeIntermediate) {
+    if (exchange === EXCHANGE.ikeIntermediate && empty < MOST_EMPTY) {
       const answered = await respondIntermediate(context, init, request, outstanding[0]);
       if (!answered.ok) return answered;
       if (answered.value) outstanding.shift();
@@ -112,7 +113,6 @@ async function authenticate(
       return refuse(context, request);
     }
   }
-  return bad('INVALID_SYNTAX', 'us', `more than ${MOST_EMPTY} empty IKE_INTERMEDIATEs`);
 }
 
 /** One that cannot be read is answered by its fault, and ends it (RFC 7296 §2.21.3). */

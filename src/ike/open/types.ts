@@ -75,7 +75,7 @@ export interface OpeningIkeSa {
   readonly channel: Channel;
   readonly result: Promise<Outcome<OpenIkeSa>>;
   /** Ends it, if it has not come to an end: `result` fails with 'CLOSED'. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** What an initiator wants. */

@@ -93,6 +93,7 @@ export interface ChildSaState {
   readonly child: ChildSa;
   readonly phase: 'live' | 'replaced' | 'redundant' | 'deleting';
   readonly isActive: boolean;
+  readonly isProven: boolean;
   /** Milliseconds of life left until it is replaced and until it ends; undefined: not by time. */
   readonly softMs: number | undefined;
   readonly hardMs: number | undefined;

@@ -20,7 +20,9 @@ export interface ChildEntry {
   phase: ChildPhase;
   /** Traffic leaves by it. */
   isActive: boolean;
-  /** The peer is known to take what we send by it. */
+  /** The peer is known to have it: it was ours, or what the peer did since shows that it got our answer. */
+  isProven: boolean;
+  /** Proven, or so old that we go by it: traffic may leave by it. */
   isConfirmed: boolean;
   /** When a peer that says nothing is taken to have it, ms. */
   readonly confirmAt: number;
@@ -34,6 +36,8 @@ export interface ChildEntry {
   isSaid: boolean;
   /** Its owner knows that another one carries its traffic. */
   isReplacementSaid: boolean;
+  /** When it was made, ms of timers.now(). */
+  readonly createdMs: number;
   /** When it got into the phase that it is in, ms. */
   since: number;
   readonly limits: Limits;

@@ -26,16 +26,10 @@ export interface ChildTableHooks {
   rekeyed(old: ChildSa, child: ChildSa): void;
 }
 
-export interface AddOptions {
-  readonly isConfirmed: boolean;
-  /** Until a silent peer is taken to have it. */
-  readonly confirmMs: number;
-}
-
 export class ChildTable {
   readonly #byInbound = new Map<number, ChildEntry>();
   readonly #byOutbound = new Map<number, ChildEntry>();
-  #hooks: ChildTableHooks;
+  readonly #hooks: ChildTableHooks;
 
   constructor(hooks: ChildTableHooks) {
     this.#hooks = hooks;
@@ -73,16 +67,25 @@ export class ChildTable {
     return usable.find(({ isActive }) => isActive) ?? usable[0];
   }
 
-  add(child: ChildSa, { isConfirmed, confirmMs }: AddOptions): ChildEntry {
+  /** `confirmMs`: until a silent peer is taken to have it; 0: it is known to. */
+  add(child: ChildSa, confirmMs: number): ChildEntry {
     const { env } = this.#hooks;
     const now = env.timers.now();
+    const isProven = confirmMs === 0;
     const entry: ChildEntry = {
       child,
       key: keyOf(child.policy.service, child.resource),
-      ...{ phase: 'live', isActive: false, isConfirmed, confirmAt: now + confirmMs },
+      ...{ phase: 'live', isActive: false, isProven, isConfirmed: isProven },
+      confirmAt: now + confirmMs,
       ...{ successor: undefined, deleter: 'peer', isDuplicate: false },
       ...{ isSaid: false, isReplacementSaid: false },
-      ...{ since: now, limits: limitsOf(env, child.policy.lifetimes), failures: 0, retryAt: 0 },
+      ...{
+        createdMs: now,
+        since: now,
+        limits: limitsOf(env, child.policy.lifetimes),
+        failures: 0,
+        retryAt: 0,
+      },
     };
     this.insert(entry);
     return entry;
@@ -157,6 +160,12 @@ export class ChildTable {
   }
 
   /** The peer has it installed. */
+  prove(entry: ChildEntry): void {
+    entry.isProven = true;
+    this.confirm(entry);
+  }
+
+  /** It may be used. */
   confirm(entry: ChildEntry): void {
     if (entry.isConfirmed || !this.has(entry)) return;
     entry.isConfirmed = true;
@@ -167,7 +176,7 @@ export class ChildTable {
 
   /** Traffic leaves by it from now on; what it replaces may be deleted. */
   activate(entry: ChildEntry): void {
-    const { env, up } = this.#hooks;
+    const { env } = this.#hooks;
     if (!entry.isActive) {
       entry.isActive = true;
       entry.isConfirmed = true;
@@ -180,7 +189,7 @@ export class ChildTable {
       this.#sayReplaced(old, entry);
       if (old.phase === 'replaced' && old.deleter === 'us') this.delete(old);
     }
-    if (!entry.isSaid) up(entry.child);
+    if (!entry.isSaid) this.#hooks.up(entry.child);
     entry.isSaid = true;
   }
 

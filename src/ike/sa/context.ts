@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the exchanges see of the IKE SA in which they happen. */
+import type { Retransmission } from '../channel/api.js';
 import type { Payload } from '../codec/payload.js';
 import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
@@ -31,3 +32,16 @@ export interface Reply {
 export const closedMeanwhile: IkeFailure = {
   ...{ code: 'CLOSED', by: 'us', reason: 'the IKE SA ended meanwhile' },
 };
+
+/** Beyond the time in which a peer gives up asking. */
+const LENIENCY_MS = 30_000;
+
+/** How long a peer with such a policy goes on asking, ms: whatever it was not told by then it never will be. */
+export function patienceMs({ firstMs, factor, tries, jitter }: Retransmission): number {
+  let [whole, wait] = [0, firstMs];
+  for (let i = 0; i < tries; i++) {
+    whole += wait;
+    wait *= factor;
+  }
+  return whole * (1 + jitter) + LENIENCY_MS;
+}

@@ -13,43 +13,30 @@ import type { IkeSaRow } from '../manager/api.js';
 import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
-import type { IkeSa, IkeSaEvents, IkeSaPhase, IkeSaState, SaEnvironment } from './api.js';
-import { type ChildEntry, keyOf, leastNonce, type Limits, limitsOf } from './child-entry.js';
+import type { IkeSa, IkeSaEvents, IkeSaState, SaEnvironment } from './api.js';
+import { type ChildEntry, keyOf, leastNonce, type Limits } from './child-entry.js';
+import { acceptChild, childDeleted, proveChildren, refuseChild } from './child-requests.js';
 import { ChildTable, GRACE_MS } from './child-table.js';
-import { closedMeanwhile } from './context.js';
+import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
 import { type RequestHost, Requests } from './requests.js';
 import { rowOf, stateOf } from './snapshot.js';
-import { patienceMs, reauthenticationTime, Watch, type WatchHost } from './watch.js';
+import type { Reauthentication } from './reauthentication.js';
+import { type Inherited, SaCore } from './sa-core.js';
+import { Watch, type WatchHost } from './watch.js';
 
-/** Child SAs of one IKE SA, rekeyed ones included: above that the peer is told so. */
-const MOST_CHILDREN = 64;
-/** When it is not known whether the peer has a child SA that it asked for, and nothing else carries its traffic. */
-const CONFIRM_MS = 100;
-/** The same of an IKE SA: what we ask in it before is only asked again. */
+/** The peer may not have the answer that made an IKE SA: what we ask in it before is only asked again. */
 const HOLD_MS = 1000;
 /** So long a peer that did not get our answer to its delete is answered again. */
 const LINGER_MS = 30_000;
 
-/** What a rekeyed IKE SA takes over from its predecessor besides its children. */
-interface Inherited {
-  readonly policy: PeerPolicy;
-  readonly reauthentication: ReturnType<typeof reauthenticationTime>;
-  readonly isReauthenticationAsked: boolean;
-}
-
-export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
-  readonly env: SaEnvironment;
-  readonly open: OpenIkeSa;
+export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
   readonly table: ChildTable;
   readonly own: OwnExchanges;
   readonly followUps: FollowUps;
-  limits: Limits;
   readonly #events: IkeSaEvents;
   readonly #requests: Requests;
   readonly #watch: Watch;
-  #phase: IkeSaPhase = 'established';
-  #inherited: Inherited;
   /** The one that has our children. */
   #heir: IkeSaMachine | undefined;
   /** One of the peer's, while it is not decided whether it or one of ours replaces this one. */
@@ -57,24 +44,18 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** Of such a one: what it may replace. */
   #parent: IkeSaMachine | undefined;
   #leastNonce: Uint8Array = new Uint8Array(0);
+  /** Its owner has nothing to do with it: not in use yet, redundant, or replaced. */
+  #isSilent = false;
   /** The peer may not have it yet. */
   #isHeld = false;
-  #trafficAt = 0;
   #qcdToken: Uint8Array | undefined;
   #rekeying: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(open: OpenIkeSa, env: SaEnvironment, events: IkeSaEvents, inherited?: Inherited) {
-    this.env = env;
-    this.open = open;
+    super(open, env, inherited);
     this.#events = events;
     this.#qcdToken = open.features.qcdToken;
-    this.limits = limitsOf(env, open.policy.lifetimes);
-    this.#inherited = inherited ?? {
-      policy: open.policy,
-      reauthentication: undefined,
-      isReauthenticationAsked: false,
-    };
     this.own = new OwnExchanges(this);
     this.followUps = new FollowUps(this);
     this.#requests = new Requests(this);
@@ -101,11 +82,11 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** Another process had it. */
   resume(
     limits: Limits,
-    inherited: Omit<Inherited, 'policy'>,
+    reauthentication: Reauthentication,
     children: readonly ChildEntry[],
   ): this {
     this.limits = limits;
-    this.#inherited = { ...this.#inherited, ...inherited };
+    this.reauthentication = reauthentication;
     for (const entry of children) {
       this.table.insert(entry);
       if (entry.phase === 'deleting') void this.own.delete(entry);
@@ -114,13 +95,11 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     return this;
   }
 
-  /** The one of an opening: its child SA is in use already, its reauthentication is planned. */
+  /** The one of an opening, whose child SA is in use already. */
   begin(): this {
-    const { child, peerAuthLifetime } = this.open;
-    const reauthentication = reauthenticationTime(this, peerAuthLifetime);
-    this.#inherited = { ...this.#inherited, reauthentication };
+    const { child } = this.open;
     if (child !== undefined) {
-      const entry = this.table.add(child, { isConfirmed: true, confirmMs: 0 });
+      const entry = this.table.add(child, 0);
       entry.isActive = true;
       entry.isSaid = true;
     }
@@ -130,28 +109,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
 
   // What others see of it.
 
-  get policy(): PeerPolicy {
-    return this.#inherited.policy;
-  }
-
-  get phase(): IkeSaPhase {
-    return this.#phase;
-  }
-
-  get isEstablished(): boolean {
-    return this.#phase === 'established' || this.#phase === 'rekeying';
-  }
-
-  get isEnding(): boolean {
-    return !this.isEstablished;
-  }
-
-  get isClosed(): boolean {
-    return this.#phase === 'closed';
-  }
-
   get mayAsk(): boolean {
-    return this.#phase === 'established' && !this.#isHeld;
+    return this.currentPhase === 'established' && !this.#isHeld;
   }
 
   get isPeerBusy(): boolean {
@@ -164,19 +123,6 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
       .map(({ child }) => child);
   }
 
-  get needsKeepalive(): boolean {
-    return this.open.features.natLocal;
-  }
-
-  get lastAlive(): number {
-    return Math.max(this.open.channel.lastHeard, this.#trafficAt);
-  }
-
-  get reauthenticateAt(): number | undefined {
-    const { isReauthenticationAsked, reauthentication } = this.#inherited;
-    return isReauthenticationAsked ? undefined : reauthentication?.at;
-  }
-
   /** RFC 6290: whoever shows it has lost this IKE SA. */
   get qcdToken(): Uint8Array | undefined {
     return this.#qcdToken;
@@ -187,7 +133,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   state(): IkeSaState | undefined {
-    return this.#phase === 'established' ? stateOf(this, this.#inherited) : undefined;
+    return this.currentPhase === 'established' ? stateOf(this, this.reauthentication) : undefined;
   }
 
   // What its owner asks of it.
@@ -225,7 +171,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   setPolicy(policy: PeerPolicy): void {
-    this.#inherited = { ...this.#inherited, policy };
+    this.currentPolicy = policy;
     this.#watch.arm();
   }
 
@@ -236,8 +182,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
 
   async #close(failure: IkeFailure): Promise<void> {
     if (this.isEnding) return;
-    const rekeying = this.#phase === 'rekeying' ? this.#rekeying : undefined;
-    this.#phase = 'deleting';
+    const rekeying = this.currentPhase === 'rekeying' ? this.#rekeying : undefined;
+    this.currentPhase = 'deleting';
     this.#endChildren(failure);
     // A new IKE SA that comes of it is deleted as well, before its keys are lost with this one.
     await rekeying;
@@ -262,7 +208,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     const closed = { ok: false, failure: closedMeanwhile } as const;
     if (this.isClosed) return closed;
     const answered = await this.open.channel.request(exchange, payloads);
-    if (this.isClosed) return closed;
+    if (this.hasClosed()) return closed;
     if (!answered.ok) {
       this.#unanswered(answered.failure);
       return answered;
@@ -275,7 +221,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** RFC 7296 §2.4: the peer is dead, or we do not understand each other any more. */
   #unanswered(failure: IkeFailure): void {
     if (failure.code === 'CLOSED') return;
-    if (failure.code === 'TIMEOUT' && !this.isEnding) this.env.count('peers_dead');
+    if (failure.code === 'TIMEOUT' && !this.#isSilent) this.env.count('peers_dead');
     this.fatal(failure);
   }
 
@@ -293,22 +239,13 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   isFull(): void {
-    this.#inherited = {
-      ...this.#inherited,
-      reauthentication: { at: this.env.timers.now(), reason: 'sa-lifetime' },
-    };
+    this.reauthentication.atMost(this.env.timers.now(), 'sa-lifetime');
     this.wantReauthentication();
   }
 
   wantReauthentication(): void {
-    const { isReauthenticationAsked, reauthentication } = this.#inherited;
-    if (isReauthenticationAsked || reauthentication === undefined) return;
-    this.#inherited = { ...this.#inherited, isReauthenticationAsked: true };
-    this.#events.wantsReauthentication(this, reauthentication.reason);
-  }
-
-  trafficSeen(): void {
-    this.#trafficAt = this.env.timers.now();
+    const reason = this.reauthentication.ask();
+    if (reason !== undefined) this.#events.wantsReauthentication(this, reason);
   }
 
   expire(failure: IkeFailure): void {
@@ -318,7 +255,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   // Being rekeyed (RFC 7296 §2.8, §2.18, §2.25.2).
 
   async performIkeRekey(): Promise<Outcome<IkeSa>> {
-    this.#phase = 'rekeying';
+    this.currentPhase = 'rekeying';
     const rekeyed = rekeyIke(this).then((made) =>
       made.ok ? this.#ownRekeyed(made.value) : this.#ownRekeyFailed(made.failure),
     );
@@ -327,9 +264,13 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   #make(made: RekeyedIke): IkeSaMachine {
-    const sa = new IkeSaMachine(made.open, this.env, this.#events, this.#inherited);
+    const sa = new IkeSaMachine(made.open, this.env, this.#events, {
+      policy: this.currentPolicy,
+      reauthentication: this.reauthentication,
+    });
     sa.#leastNonce = leastNonce([made.nonces.initiator, made.nonces.responder]);
     sa.#qcdToken = made.qcdToken;
+    sa.#isSilent = true;
     this.#events.added(sa);
     return sa;
   }
@@ -349,7 +290,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
       }
       theirs.#becomeRedundant();
     }
-    this.#phase = 'deleting';
+    this.currentPhase = 'deleting';
     this.#handOver(mine);
     void this.#tellDeleted().then(() => {
       this.#end(closedMeanwhile);
@@ -359,11 +300,11 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   #ownRekeyFailed(failure: IkeFailure): Outcome<IkeSa> {
-    if (this.#phase !== 'rekeying') {
+    if (this.currentPhase !== 'rekeying') {
       return this.#heir === undefined ? { ok: false, failure } : good(this.#heir);
     }
     if (this.#peerHeir !== undefined) return good(this.#becomeReplaced(this.#peerHeir));
-    this.#phase = 'established';
+    this.currentPhase = 'established';
     this.#watch.arm();
     return { ok: false, failure };
   }
@@ -371,8 +312,8 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   refuseIkeRekey(): IkeFailure | undefined {
     const { running } = this.own;
     const isFree =
-      (this.#phase === 'established' && (running === undefined || running === 'liveness')) ||
-      (this.#phase === 'rekeying' && this.#peerHeir === undefined);
+      (this.currentPhase === 'established' && (running === undefined || running === 'liveness')) ||
+      (this.currentPhase === 'rekeying' && this.#peerHeir === undefined);
     if (isFree && this.#parent === undefined) return undefined;
     return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
   }
@@ -380,13 +321,13 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   acceptIkeRekey(made: RekeyedIke): void {
     const sa = this.#make(made);
     sa.#parent = this;
-    if (this.#phase === 'rekeying') this.#peerHeir = sa;
+    if (this.currentPhase === 'rekeying') this.#peerHeir = sa;
     else this.#becomeReplaced(sa);
   }
 
   /** By one of the peer's, which deletes this one. */
   #becomeReplaced(heir: IkeSaMachine): IkeSaMachine {
-    this.#phase = 'replaced';
+    this.currentPhase = 'replaced';
     this.#peerHeir = undefined;
     heir.#hold();
     this.#handOver(heir);
@@ -395,7 +336,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   #becomeRedundant(): void {
-    this.#phase = 'replaced';
+    this.currentPhase = 'replaced';
     this.#parent = undefined;
     this.#giveUpLater();
   }
@@ -411,9 +352,11 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
 
   #handOver(heir: IkeSaMachine): void {
     this.#heir = heir;
+    this.#isSilent = true;
+    heir.#isSilent = false;
     heir.#parent = undefined;
-    heir.#inherited = this.#inherited;
-    heir.#trafficAt = this.#trafficAt;
+    heir.currentPolicy = this.currentPolicy;
+    heir.trafficAt = this.trafficAt;
     this.followUps.dropAll();
     this.#watch.stop();
     this.table.moveTo(heir.table);
@@ -448,7 +391,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   /** Ours, and redundant or too late: nobody but the peer knows of it. */
   dispose(): void {
     if (this.isEnding) return;
-    this.#phase = 'deleting';
+    this.currentPhase = 'deleting';
     this.#parent = undefined;
     void this.#tellDeleted().then(() => {
       this.#end(closedMeanwhile);
@@ -465,10 +408,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
       this.env.count('collisions');
       parent.#becomeReplaced(this);
     }
-    for (const entry of this.table.all) {
-      // Its next request comes when it has our last answer, and has done what follows from it.
-      if (this.open.channel.ownWindow === 1) this.table.confirm(entry);
-    }
+    proveChildren(this);
   }
 
   childOfPeer(spi: number): ChildSa | undefined {
@@ -476,46 +416,24 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined {
-    if (this.#phase !== 'established') {
-      return bad('TEMPORARY_FAILURE', 'us', 'not while the IKE SA is changed').failure;
-    }
-    if (replaces === undefined) {
-      return this.table.size < MOST_CHILDREN
-        ? undefined
-        : bad('NO_ADDITIONAL_SAS', 'us', `${MOST_CHILDREN} child SAs`).failure;
-    }
-    const entry = this.table.find(replaces.inboundSpi);
-    if (entry === undefined) return bad('CHILD_SA_NOT_FOUND', 'us', 'it is gone').failure;
-    const isFree = entry.phase === 'live' || entry.phase === 'rekeying';
-    if (isFree && entry.successor === undefined) return undefined;
-    return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
+    return refuseChild(this, replaces);
   }
 
   acceptChild(child: ChildSa, replaces: ChildSa | undefined): void {
-    const old = replaces === undefined ? undefined : this.table.find(replaces.inboundSpi);
-    const confirmMs =
-      old === undefined ? CONFIRM_MS : patienceMs(this.policy.retransmission) - LINGER_MS;
-    const entry = this.table.add(child, { isConfirmed: false, confirmMs });
-    if (old !== undefined) this.table.replace(old, entry);
-    this.table.settle(entry.key);
+    acceptChild(this, child, replaces);
     this.#watch.arm();
   }
 
   childDeleted(outboundSpi: number): number | undefined {
     if (this.#heir !== undefined) return this.#heir.childDeleted(outboundSpi);
-    const entry = this.table.findPeers(outboundSpi);
-    if (entry === undefined) return undefined;
-    const { inboundSpi } = entry.child;
-    const isCrossing = entry.phase === 'deleting';
-    const { failure } = bad('CLOSED', 'peer', 'the peer deleted it');
-    if (this.table.remove(entry, GRACE_MS)) this.childDown(entry.child, failure);
+    const spi = childDeleted(this, outboundSpi);
     this.#watch.arm();
-    return isCrossing ? undefined : inboundSpi;
+    return spi;
   }
 
   ikeDeleted(failure: IkeFailure): void {
     if (this.#parent !== undefined) this.#parent.#peerHeir = undefined;
-    if (this.#phase === 'rekeying' && this.#peerHeir !== undefined) {
+    if (this.currentPhase === 'rekeying' && this.#peerHeir !== undefined) {
       this.#becomeReplaced(this.#peerHeir);
     }
     if (this.#heir !== undefined) this.#heir.#release();
@@ -524,10 +442,7 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
   }
 
   authLifetime(seconds: number): void {
-    const at = this.env.timers.now() + seconds * 900;
-    const { reauthentication } = this.#inherited;
-    if (reauthentication !== undefined && reauthentication.at <= at) return;
-    this.#inherited = { ...this.#inherited, reauthentication: { at, reason: 'peer-lifetime' } };
+    this.reauthentication.limitByPeer(this.env.timers.now(), seconds);
     this.#watch.arm();
   }
 
@@ -544,14 +459,12 @@ export class IkeSaMachine implements IkeSa, OwnHost, RequestHost, WatchHost {
     for (const child of this.table.clear(GRACE_MS)) this.childDown(child, failure);
   }
 
-  /** `failure` is said to its owner, unless it lives on in another one or was never known. */
   #end(failure: IkeFailure): void {
     if (this.isClosed) return;
-    const isSilent = failure === closedMeanwhile || this.#heir !== undefined;
-    this.#phase = 'closed';
+    this.currentPhase = 'closed';
     this.#endChildren(failure);
     wipe(this.open.skD);
-    if (isSilent || this.#parent !== undefined) return;
+    if (this.#isSilent) return;
     this.env.count('ike_sas_closed');
     this.#events.closed(this, failure);
   }

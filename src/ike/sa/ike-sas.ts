@@ -6,6 +6,7 @@ import type { PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas, IkeSaState, SaEnvironment } from './api.js';
 import { type ChildEntry, keyOf, limitsOf } from './child-entry.js';
 import { IkeSaMachine } from './ike-sa.js';
+import { Reauthentication } from './reauthentication.js';
 
 export function createIkeSas(env: SaEnvironment, events: IkeSaEvents): IkeSas {
   return {
@@ -33,18 +34,13 @@ function restore(
   };
   const opened = { ...open, policy, child: undefined, skD: join(state.skD) };
   const sa = new IkeSaMachine({ ...opened, channel: channelOf(state, policy, env) }, env, events);
-  const reauthenticateAt = at(reauthenticateMs);
-  return sa.resume(
-    limits,
-    {
-      reauthentication:
-        reauthenticateAt === undefined || reauthenticationReason === undefined
-          ? undefined
-          : { at: reauthenticateAt, reason: reauthenticationReason },
-      isReauthenticationAsked: state.wasReauthenticationAsked,
-    },
-    entriesOf(state, env),
-  );
+  const dueAt = at(reauthenticateMs);
+  const plan =
+    dueAt === undefined || reauthenticationReason === undefined
+      ? undefined
+      : { at: dueAt, reason: reauthenticationReason };
+  const reauthentication = new Reauthentication(plan, state.wasReauthenticationAsked);
+  return sa.resume(limits, reauthentication, entriesOf(state, env));
 }
 
 function channelOf(
@@ -69,10 +65,10 @@ function channelOf(
 function entriesOf({ children }: IkeSaState, env: SaEnvironment): ChildEntry[] {
   const now = env.timers.now();
   const at = (ms: number | undefined): number | undefined => (ms === undefined ? ms : now + ms);
-  const entries = children.map(({ child, softMs, hardMs, replacedBy, ...rest }): ChildEntry => ({
+  const entries = children.map(({ child, softMs, hardMs, ...rest }): ChildEntry => ({
     ...{ child, ...rest, key: keyOf(child.policy.service, child.resource) },
     // Who was about to move its traffic does so now; the peer has had time.
-    ...{ isConfirmed: rest.isActive, confirmAt: now, successor: undefined },
+    ...{ isConfirmed: rest.isActive, confirmAt: now, successor: undefined, createdMs: now },
     ...{ since: now, failures: 0, retryAt: 0 },
     limits: {
       ...limitsOf(env, child.policy.lifetimes),

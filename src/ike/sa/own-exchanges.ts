@@ -13,7 +13,7 @@ import { bad, good, type IkeFailure, type Outcome } from '../types.js';
 import type { IkeSa } from './api.js';
 import { type ChildEntry, fraction, keyOf } from './child-entry.js';
 import { type ChildTable, final, GRACE_MS } from './child-table.js';
-import { closedMeanwhile, type SaContext } from './context.js';
+import { closedMeanwhile, patienceMs, type SaContext } from './context.js';
 
 const FIRST_RETRY_MS = 1000;
 const MOST_TRIES = 8;
@@ -187,6 +187,16 @@ export class OwnExchanges {
     this.kick();
   }
 
+  /**
+   * One that the peer asked for, and whose answer it may not have yet: it may not know what we speak of. To be asked
+   * before the request is sent: what happens until the response comes proves nothing about when it was answered.
+   */
+  #isEarly(entry: ChildEntry): boolean {
+    const { env, policy } = this.#host;
+    const isYoung = env.timers.now() < entry.createdMs + patienceMs(policy.retransmission);
+    return isYoung && !entry.isProven;
+  }
+
   /** From now on the outcome counts, and others may be settled. */
   #end(): void {
     this.#running = undefined;
@@ -210,7 +220,7 @@ export class OwnExchanges {
   /** A new child SA is installed: of an IKE SA that ended meanwhile it is nothing. */
   #install(child: ChildSa): ChildEntry | undefined {
     const { isEnding, env, table } = this.#host;
-    if (!isEnding) return table.add(child, { isConfirmed: true, confirmMs: 0 });
+    if (!isEnding) return table.add(child, 0);
     env.sink.remove(child.inboundSpi, 0);
     return undefined;
   }
@@ -245,6 +255,7 @@ export class OwnExchanges {
       return;
     }
     table.setPhase(entry, 'rekeying');
+    const isEarly = this.#isEarly(entry);
     const { resource } = entry.child;
     const policy = this.#policyOf(entry);
     const made = await createChild(this.#host, { policy, resource, replaces: entry.child });
@@ -253,7 +264,7 @@ export class OwnExchanges {
     table.endRekeying(entry, added);
     table.settle(entry.key);
     if (made.ok) this.#answerRekey(task, added);
-    else await this.#rekeyFailed(task, made.failure);
+    else await this.#rekeyFailed(task, made.failure, isEarly);
   }
 
   /** As the configuration has it now. */
@@ -264,12 +275,14 @@ export class OwnExchanges {
     return now.find(({ service }) => service === child.policy.service) ?? child.policy;
   }
 
-  async #rekeyFailed(task: TaskOf<'rekey'>, failure: IkeFailure): Promise<void> {
+  async #rekeyFailed(task: TaskOf<'rekey'>, failure: IkeFailure, isEarly: boolean): Promise<void> {
     const { env, table } = this.#host;
     const { entry } = task;
     const isOurs = table.has(entry) && entry.phase === 'live';
     if (!isOurs) {
       this.#answerRekey(task, undefined);
+    } else if (failure.code === 'CHILD_SA_NOT_FOUND' && isEarly) {
+      this.#again(task);
     } else if (failure.code === 'CHILD_SA_NOT_FOUND') {
       await this.#replaceLost(task);
     } else {
@@ -315,16 +328,28 @@ export class OwnExchanges {
   async #delete(task: TaskOf<'delete'>): Promise<void> {
     const { table } = this.#host;
     const { entry } = task;
-    if (table.has(entry)) {
-      const spis = [entry.child.inboundSpi];
-      const delete_: Payload = { kind: 'D', protocol: PROTOCOL.esp, spis };
-      await this.#host.ask(EXCHANGE.informational, [delete_]);
-    }
+    const isEarly = this.#isEarly(entry);
+    const answer = table.has(entry) ? await this.#askToDelete(entry) : undefined;
     this.#end();
+    if (answer === 'unknown' && table.has(entry) && isEarly) {
+      this.#again(task);
+      return;
+    }
     // The answer names its half unless both sides deleted it at once; gone it is either way.
     const { failure } = bad('CLOSED', 'us', 'we deleted it');
     if (table.remove(entry, GRACE_MS)) this.#host.childDown(entry.child, failure);
     for (const done of task.done) done(good(undefined));
+  }
+
+  /** 'unknown': the peer does not have it (RFC 7296 §1.4.1: its answer would name the other half). */
+  async #askToDelete({ child }: ChildEntry): Promise<'unknown' | 'done'> {
+    const delete_: Payload = { kind: 'D', protocol: PROTOCOL.esp, spis: [child.inboundSpi] };
+    const answer = await this.#host.ask(EXCHANGE.informational, [delete_]);
+    if (!answer.ok) return 'done';
+    const isKnown = answer.value.some(
+      (payload) => payload.kind === 'D' && payload.spis.includes(child.outboundSpi),
+    );
+    return isKnown ? 'done' : 'unknown';
   }
 
   async #rekeyIke(task: TaskOf<'rekeyIke'>): Promise<void> {

@@ -42,14 +42,18 @@ export class Requests {
 
   async #handle(request: Request): Promise<void> {
     const host = this.#host;
-    if (host.isClosed) return;
+    if (this.#isClosed()) return;
     const reply = await this.#replyTo(request);
-    if (host.isClosed) return;
+    if (this.#isClosed()) return;
     host.open.channel.respond(request.message, reply.payloads);
     reply.after?.();
     if (findNotify(reply.payloads, NOTIFY.INVALID_SYNTAX) !== undefined) {
       host.fatal(bad('INVALID_SYNTAX', 'us', 'a request that cannot be read').failure);
     }
+  }
+
+  #isClosed(): boolean {
+    return this.#host.isClosed;
   }
 
   async #replyTo(request: Request): Promise<Reply> {

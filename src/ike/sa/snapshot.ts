@@ -3,15 +3,10 @@
 import type { EspSuite } from '../negotiation/types.js';
 import type { Suite } from '../crypto/algorithms.js';
 import type { ChildRow, IkeSaRow } from '../manager/api.js';
-import type { ChildSaState, IkeSaState, ReauthenticationReason } from './api.js';
+import type { ChildSaState, IkeSaState } from './api.js';
 import type { ChildEntry } from './child-entry.js';
+import type { Reauthentication } from './reauthentication.js';
 import type { WatchHost } from './watch.js';
-
-export interface Reauthentication {
-  readonly reauthentication:
-    { readonly at: number; readonly reason: ReauthenticationReason } | undefined;
-  readonly isReauthenticationAsked: boolean;
-}
 
 export interface Seen extends WatchHost {
   readonly phase: string;
@@ -81,9 +76,9 @@ export function stateOf(sa: Seen, reauth: Reauthentication): IkeSaState {
     ownWindow: open.channel.ownWindow,
     children: table.all.map((entry) => childState(entry, left)),
     ...{ rekeyMs: left(limits.softAt), hardMs: left(limits.hardAt) },
-    reauthenticateMs: left(reauth.reauthentication?.at),
-    reauthenticationReason: reauth.reauthentication?.reason,
-    wasReauthenticationAsked: reauth.isReauthenticationAsked,
+    reauthenticateMs: left(reauth.plan?.at),
+    reauthenticationReason: reauth.plan?.reason,
+    wasReauthenticationAsked: reauth.isAsked,
     pending: isQuiet ? (own.running === undefined ? 'nothing' : 'liveness') : 'exchange',
   };
 }
@@ -103,11 +98,11 @@ function childState(
   { child, phase, isActive, limits, successor, ...rest }: ChildEntry,
   left: (at: number | undefined) => number | undefined,
 ): ChildSaState {
-  const { deleter, isDuplicate, isSaid, isReplacementSaid } = rest;
+  const { isProven, deleter, isDuplicate, isSaid, isReplacementSaid } = rest;
   return {
     ...{ child, isActive, softMs: left(limits.softAt), hardMs: left(limits.hardAt) },
     phase: phase === 'rekeying' ? 'live' : phase,
     replacedBy: successor?.child.inboundSpi,
-    ...{ deleter, isDuplicate, isSaid, isReplacementSaid },
+    ...{ isProven, deleter, isDuplicate, isSaid, isReplacementSaid },
   };
 }

@@ -3,34 +3,16 @@
  * What becomes due in an IKE SA: lifetimes of it and of its child SAs, reauthentication, a peer that is silent, and
  * peers that do not do what they should (a delete that never comes). One timer, set to what is due first.
  */
-import type { Retransmission } from '../channel/api.js';
 import { bad, type IkeFailure } from '../types.js';
-import type { ReauthenticationReason } from './api.js';
 import { type ChildEntry, countsTraffic, isSpent, type Limits } from './child-entry.js';
 import type { ChildTable } from './child-table.js';
-import type { SaContext } from './context.js';
+import { patienceMs, type SaContext } from './context.js';
 import type { OwnExchanges } from './own-exchanges.js';
 
 /** Limits in octets and packets are looked at so often: the data plane counts, nobody calls. */
 const POLL_MS = 1000;
 /** And whether traffic proves that the peer has a new child SA. */
 const CONFIRM_POLL_MS = 50;
-/** Beyond the time in which a peer gives up asking. */
-const LENIENCY_MS = 30_000;
-/** The share of a lifetime after which it is renewed. */
-const EARLY = 0.9;
-/** A certificate that expires: time enough to open another IKE SA, and to try again. */
-const BEFORE_EXPIRY_S = 300;
-
-/** How long a peer with such a policy goes on asking, ms: whatever it was not told by then it never will be. */
-export function patienceMs({ firstMs, factor, tries, jitter }: Retransmission): number {
-  let [whole, wait] = [0, firstMs];
-  for (let i = 0; i < tries; i++) {
-    whole += wait;
-    wait *= factor;
-  }
-  return whole * (1 + jitter) + LENIENCY_MS;
-}
 
 export interface WatchHost extends SaContext {
   readonly table: ChildTable;
@@ -123,21 +105,22 @@ export class Watch {
     if (!table.has(entry) || entry.phase === 'deleting') return;
     const usage = env.sink.usage(entry.child.inboundSpi);
     if (!entry.isConfirmed && entry.phase === 'live') {
-      if (now >= entry.confirmAt || (usage?.inboundPackets ?? 0n) > 0n) table.confirm(entry);
+      if ((usage?.inboundPackets ?? 0n) > 0n) table.prove(entry);
+      else if (now >= entry.confirmAt) table.confirm(entry);
     }
+    const isStale = entry.phase === 'replaced' || entry.phase === 'redundant';
     if (isSpent(entry.limits, 'hard', now, usage)) {
       this.#endChild(entry);
-    } else if (entry.phase === 'replaced' || entry.phase === 'redundant') {
+    } else if (isStale && now >= entry.since + this.#patience()) {
       // Its deleter forgot it, or never knew of it.
-      if (now >= entry.since + this.#patience()) table.delete(entry);
-    } else if (
-      entry.phase === 'live' &&
-      now >= entry.retryAt &&
-      !own.hasFor(entry) &&
-      isSpent(entry.limits, 'soft', now, usage)
-    ) {
+      table.delete(entry);
+    } else if (this.#mayRekey(entry, now) && isSpent(entry.limits, 'soft', now, usage)) {
       void own.rekey(entry);
     }
+  }
+
+  #mayRekey(entry: ChildEntry, now: number): boolean {
+    return entry.phase === 'live' && now >= entry.retryAt && !this.#host.own.hasFor(entry);
   }
 
   /** Nothing is sent with it any more, whether the peer can be told or not. */
@@ -177,29 +160,4 @@ export class Watch {
     if (hasCome) this.#host.trafficSeen();
     else if (open.channel.isIdle && own.running === undefined) own.tell([], true);
   }
-}
-
-/** When the peer has to authenticate anew, ms of timers.now(); by the first of all reasons. */
-export function reauthenticationTime(
-  { env, open, policy }: SaContext,
-  peerSeconds: number | undefined,
-): { readonly at: number; readonly reason: ReauthenticationReason } | undefined {
-  const [now, wall] = [env.timers.now(), env.wallClock()];
-  const age = wall - open.openedAt;
-  const { validUntil } = open.identity;
-  const times: { readonly seconds: number; readonly reason: ReauthenticationReason }[] = [];
-  if (policy.reauthSeconds > 0) {
-    // Whoever was the initiator begins, with time left to try again.
-    const share = open.role === 'initiator' ? EARLY : 1;
-    times.push({ seconds: policy.reauthSeconds * share - age, reason: 'policy' });
-  }
-  if (peerSeconds !== undefined) {
-    times.push({ seconds: peerSeconds * EARLY - age, reason: 'peer-lifetime' });
-  }
-  if (validUntil !== undefined) {
-    times.push({ seconds: validUntil - wall - BEFORE_EXPIRY_S, reason: 'certificate-expires' });
-  }
-  const [first] = times.sort((a, b) => a.seconds - b.seconds);
-  if (first === undefined) return undefined;
-  return { at: now + Math.max(0, first.seconds) * 1000, reason: first.reason };
 }

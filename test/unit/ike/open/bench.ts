@@ -18,9 +18,10 @@ import type { IkeCounter } from '../../../../src/ike/counters.js';
 import { CIPHERS, type KeMethodId, PRFS } from '../../../../src/ike/crypto/algorithms.js';
 import type { IkeCrypto } from '../../../../src/ike/crypto/api.js';
 import type { IkeKeys } from '../../../../src/ike/crypto/kdf.js';
-import { perform } from '../../../../src/ike/crypto/jobs.js';
+import { type Job, type Output, perform, secretsOf } from '../../../../src/ike/crypto/jobs.js';
 import { createNodeCrypto } from '../../../../src/ike/crypto/node-crypto.js';
-import { join } from '../../../../src/ike/crypto/secret.js';
+import { fail, type Result } from '../../../../src/ike/crypto/result.js';
+import { join, wipe } from '../../../../src/ike/crypto/secret.js';
 import { cookieChallenge } from '../../../../src/ike/exchange/ike-sa-init-answers.js';
 import { CookieJar } from '../../../../src/ike/exchange/ike-sa-init-cookies.js';
 import { screenInit } from '../../../../src/ike/exchange/ike-sa-init-responder.js';
@@ -82,6 +83,10 @@ export interface HostOptions {
   /** Always asks for a cookie. */
   readonly wantsCookies?: boolean;
   readonly expireMs?: number;
+  /** So many times its threads have no room. */
+  readonly busy?: number;
+  /** What it says in place of the payloads that it should, and protects well. */
+  readonly says?: (exchange: number, payloads: readonly Payload[]) => readonly Payload[];
 }
 
 /** What is known of an opening. */
@@ -104,6 +109,7 @@ export class Host {
   /** All keys that were derived: copies. */
   readonly derived: IkeKeys[] = [];
   wantsCookies: boolean;
+  refusedJobs = 0;
   readonly #options: HostOptions;
   readonly #channels = new Map<bigint, Channel>();
   /** Half-open ones by initiator's SPI. */
@@ -122,7 +128,7 @@ export class Host {
     this.wantsCookies = options.wantsCookies ?? false;
     this.plane = new Plane(time, name === 'a' ? 0xa0000001 : 0xb0000001);
     const crypto = this.#recorded(
-      createNodeCrypto({ run: (job) => Promise.resolve(perform(job)) }, (length) =>
+      createNodeCrypto({ run: (job) => Promise.resolve(this.#run(job)) }, (length) =>
         Buffer.from(Array.from({ length }, () => Math.floor(random() * 256))),
       ),
     );
@@ -135,7 +141,8 @@ export class Host {
       },
     };
     this.env = {
-      ...{ ...base, sink: this.plane, send, createChannel },
+      ...{ ...base, sink: this.plane, send },
+      createChannel: (given) => this.#saying(createChannel(given)),
       authenticator: createAuthenticator(options.setup ?? setupOf('one secret'), base),
       qcdToken: (i, r) => Buffer.from(`${name} token of ${i} and ${r}`.slice(0, 64)),
     };
@@ -147,6 +154,13 @@ export class Host {
       ...options.policy,
     };
     this.#jar = new CookieJar(crypto, time);
+  }
+
+  #run(job: Job): Result<Output> {
+    if (this.refusedJobs === (this.#options.busy ?? 0)) return perform(job);
+    this.refusedJobs += 1;
+    wipe(...secretsOf(job)); // as the pool does
+    return fail('BUSY', 'no room');
   }
 
   /** Keys as they are derived, for oracles. */
@@ -162,6 +176,19 @@ export class Host {
       return keys;
     };
     return { ...crypto, kdf: { ...kdf, ikeKeys } };
+  }
+
+  #saying(channel: Channel): Channel {
+    const asItShould: NonNullable<HostOptions['says']> = (_, payloads) => payloads;
+    const { says = asItShould } = this.#options;
+    const request = channel.request.bind(channel);
+    const respond = channel.respond.bind(channel);
+    const changed: Pick<Channel, 'request' | 'respond'> = {
+      request: (exchange, payloads, accepts) =>
+        request(exchange, says(exchange, payloads), accepts),
+      respond: (to, payloads) => respond(to, says(to.header.exchange, payloads)),
+    };
+    return Object.assign(channel, changed);
   }
 
   /** Our path to the other host. */

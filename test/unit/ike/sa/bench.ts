@@ -279,6 +279,17 @@ export class SaBench {
     if (this.wire.length > 0) throw new Error('it does not come to rest');
   }
 
+  /** Notes each moment in which packets would be lost. */
+  watchLosses(): string[] {
+    const seen: string[] = [];
+    for (const { plane } of [this.a, this.b]) {
+      plane.onChange = () => {
+        seen.push(...this.losses.map((loss) => `${this.time.now()} ${loss}`));
+      };
+    }
+    return seen;
+  }
+
   /** Services whose packets would be lost now. */
   get losses(): string[] {
     return [

@@ -31,6 +31,8 @@ export class Plane implements ChildSink {
   readonly ever: Installed[] = [];
   readonly reserved = new Set<number>();
   readonly used = new Map<number, ChildUsage>();
+  /** After each change of what is sent or taken. */
+  onChange: () => void = () => undefined;
   /** The next installations fail. */
   failures = 0;
   #nextSpi: number;
@@ -72,6 +74,7 @@ export class Plane implements ChildSink {
     const child = this.inbound.get(inboundSpi);
     if (child === undefined) throw new Error(`${inboundSpi} is not installed`);
     this.active.set(keyOf(child), child);
+    this.onChange();
     return Promise.resolve();
   }
 
@@ -80,7 +83,11 @@ export class Plane implements ChildSink {
     if (child === undefined) throw new Error(`${inboundSpi} is not installed`);
     if (this.active.get(keyOf(child)) === child) this.active.delete(keyOf(child));
     this.reserved.delete(inboundSpi);
-    this.timers.after(graceMs, () => this.inbound.delete(inboundSpi));
+    this.onChange();
+    this.timers.after(graceMs, () => {
+      this.inbound.delete(inboundSpi);
+      this.onChange();
+    });
   }
 
   usage(inboundSpi: number): ChildUsage | undefined {
