@@ -38,6 +38,8 @@ export interface CertificateOptions {
   /** Another certificate's key (a path) instead of a new one. */
   readonly keyFile?: string;
   readonly digest?: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  /** How the issuer signs, e.g. `rsa_pss_saltlen:digest` where its key is for RSA-PSS. */
+  readonly sigopt?: string;
   /** Subject alternative names. */
   readonly ip?: readonly string[];
   readonly dns?: readonly string[];
@@ -148,6 +150,7 @@ function certify(folder: string, issuer: Ca | undefined, options: CertificateOpt
   args.push(path('csr'), '-extfile', path('ext'), '-out', files.certificate);
   args.push('-startdate', asn1Time(notBefore), '-enddate', asn1Time(notAfter));
   if (options.digest !== undefined) args.push('-md', options.digest);
+  if (options.sigopt !== undefined) args.push('-sigopt', options.sigopt);
   if (issuer === undefined) args.push('-selfsign', '-keyfile', files.key);
   else args.push('-cert', issuer.files.certificate, '-keyfile', issuer.files.key);
   openssl('ca', ...args);
@@ -259,6 +262,7 @@ export function opensslVerify(
   leaf: Issued,
   options: {
     readonly intermediates?: readonly Issued[];
+    /** One of each issuer of the path. */
     readonly crls?: readonly string[];
     readonly at?: Date;
     readonly purpose?: string;
@@ -275,7 +279,7 @@ export function opensslVerify(
   args.push('-CAfile', bundle('anchors', pemsOf(anchors)));
   const { intermediates = [], crls = [], at, purpose } = options;
   if (intermediates.length > 0) args.push('-untrusted', bundle('untrusted', pemsOf(intermediates)));
-  if (crls.length > 0) args.push('-crl_check', '-CRLfile', bundle('crls', crls));
+  if (crls.length > 0) args.push('-crl_check_all', '-CRLfile', bundle('crls', crls));
   if (at !== undefined) args.push('-attime', String(Math.floor(at.getTime() / 1000)));
   if (purpose !== undefined) args.push('-purpose', purpose);
   try {
