@@ -251,7 +251,7 @@ export class OwnExchanges {
     const { entry } = task;
     if (!table.has(entry) || entry.phase !== 'live') {
       this.#end();
-      this.#answerRekey(task, undefined);
+      this.#answerRekey(task);
       return;
     }
     table.setPhase(entry, 'rekeying');
@@ -263,7 +263,7 @@ export class OwnExchanges {
     const added = made.ok ? this.#install(made.value) : undefined;
     table.endRekeying(entry, added);
     table.settle(entry.key);
-    if (made.ok) this.#answerRekey(task, added);
+    if (made.ok) this.#answerRekey(task);
     else await this.#rekeyFailed(task, made.failure, isEarly);
   }
 
@@ -280,7 +280,7 @@ export class OwnExchanges {
     const { entry } = task;
     const isOurs = table.has(entry) && entry.phase === 'live';
     if (!isOurs) {
-      this.#answerRekey(task, undefined);
+      this.#answerRekey(task);
     } else if (failure.code === 'CHILD_SA_NOT_FOUND' && isEarly) {
       this.#again(task);
     } else if (failure.code === 'CHILD_SA_NOT_FOUND') {
@@ -310,14 +310,14 @@ export class OwnExchanges {
       if (isDown) this.#host.childDown(entry.child, failure);
     }
     table.settle(entry.key);
-    this.#answerRekey(task, added);
+    this.#answerRekey(task);
   }
 
   /** Whatever serves in its place now. */
-  #answerRekey(task: TaskOf<'rekey'>, added: ChildEntry | undefined): void {
+  #answerRekey(task: TaskOf<'rekey'>): void {
     const { table, isEnding } = this.#host;
     const { entry } = task;
-    const last = added ?? final(entry);
+    const last = final(entry);
     const serving = table.has(last) && last !== entry ? last : table.serving(entry.key);
     const { failure } = bad('CHILD_SA_NOT_FOUND', 'us', 'it was deleted meanwhile');
     if (isEnding) this.#give(task, closedMeanwhile);

@@ -77,6 +77,8 @@ export class Side {
   /** The one in use. */
   sa!: IkeSa;
   isClosed = false;
+  /** Drawn instead of what is drawn of this size: nonces, where there is no key exchange. */
+  readonly nonces: Buffer[] = [];
   wallClock = 1_000_000;
 
   constructor(name: Name, bench: SaBench, seed: number) {
@@ -84,6 +86,7 @@ export class Side {
     this.plane = new Plane(bench.time, name === 'a' ? 0x1000 : 0x2000);
     const next = randomFrom(seed);
     const random = (length: number): Buffer =>
+      (length === 32 ? this.nonces.shift() : undefined) ??
       Buffer.from(Array.from({ length }, () => Math.floor(next() * 256)));
     const pool = { run: (job: Parameters<typeof perform>[0]) => Promise.resolve(perform(job)) };
     const common = {
@@ -315,6 +318,9 @@ export class SaBench {
     return must(await made);
   }
 }
+
+/** A nonce that begins with this octet: which of several is the lowest. */
+export const nonce = (first: number): Buffer => Buffer.alloc(32, first);
 
 export function must<T>(outcome: Outcome<T>): T {
   if (!outcome.ok) throw new Error(`${outcome.failure.code}: ${outcome.failure.reason}`);
