@@ -53,7 +53,7 @@ export function ikeLine(open: OpenIkeSa, keys: ChannelKeys): string | undefined 
 /** Names of epan/dissectors/packet-ipsec.c; undefined: Wireshark 4.0 has none (ChaCha20-Poly1305, GMAC). */
 function espNames({ cipher, integrity }: EspSuite): readonly [string, string] | undefined {
   const encryption = new Map([
-    [20, 'AES-GCM [RFC4106]'],
+    [20, 'AES-GCM with 16 octet ICV [RFC4106]'],
     [12, 'AES-CBC [RFC3602]'],
     [11, 'NULL'],
   ]).get(cipher.id);

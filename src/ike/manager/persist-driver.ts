@@ -91,8 +91,7 @@ class FileStore implements SaStore {
       this.#complained = false;
     } catch (error) {
       // What is there is old: going on from it would use message IDs anew.
-      rmSync(path, { force: true });
-      rmSync(`${path}.new`, { force: true });
+      for (const each of [path, `${path}.new`]) rmSync(each, { force: true, recursive: true });
       if (this.#complained) return;
       this.#complained = true;
       const reason = error instanceof Error ? error.message : String(error);
