@@ -22,8 +22,11 @@ import { foundPairs, isIkeRow, type Pair } from './ike-sa-pairs.js';
 import type { SaRows } from './sa-rows.js';
 import { SpiPool } from './spi-pool.js';
 
-/** Rows from before a restart that no IKE SA has claimed go after this; by then new ones are there. */
-const UNCLAIMED_MS = 120_000;
+/**
+ * Rows from before a restart that no IKE SA has claimed go after this. By then there are new ones: IKE keeps the
+ * child SAs of IKE SAs that it could not go on with no longer than so.
+ */
+const UNCLAIMED_MS = 600_000;
 
 export interface IkeSasDeps {
   readonly tables: Tables;

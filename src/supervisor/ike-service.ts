@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * IKE put together: child SAs in the tables, what tunnels want of it, and the machines in between, which run as
- * long as the configuration has tunnels that need them.
+ * IKE put together: child SAs in the tables, what tunnels want of it, and the machines in between, which run as long
+ * as the configuration has an `ike` section.
  */
 import { randomBytes } from 'node:crypto';
 import type { ChildInstall } from '../ike/child/types.js';
@@ -10,17 +10,31 @@ import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
+import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
+import { IkeEngine } from './ike-engine.js';
+import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
+import { qcdSecret } from './ike-secret.js';
 import { IkeTunnels } from './ike-tunnels.js';
+import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
 import type { SaRows } from './sa-rows.js';
+
+/** For the answers to our deletes. */
+const STOP_MS = 3_000;
+/** Rows of SAs in one page of {@link IkeManager.rows}. */
+const PAGE = 256;
 
 export interface IkeServiceDeps {
   readonly tables: Tables;
   readonly rows: SaRows;
+  readonly kernel: Kernel;
+  readonly paths: InstancePaths;
+  /** Path of the core's namespace; undefined: our own. */
+  readonly netns: () => string | undefined;
   readonly log: Logger;
   readonly timers: Timers;
   /** Has the worker install rows, now or when it is back. */
@@ -34,11 +48,13 @@ export interface IkeServiceDeps {
 
 export class IkeService implements IkePort {
   readonly sas: ChildSas;
-  readonly #folder: string | undefined;
-  #plan: Plan | undefined;
+  readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  #plan: Plan | undefined;
+  #engine: IkeEngine | undefined;
 
   constructor(deps: IkeServiceDeps) {
+    this.#deps = deps;
     const { tables, rows, timers, log, installer, publish, debugKeys } = deps;
     this.sas = new ChildSas({
       ...{ tables, rows, timers, log, installer, publish, random: randomBytes },
@@ -49,19 +65,64 @@ export class IkeService implements IkePort {
         },
       }),
     });
-    const folder = debugKeys?.folder;
-    if (folder !== undefined) log.error('the keys of all SAs are written down', { folder });
-    this.#folder = folder;
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    if (debugKeys === undefined) return;
+    log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
   }
 
   /** undefined: the configuration in force has no IKE. */
   get manager(): IkeManager | undefined {
-    return undefined;
+    return this.#engine?.manager;
   }
 
-  apply(plan: Plan): void {
+  async apply(plan: Plan, ike: IkePlan | undefined): Promise<void> {
     this.#plan = plan;
+    if (ike === undefined) {
+      await this.#end();
+      return;
+    }
+    if (this.#engine === undefined) {
+      this.#engine = this.#begin(ike);
+      this.#adoptAll(this.#engine.manager);
+    } else {
+      this.#engine.apply(ike);
+    }
+    this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
+  }
+
+  #begin(plan: IkePlan): IkeEngine {
+    const { tables, kernel, paths, netns, log, timers, debugKeys } = this.#deps;
+    const deps = {
+      ...{ kernel, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
+      segmentsWereLost: tables.attached === 'created',
+      qcdSecret: qcdSecret(paths.ikeSecret),
+    };
+    return new IkeEngine(deps, plan);
+  }
+
+  /** Child SAs of before a restart: one whose rows are gone is replaced. */
+  #adoptAll(manager: IkeManager): void {
+    let after: bigint | undefined;
+    for (;;) {
+      const page = manager.rows(after, PAGE);
+      for (const { inboundSpi } of page.flatMap(({ children }) => children)) {
+        if (this.sas.adopt(inboundSpi)) continue;
+        this.#deps.log.warning('an SA of before the restart is not in the tables', {
+          spi: inboundSpi,
+        });
+        void manager.rekey({ spi: BigInt(inboundSpi) }, 'child');
+      }
+      after = page.at(-1)?.initiatorSpi;
+      if (after === undefined || page.length < PAGE) return;
+    }
+  }
+
+  async #end(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    this.#tunnels.clear();
+    await engine?.stop(STOP_MS);
   }
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
@@ -70,14 +131,24 @@ export class IkeService implements IkePort {
 
   /** What is not as it should be, in words. */
   faults(): string[] {
-    return this.#folder === undefined ? [] : [`all keys are written to ${this.#folder}`];
+    const folder = this.#deps.debugKeys?.folder;
+    return folder === undefined ? [] : [`all keys are written to ${folder}`];
   }
 
   hurry(tunnel: TunnelModel): void {
     this.#tunnels.hurry(tunnel);
   }
 
+  /** Deletes all SAs at the peers, within seconds. */
+  async stop(): Promise<void> {
+    await this.#end();
+  }
+
+  /** Leaves everything as it is, for the next supervisor to go on with. */
   close(): void {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    engine?.detach();
     this.sas.close();
   }
 }

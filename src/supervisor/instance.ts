@@ -21,6 +21,7 @@ import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
+import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { Plan } from './plan.js';
@@ -77,7 +78,7 @@ export class Instance {
    * Brings everything to the plan, from whatever state it is in. Returns the rows that were written.
    * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
    */
-  async apply(plan: Plan, saPlan: SaPlan): Promise<Changes> {
+  async apply(plan: Plan, saPlan: SaPlan, ikePlan: IkePlan | undefined): Promise<Changes> {
     const { tables, kernelPort, worker, sas } = this.#deps;
     await kernelPort.deafen(plan);
     await worker.raise(plan);
@@ -94,7 +95,7 @@ export class Instance {
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
-    this.#deps.ike.apply(plan);
+    await this.#deps.ike.apply(plan, ikePlan);
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
     return changes;

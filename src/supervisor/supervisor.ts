@@ -173,6 +173,8 @@ export class Supervisor {
   #makeIke(): IkeService {
     return new IkeService({
       ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
+      netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
       publish: async () => this.#refreshNow(),
@@ -370,7 +372,10 @@ export class Supervisor {
     await this.#serial.run(async () => {
       // Forwarding goes on without us: neighbours are to keep our routes.
       this.bgp.stop(all ? { text: 'the router stops' } : 'restart');
-      if (all) await this.#takeDown('asked to stop');
+      if (all) {
+        await this.ike.stop();
+        await this.#takeDown('asked to stop');
+      }
     });
     this.close();
     this.#deps.log.notice(all ? 'stopped' : 'supervisor stopped; the worker goes on');

@@ -7,7 +7,8 @@ const CLASSIC =
 
 /**
  * Hybrid first. A peer that does not know transform types 6 to 12 must not choose a proposal that has them (RFC 7296
- * §3.3.6), not even one where NONE is among them: so the second has none, rather than the first "ke1_none".
+ * §3.3.6), not even one where NONE is among them, and charon 5.9.8 does not: so the second has none, rather than the
+ * first "ke1_none".
  */
 export const DEFAULT_IKE_PROPOSALS: readonly string[] = [`${CLASSIC}-ke1_mlkem768`, CLASSIC];
 

@@ -31,7 +31,11 @@ describe.each<Proof>(['psk', 'certificates'])('with %s', (proof) => {
       expect(sa?.keyExchanges).toBe('x25519 mlkem768');
       const [tunnel] = await net.show(end, 'tunnels');
       expect(tunnel).toMatchObject({ state: 'up', reason: '' });
-      const rows = await net.show(end, 'sas');
+      // Both ends begin at once: one of the two that may come of it goes.
+      const rows = await eventually('one SA each way', async () => {
+        const all = await net.show(end, 'sas');
+        return all.length === 2 ? all : undefined;
+      });
       expect(rows.map(({ name, direction }) => [name, direction])).toEqual([
         [tunnel?.sa, 'out'],
         [tunnel?.sa, 'in'],

@@ -276,7 +276,7 @@ describe('child SAs in the tables', () => {
     });
     expect(sas.adopt(kept)).toBe(true);
     expect(sas.adopt(12345)).toBe(false);
-    await time.pass(120_000);
+    await time.pass(600_000);
     expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
     expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
   });

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What a configuration says of IKE, its files read. */
+import type { Config } from '../config/types.js';
+import type { AuthSetup } from '../ike/auth/setup.js';
+import { compileIkePolicy } from '../ike/policy-compile.js';
+import type { IkePolicy } from '../ike/policy.js';
+import { parseAddress } from '../lib/ip.js';
+import { readIkeFiles } from './ike-files.js';
+
+/** Secret: keys in `auth` and `policy`. */
+export interface IkePlan {
+  readonly auth: AuthSetup;
+  readonly policy: IkePolicy;
+  /** Tunnel addresses, where IKE listens. */
+  readonly addresses: readonly Uint8Array[];
+}
+
+/** undefined: no IKE. Throws KEY for files that cannot be used. */
+export async function planIke(config: Config): Promise<IkePlan | undefined> {
+  if (config.ike === undefined) return undefined;
+  const { auth, ppks } = await readIkeFiles(config.ike);
+  return {
+    ...{ auth, policy: compileIkePolicy(config, ppks) },
+    addresses: config.core.tunnelAddresses.flatMap((text) => parseAddress(text) ?? []),
+  };
+}
+
+/** Forgets the keys of a plan that will not be carried out. */
+export function wipeIkePlan(plan: IkePlan | undefined): void {
+  for (const { psks } of plan?.auth.sps ?? []) for (const { key } of psks) key.fill(0);
+}
