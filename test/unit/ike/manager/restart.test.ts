@@ -112,11 +112,12 @@ test('states of other segments are not gone on with', async () => {
   const again = net.pe(A, { store: other });
   expect(again.rows).toEqual([]);
   const spoiled = new MemoryStore();
-  for (const [spi, octets] of store.files)
+  for (const [spi, octets] of store.files) {
     spoiled.put(
       spi,
       octets.map((each, i) => (i === 200 ? each ^ 1 : each)),
     );
+  }
   expect(net.pe(A, { store: spoiled }).rows).toEqual([]);
   const cut = new MemoryStore();
   for (const [spi, octets] of store.files) cut.put(spi, octets.subarray(0, 30));
