@@ -89,6 +89,26 @@ async function open(us: IkeHost, by: 'us' | 'them', ends = IP4): Promise<Record<
   return { ...fields };
 }
 
+/** Both ends have one IKE SA, the same and another than before: strongSwan's fields of it. */
+async function same(us: IkeHost, before: string | undefined): Promise<Record<string, string>> {
+  const [theirs] = await charon.until(
+    'one IKE SA, another one',
+    (all) => all.length === 1 && all[0]?.fields['initiator-spi'] !== before,
+  );
+  const fields = theirs?.fields ?? {};
+  const spi = BigInt(`0x${fields['initiator-spi'] ?? ''}`);
+  await us.until('the same', () => us.established().every((row) => row.initiatorSpi === spi));
+  expect(us.established()).toHaveLength(1);
+  return { ...fields };
+}
+
+const marksOf = (rows: readonly IkeRow[]): string[] =>
+  rows.map(({ marks }) => marks).filter((mark) => mark !== '');
+const exchangesOf = (rows: readonly IkeRow[]): string =>
+  rows.map((row) => row['isakmp.exchangetype']).join(' ');
+const notifiesOf = (row: IkeRow | undefined): string[] =>
+  (row?.['isakmp.notify.msgtype'] ?? '').split(',');
+
 describe.skipIf(absent !== undefined)('suites', () => {
   const suites = [
     'aes128gcm16-prfsha256-x25519',
@@ -100,24 +120,38 @@ describe.skipIf(absent !== undefined)('suites', () => {
     'aes128gcm16-prfsha512-modp4096',
   ];
   const cases = suites.flatMap((suite) => (['us', 'them'] as const).map((by) => ({ suite, by })));
-  test.each(cases)('$suite, begun by $by', async ({ suite, by }) => {
-    const us = await prepare([suite], [suite]);
-    const { rows, closed } = await bed.recorded(
-      () => open(us, by),
-      () => charon.keys(),
-    );
-    expect(rows.map(({ marks }) => marks).filter((mark) => mark !== '')).toEqual([]);
-    expect(rows.map((row) => row['isakmp.exchangetype'])).toEqual(['34', '34', '35', '35']);
-    expect([...closed.values()]).toEqual(suite.startsWith('chacha') ? ['chacha20-poly1305'] : []);
-  });
+  test.each(cases)(
+    '$suite, begun by $by, rekeyed by both, deleted by $by',
+    async ({ suite, by }) => {
+      const us = await prepare([suite], [suite]);
+      const { rows, closed } = await bed.recorded(
+        async () => {
+          let sa = await open(us, by);
+          for (const rekey of [
+            () => us.manager.rekey({}, 'ike'),
+            () => charon.rekey('ike', 'pe'),
+          ]) {
+            await rekey();
+            const before = sa['initiator-spi'];
+            sa = await same(us, before);
+          }
+          if (by === 'us') expect(await us.manager.terminate({})).toEqual({ ok: true, value: 1 });
+          else await charon.terminate('ike', 'pe');
+          await charon.until('none', (sas) => sas.length === 0);
+          await us.until('none', () => us.established().length === 0);
+        },
+        () => charon.keys(),
+      );
+      expect(marksOf(rows)).toEqual([]);
+      expect(exchangesOf(rows.filter((row) => row['isakmp.exchangetype'] !== '37'))).toBe(
+        '34 34 35 35 36 36 36 36',
+      );
+      const isChaCha = suite.startsWith('chacha');
+      expect([...closed.values()]).toEqual(isChaCha ? Array(3).fill('chacha20-poly1305') : []);
+      expect(us.sink.faults).toEqual([]);
+    },
+  );
 });
-
-const marksOf = (rows: readonly IkeRow[]): string[] =>
-  rows.map(({ marks }) => marks).filter((mark) => mark !== '');
-const exchangesOf = (rows: readonly IkeRow[]): string =>
-  rows.map((row) => row['isakmp.exchangetype']).join(' ');
-const notifiesOf = (row: IkeRow | undefined): string[] =>
-  (row?.['isakmp.notify.msgtype'] ?? '').split(',');
 
 describe.skipIf(absent !== undefined)('opening', () => {
   const GCM = 'aes128gcm16-prfsha256-x25519';
