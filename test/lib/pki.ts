@@ -175,6 +175,10 @@ copy_extensions = none
 countryName = optional
 organizationName = optional
 commonName = optional
+[partial]
+issuingDistributionPoint = critical, @point
+[point]
+onlyuser = TRUE
 `;
 
 function extensions(isIssued: boolean, options: CertificateOptions): string {
@@ -213,12 +217,15 @@ export function crl(
     readonly lastUpdate?: Date;
     readonly nextUpdate?: Date;
     readonly digest?: string;
+    /** One that speaks for end entities only, and says so in a critical extension. */
+    readonly partial?: boolean;
   } = {},
 ): string {
   const lastUpdate = options.lastUpdate ?? new Date(Date.now() - 3_600_000);
   const nextUpdate = options.nextUpdate ?? new Date(lastUpdate.getTime() + 24 * 3_600_000);
   const times = ['-crl_lastupdate', asn1Time(lastUpdate), '-crl_nextupdate', asn1Time(nextUpdate)];
   const digest = options.digest === undefined ? [] : ['-md', options.digest];
+  if (options.partial === true) digest.push('-crlexts', 'partial');
   return openssl('ca', ...ownFiles(ca), '-gencrl', ...times, ...digest).toString('utf8');
 }
 

@@ -58,9 +58,11 @@ export async function initiateAuth(
   const mixed = ppk === undefined ? undefined : init.keys.mixed(ppk.key);
   const keys = { mixed, plain: init.keys.keys };
   const intAuth = init.keys.intAuth(before.messageId);
-  const done = await authenticate({ context, init, request, before, ppk, keys, intAuth });
-  if (mixed !== undefined) wipeIkeKeys(mixed);
-  return done;
+  try {
+    return await authenticate({ context, init, request, before, ppk, keys, intAuth });
+  } finally {
+    if (mixed !== undefined) wipeIkeKeys(mixed);
+  }
 }
 
 /** The SPI of a child SA that we offer, until it is known what comes of it. */
@@ -107,9 +109,11 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
     ...ownTerms(context, request.initiatorSpi, responderSpi),
     ...(reserved?.offer.payloads ?? []),
   ]);
-  const done = answered.ok ? await judge(initiating, answered.response, reserved) : answered;
-  reserved?.release();
-  return done;
+  try {
+    return answered.ok ? await judge(initiating, answered.response, reserved) : answered;
+  } finally {
+    reserved?.release();
+  }
 }
 
 /** undefined: childless, which the responder has to have said that it supports (RFC 6023). */

@@ -62,11 +62,14 @@ async function authenticate(responding: Responding): Promise<Outcome<AuthDone>> 
   const { policy } = context;
   const mixed = isUsed && policy.ppk !== undefined ? init.keys.mixed(policy.ppk.key) : undefined;
   const keys = mixed ?? init.keys.keys;
-  const done = await prove(responding, payloads, keys);
-  const skD = done.ok ? join(keys.d) : undefined;
-  if (mixed !== undefined) wipeIkeKeys(mixed);
-  if (!done.ok || skD === undefined) return done.ok ? closed() : done;
-  return good({ ...done.value, skD, isPpkUsed: isUsed, terms: termsIn(request.payloads) });
+  try {
+    const done = await prove(responding, payloads, keys);
+    if (!done.ok) return done;
+    const terms = termsIn(request.payloads);
+    return good({ ...done.value, skD: join(keys.d), isPpkUsed: isUsed, terms });
+  } finally {
+    if (mixed !== undefined) wipeIkeKeys(mixed);
+  }
 }
 
 interface PpkChoice {

@@ -6,7 +6,7 @@ import { wipe } from '../crypto/secret.js';
 import { type AuthDone, methodNames } from '../exchange/ike-auth.js';
 import type { InitDone } from '../exchange/ike-sa-init.js';
 import type { PeerPolicy } from '../policy.js';
-import type { IkeFailure, Outcome, Path } from '../types.js';
+import { bad, type IkeFailure, type Outcome, type Path } from '../types.js';
 import { closed, type OpenContext } from './context.js';
 import { Inbox } from './inbox.js';
 import type { OpenEnvironment, OpeningIkeSa, OpenIkeSa } from './types.js';
@@ -56,20 +56,19 @@ export function begin(
   const addresses = { local: path.local.address, remote: path.remote.address };
   const context = { env, agreement, policy, addresses, channel, signal: end.signal };
   const { initiatorSpi } = names;
-  const result = run({ context, inbox, close, initiatorSpi }).then(
-    (outcome): Outcome<OpenIkeSa> => {
-      if (outcome.ok && !end.signal.aborted) {
-        isOver = true;
-        inbox.handOver(env.timers, channel);
-        return outcome;
-      }
-      if (outcome.ok) discard(env, outcome.value);
-      const wasClosed = end.signal.aborted;
-      close();
+  const begun = { context, inbox, close, initiatorSpi };
+  const result = guarded(env, run(begun)).then((outcome): Outcome<OpenIkeSa> => {
+    if (outcome.ok && !end.signal.aborted) {
       isOver = true;
-      return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;
-    },
-  );
+      inbox.handOver(env.timers, channel);
+      return outcome;
+    }
+    if (outcome.ok) discard(env, outcome.value);
+    const wasClosed = end.signal.aborted;
+    close();
+    isOver = true;
+    return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;
+  });
   return {
     ...{ initiatorSpi, channel, result },
     close: () => {
@@ -80,6 +79,20 @@ export function begin(
     },
   };
 }
+
+/**
+ * A mistake of ours ends this opening, not the process: what a peer sends must not be able to do that. RangeErrors and
+ * TypeErrors say what was wrong with a program, never what is secret.
+ */
+const guarded = (
+  { log }: OpenEnvironment,
+  running: Promise<Outcome<OpenIkeSa>>,
+): Promise<Outcome<OpenIkeSa>> =>
+  running.catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : 'unknown';
+    log.error('mistake while an IKE SA was opened', { why });
+    return bad('INTERNAL', 'us', 'a mistake in the program');
+  });
 
 /** It was closed in the moment in which it was open. */
 function discard({ sink }: OpenEnvironment, { skD, child }: OpenIkeSa): void {
@@ -95,7 +108,6 @@ export function openedOf(
   names: Pick<OpenIkeSa, 'role' | 'initiatorSpi'>,
 ): OpenIkeSa {
   const { said, nat, chosen, responderSpi } = init;
-  env.count('ike_sas_opened');
   return {
     ...names,
     ...{ channel, responderSpi, policy, suite: chosen.suite, path: channel.path },

@@ -65,8 +65,9 @@ async function open(
   if (!init.ok) return init;
   const { channel, policy, signal } = context;
   if (init.value.said.fragmentation) channel.fragmentBytes = policy.fragmentBytes;
-  const opened = await authenticate(begun, init.value);
-  init.value.keys.wipe();
+  const opened = await authenticate(begun, init.value).finally(() => {
+    init.value.keys.wipe();
+  });
   if (!opened.ok && !isOver(signal) && !NOT_ANSWERED.has(opened.failure.code)) {
     await linger(context);
   }

@@ -81,7 +81,7 @@ export interface IkeSa {
   setPolicy(policy: PeerPolicy): void;
   /** Deletes it at the peer; resolves when it answered or never will. Children end at once. */
   close(reason: string): Promise<void>;
-  /** Ends without a message. `keepChildren`: the data plane goes on with them (hand-over). */
+  /** Ends without a message. `keepChildren`: the data plane goes on with them (hand-over), and it is only forgotten. */
   abandon(reason: string, keepChildren: boolean): void;
   row(): IkeSaRow;
   /** undefined while there is nothing to go on with: being replaced, deleted or closed. */

@@ -64,6 +64,9 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
       env,
       isBusy: (key) => this.own.isBusy(key),
       tellDeleted: (entry) => void this.own.delete(entry),
+      changed: () => {
+        this.changed();
+      },
       up: (child) => {
         events.childUp(this, child);
       },
@@ -140,7 +143,6 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   receive({ octets, ...path }: Datagram): void {
     this.open.channel.receive(octets, path);
-    this.#watch.arm();
   }
 
   want(policy: ChildPolicy, resource: number): Promise<Outcome<ChildSa>> {
@@ -196,7 +198,10 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   abandon(reason: string, keepChildren: boolean): void {
     if (this.isClosed) return;
     const { failure } = bad('CLOSED', 'us', reason);
-    if (keepChildren) this.table.forgetAll();
+    if (keepChildren) {
+      this.table.forgetAll();
+      this.#isSilent = true;
+    }
     this.#peerHeir?.abandon(reason, false);
     this.#end(failure);
     this.#forget();
@@ -236,6 +241,10 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   childDown(child: ChildSa, failure: IkeFailure): void {
     this.#events.childDown(this, child, failure);
+  }
+
+  changed(): void {
+    this.#watch.arm();
   }
 
   isFull(): void {

@@ -52,6 +52,8 @@ export interface OwnHost extends SaContext {
   childDown(child: ChildSa, failure: IkeFailure): void;
   /** The peer makes no further child SAs in this IKE SA. */
   isFull(): void;
+  /** There may be something else to wait for. */
+  changed(): void;
 }
 
 const passes = ({ code }: IkeFailure): boolean => code === 'TEMPORARY_FAILURE' || code === 'BUSY';
@@ -148,6 +150,11 @@ export class OwnExchanges {
 
   /** Begins what can begin. */
   kick(): void {
+    this.#begin();
+    this.#host.changed();
+  }
+
+  #begin(): void {
     this.#cancelTimer();
     if (this.#running !== undefined || !this.#host.mayAsk) return;
     const { timers } = this.#host.env;

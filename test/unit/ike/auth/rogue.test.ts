@@ -4,7 +4,7 @@
  * wrong only in the eyes of IKE or of this project's rules.
  */
 import { describe, expect, test } from 'vitest';
-import { crl, issue, makeCa, revoke, type Ca, type Issued } from '../../../lib/pki.js';
+import { crl, makeCa, revoke, type Ca, type Issued } from '../../../lib/pki.js';
 import { Yard, IP, type Rogue } from './yard.js';
 
 const yard = new Yard();

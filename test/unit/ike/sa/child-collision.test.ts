@@ -4,7 +4,7 @@
  * the messages can come. `s1` and `s2` below are the SPIs 1000 and 2000 of the child SA that is there.
  */
 import { describe, expect, it } from 'vitest';
-import { nonce, SaBench } from './bench.js';
+import { must, nonce, SaBench } from './bench.js';
 
 async function pair(): Promise<SaBench> {
   const bench = new SaBench();
@@ -81,12 +81,10 @@ describe('both rekey', () => {
       // INFORMATIONAL {D(s)}              -->
       //                                   <-- INFORMATIONAL {D(s)}, which now has traffic on the other one
       await expectOne(bench, losses);
-      const spi = (await Promise.all(made)).map(
-        (outcome) => outcome.ok && outcome.value.inboundSpi,
-      );
+      const spi = (await Promise.all(made)).map((outcome) => must(outcome).inboundSpi);
       expect(spi).toEqual(keeps === 'a' ? [0x1001, 0x2002] : [0x1002, 0x2001]);
-      expect(a.told).toEqual(['up 1000', `rekeyed 1000 ${spi[0].toString(16)}`]);
-      expect(b.told).toEqual(['up 2000', `rekeyed 2000 ${spi[1].toString(16)}`]);
+      expect(a.told).toEqual(['up 1000', `rekeyed 1000 ${spi[0]!.toString(16)}`]);
+      expect(b.told).toEqual(['up 2000', `rekeyed 2000 ${spi[1]!.toString(16)}`]);
     },
   );
 
