@@ -69,3 +69,6 @@ export function proveChildren({ table, open }: ChildRequestsHost): void {
   if (open.channel.ownWindow !== 1) return;
   for (const entry of table.all) if (!entry.isProven) table.prove(entry);
 }
+
+export const noChild = (inboundSpi: number): ReturnType<typeof bad> =>
+  bad('CHILD_SA_NOT_FOUND', 'us', `no child SA ${inboundSpi.toString(16)}`);

@@ -15,7 +15,13 @@ import type { PeerPolicy } from '../policy.js';
 import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
 import type { IkeSa, IkeSaEvents, IkeSaState, SaEnvironment } from './api.js';
 import { type ChildEntry, keyOf, leastNonce, type Limits } from './child-entry.js';
-import { acceptChild, childDeleted, proveChildren, refuseChild } from './child-requests.js';
+import {
+  acceptChild,
+  childDeleted,
+  noChild,
+  proveChildren,
+  refuseChild,
+} from './child-requests.js';
 import { ChildTable, GRACE_MS } from './child-table.js';
 import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
@@ -51,6 +57,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   #qcdToken: Uint8Array | undefined;
   #rekeying: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  #isForgotten = false;
 
   constructor(open: OpenIkeSa, env: SaEnvironment, events: IkeSaEvents, inherited?: Inherited) {
     super(open, env, inherited);
@@ -232,11 +239,17 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   fatal(failure: IkeFailure): void {
     this.#end(failure);
-    this.#linger();
+    this.#forgetIn(LINGER_MS);
   }
 
   async #tellDeleted(): Promise<void> {
     await this.ask(EXCHANGE.informational, [{ kind: 'D', protocol: PROTOCOL.ike, spis: [] }]);
+  }
+
+  async #deleteSilently(): Promise<void> {
+    await this.#tellDeleted();
+    this.#end(closedMeanwhile);
+    this.#forget();
   }
 
   childDown(child: ChildSa, failure: IkeFailure): void {
@@ -301,10 +314,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     this.currentPhase = 'deleting';
     this.#handOver(mine);
-    void this.#tellDeleted().then(() => {
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    void this.#deleteSilently();
     return good(mine);
   }
 
@@ -340,23 +350,14 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     this.#peerHeir = undefined;
     heir.#hold();
     this.#handOver(heir);
-    this.#giveUpLater();
+    this.#forgetIn(patienceMs(this.policy.retransmission));
     return heir;
   }
 
   #becomeRedundant(): void {
     this.currentPhase = 'replaced';
     this.#parent = undefined;
-    this.#giveUpLater();
-  }
-
-  /** A delete that does not come: the peer never knew of the one that it should delete, or forgot. */
-  #giveUpLater(): void {
-    this.env.timers.after(patienceMs(this.policy.retransmission), () => {
-      if (this.isClosed) return;
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    this.#forgetIn(patienceMs(this.policy.retransmission));
   }
 
   #handOver(heir: IkeSaMachine): void {
@@ -402,10 +403,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     if (this.isEnding) return;
     this.currentPhase = 'deleting';
     this.#parent = undefined;
-    void this.#tellDeleted().then(() => {
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    void this.#deleteSilently();
   }
 
   // What the peer asks.
@@ -447,7 +445,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     if (this.#heir !== undefined) this.#heir.#release();
     this.#end(failure);
-    this.#linger();
+    this.#forgetIn(LINGER_MS);
   }
 
   authLifetime(seconds: number): void {
@@ -479,16 +477,17 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   #forget(): void {
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
     this.open.channel.close();
     this.#events.forgotten(this);
   }
 
-  #linger(): void {
-    this.env.timers.after(LINGER_MS, () => {
+  /** Time for the answer that closed it to be asked for again, or for a delete that may never come. */
+  #forgetIn(ms: number): void {
+    this.env.timers.after(ms, () => {
+      this.#end(closedMeanwhile);
       this.#forget();
     });
   }
 }
-
-const noChild = (inboundSpi: number): ReturnType<typeof bad> =>
-  bad('CHILD_SA_NOT_FOUND', 'us', `no child SA ${inboundSpi.toString(16)}`);

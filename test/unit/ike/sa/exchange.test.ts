@@ -162,8 +162,9 @@ describe('key exchanges', () => {
     expect(errors(await ask(bench, 'a', 44, [ke, late!]))).toEqual([NOTIFY.STATE_NOT_FOUND]);
     // No more than a few wait.
     const codes: number[][] = [];
-    for (let i = 0; i < 3; i++)
+    for (let i = 0; i < 3; i++) {
       codes.push(errors(await ask(bench, 'a', 36, [...offer(bench), NONCE, ke])));
+    }
     expect(codes[2]).toEqual([NOTIFY.TEMPORARY_FAILURE]);
     expect(b.plane.reserved.size).toBe(2);
   });
@@ -275,11 +276,11 @@ describe('what is refused', () => {
       const isRekey =
         'payloads' in message &&
         message.payloads.some((one) => one.kind === 'N' && one.notify === NOTIFY.REKEY_SA);
-      if (isRekey)
+      if (isRekey) {
         bench.b.sa.open.channel.respond(message, [
           notifyOfChild(NOTIFY.CHILD_SA_NOT_FOUND, 0x1000),
         ]);
-      else lost(request);
+      } else lost(request);
     };
     const made = bench.a.sa.rekeyChild(0x1000);
     await bench.time.pass(1000);

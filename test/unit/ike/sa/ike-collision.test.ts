@@ -352,8 +352,9 @@ describe('the IKE SA is deleted', () => {
     await Promise.all(closed);
     await bench.time.pass(60_000);
     expect([a.known.size, b.known.size]).toEqual([0, 0]);
-    for (const { told } of [a, b])
+    for (const { told } of [a, b]) {
       expect(told.filter((word) => word === 'closed CLOSED')).toHaveLength(1);
+    }
   });
 
   it('while the other end rekeys a child SA', async () => {
