@@ -129,26 +129,26 @@ export class DerReader {
   }
 }
 
-/** Dotted decimal. */
+/** Dotted decimal; arcs of 2^49 and more, which nobody has, are refused. */
 export function oidOf({ content }: Element): string {
-  const arcs: bigint[] = [];
-  let arc = 0n;
+  let text = '';
+  let arc = 0;
   for (const [i, octet] of content.entries()) {
-    if (i > 63) throw new DerError('an object identifier without end');
-    if (octet === 0x80 && arc === 0n) throw new DerError('an arc that is not minimal');
-    arc = (arc << 7n) | BigInt(octet & 0x7f);
+    if (i > 63 || arc >= 2 ** 42) throw new DerError('an object identifier without end');
+    if (octet === 0x80 && arc === 0) throw new DerError('an arc that is not minimal');
+    arc = arc * 128 + (octet & 0x7f);
     if ((octet & 0x80) !== 0) continue;
-    if (arcs.length === 0) {
-      const root = arc < 40n ? 0n : arc < 80n ? 1n : 2n;
-      arcs.push(root, arc - 40n * root);
+    if (text === '') {
+      const root = arc < 40 ? 0 : arc < 80 ? 1 : 2;
+      text = `${root}.${arc - 40 * root}`;
     } else {
-      arcs.push(arc);
+      text += `.${arc}`;
     }
-    arc = 0n;
+    arc = 0;
   }
   const last = content[content.length - 1];
-  if (last === undefined || (last & 0x80) !== 0) throw new DerError('half an object identifier');
-  return arcs.join('.');
+  if (last === undefined || last >= 0x80) throw new DerError('half an object identifier');
+  return text;
 }
 
 export function booleanOf({ content }: Element): boolean {

@@ -133,8 +133,11 @@ async function prove(initiating: Initiating): Promise<Outcome<readonly Payload[]
   const { signal } = context;
   const { hints }: { readonly hints: PeerAuthHints } = before;
   const input = (with_: IkeKeys): AuthInput => ({
-    ...{ role: 'initiator', prf: init.chosen.suite.prf, skP: with_.pi },
-    ...{ message: init.request, peerNonce: init.keys.nonces.responder },
+    role: 'initiator',
+    prf: init.chosen.suite.prf,
+    skP: with_.pi,
+    message: init.request,
+    peerNonce: init.keys.nonces.responder,
     intAuth: initiating.intAuth,
   });
   const proof = await proveOurselves(context, input(keys.mixed ?? keys.plain), hints);
@@ -166,8 +169,11 @@ async function judge(
   const verified = await verifyPeer(
     context,
     {
-      ...{ role: 'responder', prf: init.chosen.suite.prf, skP: used.pr },
-      ...{ message: init.response, peerNonce: init.keys.nonces.initiator },
+      role: 'responder',
+      prf: init.chosen.suite.prf,
+      skP: used.pr,
+      message: init.response,
+      peerNonce: init.keys.nonces.initiator,
       intAuth: initiating.intAuth,
     },
     payloads,

@@ -247,7 +247,10 @@ async function conclude(
   const nonces = { initiator: nonce, responder: Uint8Array.from(verdict.nonce) };
   const init = { nonces, spis, method: chosen.ke };
   return good({
-    ...{ chosen, said: announcedIn(response.payloads), responderSpi, request },
+    chosen,
+    said: announcedIn(response.payloads),
+    responderSpi,
+    request,
     keys: new KeySchedule(crypto.kdf, chosen.suite, init, shared.value),
     nat: findNat(response.payloads, response.header, response.path),
     response: response.octets,

@@ -176,6 +176,6 @@ export async function respondInit(
     shared,
   );
   channel.protect(keys.channelKeys('responder'));
-  const messages = { request: init.octets, response: sent.octets };
-  return good({ chosen, keys, said, responderSpi, nat: init.nat, ...messages });
+  const { octets: asked, nat } = init;
+  return good({ chosen, keys, said, responderSpi, nat, request: asked, response: sent.octets });
 }

@@ -35,10 +35,16 @@ export function begin(
   options: BeginOptions,
   run: (begun: Begun) => Promise<Outcome<OpenIkeSa>>,
 ): OpeningIkeSa {
-  const { path, policy, ...names } = options;
+  const { role, initiatorSpi, responderSpi, path, policy } = options;
   const inbox = new Inbox();
   const channel = env.createChannel({
-    ...{ ...names, env, path, send: env.send, retransmission: policy.retransmission },
+    env,
+    role,
+    initiatorSpi,
+    responderSpi,
+    path,
+    send: env.send,
+    retransmission: policy.retransmission,
     onRequest: (request) => {
       inbox.put(request);
     },
@@ -55,7 +61,6 @@ export function begin(
   };
   const addresses = { local: path.local.address, remote: path.remote.address };
   const context = { env, agreement, policy, addresses, channel, signal: end.signal };
-  const { initiatorSpi } = names;
   const begun = { context, inbox, close, initiatorSpi };
   const result = guarded(env, run(begun)).then((outcome): Outcome<OpenIkeSa> => {
     if (outcome.ok && !end.signal.aborted) {
@@ -70,7 +75,9 @@ export function begin(
     return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;
   });
   return {
-    ...{ initiatorSpi, channel, result },
+    initiatorSpi,
+    channel,
+    result,
     close: () => {
       close();
     },
@@ -100,27 +107,43 @@ function discard({ sink }: OpenEnvironment, { skD, child }: OpenIkeSa): void {
   if (child !== undefined) sink.remove(child.inboundSpi, 0);
 }
 
-/** The result of all exchanges. */
+/**
+ * The result of all exchanges. Written out, not spread: made for every IKE SA, it would cost as much as a hash.
+ */
 export function openedOf(
   { env, channel, policy }: OpenContext,
   init: InitDone,
-  { terms, ...auth }: AuthDone,
-  names: Pick<OpenIkeSa, 'role' | 'initiatorSpi'>,
+  auth: AuthDone,
+  { role, initiatorSpi }: Pick<OpenIkeSa, 'role' | 'initiatorSpi'>,
 ): OpenIkeSa {
-  const { said, nat, chosen, responderSpi } = init;
+  const { said, nat } = init;
+  const { terms } = auth;
   return {
-    ...names,
-    ...{ channel, responderSpi, policy, suite: chosen.suite, path: channel.path },
+    role,
+    channel,
+    initiatorSpi,
+    responderSpi: init.responderSpi,
+    path: channel.path,
+    suite: init.chosen.suite,
     keyExchanges: methodNames(init),
-    ...auth,
+    skD: auth.skD,
+    identity: auth.identity,
     features: {
-      ...{ fragmentation: said.fragmentation, intermediate: said.intermediate },
-      ...{ childless: said.childless, vpnId: said.vpnId },
-      ...{ window: terms.window, qcdToken: terms.qcdToken },
-      ...{ natLocal: nat?.local === true, natRemote: nat?.remote === true },
+      fragmentation: said.fragmentation,
+      intermediate: said.intermediate,
+      childless: said.childless,
+      vpnId: said.vpnId,
+      window: terms.window,
+      natLocal: nat?.local === true,
+      natRemote: nat?.remote === true,
+      qcdToken: terms.qcdToken,
     },
+    policy,
     openedAt: env.wallClock(),
     peerAuthLifetime: terms.authLifetime,
+    isPpkUsed: auth.isPpkUsed,
     isInitialContact: terms.isInitialContact,
+    child: auth.child,
+    childFailure: auth.childFailure,
   };
 }

@@ -134,6 +134,8 @@ describe('a mistake of ours', () => {
     const mine = who === 'a' ? ike : world.b.responded[0];
     expect(failed(mine)).toMatchObject({ code: 'INTERNAL', by: 'us' });
     expect(world.host(who).lines.join('\n')).toMatch(/error .*index out of bounds/);
+    expect(world.b.counts.has('half_open_expired')).toBe(false);
+    expect([world.host(who).plane.live, world.host(who).plane.reserved.size]).toEqual([[], 0]);
     expect(world.time.pending).toBe(0);
   });
 });
