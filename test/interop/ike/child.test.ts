@@ -17,6 +17,7 @@ import {
   pongIn,
   PROTOCOLS,
 } from './guest-bed.js';
+import { Flow } from './flow.js';
 import { IkeHost, type WantedChild } from './host.js';
 import { EspEnd, type Recorded } from './recording-sink.js';
 import { peerPolicy, type PolicyOptions, pskSetup } from './settings.js';
@@ -201,7 +202,7 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
     const ours = await prepare({ gre: ['aes128gcm16-x25519'] });
     const { us, esp } = ours;
     await bringUp(ours, 'gre', 'us');
-    const flow = new Flow(us, esp);
+    const flow = new Flow(us, esp, 'gre');
     for (let round = 0; round < 2; round++) {
       for (const rekey of [
         () => us.manager.rekey({}, 'child'),
@@ -239,44 +240,3 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
     await bed.charon.until('no IKE SA', (sas) => sas.length === 0);
   });
 });
-
-/** A ping each 20 ms, until it is stopped. */
-class Flow {
-  readonly #us: IkeHost;
-  readonly #esp: EspEnd;
-  #sent = 0;
-  readonly #seen = new Set<number>();
-  #isOver = false;
-  readonly #running: Promise<void>;
-
-  constructor(us: IkeHost, esp: EspEnd) {
-    this.#us = us;
-    this.#esp = esp;
-    this.#running = this.#run();
-  }
-
-  async #collect(): Promise<void> {
-    for (const { payload } of await this.#esp.take()) {
-      const sequence = pongIn('gre', payload);
-      if (sequence !== undefined) this.#seen.add(sequence);
-    }
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#isOver) {
-      await this.#esp.send(await active(this.#us, 'gre'), pingOf('gre', ++this.#sent & 0xffff));
-      await this.#collect();
-      await new Promise((wake) => setTimeout(wake, 20));
-    }
-  }
-
-  async stop(): Promise<{ readonly sent: number; readonly received: number }> {
-    this.#isOver = true;
-    await this.#running;
-    for (let i = 0; i < 100 && this.#seen.size < this.#sent; i++) {
-      await this.#collect();
-      await new Promise((wake) => setTimeout(wake, 50));
-    }
-    return { sent: this.#sent, received: this.#seen.size };
-  }
-}

@@ -26,7 +26,9 @@ let host: IkeHost | undefined;
 beforeAll(async () => {
   if (absent !== undefined) return;
   bed = await openBed('ihs');
-  charon = await Charon.start(hostSite(bed.lab, bed.them, `${bed.folder}/charon`));
+  charon = await Charon.start(hostSite(bed.lab, bed.them, `${bed.folder}/charon`), {
+    settings: ['cookie_threshold = 1'],
+  });
 });
 afterEach(async () => {
   await host?.stop();
@@ -215,7 +217,7 @@ describe.skipIf(absent !== undefined)('opening', () => {
     expect(await charon.established()).toEqual([]);
   });
 
-  test('a cookie of ours, and one of theirs', async () => {
+  test('a cookie that we ask for', async () => {
     // Above its threshold of 0 half-open ones ours asks for a cookie; what it costs is another round trip.
     const us = await prepare([GCM], [GCM], { host: { halfOpen: { cookieAbove: 0 } } });
     const ours = await bed.recorded(
@@ -226,6 +228,38 @@ describe.skipIf(absent !== undefined)('opening', () => {
     expect(exchangesOf(ours.rows)).toBe('34 34 34 34 35 35');
     expect(notifiesOf(ours.rows[1])).toEqual(['16390']);
     expect(us.count('init_cookies_sent')).toBe(1);
+  });
+
+  test('a cookie that charon asks for', async () => {
+    // One half-open IKE SA is its threshold: that of an address whose IKE_AUTH requests get lost.
+    const other = '192.0.2.3';
+    await bed.lab.ip(bed.us, [`addr replace ${other}/24 dev wan0`]);
+    await bed.lab.must(bed.us, ['nft', '-f', '-'], {
+      input: `table ip lost { chain out {
+        type filter hook output priority 0;
+        ip saddr ${other} meta l4proto udp @th,208,8 35 drop
+      } }\n`,
+    });
+    const us = await prepare([GCM], [GCM], {
+      theirs: { remote: `${OURS},${other}`, remoteId: OURS },
+      host: { addresses: [OURS, other] },
+    });
+    const half = us.initiate(other, THEIRS);
+    await charon.until('half open', (sas) => sas.length === 1);
+    const { rows } = await bed.recorded(
+      async () => {
+        expect(await us.initiate()).toEqual({ ok: true, value: 1 });
+      },
+      () => charon.keys(),
+    );
+    await us.stop();
+    host = undefined;
+    expect((await half).ok).toBe(false);
+    await bed.lab.must(bed.us, ['nft', 'delete', 'table', 'ip', 'lost']);
+    await charon.forget();
+    expect(marksOf(rows)).toEqual([]);
+    expect(exchangesOf(rows)).toMatch(/^34 34 34 34 35 35/);
+    expect(notifiesOf(rows[1])).toEqual(['16390']);
   });
 
   test('an IKE SA that is only as good as a postquantum preshared key (RFC 8784)', async () => {
