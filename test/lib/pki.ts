@@ -38,6 +38,8 @@ export interface CertificateOptions {
   /** Another certificate's key (a path) instead of a new one. */
   readonly keyFile?: string;
   readonly digest?: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+  /** How the issuer signs, e.g. `rsa_pss_saltlen:digest` where its key is for RSA-PSS. */
+  readonly sigopt?: string;
   /** Subject alternative names. */
   readonly ip?: readonly string[];
   readonly dns?: readonly string[];
@@ -148,6 +150,7 @@ function certify(folder: string, issuer: Ca | undefined, options: CertificateOpt
   args.push(path('csr'), '-extfile', path('ext'), '-out', files.certificate);
   args.push('-startdate', asn1Time(notBefore), '-enddate', asn1Time(notAfter));
   if (options.digest !== undefined) args.push('-md', options.digest);
+  if (options.sigopt !== undefined) args.push('-sigopt', options.sigopt);
   if (issuer === undefined) args.push('-selfsign', '-keyfile', files.key);
   else args.push('-cert', issuer.files.certificate, '-keyfile', issuer.files.key);
   openssl('ca', ...args);
@@ -172,6 +175,10 @@ copy_extensions = none
 countryName = optional
 organizationName = optional
 commonName = optional
+[partial]
+issuingDistributionPoint = critical, @point
+[point]
+onlyuser = TRUE
 `;
 
 function extensions(isIssued: boolean, options: CertificateOptions): string {
@@ -210,12 +217,15 @@ export function crl(
     readonly lastUpdate?: Date;
     readonly nextUpdate?: Date;
     readonly digest?: string;
+    /** One that speaks for end entities only, and says so in a critical extension. */
+    readonly partial?: boolean;
   } = {},
 ): string {
   const lastUpdate = options.lastUpdate ?? new Date(Date.now() - 3_600_000);
   const nextUpdate = options.nextUpdate ?? new Date(lastUpdate.getTime() + 24 * 3_600_000);
   const times = ['-crl_lastupdate', asn1Time(lastUpdate), '-crl_nextupdate', asn1Time(nextUpdate)];
   const digest = options.digest === undefined ? [] : ['-md', options.digest];
+  if (options.partial === true) digest.push('-crlexts', 'partial');
   return openssl('ca', ...ownFiles(ca), '-gencrl', ...times, ...digest).toString('utf8');
 }
 
@@ -259,6 +269,7 @@ export function opensslVerify(
   leaf: Issued,
   options: {
     readonly intermediates?: readonly Issued[];
+    /** One of each issuer of the path. */
     readonly crls?: readonly string[];
     readonly at?: Date;
     readonly purpose?: string;
@@ -275,7 +286,7 @@ export function opensslVerify(
   args.push('-CAfile', bundle('anchors', pemsOf(anchors)));
   const { intermediates = [], crls = [], at, purpose } = options;
   if (intermediates.length > 0) args.push('-untrusted', bundle('untrusted', pemsOf(intermediates)));
-  if (crls.length > 0) args.push('-crl_check', '-CRLfile', bundle('crls', crls));
+  if (crls.length > 0) args.push('-crl_check_all', '-CRLfile', bundle('crls', crls));
   if (at !== undefined) args.push('-attime', String(Math.floor(at.getTime() / 1000)));
   if (purpose !== undefined) args.push('-purpose', purpose);
   try {

@@ -27,6 +27,7 @@ export function checkIke(ctx: Context): void {
   checkPsks(ctx, providers);
   checkFiles(ctx, ike, providers);
   checkLimits(ctx, ike);
+  warnImports(ctx, ike);
 }
 
 /** Names of credentials, anchors and preshared keys; in what the user wrote, so that broken entries count. */
@@ -182,6 +183,22 @@ function checkFiles(ctx: Context, ike: Ike, providers: readonly NamedProvider[])
       use([...path, 'psks', name, 'file'], file, sp, true);
     }
     if (ppk !== undefined) use([...path, 'ppk', 'file'], ppk.file, sp, false);
+  }
+}
+
+/** Routes of another SP are of use only with an SA (policy-model 7), which nobody would set up. */
+function warnImports(ctx: Context, { providers }: Ike): void {
+  if (!ctx.whole('ike', 'providers')) return;
+  for (const [vrf, { bgp }] of Object.entries(ctx.config.vrfs ?? {})) {
+    for (const [i, { fromSps = [], floor }] of (bgp?.imports ?? []).entries()) {
+      for (const [j, sp] of fromSps.entries()) {
+        const needsNone = floor === 'mpls' || floor === 'tunnel';
+        if (sp === ctx.config.ownSp || needsNone || Object.hasOwn(providers, sp)) continue;
+        const reason = 'ike.providers has no such SP: its routes stay unusable without an SA';
+        const path: Path = ['vrfs', vrf, 'bgp', 'imports', i, 'fromSps', j];
+        ctx.warn(path, { reason, remedy: `ike: { providers: { "${sp}": { ranges, ... } } }` });
+      }
+    }
   }
 }
 

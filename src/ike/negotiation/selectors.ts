@@ -149,9 +149,8 @@ export function narrowPair(offered: SelectorPair, ours: SelectorPair): Outcome<S
 }
 
 /**
- * The initiator's check: the answer must be something, and nothing that was not offered. Unknown selectors of the
- * answer were dropped by `fromTrafficSelectors`; those cannot have been offered either, so `answered` is counted on
- * the payloads. Fails with TS_UNACCEPTABLE.
+ * The initiator's check: the answer must be something, and nothing that was not offered; selectors of other types, or
+ * of nothing, never were. Fails with TS_UNACCEPTABLE.
  */
 export function concludePair(
   answer: { readonly local: TrafficSelectors; readonly remote: TrafficSelectors },

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A correct `ike` section, for the PE of good.ts. */
+import { expect } from 'vitest';
 import type { Ike, IkeProvider } from '../../../src/config/types.js';
+import { good, told, type Draft, type Told } from './good.js';
 
 type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;
 export type IkeDraft = Mutable<Omit<Ike, 'providers'>> & {
@@ -49,3 +51,19 @@ export const ike = (): IkeDraft => ({
   window: 8,
   limits: { cookieAbove: 0, halfOpen: 10, halfOpenPerPeer: 1, halfOpenTimeout: 5 },
 });
+
+/** The good configuration with the good section, both changed. */
+export function toldOfIke(change: (draft: IkeDraft, whole: Draft) => void): Told {
+  const whole = good();
+  const draft = ike();
+  change(draft, whole);
+  return told({ ...whole, ike: draft });
+}
+
+/** Expects exactly these mistakes, and no warning. */
+export function expectIkeMistakes(
+  change: (draft: IkeDraft, whole: Draft) => void,
+  ...errors: string[]
+): void {
+  expect(toldOfIke(change)).toEqual({ errors, warnings: [] });
+}

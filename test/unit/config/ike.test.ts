@@ -14,24 +14,11 @@ import {
 } from '../../../src/config/ike/defaults.js';
 import { ikeSchema } from '../../../src/config/ike/schema.js';
 import { formatIssue } from '../../../src/config/issues.js';
-import { good, put, told, type Draft } from './good.js';
-import { ike, type IkeDraft } from './ike-good.js';
-
-function told_(change: (draft: IkeDraft, whole: Draft) => void): ReturnType<typeof told> {
-  const whole = good();
-  const draft = ike();
-  change(draft, whole);
-  return told({ ...whole, ike: draft });
-}
-function expectMistakes(
-  change: (draft: IkeDraft, whole: Draft) => void,
-  ...errors: string[]
-): void {
-  expect(told_(change)).toEqual({ errors, warnings: [] });
-}
+import { good, put, told } from './good.js';
+import { expectIkeMistakes, ike, toldOfIke } from './ike-good.js';
 
 it('takes something of everything, and next to nothing', () => {
-  expectMistakes(() => undefined);
+  expectIkeMistakes(() => undefined);
   expect(told({ ...good(), ike: { providers: {} } })).toEqual({ errors: [], warnings: [] });
 });
 
@@ -110,7 +97,7 @@ describe('proposals', () => {
   ])('%s: %s', (path, text, reason, remedy) => {
     for (const under of ['', 'providers.north.']) {
       const steps = `${under}${path}`;
-      expectMistakes(
+      expectIkeMistakes(
         (draft) => {
           if (under !== '') draft.providers['north']!.esp = {};
           put(draft, steps, [text]);
@@ -121,7 +108,7 @@ describe('proposals', () => {
   });
 
   it('are each named once, and IKE has some', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.proposals = ['aes128-sha256-x25519', 'aes128-sha256-x25519'];
         draft.providers['south']!.proposals = [];
@@ -148,7 +135,7 @@ describe('values', () => {
     ['providers.north.ranges', [], 'empty list', 'name at least one'],
     ['providers.south.nat', 'on', 'no such choice', 'known choices: refuse, allow'],
   ])('%s: %j', (path, value, reason, remedy) => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         put(draft, path, value);
       },
@@ -157,13 +144,13 @@ describe('values', () => {
   });
 
   it('cookies come before dropping', () => {
-    expectMistakes((draft) => {
+    expectIkeMistakes((draft) => {
       draft.limits = { cookieAbove: 10, halfOpen: 10 };
     }, 'ike.limits.cookieAbove: no cookie is ever asked for before IKE SAs are dropped (10): less than 10');
   });
 
   it('never shows what may be a key in the wrong place', () => {
-    const { errors } = told_((draft) => {
+    const { errors } = toldOfIke((draft) => {
       put(draft, 'providers.south.psks.pe9', 'correct horse');
       put(draft, 'providers.north.psks.lab.file', 'battery staple');
       put(draft, 'providers.north.ppk.file', 'xkcd');
@@ -179,7 +166,7 @@ describe('values', () => {
 
 describe('service providers', () => {
   it('are SPs, and so are those of credentials', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.providers['souht'] = draft.providers['south']!;
         Reflect.deleteProperty(draft.providers, 'south');
@@ -191,7 +178,7 @@ describe('service providers', () => {
   });
 
   it('do not overlap: an address belongs to one (policy-model 14)', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.providers['south']!.ranges = ['198.18.0.0/15', '192.0.2.192/26', '2001:db8::/32'];
       },
@@ -203,7 +190,7 @@ describe('service providers', () => {
 
   it('may say a range twice, which means nothing', () => {
     expect(
-      told_((draft) => {
+      toldOfIke((draft) => {
         draft.providers['south']!.ranges = ['198.18.0.0/15', '198.18.5.0/24'];
       }),
     ).toEqual({
@@ -215,7 +202,7 @@ describe('service providers', () => {
   });
 
   it('have preshared keys for their own addresses, one per peer', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         const { south, north } = draft.providers;
         south!.psks!['stray'] = { remote: '192.0.2.5', file: '/etc/sealane/stray.psk' };
@@ -230,7 +217,7 @@ describe('service providers', () => {
   });
 
   it('do not share anchors, nor keys', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         const { south } = draft.providers;
         south!.anchors = { root: { file: '/etc/sealane/../sealane/north.pem' } };
@@ -246,7 +233,7 @@ describe('service providers', () => {
   });
 
   it('may give several peers the same key', () => {
-    expectMistakes((draft) => {
+    expectIkeMistakes((draft) => {
       draft.providers['south']!.psks!['pe8'] = {
         ...{ remote: '198.18.0.8', file: '/etc/sealane/pe9.psk' },
       };
@@ -254,7 +241,7 @@ describe('service providers', () => {
   });
 
   it('can be authenticated in all the ways that are asked for', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.providers['south']!.methods = ['rsa'];
         draft.providers['north']!.methods = ['psk'];
@@ -264,7 +251,7 @@ describe('service providers', () => {
       'ike.providers.north.methods: "psk" without a preshared key (["psk"]): psks: { NAME: { remote, file } }',
       'ike.providers.south.methods: "rsa" without a trust anchor (["rsa"]): anchors: { NAME: { file } }',
     );
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.providers['south']!.psks = {};
         draft.providers['north']!.methods = ['ecdsa'];
@@ -278,7 +265,7 @@ describe('service providers', () => {
 
   it('should not have what is never used', () => {
     expect(
-      told_((draft) => {
+      toldOfIke((draft) => {
         draft.providers['north']!.methods = ['rsa'];
         draft.providers['south']!.methods = ['psk'];
         draft.providers['south']!.anchors = { root: { file: '/etc/sealane/south.pem' } };
@@ -292,8 +279,30 @@ describe('service providers', () => {
     });
   });
 
+  it('should be there for the SPs that routes are imported from', () => {
+    const rule = { name: 'x', targets: ['65001:1'] };
+    expect(
+      toldOfIke((draft, whole) => {
+        Reflect.deleteProperty(draft.providers, 'south');
+        whole.bgp = { asn: 65001, routerId: '192.0.2.1' };
+        whole.vrfs['a']!.bgp = {
+          rd: '65001:1',
+          imports: [
+            { ...rule, fromSps: ['north', 'south'] },
+            { ...rule, name: 'y', fromSps: ['south'], floor: 'mpls' },
+          ],
+        };
+      }),
+    ).toEqual({
+      errors: [],
+      warnings: [
+        'vrfs.a.bgp.imports[0].fromSps[1]: ike.providers has no such SP: its routes stay unusable without an SA ("south"): ike: { providers: { "south": { ranges, ... } } }',
+      ],
+    });
+  });
+
   it('have names for what they have', () => {
-    expectMistakes(
+    expectIkeMistakes(
       (draft) => {
         draft.credentials!['a b'] = { certificate: '/a.pem', key: '/a.key' };
         draft.providers['south']!.psks![''] = { remote: '198.18.0.1', file: '/b.psk' };
@@ -303,57 +312,6 @@ describe('service providers', () => {
       'ike.providers.north.anchors["-"]: name with characters that are not allowed ("-"): letters, digits, "-", "_" and "."; a letter or digit first',
       'ike.providers.south.psks[""]: empty name (not shown): 1..32 characters',
     );
-  });
-});
-
-describe('a tunnel without an SA', () => {
-  const free = (draft: Draft, remote: string, protection: 'encrypt' | 'authenticate'): void => {
-    draft.tunnels['free'] = { local: '192.0.2.1', remote, protection, encapsulation: 'ip' };
-  };
-
-  it('is set up by IKE, by certificate or by preshared key', () => {
-    expectMistakes((_, whole) => {
-      free(whole, '192.0.2.9', 'encrypt');
-    });
-    expectMistakes((_, whole) => {
-      free(whole, '198.18.0.9', 'encrypt');
-    });
-  });
-
-  it.each([
-    [
-      '203.0.113.1',
-      'encrypt',
-      'remote: in no ranges of ike.providers: nobody to set up an SA with ("203.0.113.1"): ranges that hold it, or a manual SA',
-    ],
-    [
-      '198.18.0.8',
-      'encrypt',
-      'remote: no credential for SP "south", and no preshared key for this address ("198.18.0.8"): ike: { credentials: { NAME: { certificate, key } } }, or psks',
-    ],
-    [
-      '192.0.2.9',
-      'authenticate',
-      'protection: no ESP proposals of SP "north" authenticate ("authenticate"): esp: { authenticate: [...] }',
-    ],
-  ] as const)('to %s, %s: is not', (remote, protection, mistake) => {
-    expectMistakes((_, whole) => {
-      free(whole, remote, protection);
-    }, `tunnels.free.${mistake}`);
-  });
-
-  it('needs a preshared key where that is the method', () => {
-    expectMistakes((draft, whole) => {
-      draft.providers['north']!.methods = ['psk'];
-      Reflect.deleteProperty(draft.providers['north']!, 'anchors');
-      free(whole, '192.0.2.9', 'encrypt');
-    }, 'tunnels.free.remote: no credential for SP "north", and no preshared key for this address ("192.0.2.9"): ike: { credentials: { NAME: { certificate, key } } }, or psks');
-  });
-
-  it('may still have a manual one', () => {
-    expectMistakes((draft) => {
-      draft.providers['north']!.ranges = ['192.0.2.128/25'];
-    });
   });
 });
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Peers with certificates of the tests' own authorities. */
-import { createPrivateKey } from 'node:crypto';
+import { createHmac, createPrivateKey, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { Addresses } from '../../../../src/ike/auth/api.js';
+import type { Addresses, PeerIdentity } from '../../../../src/ike/auth/api.js';
+import { parseCertificate } from '../../../../src/ike/auth/certificate.js';
 import type { Credential, SpTrust, TrustAnchor } from '../../../../src/ike/auth/setup.js';
 import type { Payload } from '../../../../src/ike/codec/payload.js';
+import { SCHEMES } from '../../../../src/ike/crypto/signatures.js';
+import type { Outcome } from '../../../../src/ike/types.js';
 import { derOf, type Ca, type Issued } from '../../../lib/pki.js';
-import { address, peer, trust, type Peer, type World } from './peers.js';
+import { address, authInput, peer, trust, type Peer, type World } from './peers.js';
 
 /** A folder that goes when the file's tests are over. */
 export function pkiFolder(): string {
@@ -70,3 +73,43 @@ export const showing =
   ];
 
 export const crlDer = (pem: string): Uint8Array => derOf(pem);
+
+export const subjectOf = ({ der }: Issued): Uint8Array => {
+  const subject = parseCertificate(der)?.subject.octets;
+  if (subject === undefined) throw new Error('no certificate');
+  return subject;
+};
+
+/**
+ * A peer at A shows certificates and an identity to B, and signs with the key of the leaf, however weak: none of it
+ * is made by what is tested.
+ */
+export function present(
+  { leaf, issuers = [] }: { readonly leaf: Issued; readonly issuers?: readonly Issued[] },
+  to: Peer,
+  { idType, data }: { readonly idType: number; readonly data: Uint8Array },
+  ocsp: readonly Uint8Array[] = [],
+): Promise<Outcome<PeerIdentity>> {
+  const input = authInput('initiator');
+  const identity = Buffer.concat([Buffer.of(idType, 0, 0, 0), data]);
+  const restOfId = createHmac('sha256', input.skP).update(identity).digest();
+  const octets = Buffer.concat([input.message, input.peerNonce, restOfId]);
+  const key = createPrivateKey(readFileSync(leaf.files.key));
+  const isEdwards = key.asymmetricKeyType === 'ed25519';
+  const scheme = isEdwards
+    ? 'ed25519'
+    : key.asymmetricKeyType === 'ec'
+      ? 'ecdsa-sha256'
+      : 'pkcs1-sha256';
+  const cert = (encoding: number) => (der: Uint8Array) =>
+    ({ kind: 'CERT', encoding, data: der }) as const;
+  return to.authenticator.verify({ local: B, remote: A }, input, [
+    { kind: 'IDi', idType, reserved: 0, data },
+    ...[leaf, ...issuers].map(({ der }) => der).map(cert(4)),
+    ...ocsp.map(cert(14)),
+    {
+      ...{ kind: 'AUTH', method: 14, algorithm: SCHEMES[scheme].identifier },
+      data: sign(isEdwards ? null : 'sha256', octets, key),
+    },
+  ]);
+}
