@@ -61,7 +61,7 @@ Napi::Value array_of(Napi::Env env, const Bytes &from)
 Value seconds(Napi::Env env, int64_t from)
 {
 	return Napi::Number::New(env, from == sealane::x509::kForever ? INFINITY
-	                                                               : static_cast<double>(from));
+	                                                              : static_cast<double>(from));
 }
 
 Napi::Object facts(Napi::Env env, const Facts &from)
@@ -183,8 +183,8 @@ Value open_store(const CallbackInfo &info)
 	constexpr size_t kMost = 4096;
 	const Napi::Object from = object(info[0], "trust");
 	sealane::x509::Trust trust;
-	trust.anchors = list(from.Get("anchors"), "anchors", kMost,
-	                     sealane::x509::kMostCertificateBytes);
+	trust.anchors =
+		list(from.Get("anchors"), "anchors", kMost, sealane::x509::kMostCertificateBytes);
 	trust.intermediates = list(from.Get("intermediates"), "intermediates", kMost,
 	                           sealane::x509::kMostCertificateBytes);
 	trust.crls = list(from.Get("crls"), "crls", kMost, SIZE_MAX - 1);

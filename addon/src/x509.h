@@ -82,10 +82,10 @@ struct Verdict {
 	std::string detail;
 	// Good:
 	std::optional<Facts> leaf;
-	size_t anchor = 0;           // place in Trust::anchors
-	size_t length = 0;           // certificates in the path, leaf and anchor included
-	int64_t valid_until = 0;     // when the first certificate of the path expires
-	int64_t known_until = 0;     // when the status has to be asked for again
+	size_t anchor = 0;            // place in Trust::anchors
+	size_t length = 0;            // certificates in the path, leaf and anchor included
+	int64_t valid_until = 0;      // when the first certificate of the path expires
+	int64_t known_until = 0;      // when the status has to be asked for again
 	std::string stale_crl_issuer; // a CRL that was too old, and done without
 };
 

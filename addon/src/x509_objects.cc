@@ -199,8 +199,8 @@ std::optional<int64_t> ocsp_until(View der)
 	int64_t until = kForever;
 	for (int i = 0; i < OCSP_resp_count(response.get()); i++) {
 		ASN1_GENERALIZEDTIME *next = nullptr;
-		OCSP_single_get0_status(OCSP_resp_get0(response.get(), i), nullptr, nullptr, nullptr,
-		                        &next);
+		OCSP_single_get0_status(OCSP_resp_get0(response.get(), i), nullptr, nullptr,
+		                        nullptr, &next);
 		if (next != nullptr)
 			until = std::min(until, seconds_of(next).value_or(0));
 	}

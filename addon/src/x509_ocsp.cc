@@ -58,8 +58,7 @@ bool is_authentic(OCSP_BASICRESP *response, X509 *issuer, const std::vector<Crl>
 	const Stack known(sk_X509_new_null());
 	if (store == nullptr || known == nullptr || sk_X509_push(known.get(), issuer) <= 0)
 		return false;
-	const int verified =
-		OCSP_basic_verify(response, known.get(), store.get(), OCSP_NOEXPLICIT);
+	const int verified = OCSP_basic_verify(response, known.get(), store.get(), OCSP_NOEXPLICIT);
 	X509 *signer = nullptr;
 	const bool is_verified =
 		verified == 1 && OCSP_resp_get0_signer(response, &signer, known.get()) == 1;
@@ -102,8 +101,8 @@ OcspAnswer read(OCSP_SINGLERESP *answer, int64_t now, int64_t max_age)
 	const std::optional<int64_t> from = seconds_of(this_update);
 	if (status != V_OCSP_CERTSTATUS_GOOD || !from || *from > now + kSkew)
 		return {};
-	const int64_t until = next_update == nullptr ? *from + max_age
-	                                             : seconds_of(next_update).value_or(0);
+	const int64_t until =
+		next_update == nullptr ? *from + max_age : seconds_of(next_update).value_or(0);
 	return now <= until ? OcspAnswer{OcspAnswer::kGood, until} : OcspAnswer{};
 }
 
@@ -119,7 +118,8 @@ OcspAnswer ask(const std::vector<BasicResponse> &responses, X509 *certificate, X
 		OcspAnswer said;
 		for (int i = 0; i < OCSP_resp_count(response.get()); i++) {
 			OCSP_SINGLERESP *answer = OCSP_resp_get0(response.get(), i);
-			if (said.status != OcspAnswer::kRevoked && is_about(answer, certificate, issuer)) {
+			if (said.status != OcspAnswer::kRevoked &&
+			    is_about(answer, certificate, issuer)) {
 				const OcspAnswer next = read(answer, now, max_age);
 				if (next.status != OcspAnswer::kNone)
 					said = next;

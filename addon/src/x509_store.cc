@@ -116,6 +116,23 @@ std::string unknown_extension(const X509 *certificate)
 	return {};
 }
 
+/// What made X509_verify_cert give up.
+Verdict path_error(X509_STORE_CTX *context)
+{
+	const int error = X509_STORE_CTX_get_error(context);
+	X509 *certificate = X509_STORE_CTX_get_current_cert(context);
+	const int depth = X509_STORE_CTX_get_error_depth(context);
+	Verdict verdict = refuse(name_of_error(error).c_str(), depth, certificate);
+	verdict.detail = X509_verify_cert_error_string(error);
+	if (error == X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION && certificate != nullptr)
+		verdict.detail += ": " + unknown_extension(certificate);
+	// "Invalid CA" is also one that may not sign certificates: say which.
+	if (error == X509_V_ERR_INVALID_CA && certificate != nullptr &&
+	    (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0)
+		verdict.code = name_of_error(X509_V_ERR_KEYUSAGE_NO_CERTSIGN);
+	return verdict;
+}
+
 /// RFC 4945 §5.1.3.12: without the extension, or with id-kp-ipsecIKE or anyExtendedKeyUsage.
 bool is_for_ike(X509 *certificate)
 {
@@ -157,7 +174,6 @@ struct Store::Parts {
 	bool status_required = false;
 	int64_t ocsp_max_age = 0;
 
-	Verdict path_error(X509_STORE_CTX *context, const Stack &untrusted) const;
 	Verdict judge(STACK_OF(X509) * chain, const Round &round, const Question &question) const;
 	/// Fills in known_until, or refuses.
 	void judge_status(STACK_OF(X509) * chain, const Round &round, const Question &question,
@@ -175,9 +191,9 @@ std::vector<T> parse_all(const std::vector<Bytes> &ders, const char *what, Parse
 	for (size_t i = 0; i < ders.size(); i++) {
 		result.push_back(parse(ders[i]));
 		if (result.back() == nullptr)
-			throw KernelError("BAD_ARGUMENT",
-			                  std::string(what) + " " + std::to_string(i + 1) +
-			                          " cannot be read");
+			throw KernelError("BAD_ARGUMENT", std::string(what) + " " +
+			                                          std::to_string(i + 1) +
+			                                          " cannot be read");
 	}
 	return result;
 }
@@ -243,7 +259,8 @@ Verdict Store::verify(const Question &question) const
 			has_room = has_room && sk_X509_push(untrusted.get(), each.get()) > 0;
 	const Context context(X509_STORE_CTX_new());
 	if (!has_room || context == nullptr ||
-	    X509_STORE_CTX_init(context.get(), parts_->store.get(), leaf.get(), untrusted.get()) != 1)
+	    X509_STORE_CTX_init(context.get(), parts_->store.get(), leaf.get(), untrusted.get()) !=
+	            1)
 		return refuse("INTERNAL", 0, leaf.get());
 	Round round;
 	round.now = question.now;
@@ -253,34 +270,11 @@ Verdict Store::verify(const Question &question) const
 	if (X509_verify_cert(context.get()) == 1) {
 		verdict = parts_->judge(X509_STORE_CTX_get0_chain(context.get()), round, question);
 	} else {
-		verdict = parts_->path_error(context.get(), untrusted);
+		verdict = path_error(context.get());
 		if (!is_readable && verdict.code.find("ISSUER_CERT") != std::string::npos)
 			verdict.code = "MALFORMED_ISSUER";
 	}
 	ERR_clear_error();
-	return verdict;
-}
-
-Verdict Store::Parts::path_error(X509_STORE_CTX *context, const Stack &untrusted) const
-{
-	const int error = X509_STORE_CTX_get_error(context);
-	X509 *certificate = X509_STORE_CTX_get_current_cert(context);
-	const int depth = X509_STORE_CTX_get_error_depth(context);
-	Verdict verdict = refuse(name_of_error(error).c_str(), depth, certificate);
-	verdict.detail = X509_verify_cert_error_string(error);
-	if (error == X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION && certificate != nullptr)
-		verdict.detail += ": " + unknown_extension(certificate);
-	if (error != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || certificate == nullptr)
-		return verdict;
-	// There may be one that is passed over because it must not sign certificates: more than "no issuer".
-	for (int i = 0; i < sk_X509_num(untrusted.get()); i++) {
-		X509 *issuer = sk_X509_value(untrusted.get(), i);
-		if (X509_check_issued(issuer, certificate) != X509_V_ERR_KEYUSAGE_NO_CERTSIGN)
-			continue;
-		verdict = refuse("X509_V_ERR_KEYUSAGE_NO_CERTSIGN", depth + 1, issuer);
-		verdict.detail = X509_verify_cert_error_string(X509_V_ERR_KEYUSAGE_NO_CERTSIGN);
-		break;
-	}
 	return verdict;
 }
 

@@ -38,10 +38,7 @@ const REASONS: Readonly<Record<string, readonly [counter: IkeCounter, text: stri
   KEY_USAGE: ['cert_wrong_usage', 'a key usage that forbids signatures'],
   EXTENDED_KEY_USAGE: ['cert_wrong_usage', 'an extended key usage that is not for IKE'],
   X509_V_ERR_INVALID_CA: ['cert_wrong_usage', 'an issuer that is no CA'],
-  X509_V_ERR_KEYUSAGE_NO_CERTSIGN: [
-    'cert_wrong_usage',
-    'an issuer that may not sign certificates',
-  ],
+  X509_V_ERR_KEYUSAGE_NO_CERTSIGN: ['cert_wrong_usage', 'an issuer that may not sign certificates'],
   X509_V_ERR_PATH_LENGTH_EXCEEDED: [
     'cert_wrong_usage',
     'more intermediates than its path length allows',
