@@ -37,7 +37,15 @@ export function keyOf(der: Uint8Array): Omit<Certificate, 'facts'> | undefined {
 }
 
 function classOf(key: KeyObject): KeyClass | undefined {
-  if (keyFits('pss-sha256', key)) return 'rsa';
-  if (keyFits('ecdsa-sha256', key)) return 'ecdsa';
-  return keyFits('ed25519', key) ? 'ed25519' : undefined;
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+    case 'rsa-pss':
+      return keyFits('pss-sha256', key) ? 'rsa' : undefined;
+    case 'ec':
+      return keyFits('ecdsa-sha256', key) ? 'ecdsa' : undefined;
+    case 'ed25519':
+      return 'ed25519';
+    default:
+      return undefined;
+  }
 }
