@@ -13,6 +13,7 @@ import { openFileStore } from '../ike/manager/persist-driver.js';
 import type { SaStore } from '../ike/manager/persist.js';
 import { IkeTransport } from '../ike/transport/transport.js';
 import type { IkeEnvironment, Timers } from '../ike/types.js';
+import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
@@ -25,6 +26,7 @@ const MOST_THREADS = 4;
 
 export interface IkeEngineDeps {
   readonly kernel: Pick<Kernel, 'udpSocket' | 'openNetns' | 'closeDescriptor'>;
+  readonly certificates: CertificateLibrary;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: string | undefined;
   readonly timers: Timers;
@@ -58,7 +60,7 @@ export class IkeEngine {
       ...{ crypto: deps.debugKeys?.watch(plain) ?? plain, timers, wallClock, log },
       count: counters.count,
     };
-    this.#authenticator = createAuthenticator(plan.auth, env);
+    this.#authenticator = createAuthenticator(plan.auth, env, deps.certificates);
     this.#netns = kernel.openNetns(deps.netns);
     this.#transport = new IkeTransport({
       ...{ sockets: kernel, netns: this.#netns, timers, log, count: counters.count },

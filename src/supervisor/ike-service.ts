@@ -10,6 +10,7 @@ import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
+import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
@@ -30,6 +31,7 @@ export interface IkeServiceDeps {
   readonly tables: Tables;
   readonly rows: SaRows;
   readonly kernel: Kernel;
+  readonly certificates: CertificateLibrary;
   readonly paths: InstancePaths;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: () => string | undefined;
@@ -88,9 +90,9 @@ export class IkeService implements IkePort {
   }
 
   #begin(plan: IkePlan): IkeEngine {
-    const { tables, kernel, paths, netns, log, timers, debugKeys } = this.#deps;
+    const { tables, kernel, certificates, paths, netns, log, timers, debugKeys } = this.#deps;
     const deps = {
-      ...{ kernel, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      ...{ kernel, certificates, netns: netns(), timers, log, sink: this.sas, debugKeys },
       store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
       segmentsWereLost: tables.attached === 'created',
       qcdSecret: qcdSecret(paths.ikeSecret),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The Authenticator: preshared keys (RFC 7296 §2.15) and certificates, by SP. */
+import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import { formatAddress } from '../../lib/ip.js';
 import type { Payload } from '../codec/payload.js';
 import { join, wipe } from '../crypto/secret.js';
@@ -27,12 +28,16 @@ export interface ReloadableAuthenticator extends Authenticator {
   close(): void;
 }
 
-/** @param setup taken over. Throws AuthSetupError when it contradicts itself or cannot be used */
+/**
+ * @param setup taken over. Throws AuthSetupError when it contradicts itself or cannot be used
+ * @param certificates of the addon; without it there can be preshared keys only
+ */
 export function createAuthenticator(
   setup: AuthSetup,
   env: IkeEnvironment,
+  certificates?: CertificateLibrary,
 ): ReloadableAuthenticator {
-  return new SetupAuthenticator(setup, env);
+  return new SetupAuthenticator(setup, env, certificates);
 }
 
 class SetupAuthenticator implements ReloadableAuthenticator {
@@ -40,14 +45,17 @@ class SetupAuthenticator implements ReloadableAuthenticator {
   private readonly env: IkeEnvironment;
   private readonly log: PeerLog;
 
-  constructor(setup: AuthSetup, env: IkeEnvironment) {
+  private readonly certificates: CertificateLibrary | undefined;
+
+  constructor(setup: AuthSetup, env: IkeEnvironment, certificates: CertificateLibrary | undefined) {
     this.env = env;
+    this.certificates = certificates;
     this.log = new PeerLog(env);
-    this.state = stateOf(setup, env);
+    this.state = stateOf(setup, env, certificates);
   }
 
   reload(setup: AuthSetup): void {
-    const state = stateOf(setup, this.env);
+    const state = stateOf(setup, this.env, this.certificates);
     wipeUnless(this.state.setup, setup);
     this.state = state;
   }
@@ -138,8 +146,12 @@ class SetupAuthenticator implements ReloadableAuthenticator {
     const { credentials, store } = this.state;
     const candidates = credentials.for(unmapped(local), trust.sp);
     const authorities = store.authoritiesOf(trust);
-    const subjectOf = (hash: string): string | undefined =>
-      authorities.find((each) => each.hash.toString('hex') === hash)?.subject;
+    const isNameOf = (hash: string, issuer: Uint8Array): boolean =>
+      authorities.some(
+        (each) =>
+          Buffer.from(each.hash).toString('hex') === hash &&
+          this.certificates?.sameName(each.subject, issuer) === true,
+      );
     for (const isAnyAuthority of [false, true]) {
       for (const name of trust.methods) {
         if (name === 'psk') {
@@ -148,7 +160,7 @@ class SetupAuthenticator implements ReloadableAuthenticator {
           continue;
         }
         const ofClass = candidates.filter(({ keyClass }) => keyClass === name);
-        const choice = choose(ofClass, wishes, subjectOf, isAnyAuthority);
+        const choice = choose(ofClass, wishes, isNameOf, isAnyAuthority);
         if (choice !== undefined) return choice;
       }
     }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What we prove ourselves with: which certificate, which signature scheme, for what a peer takes. */
 import type { KeyObject } from 'node:crypto';
+import type { CertificateFacts, CertificateLibrary } from '../../lib/certificate-api.js';
 import { formatAddress } from '../../lib/ip.js';
 import { authorityHashes } from '../codec/payloads/certificate-request.js';
 import type { PayloadOf } from '../codec/payload.js';
 import { HASH_ID, keyFits, SCHEMES, type SchemeName } from '../crypto/signatures.js';
 import { readMethods, schemesByClass, type Taken } from './announce.js';
 import type { PeerAuthHints } from './api.js';
-import { parseCertificate, sha1, type Certificate } from './certificate.js';
-import { parseOcsp } from './ocsp.js';
-import { AuthSetupError, type AuthClass, type Credential } from './setup.js';
+import { readCertificate, type KeyClass } from './certificate.js';
+import { AuthSetupError, type Credential } from './setup.js';
 
 /** Certificate encodings (RFC 7296 §3.6) that are used here; all others are ignored, URLs are never fetched. */
 export const ENCODING = { x509: 4, ocsp: 14 } as const;
 
 export interface OwnCertificate {
   readonly credential: Credential;
-  readonly keyClass: Exclude<AuthClass, 'psk'>;
+  readonly keyClass: KeyClass;
   /** SHA-1 of SubjectPublicKeyInfo of the chain's issuers, hexadecimal. */
   readonly hashes: readonly string[];
-  /** Subject that certified the last of the chain. */
-  readonly issuer: string;
+  /** Subject that certified the last of the chain, DER. */
+  readonly issuer: Uint8Array;
   /** Seconds since 1970 until which the credential's OCSP response is current. */
   readonly ocspUntil: number;
 }
@@ -30,10 +30,11 @@ export class Credentials {
   private readonly byAddress = new Map<string, readonly OwnCertificate[]>();
 
   /** Throws AuthSetupError for what does not fit together. */
-  constructor(credentials: readonly Credential[]) {
+  constructor(credentials: readonly Credential[], library: CertificateLibrary | undefined) {
     for (const credential of credentials) {
-      const { leaf, own } = prepare(credential);
-      for (const ip of leaf.extensions.names.ips) {
+      if (library === undefined) throw new AuthSetupError('nothing here can read certificates');
+      const { leaf, own } = prepare(credential, library);
+      for (const ip of leaf.addresses) {
         const key = formatAddress(ip);
         this.byAddress.set(key, [...(this.byAddress.get(key) ?? []), own]);
       }
@@ -48,29 +49,24 @@ export class Credentials {
   }
 }
 
-function prepare(credential: Credential): {
-  readonly leaf: Certificate;
-  readonly own: OwnCertificate;
-} {
+function prepare(
+  credential: Credential,
+  library: CertificateLibrary,
+): { readonly leaf: CertificateFacts; readonly own: OwnCertificate } {
   const { name, chain, key, ocsp } = credential;
   const fail = (what: string): AuthSetupError => new AuthSetupError(`credential ${name}: ${what}`);
-  const certificates = chain.map(parseCertificate);
+  const certificates = chain.map((der) => readCertificate(library, der));
   const [leaf, ...issuers] = certificates;
   if (leaf === undefined) throw fail('no certificate, or one that cannot be read');
   const keyClass = leaf.keyClass;
   if (keyClass === undefined) throw fail('a key that is too weak or of an unknown kind');
   if (!leaf.x509.checkPrivateKey(key)) throw fail('the key is not that of the certificate');
-  if (leaf.extensions.isCa) throw fail("a CA's certificate");
-  if (leaf.extensions.names.ips.length === 0) {
+  if (leaf.facts.isCa) throw fail("a CA's certificate");
+  if (leaf.facts.addresses.length === 0) {
     throw fail('the certificate names no address (IP SAN)');
   }
-  const response = ocsp && parseOcsp(ocsp);
-  if (ocsp !== undefined && response === undefined) {
-    throw fail('an OCSP response that cannot be read');
-  }
-  const ocspUntil = Math.min(
-    ...(response?.answers ?? []).map((each) => each.nextUpdate ?? Infinity),
-  );
+  const ocspUntil = ocsp === undefined ? Infinity : library.ocspUntil(ocsp);
+  if (ocspUntil === undefined) throw fail('an OCSP response that cannot be read');
   let last = leaf;
   for (const issuer of issuers) {
     if (issuer === undefined) throw fail('a certificate of the chain cannot be read');
@@ -78,9 +74,10 @@ function prepare(credential: Credential): {
     last = issuer;
   }
   const hashes = issuers.flatMap((each) =>
-    each === undefined ? [] : sha1(each.spki).toString('hex'),
+    each === undefined ? [] : Buffer.from(each.facts.keyHash).toString('hex'),
   );
-  return { leaf, own: { credential, keyClass, hashes, issuer: last.issuer.key, ocspUntil } };
+  const issuer = last.facts.issuerName;
+  return { leaf: leaf.facts, own: { credential, keyClass, hashes, issuer, ocspUntil } };
 }
 
 export interface Choice {
@@ -114,17 +111,17 @@ export function wishesOf(hints: PeerAuthHints): Wishes {
 /**
  * The best of our certificates of one class. A CERTREQ is a hint (RFC 7296 §3.7): with `anyAuthority` one that the
  * peer did not ask for will do.
- * @param subjectOf subject of the anchor that has a hash: of CAs that are not sent along
+ * @param isNameOf whether the anchor with a hash has a name: of CAs that are not sent along
  */
 export function choose(
   candidates: readonly OwnCertificate[],
   wishes: Wishes,
-  subjectOf: (hash: string) => string | undefined,
+  isNameOf: (hash: string, name: Uint8Array) => boolean,
   anyAuthority: boolean,
 ): Choice | undefined {
   for (const own of candidates) {
     const place = wishes.authorities.findIndex(
-      (hash) => own.hashes.includes(hash) || subjectOf(hash) === own.issuer,
+      (hash) => own.hashes.includes(hash) || isNameOf(hash, own.issuer),
     );
     if (place < 0 && wishes.authorities.length > 0 && !anyAuthority) continue;
     const scheme = chooseScheme(own.credential, own.keyClass, wishes, place);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The judgement of a peer's ID, CERT and AUTH payloads. */
+import type { CertificateFacts, CertificateLibrary } from '../../lib/certificate-api.js';
 import { formatAddress } from '../../lib/ip.js';
 import type { Payload, PayloadKind, PayloadOf } from '../codec/payload.js';
 import { sameAuth } from '../crypto/auth.js';
@@ -9,9 +10,7 @@ import type { IkeEnvironment } from '../types.js';
 import { schemeOfIdentifier, schemesByClass } from './announce.js';
 import type { AuthInput, PeerIdentity } from './api.js';
 import { ENCODING } from './credentials.js';
-import { readDer, TAG } from './der.js';
 import { addressOf, ID_TYPE } from './identity.js';
-import { nameOf } from './names.js';
 import { unmapped } from './prefix-map.js';
 import { pskProof, signedBy } from './proof.js';
 import { accept, refuse, type Judged, type PeerLog } from './refusal.js';
@@ -118,7 +117,8 @@ async function judgeSignature(
   const validated = await state.store.validate(trust, of(ENCODING.x509), of(ENCODING.ocsp));
   if (validated?.ok !== true) return validated;
   const certificate = validated.value;
-  const { subject, serial, anchor, validUntil, warning } = certificate;
+  const { anchor, validUntil, warning } = certificate;
+  const { subject, serial } = certificate.facts;
   const fields = { subject, serial, anchor };
   const names = judgeNames(judging, trust, claim, certificate);
   if (names !== undefined) return refuse(names.counter, names.reason, fields);
@@ -139,9 +139,9 @@ function judgeNames(
   { state, remote }: Judging,
   trust: SpTrust,
   { id }: Claim,
-  { names, subjectKey }: ValidCertificate,
+  { facts }: ValidCertificate,
 ): Extract<ReturnType<typeof refuse>, { readonly ok: false }>['refusal'] | undefined {
-  const ips = names.ips.map(unmapped);
+  const ips = facts.addresses.map(unmapped);
   if (!ips.some((ip) => isSame(ip, remote))) {
     return refuse('cert_no_address', 'the certificate does not name the address (IP SAN)').refusal;
   }
@@ -150,22 +150,26 @@ function judgeNames(
     const reason = `the certificate names ${formatAddress(outside)}, which is outside of the ranges of SP ${trust.sp}`;
     return refuse('auth_wrong_sp', reason).refusal;
   }
-  if (addressOf(id) !== undefined || isNamed(id, names.dns, subjectKey)) return undefined;
+  if (addressOf(id) !== undefined || isNamed(id, facts, state.certificates)) return undefined;
   return refuse('auth_identity_refused', 'the certificate does not bear out the identity').refusal;
 }
 
 /** A distinguished name that is the subject, or a DNS name among the SANs; other types are not taken. */
 function isNamed(
   { idType, data }: Claim['id'],
-  dns: readonly string[],
-  subjectKey: string,
+  { dnsNames, subjectName }: CertificateFacts,
+  library: CertificateLibrary | undefined,
 ): boolean {
   if (idType === ID_TYPE.fqdn) {
-    return dns.includes(Buffer.from(data).toString('latin1').toLowerCase());
+    return dnsNames.includes(Buffer.from(data).toString('latin1').toLowerCase());
   }
-  if (idType !== ID_TYPE.dn || data.length === 0) return false;
-  return readDer(data, (reader) => nameOf(reader.take(TAG.sequence)))?.key === subjectKey;
+  // An empty subject names nobody.
+  if (idType !== ID_TYPE.dn || data.length <= EMPTY_NAME) return false;
+  return library?.sameName(data, subjectName) === true;
 }
+
+/** Octets of a SEQUENCE without content. */
+const EMPTY_NAME = 2;
 
 /** undefined: the crypto has no room now. */
 async function isSignedBy(

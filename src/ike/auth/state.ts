@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A setup in the form that authentication works with. What began with one ends with it. */
+import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { IkeEnvironment } from '../types.js';
 import { Credentials } from './credentials.js';
 import { unmapped } from './prefix-map.js';
@@ -18,15 +19,21 @@ export interface AuthState {
   readonly table: SpTable;
   readonly store: TrustStore;
   readonly credentials: Credentials;
+  readonly certificates: CertificateLibrary | undefined;
 }
 
 /** Throws AuthSetupError. */
-export function stateOf(setup: AuthSetup, env: IkeEnvironment): AuthState {
+export function stateOf(
+  setup: AuthSetup,
+  env: IkeEnvironment,
+  certificates: CertificateLibrary | undefined,
+): AuthState {
   return {
     setup,
     table: tabulate(setup),
-    store: new TrustStore(setup, env),
-    credentials: new Credentials(setup.credentials),
+    store: new TrustStore(setup, env, certificates),
+    credentials: new Credentials(setup.credentials, certificates),
+    certificates,
   };
 }
 

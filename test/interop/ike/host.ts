@@ -2,6 +2,7 @@
 /** Our IKE in a namespace, run by the test process: sockets and manager, and a data plane that remembers. */
 import { randomBytes } from 'node:crypto';
 import { eventually } from '../../../scripts/lib/lab.js';
+import { loadAddon } from '../../../src/forwarding/addon/load.js';
 import { createAuthenticator } from '../../../src/ike/auth/authenticator.js';
 import type { AuthSetup } from '../../../src/ike/auth/setup.js';
 import { createChannel, restoreChannel } from '../../../src/ike/channel/channel.js';
@@ -85,7 +86,7 @@ export class IkeHost {
       },
     });
     this.#transport = transport;
-    const authenticator = createAuthenticator(auth, env);
+    const authenticator = createAuthenticator(auth, env, loadAddon().certificates);
     this.manager = createIkeManager({
       ...{ env, counters, parts, authenticator, sink: this.sink, segmentsWereLost: true },
       ...{ qcdSecret: undefined, store: undefined },

@@ -6,13 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Addresses, PeerIdentity } from '../../../../src/ike/auth/api.js';
-import { parseCertificate } from '../../../../src/ike/auth/certificate.js';
 import type { Credential, SpTrust, TrustAnchor } from '../../../../src/ike/auth/setup.js';
 import type { Payload } from '../../../../src/ike/codec/payload.js';
 import { SCHEMES } from '../../../../src/ike/crypto/signatures.js';
 import type { Outcome } from '../../../../src/ike/types.js';
 import { derOf, type Ca, type Issued } from '../../../lib/pki.js';
-import { address, authInput, peer, trust, type Peer, type World } from './peers.js';
+import { address, authInput, certificates, peer, trust, type Peer, type World } from './peers.js';
 
 /** A folder that goes when the file's tests are over. */
 export function pkiFolder(): string {
@@ -75,7 +74,7 @@ export const showing =
 export const crlDer = (pem: string): Uint8Array => derOf(pem);
 
 export const subjectOf = ({ der }: Issued): Uint8Array => {
-  const subject = parseCertificate(der)?.subject.octets;
+  const subject = certificates.read(der)?.subjectName;
   if (subject === undefined) throw new Error('no certificate');
   return subject;
 };

@@ -30,7 +30,7 @@ const provider = (more: Partial<IkeProvider>): Ike => ({
 async function peerOf(ike: Ike): Promise<Peer> {
   const world = new World();
   const { setup } = await loadIke(ike);
-  return { world, authenticator: createAuthenticator(setup, world.env) };
+  return { world, authenticator: createAuthenticator(setup, world.env, world.certificates) };
 }
 
 describe('what is loaded works', () => {

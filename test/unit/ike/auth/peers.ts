@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Two peers who authenticate each other, without the exchanges around it. */
 import { randomBytes } from 'node:crypto';
+import { loadAddon } from '../../../../src/forwarding/addon/load.js';
 import type {
   Addresses,
   AuthInput,
@@ -21,6 +22,7 @@ import { perform } from '../../../../src/ike/crypto/jobs.js';
 import { createNodeCrypto } from '../../../../src/ike/crypto/node-crypto.js';
 import type { IkeEnvironment, Outcome } from '../../../../src/ike/types.js';
 import { parseAddress, parsePrefix, type Prefix } from '../../../../src/lib/ip.js';
+import type { CertificateLibrary } from '../../../../src/lib/certificate-api.js';
 import { createLogger } from '../../../../src/lib/log.js';
 
 export function address(text: string): Uint8Array {
@@ -35,12 +37,15 @@ export function prefix(text: string): Prefix {
   return parsed;
 }
 
+export const { certificates } = loadAddon();
+
 /** An environment with its own clocks and counters; heavy crypto is done in place. */
 export class World {
   readonly counts = new Map<IkeCounter, number>();
   readonly lines: string[] = [];
   nowMs = 0;
   wall = Math.floor(Date.now() / 1000);
+  certificates: CertificateLibrary = certificates;
 
   readonly env: IkeEnvironment = {
     crypto: createNodeCrypto({ run: (job) => Promise.resolve(perform(job)) }, randomBytes),
@@ -81,7 +86,7 @@ export interface Peer {
 }
 
 export function peer(setup: AuthSetup, world = new World()): Peer {
-  return { world, authenticator: createAuthenticator(setup, world.env) };
+  return { world, authenticator: createAuthenticator(setup, world.env, world.certificates) };
 }
 
 /** What an IKE_SA_INIT left behind at both ends, of one sender. */

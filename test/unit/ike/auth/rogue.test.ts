@@ -202,7 +202,7 @@ const BAD: readonly Case[] = [
   [
     'a DNS name outside',
     'cert_wrong_usage',
-    /DNS name/,
+    /name constraints/,
     'bad',
     () =>
       yard.below({ nameConstraints: 'permitted;DNS:example.net' }, { dns: ['pe.notexample.net'] }),
@@ -210,14 +210,14 @@ const BAD: readonly Case[] = [
   [
     'a DNS name that is excluded',
     'cert_wrong_usage',
-    /DNS name/,
+    /name constraints/,
     'bad',
     () => yard.below({ nameConstraints: 'excluded;DNS:example.net' }, { dns: ['pe.Example.NET'] }),
   ],
   [
     'a subject outside',
     'cert_wrong_usage',
-    /distinguished name/,
+    /name constraints/,
     'bad',
     () =>
       yard.below({
@@ -225,9 +225,9 @@ const BAD: readonly Case[] = [
       }),
   ],
   [
-    'a name of a form that is constrained and not known here',
+    'a mail address outside',
     'cert_wrong_usage',
-    /constrained form/,
+    /name constraints/,
     'bad',
     () =>
       yard.below(
