@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { Lab } from '../../../scripts/lib/lab.js';
-import { readIkeCapture } from '../../lib/ike-tshark.js';
+import { readIkeCapture } from '../../lib/ike-capture.js';
 import type { IkeKeys } from '../../lib/ike-keys.js';
 import { startCapture } from '../linux-pe/wire.js';
 
