@@ -121,6 +121,8 @@ Verdict path_error(X509_STORE_CTX *context)
 {
 	const int error = X509_STORE_CTX_get_error(context);
 	X509 *certificate = X509_STORE_CTX_get_current_cert(context);
+	if (certificate == nullptr)
+		certificate = X509_STORE_CTX_get0_cert(context);
 	const int depth = X509_STORE_CTX_get_error_depth(context);
 	Verdict verdict = refuse(name_of_error(error).c_str(), depth, certificate);
 	verdict.detail = X509_verify_cert_error_string(error);
@@ -230,6 +232,8 @@ Store::Store(const Trust &trust) : parts_(std::make_unique<Parts>())
 		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
 	X509_VERIFY_PARAM *param = X509_STORE_get0_param(parts.store.get());
 	X509_VERIFY_PARAM_set_flags(param, flags);
+	// Whatever the policy: without it libcrypto takes none where a CA requires an explicit one.
+	check(X509_VERIFY_PARAM_add0_policy(param, OBJ_nid2obj(NID_any_policy)) == 1);
 	X509_VERIFY_PARAM_set_depth(param, kMostIntermediates);
 	X509_VERIFY_PARAM_set_auth_level(param, kSecurityLevel);
 	X509_STORE_set_verify_cb(parts.store.get(), on_error);
