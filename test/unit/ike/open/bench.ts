@@ -37,7 +37,9 @@ import type {
 import type { PeerPolicy } from '../../../../src/ike/policy.js';
 import type { IkeFailure, Outcome, Path } from '../../../../src/ike/types.js';
 import { parsePrefix } from '../../../../src/lib/ip.js';
+import type { CertificateLibrary } from '../../../../src/lib/certificate-api.js';
 import { createLogger } from '../../../../src/lib/log.js';
+import { certificates } from '../auth/peers.js';
 import { randomFrom, VirtualTime } from '../channel/bench.js';
 import { LIFETIMES, Plane, policyOf as childPolicyOf } from '../sa/plane.js';
 
@@ -80,6 +82,15 @@ export const setupOf = (key: string, more: Partial<AuthSetup['sps'][0]> = {}): A
     credentials: [],
   };
 };
+
+/** Validations run on threads of their own. */
+const certificatesIn = (time: VirtualTime): CertificateLibrary => ({
+  ...certificates,
+  openStore: (trust) => {
+    const store = certificates.openStore(trust);
+    return { validate: async (question) => time.during(store.validate(question)) };
+  },
+});
 
 export interface HostOptions {
   readonly policy?: Partial<PeerPolicy>;
@@ -148,7 +159,11 @@ export class Host {
     this.env = {
       ...{ ...base, sink: this.plane, send },
       createChannel: (given) => this.#saying(createChannel(given)),
-      authenticator: createAuthenticator(options.setup ?? setupOf('one secret'), base),
+      authenticator: createAuthenticator(
+        options.setup ?? setupOf('one secret'),
+        base,
+        certificatesIn(time),
+      ),
       qcdToken: (i, r) => Buffer.from(`${name} token of ${i} and ${r}`.slice(0, 64)),
     };
     this.policy = {
