@@ -4,12 +4,14 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loadAddon } from '../../../../src/forwarding/addon/load.js';
 import type { CertificateLibrary } from '../../../../src/lib/certificate-api.js';
 import { crl, makeCa, ocspResponse, type Ca, type Issued } from '../../../lib/pki.js';
 import { A, AB, B, credential, crlDer, judge, present, prover, showing } from './certified.js';
-import { authenticate, authInput, certificates, World } from './peers.js';
+import { authenticate, authInput, World } from './peers.js';
 import { Yard } from './yard.js';
 
+const { certificates } = loadAddon();
 const yard = new Yard();
 const leaf = yard.leaf();
 
@@ -182,16 +184,15 @@ describe('bounds', () => {
   });
 
   test('when validations pile up, the peer is not refused, and nothing is counted', async () => {
-    const world = new Counting();
+    const world = new World();
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { openStore } = world.certificates;
     const waiting: CertificateLibrary = {
-      ...world.certificates,
+      ...certificates,
       openStore: (trust) => {
-        const store = openStore(trust);
+        const store = certificates.openStore(trust);
         return { validate: (question) => gate.then(() => store.validate(question)) };
       },
     };
