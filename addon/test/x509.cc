@@ -5,8 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include <chrono>
-#include <cstring>
+#include <ctime>
 #include <thread>
 
 #include "harness.h"
@@ -210,11 +209,10 @@ int main(int argc, char **argv)
 	damage(root, leaf, crl_of(root, 9));
 	const Store store(Trust{{root.der}, {}, {}, false, 0});
 	together(store, leaf);
-	const auto begin = std::chrono::steady_clock::now();
+	const std::clock_t begin = std::clock();
 	for (int i = 0; i < rounds; i++)
 		expect(store.verify(ask_for(leaf.der)), "", "again");
-	const std::chrono::duration<double, std::micro> took =
-		std::chrono::steady_clock::now() - begin;
-	std::printf("ok: %.0f us per path of two with P-256\n", took.count() / rounds);
+	const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+	std::printf("ok: %.0f us of CPU per path of two with P-256\n", 1e6 * seconds / rounds);
 	return 0;
 }

@@ -4,12 +4,14 @@ import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loadAddon } from '../../../../src/forwarding/addon/load.js';
 import type { CertificateLibrary } from '../../../../src/lib/certificate-api.js';
 import { crl, makeCa, ocspResponse, type Ca, type Issued } from '../../../lib/pki.js';
 import { A, AB, B, credential, crlDer, judge, present, prover, showing } from './certified.js';
-import { authenticate, authInput, certificates, World } from './peers.js';
+import { authenticate, authInput, World } from './peers.js';
 import { Yard } from './yard.js';
 
+const { certificates } = loadAddon();
 const yard = new Yard();
 const leaf = yard.leaf();
 
@@ -105,7 +107,10 @@ describe('damaged DER', () => {
     ['PEM instead of DER', Buffer.from(leaf.pem).toString('hex')],
     ['octets behind it', `${leaf.der.toString('hex')}00`],
     ['half of it', leaf.der.toString('hex').slice(0, 400)],
-    ['more than is read', Buffer.alloc(8193, 0x30).toString('hex')],
+    [
+      'one that is longer than is read',
+      yard.leaf({ extensions: [`nsComment=${'x'.repeat(8192)}`] }).der.toString('hex'),
+    ],
   ])('%s is no certificate', async (_, hex) => {
     const to = judge([yard.root]);
     const tamper = showing(Buffer.from(hex, 'hex'));
@@ -147,20 +152,38 @@ describe('bounds', () => {
     expect((await authenticate(prover(credential(leaf)), to, AB, { tamper: fewer })).ok).toBe(true);
   });
 
-  // Seven CAs of two names, each certified by the others: 7! ways up, none to an anchor.
-  test('a thicket of CAs that certify each other', async () => {
-    const names = ['/CN=left', '/CN=right'] as const;
-    const options = { extensions: [] };
-    const [left, right] = names.map((subject) => yard.ca({ subject, ...options }));
-    if (left === undefined || right === undefined) throw new Error('no CA');
-    const crossed = (issuer: Ca, subject: string, of: Ca): Issued =>
-      makeCa(yard.folder, yard.name(), { issuer, subject, keyFile: of.files.key });
-    const others = [
-      ...Array.from({ length: 3 }, () => crossed(left, names[1], right)),
-      ...Array.from({ length: 4 }, () => crossed(right, names[0], left)),
-    ];
+  // leaf <- k1 <- k2 <- ... <- k7, all of one name and without key identifiers, sent the other way round. OpenSSL's
+  // search takes one way and no other.
+  const thicket = (
+    keyIds: boolean,
+  ): { readonly leaf: Issued; readonly issuers: readonly Issued[] } => {
+    const options = { subject: `/CN=thicket-${keyIds}`, keyIds };
+    const keys = Array.from({ length: 8 }, () => yard.ca(options));
+    const issuers = keys.slice(0, 7).map((of, i) => {
+      const issuer = keys[i + 1] ?? of;
+      return makeCa(yard.folder, yard.name(), { ...options, issuer, keyFile: of.files.key });
+    });
+    return { leaf: yard.leaf({ keyIds }, keys[0]), issuers: issuers.reverse() };
+  };
+
+  test.each([
+    ['without', false],
+    ['with', true],
+  ])('CAs of one name, %s key identifiers', async (_, keyIds) => {
     const to = judge([yard.root]);
-    const rogue = { leaf: yard.leaf({}, left), issuers: others };
+    expect((await present(thicket(keyIds), to, { idType: 1, data: A })).ok).toBe(false);
+    expect(to.world.counted).toEqual({ cert_untrusted: 1 });
+  });
+
+  // one certifies two, two certifies one: the way up has no end.
+  test('CAs that certify each other', async () => {
+    const [one, two] = [yard.ca(), yard.ca()];
+    const crossed = (issuer: Ca, of: Ca): Issued =>
+      makeCa(yard.folder, yard.name(), {
+        ...{ issuer, subject: `/O=Sealane test/CN=${of.name}`, keyFile: of.files.key },
+      });
+    const to = judge([yard.root]);
+    const rogue = { leaf: yard.leaf({}, one), issuers: [crossed(two, one), crossed(one, two)] };
     expect((await present(rogue, to, { idType: 1, data: A })).ok).toBe(false);
     expect(to.world.counted).toEqual({ cert_untrusted: 1 });
   });
@@ -182,16 +205,15 @@ describe('bounds', () => {
   });
 
   test('when validations pile up, the peer is not refused, and nothing is counted', async () => {
-    const world = new Counting();
+    const world = new World();
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { openStore } = world.certificates;
     const waiting: CertificateLibrary = {
-      ...world.certificates,
+      ...certificates,
       openStore: (trust) => {
-        const store = openStore(trust);
+        const store = certificates.openStore(trust);
         return { validate: (question) => gate.then(() => store.validate(question)) };
       },
     };
