@@ -235,10 +235,12 @@ describe.skipIf(absent !== undefined)('opening', () => {
     const other = '192.0.2.3';
     await bed.lab.ip(bed.us, [`addr replace ${other}/24 dev wan0`]);
     await bed.lab.must(bed.us, ['nft', '-f', '-'], {
-      input: `table ip lost { chain out {
-        type filter hook output priority 0;
-        ip saddr ${other} meta l4proto udp @th,208,8 35 drop
-      } }\n`,
+      input: `table ip lost {
+        chain out {
+          type filter hook output priority 0
+          ip saddr ${other} meta l4proto udp @th,208,8 35 drop
+        }
+      }\n`,
     });
     const us = await prepare([GCM], [GCM], {
       theirs: { remote: `${OURS},${other}`, remoteId: OURS },
