@@ -241,8 +241,9 @@ export class ChildSas implements ChildSink {
     }
   }
 
-  /** What was removed goes at once, without its grace time; resolves when it is gone. */
+  /** Everything goes at once, without grace time, also what nobody has claimed; resolves when it is gone. */
   async end(): Promise<void> {
+    for (const { inboundSpi } of [...this.#pairs.values()]) this.remove(inboundSpi, 0);
     for (const [pair, cancel] of [...this.#cancel]) {
       cancel();
       this.#removeInbound(pair);

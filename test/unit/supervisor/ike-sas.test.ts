@@ -225,7 +225,8 @@ describe('child SAs in the tables', () => {
     await sas.install(child(spi));
     await sas.activate(spi);
     sas.remove(spi, 60_000);
-    expect([live('in').length, live('out').length]).toEqual([1, 1]);
+    await sas.install(child(sas.allocateSpi()));
+    expect([live('in').length, live('out').length]).toEqual([2, 2]);
     await sas.end();
     expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
   });
