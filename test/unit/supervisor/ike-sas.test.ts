@@ -226,7 +226,7 @@ describe('child SAs in the tables', () => {
     await sas.activate(spi);
     sas.remove(spi, 60_000);
     await sas.install(child(sas.allocateSpi()));
-    expect([live('in').length, live('out').length]).toEqual([2, 2]);
+    expect([live('in').length, live('out').length]).toEqual([2, 1]);
     await sas.end();
     expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
   });
