@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A PE of another provider, "transit": the demo's rogue. With the certificate of an authority that nobody knows it gets
 // no SA with PE2 (transit-forged.config.ts), with its own provider's it gets one, and with it nothing of the VPNs.
-import { defineConfig, kernelInterface } from 'sealane';
+import { defineConfig, kernelInterface, type Config } from 'sealane';
 
 const pki = '/run/sealane-demo/pki';
 
 /** `by`: the authority of its certificate. */
-export const transit = (by: string) =>
+export const transit = (by: string): Config =>
   defineConfig({
     instance: 'transit',
     runtimeDirectory: '/run/sealane-demo/transit',

@@ -52,6 +52,8 @@ export class ChildSas implements ChildSink {
   /** Pairs that may carry the traffic of a key, the one in use last. */
   readonly #active = new Map<string, Pair[]>();
   readonly #cancel = new Map<Pair, () => void>();
+  /** Outbound rows on their way out. */
+  readonly #removing = new Set<Promise<void>>();
   readonly #cancelUnclaimed: (() => void) | undefined;
   /** Resolves when all changes of next hops that were asked for are made. */
   #published: Promise<void> = Promise.resolve();
@@ -152,7 +154,8 @@ export class ChildSas implements ChildSink {
     if (pair === undefined || pair.isGoing) return;
     pair.isGoing = true;
     const { timers } = this.#deps;
-    void this.#removeOutbound(pair);
+    const gone = this.#removeOutbound(pair).finally(() => this.#removing.delete(gone));
+    this.#removing.add(gone);
     if (graceMs <= 0) {
       this.#removeInbound(pair);
       return;
@@ -236,6 +239,16 @@ export class ChildSas implements ChildSink {
     for (const pair of this.#pairs.values()) {
       yield { name: pair.name, inUse: this.#active.get(pair.key)?.at(-1) === pair };
     }
+  }
+
+  /** Everything goes at once, without grace time, also what nobody has claimed; resolves when it is gone. */
+  async end(): Promise<void> {
+    for (const { inboundSpi } of [...this.#pairs.values()]) this.remove(inboundSpi, 0);
+    for (const [pair, cancel] of [...this.#cancel]) {
+      cancel();
+      this.#removeInbound(pair);
+    }
+    await Promise.all([...this.#removing]);
   }
 
   /** Ends timers; rows stay as they are. */

@@ -220,6 +220,17 @@ describe('child SAs in the tables', () => {
     expect(sas.usage(one)).toBeUndefined();
   });
 
+  it('are gone without grace when all ends', async () => {
+    const spi = sas.allocateSpi();
+    await sas.install(child(spi));
+    await sas.activate(spi);
+    sas.remove(spi, 60_000);
+    await sas.install(child(sas.allocateSpi()));
+    expect([live('in').length, live('out').length]).toEqual([2, 1]);
+    await sas.end();
+    expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
+  });
+
   it('leave no row when the worker refuses, or when they are removed meanwhile', async () => {
     install = async () => Promise.reject(new Error('the worker refuses'));
     const spi = sas.allocateSpi();
