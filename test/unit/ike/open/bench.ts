@@ -46,6 +46,10 @@ export const ADDRESSES: Readonly<Record<Name, Uint8Array>> = {
   a: Uint8Array.of(192, 0, 2, 1),
   b: Uint8Array.of(192, 0, 2, 2),
 };
+export const ADDRESSES6: typeof ADDRESSES = {
+  a: Uint8Array.from([0x20, 1, 0x0d, 0xb8, ...new Uint8Array(11), 1]),
+  b: Uint8Array.from([0x20, 1, 0x0d, 0xb8, ...new Uint8Array(11), 2]),
+};
 export const other = (name: Name): Name => (name === 'a' ? 'b' : 'a');
 
 export const RETRANSMISSION: Retransmission = { firstMs: 500, factor: 2, tries: 6, jitter: 0 };
@@ -83,6 +87,7 @@ export interface HostOptions {
   /** Always asks for a cookie. */
   readonly wantsCookies?: boolean;
   readonly expireMs?: number;
+  readonly addresses?: typeof ADDRESSES;
   /** So many times its threads have no room. */
   readonly busy?: number;
   /** What it says in place of the payloads that it should, and protects well. */
@@ -193,9 +198,10 @@ export class Host {
 
   /** Our path to the other host. */
   get path(): Path {
+    const { addresses = ADDRESSES } = this.#options;
     return {
-      local: { address: ADDRESSES[this.name], port: 500 },
-      remote: { address: ADDRESSES[other(this.name)], port: 500 },
+      local: { address: addresses[this.name], port: 500 },
+      remote: { address: addresses[other(this.name)], port: 500 },
     };
   }
 
