@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A supervisor that ends without a word, and the one after it (ADR 13, policy-model 25, RFC 6290). */
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { EXCHANGE } from '../../../../src/ike/codec/names/registries.js';
 import { lost } from '../sa/plane.js';
@@ -122,6 +123,12 @@ test('states of other segments are not gone on with', async () => {
   const cut = new MemoryStore();
   for (const [spi, octets] of store.files) cut.put(spi, octets.subarray(0, 30));
   expect(net.pe(A, { store: cut }).rows).toEqual([]);
+  // As another version of V8 would find it: whole, and unreadable.
+  const unreadable = new MemoryStore();
+  const body = Buffer.from([0xff, 0x7f, 1, 2, 3]);
+  const digest = createHash('sha256').update(body).digest();
+  unreadable.put(1n, Buffer.concat([Buffer.from('SLIKESA\x01', 'latin1'), digest, body]));
+  expect(net.pe(A, { store: unreadable }).rows).toEqual([]);
   a.kill();
   b.kill();
 });
