@@ -49,6 +49,8 @@ export interface CertificateOptions {
   readonly basicConstraints?: string;
   /** e.g. `critical,permitted;IP:192.0.2.0/255.255.255.0` */
   readonly nameConstraints?: string;
+  /** false: neither subject nor authority key identifier. */
+  readonly keyIds?: boolean;
   /** Further lines of the section of extensions, e.g. `1.2.3.4=critical,ASN1:NULL`. */
   readonly extensions?: readonly string[];
   /** Default: an hour ago, and `days` (30) later. */
@@ -192,8 +194,8 @@ function extensions(isIssued: boolean, options: CertificateOptions): string {
     ['extendedKeyUsage', options.eku],
     ['subjectAltName', names.join(',')],
     ['nameConstraints', options.nameConstraints],
-    ['subjectKeyIdentifier', 'hash'],
-    ['authorityKeyIdentifier', isIssued ? 'keyid' : undefined],
+    ['subjectKeyIdentifier', options.keyIds === false ? 'none' : 'hash'],
+    ['authorityKeyIdentifier', options.keyIds === false ? 'none' : isIssued ? 'keyid' : undefined],
   ];
   const lines = wanted.flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name}=${value}`],

@@ -104,6 +104,9 @@ describe('damaged DER', () => {
       }),
       { numRuns: 2000 },
     );
+    const large = [`nsComment=${'x'.repeat(17_000)}`];
+    const signer = yard.leaf({ eku: 'OCSPSigning', extensions: large }, ca);
+    expect(parseOcsp(ocspResponse(ca, own, { signer }))).toBeUndefined();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 99 }), (der) => parseCertificate(der) === undefined),
     );
@@ -114,7 +117,12 @@ describe('damaged DER', () => {
     ['PEM instead of DER', Buffer.from(leaf.pem).toString('hex')],
     ['octets behind it', `${leaf.der.toString('hex')}00`],
     ['half of it', leaf.der.toString('hex').slice(0, 400)],
-    ['more than is read', Buffer.alloc(MOST_CERTIFICATE_OCTETS + 1, 0x30).toString('hex')],
+    [
+      'one that is longer than is read',
+      yard
+        .leaf({ extensions: [`nsComment=${'x'.repeat(MOST_CERTIFICATE_OCTETS)}`] })
+        .der.toString('hex'),
+    ],
   ])('%s is no certificate', async (_, hex) => {
     const to = judge([yard.root]);
     const tamper = showing(Buffer.from(hex, 'hex'));
@@ -222,24 +230,43 @@ describe('bounds', () => {
     expect((await authenticate(prover(credential(leaf)), to, AB, { tamper: fewer })).ok).toBe(true);
   });
 
-  // Seven CAs of two names, each certified by the others: 7! ways up, none to an anchor.
-  test('signature checks in a thicket of CAs that certify each other', async () => {
-    const names = ['/CN=left', '/CN=right'] as const;
-    const options = { extensions: [] };
-    const [left, right] = names.map((subject) => yard.ca({ subject, ...options }));
-    if (left === undefined || right === undefined) throw new Error('no CA');
-    const crossed = (issuer: Ca, subject: string, of: Ca): Issued =>
-      makeCa(yard.folder, yard.name(), { issuer, subject, keyFile: of.files.key });
-    const others = [
-      ...Array.from({ length: 3 }, () => crossed(left, names[1], right)),
-      ...Array.from({ length: 4 }, () => crossed(right, names[0], left)),
-    ];
+  // leaf <- k1 <- k2 <- ... <- k7, all of one name and without key identifiers, sent the other way round: each has
+  // to be tried with all the others, 28 times in all.
+  const thicket = (
+    keyIds: boolean,
+  ): { readonly leaf: Issued; readonly issuers: readonly Issued[] } => {
+    const options = { subject: `/CN=thicket-${keyIds}`, keyIds };
+    const keys = Array.from({ length: 8 }, () => yard.ca(options));
+    const issuers = keys.slice(0, 7).map((of, i) => {
+      const issuer = keys[i + 1] ?? of;
+      return makeCa(yard.folder, yard.name(), { ...options, issuer, keyFile: of.files.key });
+    });
+    return { leaf: yard.leaf({ keyIds }, keys[0]), issuers: issuers.reverse() };
+  };
+
+  test.each([
+    ['without', false, 24],
+    ['with', true, 8],
+  ])('signature checks among CAs of one name, %s key identifiers', async (_, keyIds, most) => {
     const world = new Counting();
     const to = judge([yard.root], {}, [], world);
-    const rogue = { leaf: yard.leaf({}, left), issuers: others };
+    expect((await present(thicket(keyIds), to, { idType: 1, data: A })).ok).toBe(false);
+    expect(world.checks).toBeGreaterThan(5);
+    expect(world.checks).toBeLessThanOrEqual(most);
+  });
+
+  // one certifies two, two certifies one: the way up has no end.
+  test('CAs that certify each other', async () => {
+    const [one, two] = [yard.ca(), yard.ca()];
+    const crossed = (issuer: Ca, of: Ca): Issued =>
+      makeCa(yard.folder, yard.name(), {
+        ...{ issuer, subject: `/O=Sealane test/CN=${of.name}`, keyFile: of.files.key },
+      });
+    const world = new Counting();
+    const to = judge([yard.root], {}, [], world);
+    const rogue = { leaf: yard.leaf({}, one), issuers: [crossed(two, one), crossed(one, two)] };
     expect((await present(rogue, to, { idType: 1, data: A })).ok).toBe(false);
-    expect(world.checks).toBeGreaterThan(0);
-    expect(world.checks).toBeLessThanOrEqual(24);
+    expect(world.checks).toBe(2); // leaf by one, one by two; two by one would be once around
   });
 
   test('one that was validated is not validated again', async () => {

@@ -63,6 +63,13 @@ describe('OCSP', () => {
     expect(await judged(to, good, [unknown, ocspResponse(ca, good)])).toBe('taken');
   });
 
+  test('a response about the same serial number of another CA of that name tells nothing', async () => {
+    const namesake = yard.ca({ subject: `/O=Sealane test/CN=${ca.name}` });
+    const confused = { ...ca, files: { ...ca.files, certificate: namesake.files.certificate } };
+    const response = ocspResponse(confused, good, { signer: ca });
+    expect(await judged(judgeBy(ca, 'required'), good, [response])).toBe('cert_status_unknown');
+  });
+
   test('a responder whom the CA has certified for it', async () => {
     const signer = yard.leaf({ eku: 'OCSPSigning', ip: [] }, ca);
     const to = judgeBy(ca, 'required');
@@ -87,6 +94,15 @@ describe('OCSP', () => {
       () => yard.leaf({ eku: 'OCSPSigning', extensions: ['1.2.3.4=critical,ASN1:NULL'] }, ca),
     ],
     ['another CA', () => yard.foreign],
+    [
+      'certified by another CA of the same name',
+      () =>
+        yard.leaf({ eku: 'OCSPSigning' }, yard.ca({ subject: `/O=Sealane test/CN=${ca.name}` })),
+    ],
+    [
+      'too large to be read',
+      () => yard.leaf({ eku: 'OCSPSigning', extensions: [`nsComment=${'x'.repeat(17_000)}`] }, ca),
+    ],
   ])('a responder that is %s is not believed', async (_, make) => {
     const response = ocspResponse(ca, good, { signer: make() });
     expect(await judged(judgeBy(ca, 'required'), good, [response])).toBe('cert_status_unknown');

@@ -188,6 +188,31 @@ const BAD: readonly Case[] = [
     },
   ],
   [
+    'an intermediate outside of the constraints, the leaf inside',
+    'cert_wrong_usage',
+    /distinguished name/,
+    'bad',
+    () => {
+      const nameConstraints = ['nameConstraints=critical,permitted;dirName:only', '[only]'];
+      const one = yard.caUnder(yard.root, { extensions: [...nameConstraints, 'O=Sealane test'] });
+      const two = yard.caUnder(one, { subject: '/O=Another/CN=two' });
+      return chain(yard.leaf({}, two), two, one);
+    },
+  ],
+  [
+    'an issuer of the same name and key that is not the one it names',
+    'cert_wrong_usage',
+    /may not have issued/,
+    'bad',
+    () => {
+      const one = yard.caUnder(yard.root, { keyIds: false });
+      const subject = `/O=Sealane test/CN=${one.name}`;
+      const two = yard.caUnder(yard.root, { keyIds: false, subject, keyFile: one.files.key });
+      const extensions = ['authorityKeyIdentifier=issuer:always'];
+      return chain(yard.leaf({ keyIds: false, extensions }, one), two);
+    },
+  ],
+  [
     'constraints of the anchor itself',
     'cert_wrong_usage',
     /name constraints/,
