@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { PeerPolicy } from '../../../src/ike/policy.js';
 import { missingStrongswan } from '../../lib/strongswan.js';
+import { dissect } from '../../lib/tshark.js';
 import { type ConnectionOptions, OURS, swanctlConf, THEIRS } from './bed.js';
 import {
   type Encap,
@@ -203,6 +204,7 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
     const { us, esp } = ours;
     await bringUp(ours, 'gre', 'us');
     const flow = new Flow(us, esp, 'gre');
+    const capture = await bed.wire.capture();
     for (let round = 0; round < 2; round++) {
       for (const rekey of [
         () => us.manager.rekey({}, 'child'),
@@ -223,6 +225,21 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
     expect(us.sink.children.size).toBe(5);
     expect(us.sink.live).toHaveLength(1);
     expect(us.sink.faults).toEqual([]);
+    // tshark reads all of it by what we write down for it (--debug-keys).
+    const rows = await dissect(
+      await capture.stop(),
+      ['isakmp.exchangetype', 'isakmp.typepayload', '_ws.malformed', '_ws.expert.message'],
+      {
+        filter: 'isakmp',
+        ikeSas: us.debugKeys
+          .filter(({ table }) => table === 'ikev2_decryption_table')
+          .map(({ line }) => line),
+      },
+    );
+    const creations = rows.filter((row) => row['isakmp.exchangetype'] === '36');
+    expect(creations).toHaveLength(16);
+    for (const row of creations) expect(row['isakmp.typepayload']).toMatch(/^46,.*33,/);
+    expect(rows.map((row) => row['_ws.malformed'] + row['_ws.expert.message']).join('')).toBe('');
   });
 
   test.each(both)('deleted by %s: a child SA, then the IKE SA', async (by) => {

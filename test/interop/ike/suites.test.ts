@@ -264,15 +264,18 @@ describe.skipIf(absent !== undefined)('opening', () => {
     expect(notifiesOf(rows[1])).toEqual(['16390']);
   });
 
-  test('an IKE SA that is only as good as a postquantum preshared key (RFC 8784)', async () => {
-    const key = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
-    const ppk = { id: Buffer.from('our-ppk'), key: Buffer.from(key, 'hex'), required: true };
-    const us = await prepare([GCM], [GCM], {
-      policy: { ppk },
-      theirs: { lines: ['ppk_id = our-ppk', 'ppk_required = yes'] },
-      secrets: `secrets { ppk-1 { id = our-ppk\n secret = 0x${key} } }\n`,
-    });
-    await open(us, 'us');
-    expect(us.rows()[0]?.isPpkUsed).toBe(true);
-  });
+  test.each(['us', 'them'] as const)(
+    'a postquantum preshared key (RFC 8784), begun by %s',
+    async (by) => {
+      const key = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
+      const ppk = { id: Buffer.from('our-ppk'), key: Buffer.from(key, 'hex'), required: true };
+      const us = await prepare([GCM], [GCM], {
+        policy: { ppk },
+        theirs: { lines: ['ppk_id = our-ppk', 'ppk_required = yes'] },
+        secrets: `secrets { ppk-1 { id = our-ppk\n secret = 0x${key} } }\n`,
+      });
+      await open(us, by);
+      expect(us.rows()[0]?.isPpkUsed).toBe(true);
+    },
+  );
 });
