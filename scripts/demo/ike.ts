@@ -40,14 +40,17 @@ export function writtenKeys(folder: string): KeyedSa[] {
     });
 }
 
-/** SPI of the SA that PE1 sends VPN A's packets with. */
-export async function spiOfA(pe2: PeProcess): Promise<{ spi: number; sequence: number }> {
-  const rows = await show(pe2, 'sas');
-  const row = rows.find(
-    (sa) =>
-      sa['direction'] === 'in' &&
-      sa['protection'] === 'encrypt' &&
-      sa['remote'] === PES.pe1.tunnel4,
+/** The SA that PE1 sends VPN A's packets with now, and how far PE2 has received on it. */
+export async function spiOfA(
+  pes: Readonly<Record<'pe1' | 'pe2', PeProcess>>,
+): Promise<{ spi: number; sequence: number }> {
+  const tunnels = await show(pes.pe1, 'tunnels');
+  const tunnel = tunnels.find(
+    ({ protection, remote }) => protection === 'encrypt' && remote === PES.pe2.tunnel4,
+  );
+  const out = (await show(pes.pe1, 'sas')).find(({ name }) => name === tunnel?.['sa']);
+  const row = (await show(pes.pe2, 'sas')).find(
+    ({ direction, spi }) => direction === 'in' && spi === out?.['spi'],
   );
   return { spi: Number(row?.['spi'] ?? 0), sequence: Number(row?.['sequence'] ?? 0) };
 }
@@ -90,7 +93,7 @@ export async function rekeys(
   checks: Checks,
   pes: Readonly<Record<'pe1' | 'pe2', PeProcess>>,
 ): Promise<void> {
-  const before = (await spiOfA(pes.pe2)).spi;
+  const before = (await spiOfA(pes)).spi;
   const packets = 1500;
   const flood = ping(lab, SITES.a1, SITES.a2.address4, packets, ['-i', '0.002']);
   for (let i = 0; i < REKEYS; i++) {
@@ -98,7 +101,7 @@ export async function rekeys(
     await sealane(pe, 'ike', 'rekey', '--all', i % 3 === 2 ? '--ike' : '--child');
   }
   const { received } = await flood;
-  const after = (await spiOfA(pes.pe2)).spi;
+  const after = (await spiOfA(pes)).spi;
   checks.add(
     'ike-rekey',
     'P9',

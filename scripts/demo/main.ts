@@ -99,7 +99,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const toReplay = await Capture.start(lab, 'p', 'to-pe2', `${CAPTURES}/replay.pcap`, 'esp');
   await ping(lab, SITES.a1, SITES.a2.address4, 25);
   await toReplay.stop();
-  const { spi, sequence } = await spiOfA(pes.pe2);
+  const { spi, sequence } = await spiOfA(pes);
   const rogue = writtenKeys(`${KEYS}/transit`).findLast(({ source }) => source === TRANSIT.tunnel4);
   if (rogue === undefined) throw new Error('the rogue PE has no SA');
   const attacked = await attackAll(lab, CAPTURES, checks, {
