@@ -103,7 +103,7 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
       : new Reserved(sink, context.agreement.offer(sink, policy.value, false, said.vpnId, 0));
   const answered = await channel.request(EXCHANGE.ikeAuth, [
     ...proof.value,
-    ...(request.initialContact ? [notifyOf(NOTIFY.INITIAL_CONTACT)] : []),
+    ...(request.initialContact() ? [notifyOf(NOTIFY.INITIAL_CONTACT)] : []),
     ...authenticator.requests(addresses),
     addressIdentity(addresses.remote),
     ...ownTerms(context, request.initiatorSpi, responderSpi),

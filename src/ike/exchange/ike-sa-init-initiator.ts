@@ -102,6 +102,8 @@ interface Heard {
   readonly verdict: Verdict;
   readonly request: Uint8Array;
   readonly response: Received;
+  /** When it came. */
+  readonly at: number;
 }
 
 /** One request, and the first response that is of use. */
@@ -141,7 +143,10 @@ async function ask(
   cancel();
   if (!answered.ok) return { ok: false, failure: doubt ?? answered.failure };
   if (verdict === undefined) return bad('INTERNAL', 'us', 'a response that was not judged');
-  return good({ verdict, request: answered.sent.octets, response: answered.response });
+  return good({
+    ...{ verdict, request: answered.sent.octets },
+    ...{ response: answered.response, at: env.timers.now() },
+  });
 }
 
 const doubtful = (code: string, by: IkeFailure['by'], reason: string): Verdict => ({
@@ -231,7 +236,7 @@ async function conclude(
   heard: Heard & { readonly verdict: Usable },
   { nonce, offer }: Own,
 ): Promise<Outcome<InitDone>> {
-  const { response, request, verdict } = heard;
+  const { response, request, verdict, at } = heard;
   const { chosen, data } = verdict;
   const { env, channel, signal } = context;
   const { crypto, count } = env;
@@ -254,5 +259,6 @@ async function conclude(
     keys: new KeySchedule(crypto.kdf, chosen.suite, init, shared.value),
     nat: findNat(response.payloads, response.header, response.path),
     response: response.octets,
+    at,
   });
 }

@@ -177,5 +177,6 @@ export async function respondInit(
   );
   channel.protect(keys.channelKeys('responder'));
   const { octets: asked, nat } = init;
-  return good({ chosen, keys, said, responderSpi, nat, request: asked, response: sent.octets });
+  const messages = { request: asked, response: sent.octets, at: env.timers.now() };
+  return good({ chosen, keys, said, responderSpi, nat, ...messages });
 }

@@ -147,7 +147,8 @@ export class Core {
       local: { address: peer.local, port: local },
       remote: { address: peer.remote, port: remote },
     };
-    const initialContact = this.deps.segmentsWereLost && isAlone && !this.#contacted.has(key);
+    const initialContact = (): boolean =>
+      this.deps.segmentsWereLost && isAlone && !this.#contacted.has(key);
     const opening = this.openings.initiate({ path, policy, child, initialContact, initiatorSpi });
     const lineage = { openedBy: 'us', firstSpi: initiatorSpi, startedAt } as const;
     return {
@@ -184,7 +185,8 @@ export class Core {
         void sa.close('the rules do not allow it');
         return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
       }
-      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, open, { local, remote });
+      const times = { startedAt: open.initAt ?? startedAt, openedAt: env.timers.now() };
+      this.adopt(sa, { ...lineage, ...times }, open, { local, remote });
       return good(sa);
     });
   }

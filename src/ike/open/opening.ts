@@ -139,6 +139,7 @@ export function openedOf(
       qcdToken: terms.qcdToken,
     },
     policy,
+    initAt: init.at,
     openedAt: env.wallClock(),
     peerAuthLifetime: terms.authLifetime,
     isPpkUsed: auth.isPpkUsed,

@@ -51,6 +51,38 @@ test('both have lost everything and open at once: INITIAL_CONTACT of neither end
   ).toEqual([['pending'], ['pending']]);
 });
 
+test('one whose IKE_SA_INIT was long on its way: both ends put the two in the same order, and lose nothing', async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const net = new Net(seed);
+    const lostAll = { segmentsWereLost: true };
+    const [a, b] = [net.pe(A, lostAll), net.pe(B, lostAll)];
+    // A <-- IKE_SA_INIT -- B, lost twice: A does not listen yet
+    net.tamper = (carried) =>
+      carried.octets[18] === 34 && net.clock.now() < 1_001_000 ? [] : [carried];
+    const ofB = b.want(a);
+    await net.pass(1200);
+    // A -- IKE_SA_INIT, IKE_AUTH --> B
+    const ofA = a.want(b);
+    await net.pass(200);
+    expect([a.rows.length, b.rows.length]).toEqual([1, 2]); // B's own attempt goes on
+    // A <-- IKE_SA_INIT once more, IKE_AUTH -- B: the first IKE SA stays usable until this one has replaced it
+    for (let at = 0; at < 15_000; at += 100) {
+      await net.pass(100);
+      expect([lost(a.plane, b.plane), lost(b.plane, a.plane)]).toEqual([[], []]);
+      expect([a.plane.active.size, b.plane.active.size]).toEqual([1, 1]);
+    }
+    expect([a.rows.length, b.rows.length]).toEqual([1, 1]);
+    expect(a.count('duplicates_closed') + b.count('duplicates_closed')).toBe(1);
+    expect(a.manager.rows(undefined, 1)[0]?.initiatorSpi).toBe(
+      b.manager.rows(undefined, 1)[0]?.initiatorSpi,
+    );
+    for (const { told } of [ofA, ofB]) {
+      expect(told.map(({ state }) => state)).not.toContain('failed');
+      expect(told.at(-1)?.state).toBe('up');
+    }
+  }
+});
+
 test('RFC 9611: as many child SAs of a service as are wanted, each of its own resource', async () => {
   const net = new Net();
   const options = { services: [{ resources: 3 }] };

@@ -272,7 +272,7 @@ describe('payloads that nobody knows', () => {
 describe('terms', () => {
   it('windows, tokens, initial contact', async () => {
     const world = new World({ policy: { window: 4 } }, { policy: { window: 300 } });
-    const ike = world.a.open({ initialContact: true });
+    const ike = world.a.open({ initialContact: () => true });
     await world.time.pass(0);
     const [ours, theirs] = [opened(ike), opened(world.b.responded[0])];
     expect([ours.isInitialContact, theirs.isInitialContact]).toEqual([false, true]);

@@ -239,7 +239,7 @@ export class Host {
 
   open(more: Partial<OpenRequest> = {}, signal = new AbortController().signal): Watched {
     const request: OpenRequest = {
-      ...{ path: this.path, policy: this.policy, child: this.child, initialContact: false },
+      ...{ path: this.path, policy: this.policy, child: this.child, initialContact: () => false },
       ...{ initiatorSpi: this.#spi(), ...more },
     };
     const opening = openAsInitiator(this.env, request, this.#agreement(), signal);
