@@ -83,7 +83,9 @@ it('kill -9 of a worker: the next one has the keys, and rekeys go on', async () 
 
 it('a stop deletes the SAs at the peer', async () => {
   const { net } = pes;
-  await net.lab.stop(net.supervisor(1), 'SIGINT');
+  const log = net.logText(1).length;
+  await net.lab.stop(net.supervisor(1), 'SIGINT', 60_000);
+  expect(net.logText(1).slice(log)).toContain('stopped');
   await eventually('the peer has none', async () =>
     (await net.show(2, 'sas')).length === 0 ? true : undefined,
   );

@@ -273,7 +273,10 @@ describe('child SAs in the tables', () => {
   });
 
   it('are known again after a restart: those of an IKE SA go on, the others end', async () => {
-    const [kept, idle] = [sas.allocateSpi(), sas.allocateSpi()];
+    const [kept, idle, half] = [sas.allocateSpi(), sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(half));
+    sas.remove(half, 60_000); // its outbound row goes, and we die before the inbound one does
+    await time.settle();
     await sas.install(child(kept));
     await sas.activate(kept);
     await sas.install(child(idle));
@@ -287,7 +290,10 @@ describe('child SAs in the tables', () => {
     });
     expect(sas.adopt(kept)).toBe(true);
     expect(sas.adopt(12345)).toBe(false);
-    await time.pass(600_000);
+    expect(live('in')).toHaveLength(3);
+    await time.pass(30_000);
+    expect(live('in')).toHaveLength(2);
+    await time.pass(570_000);
     expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
     expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
   });
