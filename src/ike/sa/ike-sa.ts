@@ -14,14 +14,8 @@ import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
 import type { IkeSa, IkeSaEvents, IkeSaState, SaEnvironment } from './api.js';
-import { type ChildEntry, keyOf, leastNonce, type Limits } from './child-entry.js';
-import {
-  acceptChild,
-  childDeleted,
-  noChild,
-  proveChildren,
-  refuseChild,
-} from './child-requests.js';
+import { type ChildEntry, keyOf, leastNonce } from './child-entry.js';
+import * as requested from './child-requests.js';
 import { ChildTable, GRACE_MS } from './child-table.js';
 import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
@@ -90,12 +84,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   /** Another process had it. */
-  resume(
-    limits: Limits,
-    reauthentication: Reauthentication,
-    children: readonly ChildEntry[],
-  ): this {
-    this.limits = limits;
+  resume(reauthentication: Reauthentication, children: readonly ChildEntry[]): this {
     this.reauthentication = reauthentication;
     for (const entry of children) {
       this.table.insert(entry);
@@ -162,7 +151,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   async closeChild(inboundSpi: number): Promise<Outcome<void>> {
     const entry = this.table.find(inboundSpi);
-    if (this.isEnding || entry === undefined) return noChild(inboundSpi);
+    if (this.isEnding || entry === undefined) return requested.noChild(inboundSpi);
     this.table.delete(entry);
     const outcome = await this.own.delete(entry);
     return outcome.ok ? good(undefined) : outcome;
@@ -170,7 +159,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   rekeyChild(inboundSpi: number): Promise<Outcome<ChildSa>> {
     const entry = this.table.find(inboundSpi);
-    if (this.isEnding || entry === undefined) return Promise.resolve(noChild(inboundSpi));
+    if (this.isEnding || entry === undefined) return Promise.resolve(requested.noChild(inboundSpi));
     return this.own.rekey(entry);
   }
 
@@ -415,7 +404,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
       this.env.count('collisions');
       parent.#becomeReplaced(this);
     }
-    proveChildren(this);
+    requested.proveChildren(this);
   }
 
   childOfPeer(spi: number): ChildSa | undefined {
@@ -423,17 +412,17 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined {
-    return refuseChild(this, replaces);
+    return requested.refuseChild(this, replaces);
   }
 
   acceptChild(child: ChildSa, replaces: ChildSa | undefined): void {
-    acceptChild(this, child, replaces);
+    requested.acceptChild(this, child, replaces);
     this.#watch.arm();
   }
 
   childDeleted(outboundSpi: number): number | undefined {
     if (this.#heir !== undefined) return this.#heir.childDeleted(outboundSpi);
-    const spi = childDeleted(this, outboundSpi);
+    const spi = requested.childDeleted(this, outboundSpi);
     this.#watch.arm();
     return spi;
   }

@@ -59,6 +59,8 @@ export interface Settings {
   readonly policy?: Partial<PeerPolicy>;
   readonly policies?: Partial<Readonly<Record<Name, Partial<PeerPolicy>>>>;
   readonly open?: Partial<OpenIkeSa>;
+  /** Requests that each takes at once. */
+  readonly window?: number;
   /** More than "encrypt/gre". */
   readonly children?: readonly (Partial<ChildPolicy> & { readonly protocol?: number })[];
 }
@@ -179,7 +181,8 @@ export class SaBench {
   readonly sent: Datagram[] = [];
   readonly #random: () => number;
 
-  constructor({ seed = 1, policy = {}, policies = {}, open = {}, children = [] }: Settings = {}) {
+  constructor(settings: Settings = {}) {
+    const { seed = 1, policy = {}, policies = {}, open = {}, children = [], window = 1 } = settings;
     this.#random = randomFrom(seed * 2_654_435_761);
     this.a = new Side('a', this, seed * 7919);
     this.b = new Side('b', this, seed * 104_729 + 1);
@@ -189,7 +192,7 @@ export class SaBench {
       ['b', 'responder'],
     ] as const) {
       const all: PeerPolicy = {
-        ...{ sp: 'one', proposals: [IKE], ppk: undefined, nat: 'refuse', window: 1 },
+        ...{ sp: 'one', proposals: [IKE], ppk: undefined, nat: 'refuse', window },
         ...{ retransmission: RETRANSMISSION, fragmentBytes: undefined, dpdMs: 0 },
         ...{ lifetimes: LIFETIMES, reauthSeconds: 0 },
         children: (local, remote) => kinds.map((kind) => policyOf(local, remote, kind)),
@@ -208,6 +211,8 @@ export class SaBench {
       onRequest: () => undefined,
     });
     channel.protect(keysOf(SUITE)[role]);
+    channel.ownWindow = policy.window;
+    channel.peerWindow = policy.window;
     const { initiator, responder } = SPI;
     return {
       ...{ role, channel, initiatorSpi: initiator, responderSpi: responder, path, suite: SUITE },
