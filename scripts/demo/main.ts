@@ -75,13 +75,13 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const checks = new Checks(progress);
   progress('certificates, PE1, PE2, and a PE of another provider');
   const pes = await startAll(lab);
-  await agreed(checks, pes);
   progress('routes and labels by BGP');
   const labelOfA = await routesByBgp(checks, pes);
   await warmUp(lab);
   const wire = await Capture.start(lab, 'p', 'to-pe1', `${CAPTURES}/eavesdropper.pcap`);
   progress('pings in both VPNs');
   const captures = [wire.file, ...(await reachability(lab, CAPTURES, checks))];
+  await agreed(checks, pes);
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');

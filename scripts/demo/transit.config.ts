@@ -28,7 +28,7 @@ export const transit = (by: string) =>
       },
       providers: {
         example: {
-          ranges: ['192.0.2.0/26'],
+          ranges: ['192.0.2.0/26', '2001:db8::/112'],
           anchors: { root: { file: `${pki}/ca-example/example.pem` } },
         },
       },

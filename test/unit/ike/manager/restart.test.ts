@@ -171,3 +171,21 @@ test('handed over: nothing is said to anyone, and the next one goes on', async (
   await net.pass(2000);
   expect(store.files.size).toBe(0);
 });
+
+test('the data plane has lost a child SA meanwhile: it is replaced', async () => {
+  const { net, a, b } = await up();
+  const [child] = a.plane.active.values();
+  if (child === undefined) throw new Error('no child SA');
+  a.plane.inbound.delete(child.inboundSpi);
+  a.plane.active.clear();
+  const removed = a.plane.remove.bind(a.plane);
+  // As the tables do: one that is not there is no error.
+  a.plane.remove = (spi, graceMs) => {
+    if (a.plane.inbound.has(spi)) removed(spi, graceMs);
+  };
+  a.restart(true);
+  await net.pass(2000);
+  expect(lostBetween(a, b)).toEqual([]);
+  expect([a.plane.active.size, b.plane.active.size]).toEqual([1, 1]);
+  expect(a.rows).toEqual([`initiator of ${B} established: encrypt/gre live`]);
+});
