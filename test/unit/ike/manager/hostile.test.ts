@@ -54,3 +54,28 @@ test('the token of a rekeyed IKE SA counts as well (RFC 6290 §4.3)', async () =
   await net.pass(5000);
   expect(a.rows).toEqual([`initiator of ${B} established: encrypt/gre live`]);
 });
+
+test("requests forged in a peer's name do not shut it out", async () => {
+  const net = new Net();
+  // A forger's NAT detection would fit; here it is that of another request.
+  const [a, b] = [net.pe(A), net.pe(B, { policy: { nat: 'allow' } })];
+  a.want('10.0.0.7');
+  await net.pass(10);
+  const [request] = net.wire;
+  if (request === undefined) throw new Error('no request');
+  const forge = (spi: number): void => {
+    const octets = request.octets.slice();
+    new DataView(octets.buffer).setBigUint64(0, BigInt(spi));
+    net.deliver({ local: request.local, remote: { ...request.remote, address: address(B) }, octets });
+  };
+  for (let i = 1; i <= 20; i++) forge(i);
+  await net.pass(100);
+  const { told } = a.want(b);
+  for (let i = 100; i < 120; i++) {
+    forge(i);
+    await net.pass(20);
+  }
+  // In 400 ms: without a retransmission.
+  expect(told.at(-1)?.state).toBe('up');
+  expect(b.rows.filter((row) => row.includes('opening')).length).toBeLessThan(5);
+});
