@@ -91,7 +91,10 @@ export function admit(
     return DROP;
   }
   const all = tables.halfOpen + waiting.size;
-  if (all >= halfOpen.cookieAbove) {
+  const ofPeer = tables.halfOpenOf(remote.address) + waiting.of(latin1(remote.address));
+  // Half of a peer's share is for who receives at its address: a few forged requests must not shut it out.
+  const isProofWanted = all >= halfOpen.cookieAbove || 2 * (ofPeer + 1) > halfOpen.mostPerPeer;
+  if (isProofWanted) {
     const shown = cookies.check(octets, header, remote.address);
     if (shown !== 'right') {
       if (shown === 'wrong') count('init_cookies_wrong');
@@ -104,7 +107,6 @@ export function admit(
       return { verdict: 'answer', octets: cookieAnswer(octets, cookie) };
     }
   }
-  const ofPeer = tables.halfOpenOf(remote.address) + waiting.of(latin1(remote.address));
   if (all >= halfOpen.most || ofPeer >= halfOpen.mostPerPeer) {
     count('init_limited');
     return DROP;

@@ -66,6 +66,8 @@ export interface IkeSa {
   readonly children: readonly ChildSa[];
   /** We are behind a NAT: whoever owns the socket sends keepalives on `open.channel.path` (RFC 3948 §2.3). */
   readonly needsKeepalive: boolean;
+  /** RFC 6290: of the peer; whoever shows it has lost this IKE SA. */
+  readonly qcdToken: Uint8Array | undefined;
   /** Milliseconds of timers.now() when the peer last proved to be alive, by a message or by traffic. */
   readonly lastAlive: number;
 

@@ -29,6 +29,8 @@ import { Watch, type WatchHost } from './watch.js';
 const HOLD_MS = 1000;
 /** So long a peer that did not get our answer to its delete is answered again. */
 const LINGER_MS = 30_000;
+/** Rekeyed ones that are still kept, for that or since their delete never came: a peer must not pile them up. */
+const MOST_KIN = 64;
 
 export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
   readonly table: ChildTable;
@@ -278,6 +280,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     const sa = new IkeSaMachine(made.open, this.env, this.#events, {
       policy: this.currentPolicy,
       reauthentication: this.reauthentication,
+      kin: this.kin,
     });
     sa.#leastNonce = leastNonce([made.nonces.initiator, made.nonces.responder]);
     sa.#qcdToken = made.qcdToken;
@@ -322,7 +325,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     const isFree =
       (this.currentPhase === 'established' && (running === undefined || running === 'liveness')) ||
       (this.currentPhase === 'rekeying' && this.#peerHeir === undefined);
-    if (isFree && this.#parent === undefined) return undefined;
+    if (isFree && this.#parent === undefined && this.kin.count < MOST_KIN) return undefined;
     return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
   }
 
@@ -468,6 +471,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   #forget(): void {
     if (this.#isForgotten) return;
     this.#isForgotten = true;
+    this.kin.count -= 1;
     this.open.channel.close();
     this.#events.forgotten(this);
   }

@@ -54,6 +54,8 @@ export interface OwnHost extends SaContext {
   isFull(): void;
   /** There may be something else to wait for. */
   changed(): void;
+  /** Of ours: it ends this IKE SA, not the process. */
+  mistake(when: string, error: unknown): void;
 }
 
 const passes = ({ code }: IkeFailure): boolean => code === 'TEMPORARY_FAILURE' || code === 'BUSY';
@@ -163,7 +165,9 @@ export class OwnExchanges {
     if (next !== undefined) {
       this.#queue = this.#queue.filter((task) => task !== next);
       this.#running = next;
-      void this.#run(next);
+      void this.#run(next).catch((error: unknown) => {
+        this.#host.mistake('while something was asked', error);
+      });
       return;
     }
     const at = Math.min(...this.#queue.map(({ notBefore }) => notBefore));

@@ -128,6 +128,19 @@ test('limits in all and per peer; the same request again is answered from memory
   });
   for (let i = 1; i <= 10; i++) net.deliver(spoofed(request, '10.9.0.1', BigInt(i)));
   await net.pass(100);
+  // One without a cookie; the others of the peer only with one.
+  expect([b.rows.length, b.count('init_cookies_sent')]).toEqual([1, 9]);
+  for (const challenge of net.wire.splice(0)) {
+    const [cookie] = payloadsOf(challenge);
+    if (cookie?.kind !== 'N' || cookie.notify !== NOTIFY.COOKIE) continue;
+    const initiatorSpi = new DataView(challenge.octets.buffer).getBigUint64(0);
+    const message = decodeMessage(request.octets, 0, request.octets.length);
+    if (isFault(message)) throw new Error(message.reason);
+    const payloads = [cookie, ...message.payloads];
+    const { octets } = encodeMessage({ ...message.header, initiatorSpi }, payloads);
+    net.deliver({ ...spoofed(request, '10.9.0.1', initiatorSpi), octets });
+  }
+  await net.pass(100);
   expect([b.rows.length, b.count('init_limited')]).toEqual([3, 7]);
   const answers = net.wire.length;
   net.deliver(spoofed(request, '10.9.0.1', 1n));
