@@ -21,6 +21,7 @@ import { createIkeSas } from '../../../src/ike/sa/ike-sas.js';
 import { IkeTransport } from '../../../src/ike/transport/transport.js';
 import type { IkeEnvironment, Outcome } from '../../../src/ike/types.js';
 import { createLogger } from '../../../src/lib/log.js';
+import { DebugKeys } from '../../../src/supervisor/debug-keys.js';
 import { TIMERS as timers } from '../../../src/supervisor/ike-timers.js';
 import { ip, kernel } from '../../system/kernel/support.js';
 import { OURS, OURS6, THEIRS } from './bed.js';
@@ -51,6 +52,8 @@ export interface HostOptions {
   /** Where it listens; default {@link OURS} and {@link OURS6}. */
   readonly addresses?: readonly string[];
   readonly halfOpen?: Partial<IkePolicy['halfOpen']>;
+  /** Wireshark's tables are written into this folder. */
+  readonly debugKeys?: string;
   /** A data plane that goes on from another host. */
   readonly sink?: RecordingSink;
 }
@@ -60,8 +63,6 @@ export class IkeHost {
   readonly manager: IkeManager;
   /** Lines of the log. */
   readonly lines: string[] = [];
-  /** Lines of Wireshark's tables, of `--debug-keys`. */
-  readonly debugKeys: { readonly table: string; readonly line: string }[] = [];
   readonly #netns: number;
   readonly #pool = new CryptoPool({ threads: 1, queue: 100 });
   readonly #transport: IkeTransport;
@@ -71,8 +72,11 @@ export class IkeHost {
     this.sink = options.sink ?? new RecordingSink();
     this.#netns = kernel.openNetns(`/run/netns/${netns}`);
     const counters = createIkeCounters();
+    const plain = createNodeCrypto(this.#pool, randomBytes);
+    const { debugKeys } = options;
+    const crypto = debugKeys === undefined ? plain : new DebugKeys(debugKeys).watch(plain);
     const env: IkeEnvironment = {
-      ...{ crypto: createNodeCrypto(this.#pool, randomBytes), timers, count: counters.count },
+      ...{ crypto, timers, count: counters.count },
       wallClock: () => Math.floor(Date.now() / 1000),
       log: createLogger({
         write: (line) => this.lines.push(line),
@@ -103,7 +107,6 @@ export class IkeHost {
       keepalive: (path) => {
         transport.keepalive(path);
       },
-      debugKeys: { write: (table, line) => this.debugKeys.push({ table, line }) },
     });
     this.#close = () => {
       authenticator.close();
