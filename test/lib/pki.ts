@@ -194,8 +194,8 @@ function extensions(isIssued: boolean, options: CertificateOptions): string {
     ['extendedKeyUsage', options.eku],
     ['subjectAltName', names.join(',')],
     ['nameConstraints', options.nameConstraints],
-    ['subjectKeyIdentifier', options.keyIds === false ? undefined : 'hash'],
-    ['authorityKeyIdentifier', isIssued && options.keyIds !== false ? 'keyid' : undefined],
+    ['subjectKeyIdentifier', options.keyIds === false ? 'none' : 'hash'],
+    ['authorityKeyIdentifier', options.keyIds === false ? 'none' : isIssued ? 'keyid' : undefined],
   ];
   const lines = wanted.flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name}=${value}`],

@@ -97,6 +97,9 @@ describe('damaged DER', () => {
       }),
       { numRuns: 2000 },
     );
+    const large = [`nsComment=${'x'.repeat(17_000)}`];
+    const signer = yard.leaf({ eku: 'OCSPSigning', extensions: large }, ca);
+    expect(parseOcsp(ocspResponse(ca, own, { signer }))).toBeUndefined();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 99 }), (der) => certificates.read(der) === undefined),
     );
