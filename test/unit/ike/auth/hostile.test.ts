@@ -99,7 +99,7 @@ describe('damaged DER', () => {
     );
     const large = [`nsComment=${'x'.repeat(17_000)}`];
     const signer = yard.leaf({ eku: 'OCSPSigning', extensions: large }, ca);
-    expect(parseOcsp(ocspResponse(ca, own, { signer }))).toBeUndefined();
+    expect(certificates.ocspUntil(ocspResponse(ca, own, { signer }))).toBeUndefined();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 99 }), (der) => certificates.read(der) === undefined),
     );
