@@ -35,7 +35,7 @@ interface Sizes {
   readonly sas: number;
   readonly many: number;
 }
-const FULL: Sizes = { runs: 3, warm: 1000, sas: 3000, many: 10_000 };
+const FULL: Sizes = { runs: 2, warm: 1000, sas: 3000, many: 10_000 };
 const QUICK: Sizes = { runs: 1, warm: 300, sas: 500, many: 2000 };
 
 const WARM_FROM = '10.64.0.1';

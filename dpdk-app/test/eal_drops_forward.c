@@ -325,15 +325,24 @@ static void every_reason_was_provoked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(no_route),          CASE(blackhole),
-		CASE(unreachable),       CASE(nexthop_unusable),
-		CASE(neighbour_pending), CASE(ttl_expired),
-		CASE(mtu_exceeded),      CASE(mtu_is_exact),
-		CASE(sa_not_ready),      CASE(sa_exhausted),
-		CASE(tx_no_port),        CASE(tx_full),
-		CASE(punt_full),         CASE(punt_tap),
-		CASE(inject_malformed),  CASE(inject_no_interface),
-		CASE(no_mbuf),           CASE(sa_missing),
+		CASE(no_route),
+		CASE(blackhole),
+		CASE(unreachable),
+		CASE(nexthop_unusable),
+		CASE(neighbour_pending),
+		CASE(ttl_expired),
+		CASE(mtu_exceeded),
+		CASE(mtu_is_exact),
+		CASE(sa_not_ready),
+		CASE(sa_exhausted),
+		CASE(tx_no_port),
+		CASE(tx_full),
+		CASE(punt_full),
+		CASE(punt_tap),
+		CASE(inject_malformed),
+		CASE(inject_no_interface),
+		CASE(no_mbuf),
+		CASE(sa_missing),
 		CASE(every_reason_was_provoked),
 	};
 

@@ -75,13 +75,13 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const checks = new Checks(progress);
   progress('certificates, PE1, PE2, and a PE of another provider');
   const pes = await startAll(lab);
-  await agreed(checks, pes);
   progress('routes and labels by BGP');
   const labelOfA = await routesByBgp(checks, pes);
   await warmUp(lab);
   const wire = await Capture.start(lab, 'p', 'to-pe1', `${CAPTURES}/eavesdropper.pcap`);
   progress('pings in both VPNs');
   const captures = [wire.file, ...(await reachability(lab, CAPTURES, checks))];
+  await agreed(checks, pes);
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');
@@ -99,7 +99,7 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const toReplay = await Capture.start(lab, 'p', 'to-pe2', `${CAPTURES}/replay.pcap`, 'esp');
   await ping(lab, SITES.a1, SITES.a2.address4, 25);
   await toReplay.stop();
-  const { spi, sequence } = await spiOfA(pes.pe2);
+  const { spi, sequence } = await spiOfA(pes);
   const rogue = writtenKeys(`${KEYS}/transit`).findLast(({ source }) => source === TRANSIT.tunnel4);
   if (rogue === undefined) throw new Error('the rogue PE has no SA');
   const attacked = await attackAll(lab, CAPTURES, checks, {

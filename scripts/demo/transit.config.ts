@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A PE of another provider, "transit": the demo's rogue. With the certificate of an authority that nobody knows it gets
 // no SA with PE2 (transit-forged.config.ts), with its own provider's it gets one, and with it nothing of the VPNs.
-import { defineConfig, kernelInterface } from 'sealane';
+import { defineConfig, kernelInterface, type Config } from 'sealane';
 
 const pki = '/run/sealane-demo/pki';
 
 /** `by`: the authority of its certificate. */
-export const transit = (by: string) =>
+export const transit = (by: string): Config =>
   defineConfig({
     instance: 'transit',
     runtimeDirectory: '/run/sealane-demo/transit',
@@ -28,7 +28,7 @@ export const transit = (by: string) =>
       },
       providers: {
         example: {
-          ranges: ['192.0.2.0/26'],
+          ranges: ['192.0.2.0/26', '2001:db8::/112'],
           anchors: { root: { file: `${pki}/ca-example/example.pem` } },
         },
       },

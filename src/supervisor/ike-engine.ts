@@ -3,20 +3,14 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createAuthenticator, type ReloadableAuthenticator } from '../ike/auth/authenticator.js';
-import { createChannel, restoreChannel } from '../ike/channel/channel.js';
-import { createChildAgreement } from '../ike/child/agreement.js';
 import type { ChildSink } from '../ike/child/types.js';
 import { createNodeCrypto } from '../ike/crypto/node-crypto.js';
 import { CryptoPool } from '../ike/crypto/pool-driver.js';
-import { screenInit } from '../ike/exchange/ike-sa-init-responder.js';
 import type { IkeManager } from '../ike/manager/api.js';
-import type { ManagerParts } from '../ike/manager/deps.js';
 import { createIkeCounters, createIkeManager } from '../ike/manager/manager.js';
+import { realParts } from '../ike/manager/parts.js';
 import { openFileStore } from '../ike/manager/persist-driver.js';
 import type { SaStore } from '../ike/manager/persist.js';
-import { openAsInitiator } from '../ike/open/initiator.js';
-import { openAsResponder } from '../ike/open/responder.js';
-import { createIkeSas } from '../ike/sa/ike-sas.js';
 import { IkeTransport } from '../ike/transport/transport.js';
 import type { IkeEnvironment, Timers } from '../ike/types.js';
 import type { CertificateLibrary } from '../lib/certificate-api.js';
@@ -44,23 +38,6 @@ export interface IkeEngineDeps {
   readonly qcdSecret: Uint8Array;
   readonly debugKeys: DebugKeys | undefined;
 }
-
-const PARTS: ManagerParts = {
-  createOpenings: (env) => {
-    const full = { ...env, createChannel };
-    const agreement = createChildAgreement(full);
-    return {
-      initiate: (request) => openAsInitiator(full, request, agreement),
-      screen: (policy, octets, path) => screenInit(full, policy, octets, path),
-      respond: (init, responderSpi, expireMs) =>
-        openAsResponder(full, { init, responderSpi, expireMs }, agreement),
-    };
-  },
-  createIkeSas: (env, events) => {
-    const agreement = createChildAgreement(env);
-    return createIkeSas({ ...env, agreement, createChannel, restoreChannel }, events);
-  },
-};
 
 export class IkeEngine {
   readonly manager: IkeManager;
@@ -92,7 +69,7 @@ export class IkeEngine {
       },
     });
     this.manager = createIkeManager({
-      ...{ env, counters, parts: PARTS, authenticator: this.#authenticator, sink: deps.sink },
+      ...{ env, counters, parts: realParts, authenticator: this.#authenticator, sink: deps.sink },
       ...{ policy: plan.policy, segmentsWereLost: deps.segmentsWereLost },
       ...{ qcdSecret: deps.qcdSecret, store: this.#store() },
       send: (path, octets) => {

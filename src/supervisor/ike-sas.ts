@@ -18,7 +18,7 @@ import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { messageOf, oneLine } from './errors.js';
 import { inboundRow, outboundRow, pairKey, refusal } from './ike-sa-row.js';
-import { foundPairs, isIkeRow, type Pair } from './ike-sa-pairs.js';
+import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
 import type { SaRows } from './sa-rows.js';
 import { SpiPool } from './spi-pool.js';
 
@@ -27,6 +27,8 @@ import { SpiPool } from './spi-pool.js';
  * child SAs of IKE SAs that it could not go on with no longer than so.
  */
 const UNCLAIMED_MS = 600_000;
+/** Inbound rows that were in their grace time when a supervisor died. */
+const HALVES_MS = 30_000;
 
 export interface IkeSasDeps {
   readonly tables: Tables;
@@ -52,7 +54,11 @@ export class ChildSas implements ChildSink {
   /** Pairs that may carry the traffic of a key, the one in use last. */
   readonly #active = new Map<string, Pair[]>();
   readonly #cancel = new Map<Pair, () => void>();
-  readonly #cancelUnclaimed: (() => void) | undefined;
+  /** Outbound rows on their way out. */
+  readonly #removing = new Set<Promise<void>>();
+  #halves: Found['halves'];
+  /** Take back the timers of the constructor. */
+  readonly #atStart: readonly (() => void)[];
   /** Resolves when all changes of next hops that were asked for are made. */
   #published: Promise<void> = Promise.resolve();
 
@@ -66,11 +72,17 @@ export class ChildSas implements ChildSink {
       this.#pairs.set(pair.inboundSpi, pair);
       if (pair.inUse) this.#push(pair);
     }
-    if (pairs.length + halves.length === 0) return;
-    this.#cancelUnclaimed = timers.after(UNCLAIMED_MS, () => {
-      for (const { direction, name } of halves) this.#drop(direction, name);
-      this.#retireUnclaimed();
-    });
+    this.#halves = halves;
+    const after = (ms: number, run: () => void): (() => void)[] =>
+      pairs.length + halves.length === 0 ? [] : [timers.after(ms, run)];
+    this.#atStart = [
+      ...after(HALVES_MS, () => {
+        this.#dropHalves();
+      }),
+      ...after(UNCLAIMED_MS, () => {
+        this.#retireUnclaimed();
+      }),
+    ];
   }
 
   /** Whether a row belongs here. */
@@ -152,7 +164,8 @@ export class ChildSas implements ChildSink {
     if (pair === undefined || pair.isGoing) return;
     pair.isGoing = true;
     const { timers } = this.#deps;
-    void this.#removeOutbound(pair);
+    const gone = this.#removeOutbound(pair).finally(() => this.#removing.delete(gone));
+    this.#removing.add(gone);
     if (graceMs <= 0) {
       this.#removeInbound(pair);
       return;
@@ -214,6 +227,11 @@ export class ChildSas implements ChildSink {
     return true;
   }
 
+  #dropHalves(): void {
+    for (const { direction, name } of this.#halves) this.#drop(direction, name);
+    this.#halves = [];
+  }
+
   #retireUnclaimed(): void {
     for (const pair of [...this.#pairs.values()]) {
       if (pair.isClaimed) continue;
@@ -238,9 +256,20 @@ export class ChildSas implements ChildSink {
     }
   }
 
+  /** Everything goes at once, without grace time, also what nobody has claimed; resolves when it is gone. */
+  async end(): Promise<void> {
+    for (const { inboundSpi } of [...this.#pairs.values()]) this.remove(inboundSpi, 0);
+    for (const [pair, cancel] of [...this.#cancel]) {
+      cancel();
+      this.#removeInbound(pair);
+    }
+    await Promise.all([...this.#removing]);
+    this.#dropHalves();
+  }
+
   /** Ends timers; rows stay as they are. */
   close(): void {
-    this.#cancelUnclaimed?.();
+    for (const cancel of this.#atStart) cancel();
     for (const cancel of this.#cancel.values()) cancel();
     this.#cancel.clear();
   }

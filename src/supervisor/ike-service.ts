@@ -26,8 +26,6 @@ import type { SaRows } from './sa-rows.js';
 
 /** For the answers to our deletes. */
 const STOP_MS = 3_000;
-/** Rows of SAs in one page of {@link IkeManager.rows}. */
-const PAGE = 256;
 
 export interface IkeServiceDeps {
   readonly tables: Tables;
@@ -85,7 +83,6 @@ export class IkeService implements IkePort {
     }
     if (this.#engine === undefined) {
       this.#engine = this.#begin(ike);
-      this.#adoptAll(this.#engine.manager);
     } else {
       this.#engine.apply(ike);
     }
@@ -101,23 +98,6 @@ export class IkeService implements IkePort {
       qcdSecret: qcdSecret(paths.ikeSecret),
     };
     return new IkeEngine(deps, plan);
-  }
-
-  /** Child SAs of before a restart: one whose rows are gone is replaced. */
-  #adoptAll(manager: IkeManager): void {
-    let after: bigint | undefined;
-    for (;;) {
-      const page = manager.rows(after, PAGE);
-      for (const { inboundSpi } of page.flatMap(({ children }) => children)) {
-        if (this.sas.adopt(inboundSpi)) continue;
-        this.#deps.log.warning('an SA of before the restart is not in the tables', {
-          spi: inboundSpi,
-        });
-        void manager.rekey({ spi: BigInt(inboundSpi) }, 'child');
-      }
-      after = page.at(-1)?.initiatorSpi;
-      if (after === undefined || page.length < PAGE) return;
-    }
   }
 
   async #end(): Promise<void> {
@@ -144,6 +124,7 @@ export class IkeService implements IkePort {
   /** Deletes all SAs at the peers, within seconds. */
   async stop(): Promise<void> {
     await this.#end();
+    await this.sas.end();
   }
 
   /** Leaves everything as it is, for the next supervisor to go on with. */

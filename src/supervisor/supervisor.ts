@@ -370,13 +370,12 @@ export class Supervisor {
   async stop(all: boolean): Promise<void> {
     this.#state = 'stopping';
     this.#keeper.stop();
+    // While next hops can still follow: rows go, and their keys with them.
+    if (all) await this.ike.stop();
     await this.#serial.run(async () => {
       // Forwarding goes on without us: neighbours are to keep our routes.
       this.bgp.stop(all ? { text: 'the router stops' } : 'restart');
-      if (all) {
-        await this.ike.stop();
-        await this.#takeDown('asked to stop');
-      }
+      if (all) await this.#takeDown('asked to stop');
     });
     this.close();
     this.#deps.log.notice(all ? 'stopped' : 'supervisor stopped; the worker goes on');

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** IKE messages read by tshark: each as a UDP datagram of its own, or out of a capture with the keys of its IKE SAs. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ethernet, ETHERTYPE, ip, PROTOCOL, udp } from './packets.js';
-import { assignKeys, type IkeKeys } from './ike-keys.js';
-import { readPcap, writePcap } from './pcap.js';
+import { writePcap } from './pcap.js';
 import { dissect } from './tshark.js';
 
 const [SOURCE, DESTINATION] = ['192.0.2.1', '192.0.2.2'];
@@ -39,17 +38,17 @@ const INTEGRITY = {
 const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
 const spi = (value: bigint): string => value.toString(16).padStart(16, '0');
 
-const tableRow = (sa: TsharkIkeSa): string =>
+export const tableRow = (sa: TsharkIkeSa): string =>
   [
     ...[spi(sa.initiatorSpi), spi(sa.responderSpi), hex(sa.ei), hex(sa.er)],
     ...[`"${CIPHERS[sa.encryption]}"`, hex(sa.ai), hex(sa.ar), `"${INTEGRITY[sa.integrity]}"`],
   ].join(',');
 
 /** What tshark marks as wrong: in every answer of {@link readIke} as `marks`. */
-const MARKS = ['_ws.malformed', '_ws.expert.message', 'isakmp.extradata'] as const;
+export const MARKS = ['_ws.malformed', '_ws.expert.message', 'isakmp.extradata'] as const;
 
 /** The values that were asked for, and what is wrong. */
-function marked<Field extends string>(
+export function marked<Field extends string>(
   row: Record<Field | (typeof MARKS)[number], string>,
 ): Record<Field | 'marks', string> {
   const { '_ws.malformed': malformed, '_ws.expert.message': expert, ...rest } = row;
@@ -111,24 +110,4 @@ export function ikeMessages(frames: readonly Buffer[]): Buffer[] {
     const message = data.subarray(isMarked ? 4 : 0);
     return message.length < 28 ? [] : [message];
   });
-}
-
-/**
- * The fields of every IKE message of a capture, decrypted by those of the keys that fit. `closed`: IKE SAs that
- * tshark cannot open, by their SPIs, with the reason.
- */
-export async function readIkeCapture<Field extends string>(
-  file: string,
-  keys: readonly IkeKeys[],
-  fields: readonly Field[],
-): Promise<{
-  readonly rows: Record<Field | 'marks', string>[];
-  readonly closed: ReadonlyMap<string, string>;
-}> {
-  const { sas, closed } = assignKeys(ikeMessages(readPcap(await readFile(file))), keys);
-  const rows = await dissect(file, [...fields, ...MARKS], {
-    ikeSas: sas.map(tableRow),
-    filter: 'isakmp',
-  });
-  return { rows: rows.map((row) => marked<Field>(row)), closed };
 }

@@ -272,7 +272,7 @@ export class Charon {
   async until(
     what: string,
     good: (sas: readonly CharonSa[]) => boolean,
-    timeoutMs = 60_000,
+    timeoutMs = 30_000,
   ): Promise<readonly CharonSa[]> {
     let last: readonly CharonSa[] = [];
     const probe = async (): Promise<readonly CharonSa[] | undefined> => {

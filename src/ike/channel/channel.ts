@@ -81,7 +81,8 @@ class IkeChannel implements Channel {
     this.onAlive = onAlive;
     this.lastHeard = env.timers.now();
     this.#outgoing = new Outgoing({
-      ...{ env, retransmission },
+      env,
+      retransmission,
       make: (id, waiting) => this.#make(id, waiting),
       transmit: (datagrams) => {
         this.#transmit(this.path, datagrams);
@@ -156,7 +157,7 @@ class IkeChannel implements Channel {
     const sealed = this.#protection.seal(header, payloads, this.#room(this.path));
     return sealed === undefined
       ? bad('INTERNAL', 'us', 'the IVs of the key are spent').failure
-      : { ...sealed, isProtected: true };
+      : { isProtected: true, ...sealed };
   }
 
   /** Largest message, octets. */
@@ -349,11 +350,11 @@ class IkeChannel implements Channel {
     const here = { header, octets, protection: message.protection, firstInner: last.firstInner };
     if (last.kind === 'SK' || isFault(inner)) {
       this.#reassembly.forget(key);
-      return { ...here, inner };
+      return { inner, ...here };
     }
     const { number, total } = last;
     const fragment = { number, total, exchange: header.exchange, piece: inner };
-    return this.#reassembly.add(key, number === 1 ? { ...fragment, first: here } : fragment);
+    return this.#reassembly.add(key, number === 1 ? { first: here, ...fragment } : fragment);
   }
 
   #proveAlive(): void {

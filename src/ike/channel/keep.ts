@@ -2,8 +2,6 @@
 /** What a channel's state is made of. */
 import { isFault } from '../codec/fault.js';
 import { decodeHeader, type IkeHeader } from '../codec/header.js';
-import { join, wipe } from '../crypto/secret.js';
-import type { ChannelKeys } from './api.js';
 
 /**
  * IVs set aside each time the state is taken, so that whoever goes on from it starts above every IV that is used
@@ -11,16 +9,6 @@ import type { ChannelKeys } from './api.js';
  * and 65,535 takings are possible before the key is spent, which fails requests and is no danger.
  */
 export const IV_RESERVE = 1n << 48n;
-
-export const copyKeys = ({ suite, send, receive }: ChannelKeys): ChannelKeys => ({
-  suite,
-  send: { encryption: join(send.encryption), integrity: join(send.integrity) },
-  receive: { encryption: join(receive.encryption), integrity: join(receive.integrity) },
-});
-
-export function wipeKeys({ send, receive }: ChannelKeys): void {
-  wipe(send.encryption, send.integrity, receive.encryption, receive.integrity);
-}
 
 export interface KeptMessage {
   readonly header: IkeHeader;

@@ -55,7 +55,7 @@ export function readComplete(complete: Complete, path: Path): Received | IkeFaul
   if (isFault(payloads)) return payloads;
   const received = { header, payloads, path, octets: new Uint8Array(0), isProtected: true };
   return header.exchange === EXCHANGE.ikeIntermediate
-    ? { ...received, intermediate: partsOfReceived(octets, protection, inner) }
+    ? { intermediate: partsOfReceived(octets, protection, inner), ...received }
     : received;
 }
 

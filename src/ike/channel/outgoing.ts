@@ -119,8 +119,14 @@ export class Outgoing {
     if (made.isProtected) this.nextId += 1;
     else this.#isInClear = true;
     const { exchange, settle, accepts } = waiting;
-    const rest = { accepts, transmissions: 1, cancel: nothing };
-    const request: InFlight = { ...made, exchange, settle, ...rest };
+    const request: InFlight = {
+      exchange,
+      settle,
+      accepts,
+      transmissions: 1,
+      cancel: nothing,
+      ...made,
+    };
     this.#inFlight.set(id, request);
     this.#options.transmit(made.datagrams);
     this.#arm(id, request);
@@ -129,8 +135,13 @@ export class Outgoing {
   /** Of a supervisor before this one: sent again soon, and nobody here waits for the answer. */
   resume(id: number, datagrams: readonly Uint8Array[], exchange: number): void {
     const request: InFlight = {
-      ...{ datagrams, sent: { octets: new Uint8Array(0) }, exchange, isProtected: true },
-      ...{ settle: nothing, transmissions: 0, cancel: nothing },
+      datagrams,
+      sent: { octets: new Uint8Array(0) },
+      exchange,
+      isProtected: true,
+      settle: nothing,
+      transmissions: 0,
+      cancel: nothing,
     };
     this.#inFlight.set(id, request);
     request.cancel = this.#options.env.timers.after(0, () => {

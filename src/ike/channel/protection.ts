@@ -4,9 +4,9 @@ import type { IkeFault } from '../codec/fault.js';
 import type { HeaderFields } from '../codec/header.js';
 import type { Payload } from '../codec/payload.js';
 import type { IkeCrypto } from '../crypto/api.js';
+import type { Suite } from '../crypto/algorithms.js';
 import type { Opener, Sealer } from '../crypto/protect.js';
 import type { ChannelKeys, Sent } from './api.js';
-import { copyKeys, wipeKeys } from './keep.js';
 import { decrypt, type ProtectedMessage } from './open.js';
 import type { Transmission } from './outgoing.js';
 import { sealMessage } from './seal.js';
@@ -16,16 +16,16 @@ export const NOTHING_SENT: Sent = { octets: new Uint8Array(0) };
 export class Protection {
   /** Counts keys: what was made by older ones cannot be checked any more. */
   readonly epoch: number;
-  readonly #keys: ChannelKeys;
+  readonly #suite: Suite;
   readonly #sealer: Sealer;
   readonly #opener: Opener;
 
   /** Copies `keys`. @param firstIv of keys that have sealed before */
   constructor(crypto: IkeCrypto, keys: ChannelKeys, epoch: number, firstIv: bigint | undefined) {
     this.epoch = epoch;
-    this.#keys = copyKeys(keys);
-    this.#sealer = crypto.sealer(keys.suite, this.#keys.send, firstIv);
-    this.#opener = crypto.opener(keys.suite, this.#keys.receive);
+    this.#suite = keys.suite;
+    this.#sealer = crypto.sealer(keys.suite, keys.send, firstIv);
+    this.#opener = crypto.opener(keys.suite, keys.receive);
   }
 
   get nextIv(): bigint {
@@ -34,7 +34,11 @@ export class Protection {
 
   /** A copy, which its receiver wipes. */
   copyKeys(): ChannelKeys {
-    return copyKeys(this.#keys);
+    return {
+      suite: this.#suite,
+      send: this.#sealer.copyKeys(),
+      receive: this.#opener.copyKeys(),
+    };
   }
 
   /** @returns undefined when the IVs are spent */
@@ -46,7 +50,7 @@ export class Protection {
     const sealed = sealMessage(this.#sealer, header, payloads, room);
     if (sealed === undefined) return undefined;
     const { datagrams, intermediate } = sealed;
-    const sent = intermediate === undefined ? NOTHING_SENT : { ...NOTHING_SENT, intermediate };
+    const sent = intermediate === undefined ? NOTHING_SENT : { intermediate, ...NOTHING_SENT };
     return { datagrams, sent };
   }
 
@@ -57,6 +61,5 @@ export class Protection {
   wipe(): void {
     this.#sealer.wipe();
     this.#opener.wipe();
-    wipeKeys(this.#keys);
   }
 }

@@ -48,7 +48,8 @@ interface Assembly {
 export class Reassembly {
   readonly #timers: Timers;
   readonly #onDropped: () => void;
-  readonly #assemblies = new Map<number, Assembly>();
+  /** Made when the first fragment comes: most IKE SAs never see one again. */
+  #assemblies: Map<number, Assembly> | undefined;
 
   /** @param onDropped a message was given up, or a fragment is not taken */
   constructor(timers: Timers, onDropped: () => void) {
@@ -58,7 +59,7 @@ export class Reassembly {
 
   /** Before the costly check of its integrity: whether a fragment could be of use. */
   isWanted(key: number, number: number, total: number): boolean {
-    const known = this.#assemblies.get(key);
+    const known = this.#assemblies?.get(key);
     if (total <= MOST_FRAGMENTS) {
       if (known === undefined || total > known.total) return true;
       if (total === known.total) return known.pieces[number - 1] === undefined; // else a duplicate
@@ -89,36 +90,43 @@ export class Reassembly {
       inner.set(each, at);
       at += each.length;
     }
-    return { ...assembly.first, inner };
+    return { inner, ...assembly.first };
   }
 
   /** The message came whole, or nobody waits for it any more. */
   forget(key: number): void {
-    this.#assemblies.get(key)?.cancel();
-    this.#assemblies.delete(key);
+    this.#assemblies?.get(key)?.cancel();
+    this.#assemblies?.delete(key);
   }
 
   forgetAll(): void {
-    for (const key of [...this.#assemblies.keys()]) this.forget(key);
+    for (const { cancel } of this.#assemblies?.values() ?? []) cancel();
+    this.#assemblies = undefined;
   }
 
   get size(): number {
-    return this.#assemblies.size;
+    return this.#assemblies?.size ?? 0;
   }
 
   /** RFC 7383 §2.6: a larger total means that the peer has cut the message anew, the older pieces go. */
   #assemblyFor(key: number, { total, exchange }: Fragment): Assembly {
-    const known = this.#assemblies.get(key);
+    const known = this.#assemblies?.get(key);
     if (known?.total === total) return known;
     this.forget(key);
     const cancel = this.#timers.after(REASSEMBLY_MS, () => {
-      this.#assemblies.delete(key);
+      this.#assemblies?.delete(key);
       this.#onDropped();
     });
     const assembly: Assembly = {
-      ...{ total, exchange, cancel, octets: 0, missing: total, first: undefined },
+      total,
+      exchange,
       pieces: [],
+      missing: total,
+      octets: 0,
+      first: undefined,
+      cancel,
     };
+    this.#assemblies ??= new Map();
     this.#assemblies.set(key, assembly);
     return assembly;
   }

@@ -81,11 +81,6 @@ export interface ChildSink {
   activate(inboundSpi: number): Promise<void>;
   /** Nothing is sent any more; what arrives is taken for `graceMs` more. */
   remove(inboundSpi: number, graceMs: number): void;
-  /**
-   * Once, when a restarted supervisor knows which child SAs of the one before it still has IKE SAs for: all others
-   * end as by {@link remove}. Missing where the data plane does not outlive the supervisor.
-   */
-  retain?(inboundSpis: ReadonlySet<number>, graceMs: number): void;
   /** undefined: not known (any more). */
   usage(inboundSpi: number): ChildUsage | undefined;
   /**

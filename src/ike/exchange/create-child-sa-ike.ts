@@ -32,7 +32,7 @@ import {
   respondKe,
 } from './create-child-sa-key-exchange.js';
 import { type FollowUps, followUp } from './ike-followup-ke.js';
-import { errorNotify, findNotify, notify } from './notifies.js';
+import { errorNotify, findNotify, notify, tokenOf } from './notifies.js';
 
 /** An IKE SA that was made by rekeying, and what decides when there are two (RFC 7296 §2.8.2). */
 export interface RekeyedIke {
@@ -72,7 +72,7 @@ async function conclude(
   const shared = await finishKe(context, answered, chosen.ke);
   if (!shared.ok) return shared;
   const followed = await followUp(context, chosen.additional, answered.payloads, shared.value);
-  const token = findNotify(answered.payloads, NOTIFY.QUICK_CRASH_DETECTION)?.data;
+  const token = tokenOf(findNotify(answered.payloads, NOTIFY.QUICK_CRASH_DETECTION)?.data);
   const outcome: Outcome<RekeyedIke> =
     followed.ok && !context.isClosed
       ? good({
@@ -81,7 +81,7 @@ async function conclude(
             ...{ initiatorSpi: spi, responderSpi: peerSpi },
           }),
           nonces: answered.nonces,
-          qcdToken: token === undefined ? undefined : Uint8Array.from(token),
+          qcdToken: token,
         })
       : { ok: false, failure: followed.ok ? closedMeanwhile : followed.failure };
   wipe(...shared.value);

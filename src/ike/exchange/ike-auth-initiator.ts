@@ -15,6 +15,7 @@ import { join } from '../crypto/secret.js';
 import { PROTOCOL } from '../negotiation/transforms.js';
 import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, errorIn, notifyOf, onlyOf, saysNotify } from '../open/payloads.js';
+import { proveOurselves, verifyPeer } from '../open/patience.js';
 import { noPpkAuth, ppkIdentity } from '../open/ppk.js';
 import type { OpenRequest } from '../open/types.js';
 import type { Ppk } from '../policy.js';
@@ -57,9 +58,11 @@ export async function initiateAuth(
   const mixed = ppk === undefined ? undefined : init.keys.mixed(ppk.key);
   const keys = { mixed, plain: init.keys.keys };
   const intAuth = init.keys.intAuth(before.messageId);
-  const done = await authenticate({ context, init, request, before, ppk, keys, intAuth });
-  if (mixed !== undefined) wipeIkeKeys(mixed);
-  return done;
+  try {
+    return await authenticate({ context, init, request, before, ppk, keys, intAuth });
+  } finally {
+    if (mixed !== undefined) wipeIkeKeys(mixed);
+  }
 }
 
 /** The SPI of a child SA that we offer, until it is known what comes of it. */
@@ -100,15 +103,17 @@ async function authenticate(initiating: Initiating): Promise<Outcome<AuthDone>> 
       : new Reserved(sink, context.agreement.offer(sink, policy.value, false, said.vpnId, 0));
   const answered = await channel.request(EXCHANGE.ikeAuth, [
     ...proof.value,
-    ...(request.initialContact ? [notifyOf(NOTIFY.INITIAL_CONTACT)] : []),
+    ...(request.initialContact() ? [notifyOf(NOTIFY.INITIAL_CONTACT)] : []),
     ...authenticator.requests(addresses),
     addressIdentity(addresses.remote),
     ...ownTerms(context, request.initiatorSpi, responderSpi),
     ...(reserved?.offer.payloads ?? []),
   ]);
-  const done = answered.ok ? await judge(initiating, answered.response, reserved) : answered;
-  reserved?.release();
-  return done;
+  try {
+    return answered.ok ? await judge(initiating, answered.response, reserved) : answered;
+  } finally {
+    reserved?.release();
+  }
 }
 
 /** undefined: childless, which the responder has to have said that it supports (RFC 6023). */
@@ -125,18 +130,21 @@ function childPolicy({ context, init, request }: Initiating): Outcome<ChildPolic
 /** ID, CERT and AUTH; with a PPK its name, and how it would be without when it is optional (RFC 8784 §3). */
 async function prove(initiating: Initiating): Promise<Outcome<readonly Payload[]>> {
   const { context, init, before, ppk, keys } = initiating;
-  const { addresses, env, signal } = context;
+  const { signal } = context;
   const { hints }: { readonly hints: PeerAuthHints } = before;
   const input = (with_: IkeKeys): AuthInput => ({
-    ...{ role: 'initiator', prf: init.chosen.suite.prf, skP: with_.pi },
-    ...{ message: init.request, peerNonce: init.keys.nonces.responder },
+    role: 'initiator',
+    prf: init.chosen.suite.prf,
+    skP: with_.pi,
+    message: init.request,
+    peerNonce: init.keys.nonces.responder,
     intAuth: initiating.intAuth,
   });
-  const proof = await env.authenticator.prove(addresses, input(keys.mixed ?? keys.plain), hints);
+  const proof = await proveOurselves(context, input(keys.mixed ?? keys.plain), hints);
   if (!proof.ok || ppk === undefined) return proof;
   const payloads = [...proof.value, ppkIdentity(ppk)];
   if (ppk.required || isOver(signal)) return good(payloads);
-  const without = await env.authenticator.prove(addresses, input(keys.plain), hints);
+  const without = await proveOurselves(context, input(keys.plain), hints);
   if (!without.ok) return without;
   const [auth] = allOf(without.value, 'AUTH');
   if (auth === undefined) throw new TypeError('a proof without AUTH');
@@ -149,7 +157,7 @@ async function judge(
   reserved: Reserved | undefined,
 ): Promise<Outcome<AuthDone>> {
   const { context, init, keys } = initiating;
-  const { env, channel, policy, signal } = context;
+  const { channel, policy, signal } = context;
   if (isOver(signal)) return closed();
   const refused = refusal(initiating, payloads);
   if (refused !== undefined) {
@@ -158,18 +166,22 @@ async function judge(
   }
   const mixed = saysNotify(payloads, NOTIFY.PPK_IDENTITY) ? keys.mixed : undefined;
   const used = mixed ?? keys.plain;
-  const verified = await env.authenticator.verify(
-    context.addresses,
+  const verified = await verifyPeer(
+    context,
     {
-      ...{ role: 'responder', prf: init.chosen.suite.prf, skP: used.pr },
-      ...{ message: init.response, peerNonce: init.keys.nonces.initiator },
+      role: 'responder',
+      prf: init.chosen.suite.prf,
+      skP: used.pr,
+      message: init.response,
+      peerNonce: init.keys.nonces.initiator,
       intAuth: initiating.intAuth,
     },
     payloads,
   );
   if (isOver(signal)) return closed();
   if (!verified.ok) {
-    await sayGoodbye(context, NOT_AUTHENTIC);
+    const isOurs = verified.failure.code === 'BUSY';
+    await sayGoodbye(context, isOurs ? DELETE_IKE : NOT_AUTHENTIC);
     return verified;
   }
   const identity = verified.value;

@@ -18,6 +18,7 @@ import { join } from '../crypto/secret.js';
 import { addHints } from '../open/announcements.js';
 import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, dataOf, notifyOf, numberNotify, onlyOf } from '../open/payloads.js';
+import { proveOurselves, verifyPeer } from '../open/patience.js';
 import { authWithoutPpk, judgePpk, namesPpk } from '../open/ppk.js';
 import { bad, good, type Outcome } from '../types.js';
 import {
@@ -61,11 +62,14 @@ async function authenticate(responding: Responding): Promise<Outcome<AuthDone>> 
   const { policy } = context;
   const mixed = isUsed && policy.ppk !== undefined ? init.keys.mixed(policy.ppk.key) : undefined;
   const keys = mixed ?? init.keys.keys;
-  const done = await prove(responding, payloads, keys);
-  const skD = done.ok ? join(keys.d) : undefined;
-  if (mixed !== undefined) wipeIkeKeys(mixed);
-  if (!done.ok || skD === undefined) return done.ok ? closed() : done;
-  return good({ ...done.value, skD, isPpkUsed: isUsed, terms: termsIn(request.payloads) });
+  try {
+    const done = await prove(responding, payloads, keys);
+    if (!done.ok) return done;
+    const terms = termsIn(request.payloads);
+    return good({ ...done.value, skD: join(keys.d), isPpkUsed: isUsed, terms });
+  } finally {
+    if (mixed !== undefined) wipeIkeKeys(mixed);
+  }
 }
 
 interface PpkChoice {
@@ -116,7 +120,6 @@ async function prove(
 ): Promise<Outcome<Proven>> {
   const { context, init, request } = responding;
   const { env, addresses, signal } = context;
-  const { authenticator } = env;
   const { nonces } = init.keys;
   const { prf } = init.chosen.suite;
   const intAuth = init.keys.intAuth(request.header.messageId);
@@ -126,8 +129,8 @@ async function prove(
     return bad('AUTHENTICATION_FAILED', 'us', 'the initiator wants another identity than ours');
   }
   const theirs = { role: 'initiator', prf, skP: keys.pi, intAuth } as const;
-  const verified = await authenticator.verify(
-    addresses,
+  const verified = await verifyPeer(
+    context,
     { ...theirs, message: init.request, peerNonce: nonces.responder },
     payloads,
   );
@@ -135,8 +138,8 @@ async function prove(
   if (!verified.ok) return verified;
   const ours = { role: 'responder', prf, skP: keys.pr, intAuth } as const;
   const hints: PeerAuthHints = addHints(init.said.hints, payloads);
-  const proof = await authenticator.prove(
-    addresses,
+  const proof = await proveOurselves(
+    context,
     { ...ours, message: init.response, peerNonce: nonces.initiator },
     hints,
   );

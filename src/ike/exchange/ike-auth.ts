@@ -110,8 +110,16 @@ export function bringUpOf(
 ): BringUp {
   const { role, keys, path, peer } = auth;
   return {
-    ...{ env, sink: env.sink, prf: init.chosen.suite.prf, skD: keys.d },
-    ...{ nonces: init.keys.nonces, role, shared: [], keyExchanges: [], path, peer },
+    env,
+    sink: env.sink,
+    prf: init.chosen.suite.prf,
+    skD: keys.d,
+    nonces: init.keys.nonces,
+    role,
+    shared: [],
+    keyExchanges: [],
+    path,
+    peer,
     udpEncapsulation: isNatBetween(init),
     replaces: undefined,
   };

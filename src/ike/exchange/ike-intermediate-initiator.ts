@@ -16,6 +16,7 @@ import type { PeerAuthHints } from '../auth/api.js';
 import type { Received } from '../channel/api.js';
 import { addHints } from '../open/announcements.js';
 import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
+import { finishExchange, startExchange } from '../open/patience.js';
 import { errorIn, onlyOf } from '../open/payloads.js';
 import { bad, good, type Outcome } from '../types.js';
 import type { InitDone } from './ike-sa-init.js';
@@ -60,8 +61,7 @@ async function exchangeKey(
   method: KeMethodId,
 ): Promise<Outcome<Received>> {
   const { env, channel, signal } = context;
-  const { exchanges } = env.crypto;
-  const started = await exchanges.start(method, signal);
+  const started = await startExchange(context, method);
   if (!started.ok) return exchangeFailure(env.count, started.error);
   const { publicData, secret } = started.value;
   const answered = await exchange(context, init, [{ kind: 'KE', method, data: publicData }]);
@@ -74,7 +74,7 @@ async function exchangeKey(
     wipe(secret);
     return bad('INVALID_SYNTAX', 'us', `not one KE payload of method ${method}`);
   }
-  const shared = await exchanges.finish(method, secret, ke.data, signal);
+  const shared = await finishExchange(context, method, secret, ke.data);
   if (!shared.ok) return exchangeFailure(env.count, shared.error);
   if (isOver(signal)) {
     wipe(shared.value);

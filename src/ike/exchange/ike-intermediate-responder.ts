@@ -6,6 +6,7 @@ import type { Payload } from '../codec/payload.js';
 import type { KeMethodId } from '../crypto/algorithms.js';
 import { wipe } from '../crypto/secret.js';
 import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
+import { respondExchange } from '../open/patience.js';
 import { notifyOf, onlyOf } from '../open/payloads.js';
 import { bad, good, type Outcome } from '../types.js';
 import type { InitDone } from './ike-sa-init.js';
@@ -32,7 +33,7 @@ export async function respondIntermediate(
     channel.respond(request, [notifyOf(NOTIFY.INVALID_SYNTAX)]);
     return bad('INVALID_SYNTAX', 'us', 'not the additional key exchange that was agreed on');
   }
-  const answer = await env.crypto.exchanges.respond(expected, ke.data, signal);
+  const answer = await respondExchange(context, expected, ke.data);
   if (!answer.ok) {
     const failed = exchangeFailure(env.count, answer.error);
     if (failed.failure.code === 'INVALID_SYNTAX' && !isOver(signal)) {

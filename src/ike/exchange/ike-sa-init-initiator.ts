@@ -25,6 +25,7 @@ import { announcedIn, announcements } from '../open/announcements.js';
 import { closed, exchangeFailure, isOver, type OpenContext } from '../open/context.js';
 import { KeySchedule, spiOctets } from '../open/keys.js';
 import { findNat, natPayloads } from '../open/nat-detection.js';
+import { finishExchange, startExchange } from '../open/patience.js';
 import { allOf, dataOf, errorIn, notifyOf, onlyOf, saysNotify } from '../open/payloads.js';
 import { bad, good, type IkeFailure, type Outcome } from '../types.js';
 import { type InitDone, isNonceFor, NONCE_BYTES } from './ike-sa-init.js';
@@ -66,7 +67,7 @@ export async function initiateInit(
   let offer: Offer | undefined;
   for (let retries = 0; retries <= MOST_RETRIES; retries++) {
     if (offer === undefined) {
-      const started = await env.crypto.exchanges.start(round.method, signal);
+      const started = await startExchange(context, round.method);
       if (!started.ok) return exchangeFailure(env.count, started.error);
       offer = started.value;
     }
@@ -101,6 +102,8 @@ interface Heard {
   readonly verdict: Verdict;
   readonly request: Uint8Array;
   readonly response: Received;
+  /** When it came. */
+  readonly at: number;
 }
 
 /** One request, and the first response that is of use. */
@@ -140,7 +143,10 @@ async function ask(
   cancel();
   if (!answered.ok) return { ok: false, failure: doubt ?? answered.failure };
   if (verdict === undefined) return bad('INTERNAL', 'us', 'a response that was not judged');
-  return good({ verdict, request: answered.sent.octets, response: answered.response });
+  return good({
+    ...{ verdict, request: answered.sent.octets },
+    ...{ response: answered.response, at: env.timers.now() },
+  });
 }
 
 const doubtful = (code: string, by: IkeFailure['by'], reason: string): Verdict => ({
@@ -225,15 +231,16 @@ function newCookie({ cookie: old }: Round, cookie: Uint8Array): Verdict {
 
 /** The response is usable: the shared secret and the first keys. */
 async function conclude(
-  { env, channel, signal }: OpenContext,
+  context: OpenContext,
   initiatorSpi: bigint,
   heard: Heard & { readonly verdict: Usable },
   { nonce, offer }: Own,
 ): Promise<Outcome<InitDone>> {
-  const { response, request, verdict } = heard;
+  const { response, request, verdict, at } = heard;
   const { chosen, data } = verdict;
+  const { env, channel, signal } = context;
   const { crypto, count } = env;
-  const shared = await crypto.exchanges.finish(chosen.ke, offer.secret, data, signal);
+  const shared = await finishExchange(context, chosen.ke, offer.secret, data);
   if (!shared.ok) return exchangeFailure(count, shared.error);
   if (isOver(signal)) {
     wipe(shared.value);
@@ -245,9 +252,13 @@ async function conclude(
   const nonces = { initiator: nonce, responder: Uint8Array.from(verdict.nonce) };
   const init = { nonces, spis, method: chosen.ke };
   return good({
-    ...{ chosen, said: announcedIn(response.payloads), responderSpi, request },
+    chosen,
+    said: announcedIn(response.payloads),
+    responderSpi,
+    request,
     keys: new KeySchedule(crypto.kdf, chosen.suite, init, shared.value),
     nat: findNat(response.payloads, response.header, response.path),
     response: response.octets,
+    at,
   });
 }

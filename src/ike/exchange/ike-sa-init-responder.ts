@@ -176,6 +176,7 @@ export async function respondInit(
     shared,
   );
   channel.protect(keys.channelKeys('responder'));
-  const messages = { request: init.octets, response: sent.octets };
-  return good({ chosen, keys, said, responderSpi, nat: init.nat, ...messages });
+  const { octets: asked, nat } = init;
+  const messages = { request: asked, response: sent.octets, at: env.timers.now() };
+  return good({ chosen, keys, said, responderSpi, nat, ...messages });
 }

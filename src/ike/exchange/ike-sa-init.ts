@@ -18,6 +18,8 @@ export interface InitDone {
   /** The messages, whole: AUTH covers them. */
   readonly request: Uint8Array;
   readonly response: Uint8Array;
+  /** Milliseconds of timers.now(), of the response. */
+  readonly at: number;
 }
 
 /** Enough of a nonce for the PRF: half its key (RFC 7296 §2.10); the codec has checked 16 to 256 octets. */

@@ -10,7 +10,7 @@ import { NOTIFY, notifyName } from '../codec/names/notify.js';
 import type { Payload, PayloadOf } from '../codec/payload.js';
 import type { Reply, SaContext } from '../sa/context.js';
 import { bad, type IkeFailure } from '../types.js';
-import { PROTOCOL } from './notifies.js';
+import { PROTOCOL, tokenOf } from './notifies.js';
 
 export interface InformationalResponder extends SaContext {
   /** The peer has deleted the child SA that it receives with this SPI. Our SPI when the answer has to name it. */
@@ -63,9 +63,11 @@ function noted(context: InformationalResponder, { notify, data }: PayloadOf<'N'>
     case NOTIFY.AUTH_LIFETIME:
       if (data.length === 4) context.authLifetime(u32(data, 0));
       break;
-    case NOTIFY.QUICK_CRASH_DETECTION:
-      context.peerToken(Uint8Array.from(data));
+    case NOTIFY.QUICK_CRASH_DETECTION: {
+      const token = tokenOf(data);
+      if (token !== undefined) context.peerToken(token);
       break;
+    }
     case NOTIFY.INVALID_SPI:
     case NOTIFY.INVALID_SELECTORS:
       // Of packets, which others may have sent: nothing follows from it (policy-model 21).

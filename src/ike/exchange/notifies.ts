@@ -27,6 +27,15 @@ export const findNotify = (
     (payload): payload is PayloadOf<'N'> => payload.kind === 'N' && payload.notify === type,
   );
 
+/** RFC 6290 §4.1: octets of a token. A short one could be guessed, and others could end the IKE SA. */
+const TOKEN_BYTES = { least: 16, most: 128 } as const;
+
+/** A copy of the token; undefined when it is none. */
+export const tokenOf = (data: Uint8Array | undefined): Uint8Array | undefined =>
+  data !== undefined && data.length >= TOKEN_BYTES.least && data.length <= TOKEN_BYTES.most
+    ? Uint8Array.from(data)
+    : undefined;
+
 /** What a response with an error notify says; undefined when there is none (RFC 7296 §3.10.1). */
 export function failureOf(payloads: readonly Payload[]): IkeFailure | undefined {
   const error = payloads.find(

@@ -9,7 +9,6 @@ import type { OpeningIkeSa, OpenIkeSa } from '../open/types.js';
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas } from '../sa/api.js';
 import { bad, good, type IkeEnvironment, type Path } from '../types.js';
-import { ikeLine, withDebugKeys } from './debug-keys.js';
 import { isAllowed } from './allowed.js';
 import type { ManagerDeps, Openings } from './deps.js';
 import type { Lineage } from './duplicates.js';
@@ -45,7 +44,7 @@ export class Core {
   readonly #context: PeerContext;
 
   constructor(deps: ManagerDeps) {
-    const { counters, parts, authenticator, store, debugKeys } = deps;
+    const { counters, parts, authenticator, sink, store } = deps;
     this.deps = deps;
     this.env = { ...deps.env, count: counters.count };
     const { crypto, timers } = this.env;
@@ -57,7 +56,6 @@ export class Core {
     this.#keepalives = new Keepalives(timers, deps.keepalive);
     this.#qcdSecret = Buffer.alloc(32);
     this.#qcdSecret.set(deps.qcdSecret?.subarray(0, 32) ?? crypto.random(32));
-    const sink = debugKeys === undefined ? deps.sink : withDebugKeys(deps.sink, debugKeys);
     const send = (path: Path, octets: Uint8Array): void => {
       this.send(path, octets);
     };
@@ -69,7 +67,7 @@ export class Core {
       this.#events(),
     );
     this.#context = {
-      ...{ env: this.env, sink: deps.sink, slots: this.slots },
+      ...{ env: this.env, sink, slots: this.slots },
       policyOf: (remote) => this.policyOf(remote),
       soon: (peer) => {
         this.soon(peer);
@@ -149,7 +147,8 @@ export class Core {
       local: { address: peer.local, port: local },
       remote: { address: peer.remote, port: remote },
     };
-    const initialContact = this.deps.segmentsWereLost && isAlone && !this.#contacted.has(key);
+    const initialContact = (): boolean =>
+      this.deps.segmentsWereLost && isAlone && !this.#contacted.has(key);
     const opening = this.openings.initiate({ path, policy, child, initialContact, initiatorSpi });
     const lineage = { openedBy: 'us', firstSpi: initiatorSpi, startedAt } as const;
     return {
@@ -186,7 +185,8 @@ export class Core {
         void sa.close('the rules do not allow it');
         return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
       }
-      this.adopt(sa, { ...lineage, openedAt: env.timers.now() }, open, { local, remote });
+      const times = { startedAt: open.initAt ?? startedAt, openedAt: env.timers.now() };
+      this.adopt(sa, { ...lineage, ...times }, open, { local, remote });
       return good(sa);
     });
   }
@@ -235,12 +235,6 @@ export class Core {
     if (peer !== undefined) this.#peerOf.set(sa, peer);
     if (sa.needsKeepalive) this.#keepalives.add(sa);
     this.saver?.save(sa);
-    const { debugKeys } = this.deps;
-    if (debugKeys === undefined) return;
-    const { keys } = sa.open.channel.state();
-    const line = ikeLine(sa.open, keys);
-    wipe(...[keys.send, keys.receive].flatMap((each) => [each.encryption, each.integrity]));
-    if (line !== undefined) debugKeys.write('ikev2_decryption_table', line);
   }
 
   #events(): IkeSaEvents {

@@ -8,7 +8,6 @@ import type { OpenEnvironment, OpeningIkeSa, OpenRequest } from '../open/types.j
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSaEvents, IkeSas, SaEnvironment } from '../sa/api.js';
 import type { IkeEnvironment, Path } from '../types.js';
-import type { DebugKeys } from './debug-keys.js';
 import type { SaStore } from './persist.js';
 
 /** How IKE SAs are opened (src/ike/open). */
@@ -56,8 +55,6 @@ export interface ManagerDeps {
   readonly qcdSecret: Uint8Array | undefined;
   /** Where IKE SAs outlive this process; undefined: nowhere. */
   readonly store: SaStore | undefined;
-  /** `--debug-keys`. */
-  readonly debugKeys?: DebugKeys | undefined;
   /** UDP ports of openings; default 500. */
   readonly ports?: { readonly local: number; readonly remote: number };
 }

@@ -21,7 +21,7 @@ export interface Lineage {
   readonly openedBy: 'us' | 'peer';
   /** The initiator's SPI with which it was opened. */
   readonly firstSpi: bigint;
-  /** Milliseconds of timers.now(): its IKE_SA_INIT, and when it was authenticated. */
+  /** Milliseconds of timers.now(): the response of its IKE_SA_INIT, and when it was authenticated. */
   readonly startedAt: number;
   readonly openedAt: number;
 }

@@ -95,8 +95,7 @@ export class Intake {
 
   /** RFC 6290: the peer shows the token that it gave us, so it has lost the IKE SA. */
   #isLost(sa: IkeSa, { initiatorSpi, responderSpi }: IkeHeader, octets: Uint8Array): boolean {
-    const { open } = sa;
-    const token = open.features.qcdToken;
+    const { open, qcdToken: token } = sa;
     const isItself = initiatorSpi === open.initiatorSpi && responderSpi === open.responderSpi;
     if (token === undefined || !isItself || !showsToken(octets, token)) return false;
     this.#core.env.count('peers_dead');
@@ -150,11 +149,14 @@ export class Intake {
   }
 
   #unknown(header: IkeHeader, datagram: Datagram): void {
-    const { env } = this.#core;
+    const { env, tables } = this.#core;
     env.count('rx_unknown_spi');
     const { initiatorSpi, responderSpi, firstPayload, response } = header;
     const isProtected = firstPayload === TYPE.sk || firstPayload === TYPE.skf;
-    if (response || !isProtected || responderSpi === 0n || !this.#mayAnswer(datagram)) return;
+    if (response || !isProtected || responderSpi === 0n) return;
+    // The initiator flag is anybody's to set, and the token of an IKE SA that lives would end it at the peer.
+    if (tables.has(initiatorSpi) || tables.has(responderSpi)) return;
+    if (!this.#mayAnswer(datagram)) return;
     const token = this.#core.token(initiatorSpi, responderSpi);
     this.#core.send(datagram, unknownSpiAnswer(header, token));
   }

@@ -162,11 +162,11 @@ export class Peer {
     this.#context.soon(this);
   }
 
-  /** Of an IKE SA that a restart could not go on with: it stays until there is another, and no longer than so; false: there is. */
-  adoptOrphan(child: ChildSa, mostMs: number): boolean {
+  /** Of an IKE SA that a restart could not go on with: it stays until there is another, and no longer than so. */
+  adoptOrphan(child: ChildSa, mostMs: number): void {
     const { env, sink, soon } = this.#context;
     const { inboundSpi, policy } = child;
-    if (this.#serving(policy.service) !== undefined) return false;
+    if (this.#serving(policy.service) !== undefined || sink.adopt?.(inboundSpi) === false) return;
     this.#children.set(inboundSpi, { sa: undefined, child });
     this.#show(this.#wantOf(policy));
     env.timers.after(mostMs, () => {
@@ -177,7 +177,6 @@ export class Peer {
       if (want !== undefined) this.#dropUnwanted(want);
     });
     soon(this);
-    return true;
   }
 
   rekeyed(old: IkeSa, sa: IkeSa): void {

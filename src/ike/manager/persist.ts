@@ -61,8 +61,17 @@ export function decodeKept(octets: Uint8Array, epoch: string): Kept | undefined 
   if (Buffer.compare(octets.subarray(0, MAGIC.length), MAGIC) !== 0) return undefined;
   const digest = octets.subarray(MAGIC.length, MAGIC.length + DIGEST_BYTES);
   if (Buffer.compare(digest, digestOf(body)) !== 0) return undefined;
-  const file = owned(deserialize(body));
+  const file = read(body);
   return isFile(file) && file.epoch === epoch ? file.kept : undefined;
+}
+
+/** Another Node may not read what this one has written: that is another format, and no reason not to start. */
+function read(body: Uint8Array): unknown {
+  try {
+    return owned(deserialize(body));
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the digest covers was written by us: its format says what is in it. */

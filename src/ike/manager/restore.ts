@@ -11,13 +11,9 @@ import { ownSpiOf } from './tables.js';
 /** How long a child SA of an IKE SA that could not be gone on with stays without another one, at most. */
 const ORPHAN_MOST_MS = 600_000;
 
-/** What arrives for a child SA that no IKE SA has any more is taken for so long. */
-const GRACE_MS = 30_000;
-
 /** Before the first datagram is taken: an SPI that is not restored yet is answered as lost. */
 export function restoreAll(core: Core, store: SaStore): void {
   const broken: Remains[] = [];
-  const carried = new Set<number>();
   let restored = 0;
   for (const octets of store.load()) {
     const kept = decodeKept(octets, store.epoch);
@@ -25,18 +21,15 @@ export function restoreAll(core: Core, store: SaStore): void {
     if (kept === undefined) continue;
     const { state, remains } = kept;
     core.saver?.found(ownSpiOf(remains.open));
-    if (state !== undefined && restoreOne(core, state)) {
-      restored++;
-      for (const { child } of state.children) carried.add(child.inboundSpi);
-    } else broken.push(remains);
+    if (state !== undefined && restoreOne(core, state)) restored++;
+    else broken.push(remains);
     if (state !== undefined) wipeState(state);
   }
   // Whatever one that goes on carries as well needs no successor.
   for (const remains of broken) {
-    for (const spi of keepChildren(core, remains)) carried.add(spi);
+    keepChildren(core, remains);
     core.saver?.remove(ownSpiOf(remains.open));
   }
-  core.deps.sink.retain?.(carried, GRACE_MS);
   if (restored + broken.length === 0) return;
   core.env.log.notice('IKE SAs of the supervisor before', { restored, reopened: broken.length });
 }
@@ -58,24 +51,25 @@ function restoreOne(core: Core, state: IkeSaState): boolean {
     openedAt: before,
   } as const;
   core.adopt(sa, lineage, sa.open, { local: local.address, remote: remote.address });
+  for (const { child } of state.children) {
+    const isThere = core.deps.sink.adopt?.(child.inboundSpi) ?? true;
+    // Replaced, so that the peer sends by one that we can read.
+    if (!isThere) void sa.rekeyChild(child.inboundSpi);
+  }
   return true;
 }
 
-/**
- * The traffic of child SAs goes on until another IKE SA carries it, unless the rules do not allow it any more.
- * Which ones those are.
- */
-function keepChildren(core: Core, { open, children }: Remains): number[] {
+/** The traffic of child SAs goes on until another IKE SA carries it, unless the rules do not allow it any more. */
+function keepChildren(core: Core, { open, children }: Remains): void {
   const { local, remote } = open.path;
   const policy = core.policyOf(remote.address);
-  if (policy?.sp !== open.identity.sp) return [];
+  if (policy?.sp !== open.identity.sp) return;
   const services = policy.children(local.address, remote.address).map(({ service }) => service);
-  const allowed = children.filter(({ child }) => services.includes(child.policy.service));
   const peer = core.peer(local.address, remote.address);
   core.env.log.info('opening an IKE SA anew', { peer: formatAddress(remote.address) });
-  return allowed
-    .filter(({ child, hardMs }) =>
-      peer.adoptOrphan(child, Math.min(hardMs ?? ORPHAN_MOST_MS, ORPHAN_MOST_MS)),
-    )
-    .map(({ child }) => child.inboundSpi);
+  for (const { child, hardMs = ORPHAN_MOST_MS } of children) {
+    if (services.includes(child.policy.service)) {
+      peer.adoptOrphan(child, Math.min(hardMs, ORPHAN_MOST_MS));
+    }
+  }
 }

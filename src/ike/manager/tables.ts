@@ -73,6 +73,10 @@ export class SaTables {
     return this.#bySpi.get(ownSpi);
   }
 
+  has(spi: bigint): boolean {
+    return this.#bySpi.has(spi);
+  }
+
   /** The one that we answered, when the same request comes again. */
   findHalfOpen(initiatorSpi: bigint, remote: Uint8Array): OpeningEntry | undefined {
     return this.#halfOpen.get(halfOpenKey(initiatorSpi, remote));

@@ -36,9 +36,11 @@ async function open(context: OpenContext, request: OpenRequest): Promise<Outcome
   if (!admitted.ok) return admitted;
   const init = await initiateInit(context, request.initiatorSpi);
   if (!init.ok) return init;
-  const opened = await authenticate(context, request, init.value);
-  init.value.keys.wipe();
-  return opened;
+  try {
+    return await authenticate(context, request, init.value);
+  } finally {
+    init.value.keys.wipe();
+  }
 }
 
 async function authenticate(

@@ -6,7 +6,7 @@ import { wipe } from '../crypto/secret.js';
 import { type AuthDone, methodNames } from '../exchange/ike-auth.js';
 import type { InitDone } from '../exchange/ike-sa-init.js';
 import type { PeerPolicy } from '../policy.js';
-import type { IkeFailure, Outcome, Path } from '../types.js';
+import { bad, type IkeFailure, type Outcome, type Path } from '../types.js';
 import { closed, type OpenContext } from './context.js';
 import { Inbox } from './inbox.js';
 import type { OpenEnvironment, OpeningIkeSa, OpenIkeSa } from './types.js';
@@ -35,10 +35,16 @@ export function begin(
   options: BeginOptions,
   run: (begun: Begun) => Promise<Outcome<OpenIkeSa>>,
 ): OpeningIkeSa {
-  const { path, policy, ...names } = options;
+  const { role, initiatorSpi, responderSpi, path, policy } = options;
   const inbox = new Inbox();
   const channel = env.createChannel({
-    ...{ ...names, env, path, send: env.send, retransmission: policy.retransmission },
+    env,
+    role,
+    initiatorSpi,
+    responderSpi,
+    path,
+    send: env.send,
+    retransmission: policy.retransmission,
     onRequest: (request) => {
       inbox.put(request);
     },
@@ -55,23 +61,23 @@ export function begin(
   };
   const addresses = { local: path.local.address, remote: path.remote.address };
   const context = { env, agreement, policy, addresses, channel, signal: end.signal };
-  const { initiatorSpi } = names;
-  const result = run({ context, inbox, close, initiatorSpi }).then(
-    (outcome): Outcome<OpenIkeSa> => {
-      if (outcome.ok && !end.signal.aborted) {
-        isOver = true;
-        inbox.handOver(env.timers, channel);
-        return outcome;
-      }
-      if (outcome.ok) discard(env, outcome.value);
-      const wasClosed = end.signal.aborted;
-      close();
+  const begun = { context, inbox, close, initiatorSpi };
+  const result = guarded(env, run(begun)).then((outcome): Outcome<OpenIkeSa> => {
+    if (outcome.ok && !end.signal.aborted) {
       isOver = true;
-      return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;
-    },
-  );
+      inbox.handOver(env.timers, channel);
+      return outcome;
+    }
+    if (outcome.ok) discard(env, outcome.value);
+    const wasClosed = end.signal.aborted;
+    close();
+    isOver = true;
+    return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;
+  });
   return {
-    ...{ initiatorSpi, channel, result },
+    initiatorSpi,
+    channel,
+    result,
     close: () => {
       close();
     },
@@ -81,34 +87,64 @@ export function begin(
   };
 }
 
+/**
+ * A mistake of ours ends this opening, not the process: what a peer sends must not be able to do that. RangeErrors and
+ * TypeErrors say what was wrong with a program, never what is secret.
+ */
+const guarded = (
+  { log }: OpenEnvironment,
+  running: Promise<Outcome<OpenIkeSa>>,
+): Promise<Outcome<OpenIkeSa>> =>
+  running.catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : 'unknown';
+    log.error('mistake while an IKE SA was opened', { why });
+    return bad('INTERNAL', 'us', 'a mistake in the program');
+  });
+
 /** It was closed in the moment in which it was open. */
 function discard({ sink }: OpenEnvironment, { skD, child }: OpenIkeSa): void {
   wipe(skD);
   if (child !== undefined) sink.remove(child.inboundSpi, 0);
 }
 
-/** The result of all exchanges. */
+/**
+ * The result of all exchanges. Written out, not spread: made for every IKE SA, it would cost as much as a hash.
+ */
 export function openedOf(
   { env, channel, policy }: OpenContext,
   init: InitDone,
-  { terms, ...auth }: AuthDone,
-  names: Pick<OpenIkeSa, 'role' | 'initiatorSpi'>,
+  auth: AuthDone,
+  { role, initiatorSpi }: Pick<OpenIkeSa, 'role' | 'initiatorSpi'>,
 ): OpenIkeSa {
-  const { said, nat, chosen, responderSpi } = init;
-  env.count('ike_sas_opened');
+  const { said, nat } = init;
+  const { terms } = auth;
   return {
-    ...names,
-    ...{ channel, responderSpi, policy, suite: chosen.suite, path: channel.path },
+    role,
+    channel,
+    initiatorSpi,
+    responderSpi: init.responderSpi,
+    path: channel.path,
+    suite: init.chosen.suite,
     keyExchanges: methodNames(init),
-    ...auth,
+    skD: auth.skD,
+    identity: auth.identity,
     features: {
-      ...{ fragmentation: said.fragmentation, intermediate: said.intermediate },
-      ...{ childless: said.childless, vpnId: said.vpnId },
-      ...{ window: terms.window, qcdToken: terms.qcdToken },
-      ...{ natLocal: nat?.local === true, natRemote: nat?.remote === true },
+      fragmentation: said.fragmentation,
+      intermediate: said.intermediate,
+      childless: said.childless,
+      vpnId: said.vpnId,
+      window: terms.window,
+      natLocal: nat?.local === true,
+      natRemote: nat?.remote === true,
+      qcdToken: terms.qcdToken,
     },
+    policy,
+    initAt: init.at,
     openedAt: env.wallClock(),
     peerAuthLifetime: terms.authLifetime,
+    isPpkUsed: auth.isPpkUsed,
     isInitialContact: terms.isInitialContact,
+    child: auth.child,
+    childFailure: auth.childFailure,
   };
 }

@@ -11,8 +11,11 @@ export const notifyOf = (
   data: Uint8Array = NOTHING,
   protocol = 0,
 ): PayloadOf<'N'> => ({
-  ...{ kind: 'N', protocol, spi: NOTHING },
-  ...{ notify: type, data },
+  kind: 'N',
+  protocol,
+  spi: NOTHING,
+  notify: type,
+  data,
 });
 
 /** A notify whose data are one number of four octets. */

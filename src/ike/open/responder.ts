@@ -44,33 +44,33 @@ export function openAsResponder(
       env.count('half_open_expired');
       begun.close(bad('TIMEOUT', 'peer', 'not authenticated in time').failure);
     });
-    const outcome = await open(begun, init, responderSpi);
-    cancel();
+    const { outcome, isRefused } = await open(begun, init, responderSpi).finally(cancel);
+    if (isRefused && !isOver(begun.context.signal)) await linger(begun.context);
     return outcome;
   });
   opening.channel.receive(octets, path);
   return opening;
 }
 
-async function open(
-  begun: Begun,
-  request: InitRequest,
-  responderSpi: bigint,
-): Promise<Outcome<OpenIkeSa>> {
+interface Ended {
+  readonly outcome: Outcome<OpenIkeSa>;
+  /** The initiator was told so, protected; it may have to be told again. */
+  readonly isRefused: boolean;
+}
+
+async function open(begun: Begun, request: InitRequest, responderSpi: bigint): Promise<Ended> {
   const { context, inbox } = begun;
   const first = await inbox.next();
-  if (first === undefined) return closed();
+  if (first === undefined) return { outcome: closed(), isRefused: false };
   if (first.fault !== undefined) throw new TypeError('a request that was screened has a fault');
   const init = await respondInit(context, request, first.message, responderSpi);
-  if (!init.ok) return init;
-  const { channel, policy, signal } = context;
+  if (!init.ok) return { outcome: init, isRefused: false };
+  const { channel, policy } = context;
   if (init.value.said.fragmentation) channel.fragmentBytes = policy.fragmentBytes;
-  const opened = await authenticate(begun, init.value);
-  init.value.keys.wipe();
-  if (!opened.ok && !isOver(signal) && !NOT_ANSWERED.has(opened.failure.code)) {
-    await linger(context);
-  }
-  return opened;
+  const outcome = await authenticate(begun, init.value).finally(() => {
+    init.value.keys.wipe();
+  });
+  return { outcome, isRefused: !outcome.ok && !NOT_ANSWERED.has(outcome.failure.code) };
 }
 
 /** Failures of ours at which the request stays without an answer. */

@@ -42,6 +42,11 @@ export interface OpenIkeSa {
   readonly identity: PeerIdentity;
   readonly features: PeerFeatures;
   readonly policy: PeerPolicy;
+  /**
+   * Milliseconds of timers.now() when the IKE_SA_INIT response left or came, so that both ends put their IKE SAs in
+   * the same order, however often the request had to be sent. Only of what was opened here and now.
+   */
+  readonly initAt?: number;
   /** Wall clock, seconds. */
   readonly openedAt: number;
   /** Peer's AUTH_LIFETIME (RFC 4478), seconds; undefined: it said none. */
@@ -84,7 +89,8 @@ export interface OpenRequest {
   readonly policy: PeerPolicy;
   /** undefined: childless where the peer supports it (RFC 6023), else the first of the policy's. */
   readonly child: ChildPolicy | undefined;
-  readonly initialContact: boolean;
+  /** Asked when IKE_AUTH leaves: another IKE SA with the peer may have come up meanwhile, of the peer's making. */
+  readonly initialContact: () => boolean;
   /** Drawn by the manager, which has to find the SA by it. */
   readonly initiatorSpi: bigint;
 }

@@ -66,6 +66,8 @@ export interface IkeSa {
   readonly children: readonly ChildSa[];
   /** We are behind a NAT: whoever owns the socket sends keepalives on `open.channel.path` (RFC 3948 §2.3). */
   readonly needsKeepalive: boolean;
+  /** RFC 6290: of the peer; whoever shows it has lost this IKE SA. */
+  readonly qcdToken: Uint8Array | undefined;
   /** Milliseconds of timers.now() when the peer last proved to be alive, by a message or by traffic. */
   readonly lastAlive: number;
 
@@ -81,7 +83,7 @@ export interface IkeSa {
   setPolicy(policy: PeerPolicy): void;
   /** Deletes it at the peer; resolves when it answered or never will. Children end at once. */
   close(reason: string): Promise<void>;
-  /** Ends without a message. `keepChildren`: the data plane goes on with them (hand-over). */
+  /** Ends without a message. `keepChildren`: the data plane goes on with them (hand-over), and it is only forgotten. */
   abandon(reason: string, keepChildren: boolean): void;
   row(): IkeSaRow;
   /** undefined while there is nothing to go on with: being replaced, deleted or closed. */

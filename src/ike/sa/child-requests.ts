@@ -7,6 +7,8 @@ import { patienceMs, type SaContext } from './context.js';
 
 /** Child SAs of one IKE SA, rekeyed ones included: above that the peer is told so. */
 const MOST_CHILDREN = 64;
+/** Rekeyed over and over and never deleted they are not to grow without end: the data plane is everybody's. */
+const MOST_WITH_REPLACED = 2 * MOST_CHILDREN;
 /** When it is not known whether the peer has a child SA that it asked for, and nothing else carries its traffic. */
 const CONFIRM_MS = 100;
 
@@ -30,7 +32,8 @@ export function refuseChild(
   }
   const entry = table.find(replaces.inboundSpi);
   if (entry === undefined) return bad('CHILD_SA_NOT_FOUND', 'us', 'it is gone').failure;
-  const isFree = entry.phase === 'live' || entry.phase === 'rekeying';
+  const isFree =
+    table.size < MOST_WITH_REPLACED && (entry.phase === 'live' || entry.phase === 'rekeying');
   return isFree && entry.successor === undefined ? undefined : notNow;
 }
 
@@ -69,3 +72,6 @@ export function proveChildren({ table, open }: ChildRequestsHost): void {
   if (open.channel.ownWindow !== 1) return;
   for (const entry of table.all) if (!entry.isProven) table.prove(entry);
 }
+
+export const noChild = (inboundSpi: number): ReturnType<typeof bad> =>
+  bad('CHILD_SA_NOT_FOUND', 'us', `no child SA ${inboundSpi.toString(16)}`);

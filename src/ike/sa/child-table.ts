@@ -22,6 +22,8 @@ export interface ChildTableHooks {
   isBusy(key: string): boolean;
   /** The peer is to be told that it is deleted; it is in phase 'deleting'. */
   tellDeleted(entry: ChildEntry): void;
+  /** There may be something else to wait for. */
+  changed(): void;
   up(child: ChildSa): void;
   rekeyed(old: ChildSa, child: ChildSa): void;
 }
@@ -94,6 +96,7 @@ export class ChildTable {
   insert(entry: ChildEntry): void {
     this.#byInbound.set(entry.child.inboundSpi, entry);
     this.#byOutbound.set(entry.child.outboundSpi, entry);
+    this.#hooks.changed();
   }
 
   /** Everything, for the IKE SA that replaces this one. */
@@ -106,6 +109,7 @@ export class ChildTable {
   setPhase(entry: ChildEntry, phase: ChildEntry['phase']): void {
     entry.phase = phase;
     entry.since = this.#hooks.env.timers.now();
+    this.#hooks.changed();
   }
 
   /** `entry` was rekeyed by `successor`; while ours is under way it is only noted. */

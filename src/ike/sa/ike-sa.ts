@@ -14,8 +14,8 @@ import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../types.js';
 import type { IkeSa, IkeSaEvents, IkeSaState, SaEnvironment } from './api.js';
-import { type ChildEntry, keyOf, leastNonce, type Limits } from './child-entry.js';
-import { acceptChild, childDeleted, proveChildren, refuseChild } from './child-requests.js';
+import { type ChildEntry, keyOf, leastNonce } from './child-entry.js';
+import * as requested from './child-requests.js';
 import { ChildTable, GRACE_MS } from './child-table.js';
 import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
@@ -29,6 +29,8 @@ import { Watch, type WatchHost } from './watch.js';
 const HOLD_MS = 1000;
 /** So long a peer that did not get our answer to its delete is answered again. */
 const LINGER_MS = 30_000;
+/** Rekeyed ones that are still kept, for that or since their delete never came: a peer must not pile them up. */
+const MOST_KIN = 64;
 
 export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
   readonly table: ChildTable;
@@ -51,6 +53,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   #qcdToken: Uint8Array | undefined;
   #rekeying: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+  #isForgotten = false;
 
   constructor(open: OpenIkeSa, env: SaEnvironment, events: IkeSaEvents, inherited?: Inherited) {
     super(open, env, inherited);
@@ -64,6 +67,9 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
       env,
       isBusy: (key) => this.own.isBusy(key),
       tellDeleted: (entry) => void this.own.delete(entry),
+      changed: () => {
+        this.changed();
+      },
       up: (child) => {
         events.childUp(this, child);
       },
@@ -80,12 +86,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   /** Another process had it. */
-  resume(
-    limits: Limits,
-    reauthentication: Reauthentication,
-    children: readonly ChildEntry[],
-  ): this {
-    this.limits = limits;
+  resume(reauthentication: Reauthentication, children: readonly ChildEntry[]): this {
     this.reauthentication = reauthentication;
     for (const entry of children) {
       this.table.insert(entry);
@@ -140,7 +141,6 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   receive({ octets, ...path }: Datagram): void {
     this.open.channel.receive(octets, path);
-    this.#watch.arm();
   }
 
   want(policy: ChildPolicy, resource: number): Promise<Outcome<ChildSa>> {
@@ -153,7 +153,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   async closeChild(inboundSpi: number): Promise<Outcome<void>> {
     const entry = this.table.find(inboundSpi);
-    if (this.isEnding || entry === undefined) return noChild(inboundSpi);
+    if (this.isEnding || entry === undefined) return requested.noChild(inboundSpi);
     this.table.delete(entry);
     const outcome = await this.own.delete(entry);
     return outcome.ok ? good(undefined) : outcome;
@@ -161,7 +161,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   rekeyChild(inboundSpi: number): Promise<Outcome<ChildSa>> {
     const entry = this.table.find(inboundSpi);
-    if (this.isEnding || entry === undefined) return Promise.resolve(noChild(inboundSpi));
+    if (this.isEnding || entry === undefined) return Promise.resolve(requested.noChild(inboundSpi));
     return this.own.rekey(entry);
   }
 
@@ -196,7 +196,10 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   abandon(reason: string, keepChildren: boolean): void {
     if (this.isClosed) return;
     const { failure } = bad('CLOSED', 'us', reason);
-    if (keepChildren) this.table.forgetAll();
+    if (keepChildren) {
+      this.table.forgetAll();
+      this.#isSilent = true;
+    }
     this.#peerHeir?.abandon(reason, false);
     this.#end(failure);
     this.#forget();
@@ -227,15 +230,25 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
 
   fatal(failure: IkeFailure): void {
     this.#end(failure);
-    this.#linger();
+    this.#forgetIn(LINGER_MS);
   }
 
   async #tellDeleted(): Promise<void> {
     await this.ask(EXCHANGE.informational, [{ kind: 'D', protocol: PROTOCOL.ike, spis: [] }]);
   }
 
+  async #deleteSilently(): Promise<void> {
+    await this.#tellDeleted();
+    this.#end(closedMeanwhile);
+    this.#forget();
+  }
+
   childDown(child: ChildSa, failure: IkeFailure): void {
     this.#events.childDown(this, child, failure);
+  }
+
+  changed(): void {
+    this.#watch.arm();
   }
 
   isFull(): void {
@@ -267,6 +280,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     const sa = new IkeSaMachine(made.open, this.env, this.#events, {
       policy: this.currentPolicy,
       reauthentication: this.reauthentication,
+      kin: this.kin,
     });
     sa.#leastNonce = leastNonce([made.nonces.initiator, made.nonces.responder]);
     sa.#qcdToken = made.qcdToken;
@@ -292,10 +306,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     this.currentPhase = 'deleting';
     this.#handOver(mine);
-    void this.#tellDeleted().then(() => {
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    void this.#deleteSilently();
     return good(mine);
   }
 
@@ -314,7 +325,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     const isFree =
       (this.currentPhase === 'established' && (running === undefined || running === 'liveness')) ||
       (this.currentPhase === 'rekeying' && this.#peerHeir === undefined);
-    if (isFree && this.#parent === undefined) return undefined;
+    if (isFree && this.#parent === undefined && this.kin.count < MOST_KIN) return undefined;
     return bad('TEMPORARY_FAILURE', 'us', 'not while it is changed').failure;
   }
 
@@ -331,23 +342,14 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     this.#peerHeir = undefined;
     heir.#hold();
     this.#handOver(heir);
-    this.#giveUpLater();
+    this.#forgetIn(patienceMs(this.policy.retransmission));
     return heir;
   }
 
   #becomeRedundant(): void {
     this.currentPhase = 'replaced';
     this.#parent = undefined;
-    this.#giveUpLater();
-  }
-
-  /** A delete that does not come: the peer never knew of the one that it should delete, or forgot. */
-  #giveUpLater(): void {
-    this.env.timers.after(patienceMs(this.policy.retransmission), () => {
-      if (this.isClosed) return;
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    this.#forgetIn(patienceMs(this.policy.retransmission));
   }
 
   #handOver(heir: IkeSaMachine): void {
@@ -393,10 +395,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     if (this.isEnding) return;
     this.currentPhase = 'deleting';
     this.#parent = undefined;
-    void this.#tellDeleted().then(() => {
-      this.#end(closedMeanwhile);
-      this.#forget();
-    });
+    void this.#deleteSilently();
   }
 
   // What the peer asks.
@@ -408,7 +407,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
       this.env.count('collisions');
       parent.#becomeReplaced(this);
     }
-    proveChildren(this);
+    requested.proveChildren(this);
   }
 
   childOfPeer(spi: number): ChildSa | undefined {
@@ -416,17 +415,17 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined {
-    return refuseChild(this, replaces);
+    return requested.refuseChild(this, replaces);
   }
 
   acceptChild(child: ChildSa, replaces: ChildSa | undefined): void {
-    acceptChild(this, child, replaces);
+    requested.acceptChild(this, child, replaces);
     this.#watch.arm();
   }
 
   childDeleted(outboundSpi: number): number | undefined {
     if (this.#heir !== undefined) return this.#heir.childDeleted(outboundSpi);
-    const spi = childDeleted(this, outboundSpi);
+    const spi = requested.childDeleted(this, outboundSpi);
     this.#watch.arm();
     return spi;
   }
@@ -438,7 +437,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     if (this.#heir !== undefined) this.#heir.#release();
     this.#end(failure);
-    this.#linger();
+    this.#forgetIn(LINGER_MS);
   }
 
   authLifetime(seconds: number): void {
@@ -470,16 +469,18 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   }
 
   #forget(): void {
+    if (this.#isForgotten) return;
+    this.#isForgotten = true;
+    this.kin.count -= 1;
     this.open.channel.close();
     this.#events.forgotten(this);
   }
 
-  #linger(): void {
-    this.env.timers.after(LINGER_MS, () => {
+  /** Time for the answer that closed it to be asked for again, or for a delete that may never come. */
+  #forgetIn(ms: number): void {
+    this.env.timers.after(ms, () => {
+      this.#end(closedMeanwhile);
       this.#forget();
     });
   }
 }
-
-const noChild = (inboundSpi: number): ReturnType<typeof bad> =>
-  bad('CHILD_SA_NOT_FOUND', 'us', `no child SA ${inboundSpi.toString(16)}`);

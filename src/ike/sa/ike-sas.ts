@@ -40,7 +40,8 @@ function restore(
       ? undefined
       : { at: dueAt, reason: reauthenticationReason };
   const reauthentication = new Reauthentication(plan, state.wasReauthenticationAsked);
-  return sa.resume(limits, reauthentication, entriesOf(state, env));
+  sa.limits = limits;
+  return sa.resume(reauthentication, entriesOf(state, env));
 }
 
 function channelOf(

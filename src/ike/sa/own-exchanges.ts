@@ -52,6 +52,10 @@ export interface OwnHost extends SaContext {
   childDown(child: ChildSa, failure: IkeFailure): void;
   /** The peer makes no further child SAs in this IKE SA. */
   isFull(): void;
+  /** There may be something else to wait for. */
+  changed(): void;
+  /** Of ours: it ends this IKE SA, not the process. */
+  mistake(when: string, error: unknown): void;
 }
 
 const passes = ({ code }: IkeFailure): boolean => code === 'TEMPORARY_FAILURE' || code === 'BUSY';
@@ -148,6 +152,11 @@ export class OwnExchanges {
 
   /** Begins what can begin. */
   kick(): void {
+    this.#begin();
+    this.#host.changed();
+  }
+
+  #begin(): void {
     this.#cancelTimer();
     if (this.#running !== undefined || !this.#host.mayAsk) return;
     const { timers } = this.#host.env;
@@ -156,7 +165,9 @@ export class OwnExchanges {
     if (next !== undefined) {
       this.#queue = this.#queue.filter((task) => task !== next);
       this.#running = next;
-      void this.#run(next);
+      void this.#run(next).catch((error: unknown) => {
+        this.#host.mistake('while something was asked', error);
+      });
       return;
     }
     const at = Math.min(...this.#queue.map(({ notBefore }) => notBefore));
@@ -251,7 +262,7 @@ export class OwnExchanges {
     const { entry } = task;
     if (!table.has(entry) || entry.phase !== 'live') {
       this.#end();
-      this.#answerRekey(task, undefined);
+      this.#answerRekey(task);
       return;
     }
     table.setPhase(entry, 'rekeying');
@@ -263,7 +274,7 @@ export class OwnExchanges {
     const added = made.ok ? this.#install(made.value) : undefined;
     table.endRekeying(entry, added);
     table.settle(entry.key);
-    if (made.ok) this.#answerRekey(task, added);
+    if (made.ok) this.#answerRekey(task);
     else await this.#rekeyFailed(task, made.failure, isEarly);
   }
 
@@ -280,7 +291,7 @@ export class OwnExchanges {
     const { entry } = task;
     const isOurs = table.has(entry) && entry.phase === 'live';
     if (!isOurs) {
-      this.#answerRekey(task, undefined);
+      this.#answerRekey(task);
     } else if (failure.code === 'CHILD_SA_NOT_FOUND' && isEarly) {
       this.#again(task);
     } else if (failure.code === 'CHILD_SA_NOT_FOUND') {
@@ -310,14 +321,14 @@ export class OwnExchanges {
       if (isDown) this.#host.childDown(entry.child, failure);
     }
     table.settle(entry.key);
-    this.#answerRekey(task, added);
+    this.#answerRekey(task);
   }
 
   /** Whatever serves in its place now. */
-  #answerRekey(task: TaskOf<'rekey'>, added: ChildEntry | undefined): void {
+  #answerRekey(task: TaskOf<'rekey'>): void {
     const { table, isEnding } = this.#host;
     const { entry } = task;
-    const last = added ?? final(entry);
+    const last = final(entry);
     const serving = table.has(last) && last !== entry ? last : table.serving(entry.key);
     const { failure } = bad('CHILD_SA_NOT_FOUND', 'us', 'it was deleted meanwhile');
     if (isEnding) this.#give(task, closedMeanwhile);

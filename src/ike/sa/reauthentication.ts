@@ -10,6 +10,11 @@ import type { SaContext } from './context.js';
 const EARLY = 0.9;
 /** A certificate that expires: time enough to open another IKE SA, and to try again. */
 const BEFORE_EXPIRY_S = 300;
+/**
+ * An IKE SA lives so long before it is replaced, ms, whatever the peer or its certificate says: each that replaces it
+ * would be replaced at once as well.
+ */
+const LEAST_MS = 10_000;
 
 interface Plan {
   /** Milliseconds of timers.now(). */
@@ -39,8 +44,9 @@ export class Reauthentication {
     return this.#isAsked ? undefined : this.#plan?.at;
   }
 
-  /** Whichever is first counts. */
-  atMost(at: number, reason: ReauthenticationReason): void {
+  /** Whichever is first counts; not before `least`. */
+  atMost(wanted: number, reason: ReauthenticationReason, least = wanted): void {
+    const at = Math.max(wanted, least);
     if (this.#plan === undefined || at < this.#plan.at) this.#plan = { at, reason };
   }
 
@@ -53,7 +59,7 @@ export class Reauthentication {
 
   /** RFC 4478: the peer says how long it will let the IKE SA live. */
   limitByPeer(now: number, seconds: number): void {
-    this.atMost(now + seconds * EARLY * 1000, 'peer-lifetime');
+    this.atMost(now + seconds * EARLY * 1000, 'peer-lifetime', now + LEAST_MS);
   }
 }
 
@@ -74,7 +80,8 @@ export function planReauthentication({
   }
   if (open.peerAuthLifetime !== undefined) planned.limitByPeer(openedAt, open.peerAuthLifetime);
   if (validUntil !== undefined) {
-    planned.atMost(now + (validUntil - wall - BEFORE_EXPIRY_S) * 1000, 'certificate-expires');
+    const at = now + (validUntil - wall - BEFORE_EXPIRY_S) * 1000;
+    planned.atMost(at, 'certificate-expires', now + LEAST_MS);
   }
   return planned;
 }

@@ -16,6 +16,8 @@ export interface RequestHost extends ChildResponder, IkeResponder, Informational
   peerUses(): void;
   /** A request that cannot be read ends the IKE SA on both sides without further words (RFC 7296 §2.21.3). */
   fatal(failure: IkeFailure): void;
+  /** Of ours: it ends this IKE SA, not the process. */
+  mistake(when: string, error: unknown): void;
 }
 
 export class Requests {
@@ -34,10 +36,14 @@ export class Requests {
 
   take(request: Request): void {
     this.#waiting += 1;
-    this.#last = this.#last.then(async () => {
-      await this.#handle(request);
-      this.#waiting -= 1;
-    });
+    this.#last = this.#last
+      .then(() => this.#handle(request))
+      .catch((error: unknown) => {
+        this.#host.mistake('while a request was answered', error);
+      })
+      .then(() => {
+        this.#waiting -= 1;
+      });
   }
 
   async #handle(request: Request): Promise<void> {

@@ -2,6 +2,7 @@
 /** What an IKE SA is at any moment; what happens to it is in ike-sa.ts. */
 import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
+import { bad, type IkeFailure } from '../types.js';
 import type { IkeSaPhase, SaEnvironment } from './api.js';
 import { type Limits, limitsOf } from './child-entry.js';
 import { planReauthentication, type Reauthentication } from './reauthentication.js';
@@ -10,6 +11,12 @@ import { planReauthentication, type Reauthentication } from './reauthentication.
 export interface Inherited {
   readonly policy: PeerPolicy;
   readonly reauthentication: Reauthentication;
+  readonly kin: Kin;
+}
+
+/** IKE SAs that came of one by rekeying, and are not forgotten. */
+export interface Kin {
+  count: number;
 }
 
 export abstract class SaCore {
@@ -19,6 +26,7 @@ export abstract class SaCore {
   protected currentPhase: IkeSaPhase = 'established';
   protected currentPolicy: PeerPolicy;
   protected reauthentication: Reauthentication;
+  protected readonly kin: Kin;
   /** When traffic proved last that the peer lives. */
   protected trafficAt = 0;
 
@@ -27,6 +35,8 @@ export abstract class SaCore {
     this.open = open;
     this.limits = limitsOf(env, open.policy.lifetimes);
     this.currentPolicy = inherited?.policy ?? open.policy;
+    this.kin = inherited?.kin ?? { count: 0 };
+    this.kin.count += 1;
     this.reauthentication = inherited?.reauthentication ?? planReauthentication(this);
   }
 
@@ -64,6 +74,14 @@ export abstract class SaCore {
 
   trafficSeen(): void {
     this.trafficAt = this.env.timers.now();
+  }
+
+  abstract fatal(failure: IkeFailure): void;
+
+  mistake(when: string, error: unknown): void {
+    const why = error instanceof Error ? error.message : 'unknown';
+    this.env.log.error(`mistake ${when}`, { why });
+    this.fatal(bad('INTERNAL', 'us', 'a mistake in the program').failure);
   }
 
   /** As of now; the compiler takes a property read twice for the same. */

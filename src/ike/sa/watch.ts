@@ -67,6 +67,8 @@ export class Watch {
       times.push(Math.max(limits.softAt, this.retryAt));
     }
     if (limits.hardAt !== undefined) times.push(limits.hardAt);
+    const proofMs = this.#proofMs();
+    if (proofMs !== undefined) times.push(now + Math.max(0, proofMs));
     if (reauthenticateAt !== undefined) times.push(reauthenticateAt);
     if (policy.dpdMs > 0 && own.running === undefined) times.push(lastAlive + policy.dpdMs);
     return times;
@@ -139,6 +141,10 @@ export class Watch {
       this.#host.expire(bad('POLICY', 'us', 'the lifetime of the IKE SA is over').failure);
       return;
     }
+    if ((this.#proofMs() ?? 1) <= 0) {
+      this.#host.expire(bad('POLICY', 'us', "the peer's certificate has expired").failure);
+      return;
+    }
     if (isSpent(limits, 'soft', now, undefined) && now >= this.retryAt && !own.has('rekeyIke')) {
       this.retryAt = now + this.#patience();
       void own.rekeyIke();
@@ -146,6 +152,13 @@ export class Watch {
     if (reauthenticateAt !== undefined && now >= reauthenticateAt) {
       this.#host.wantReauthentication();
     }
+  }
+
+  /** Until what the peer has shown of itself is no proof any more; undefined: never. */
+  #proofMs(): number | undefined {
+    const { open, env } = this.#host;
+    const { validUntil } = open.identity;
+    return validUntil === undefined ? undefined : (validUntil - env.wallClock()) * 1000;
   }
 
   /** RFC 7296 §2.4: silence is no death while packets come; an answer to anything is life. */

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { Lab } from '../../../scripts/lib/lab.js';
-import { readIkeCapture } from '../../lib/ike-tshark.js';
+import { readIkeCapture } from '../../lib/ike-capture.js';
 import type { IkeKeys } from '../../lib/ike-keys.js';
 import { startCapture } from '../linux-pe/wire.js';
 
@@ -133,6 +133,9 @@ export interface ConnectionOptions {
   readonly name?: string;
   readonly local: string;
   readonly remote: string;
+  /** IDs, when they are not the addresses. */
+  readonly localId?: string;
+  readonly remoteId?: string;
   readonly proposals: string;
   /** Default 'allow'; 'force' where the kernel has no ESP. */
   readonly childless?: 'allow' | 'force' | 'never';
@@ -159,11 +162,11 @@ const section = (name: string, lines: readonly string[]): string =>
 
 /** swanctl.conf with connections from one address to another; IDs are the addresses. */
 export function swanctlConf(...connections: readonly ConnectionOptions[]): string {
-  const secrets = connections.flatMap(({ auth, local, remote }, i) =>
+  const secrets = connections.flatMap(({ auth, ...of }, i) =>
     'psk' in auth
       ? [
           section(`ike-${String(i)}`, [
-            ...[`id-1 = ${local}`, `id-2 = ${remote}`],
+            ...[`id-1 = ${of.localId ?? of.local}`, `id-2 = ${of.remoteId ?? of.remote}`],
             `secret = "${auth.psk}"`,
           ]),
         ]
@@ -185,11 +188,15 @@ function connection(options: ConnectionOptions): string {
     ...['mobike = no', 'send_certreq = yes', 'send_cert = always'],
     ...(options.lines ?? []),
     section('local', [
-      ...[`auth = ${ours}`, `id = ${local}`],
+      ...[`auth = ${ours}`, `id = ${options.localId ?? local}`],
       ...(certificate === undefined ? [] : [`certs = ${certificate}`]),
       ...(options.localLines ?? []),
     ]),
-    section('remote', [`auth = ${theirs}`, `id = ${remote}`, ...(options.remoteLines ?? [])]),
+    section('remote', [
+      `auth = ${theirs}`,
+      `id = ${options.remoteId ?? remote}`,
+      ...(options.remoteLines ?? []),
+    ]),
     section(
       'children',
       children.map(({ name, protocol, esp, lines = [] }) =>

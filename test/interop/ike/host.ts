@@ -19,21 +19,12 @@ import { openAsResponder } from '../../../src/ike/open/responder.js';
 import type { IkePolicy, PeerPolicy } from '../../../src/ike/policy.js';
 import { createIkeSas } from '../../../src/ike/sa/ike-sas.js';
 import { IkeTransport } from '../../../src/ike/transport/transport.js';
-import type { IkeEnvironment, Outcome, Timers } from '../../../src/ike/types.js';
+import type { IkeEnvironment, Outcome } from '../../../src/ike/types.js';
 import { createLogger } from '../../../src/lib/log.js';
+import { TIMERS as timers } from '../../../src/supervisor/ike-timers.js';
 import { ip, kernel } from '../../system/kernel/support.js';
 import { OURS, OURS6, THEIRS } from './bed.js';
 import { RecordingSink } from './recording-sink.js';
-
-const timers: Timers = {
-  now: () => performance.now(),
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    return () => {
-      clearTimeout(timer);
-    };
-  },
-};
 
 const parts: ManagerParts = {
   createOpenings: (given) => {
@@ -142,7 +133,7 @@ export class IkeHost {
   async until(
     what: string,
     good: (rows: readonly IkeSaRow[]) => boolean,
-    timeoutMs = 60_000,
+    timeoutMs = 30_000,
   ): Promise<readonly IkeSaRow[]> {
     try {
       return await eventually(
@@ -162,9 +153,9 @@ export class IkeHost {
   async opened(timeoutMs = 20_000): Promise<IkeSaRow> {
     const [row] = await this.until(
       'one IKE SA',
-      (rows) => rows.length === 1 && rows[0]?.state === 'established',
+      () => this.established().length === 1,
       timeoutMs,
-    );
+    ).then(() => this.established());
     if (row === undefined) throw new Error('unreachable');
     return row;
   }

@@ -18,6 +18,8 @@ export interface Recorded {
   readonly outbound: { readonly encryption: Buffer; readonly integrity: Buffer };
   isActive: boolean;
   isRemoved: boolean;
+  /** Milliseconds of performance.now(): removed ones take packets until then. */
+  takesUntil: number;
   /** Packets. */
   sent: number;
   received: number;
@@ -35,7 +37,7 @@ export class RecordingSink implements ChildSink {
   readonly faults: string[] = [];
   readonly #allocated = new Set<number>();
 
-  /** Those that take packets. */
+  /** Those that were not removed. */
   get live(): Recorded[] {
     return [...this.children.values()].filter(({ isRemoved }) => !isRemoved);
   }
@@ -64,7 +66,7 @@ export class RecordingSink implements ChildSink {
     if (!this.#allocated.delete(inboundSpi)) this.faults.push(`installed ${String(inboundSpi)}`);
     this.children.set(inboundSpi, {
       ...{ install, inbound: copied(install.inboundKeys), outbound: copied(install.outboundKeys) },
-      ...{ isActive: false, isRemoved: false, sent: 0, received: 0 },
+      ...{ isActive: false, isRemoved: false, takesUntil: Infinity, sent: 0, received: 0 },
     });
     return Promise.resolve(good(undefined));
   }
@@ -74,10 +76,13 @@ export class RecordingSink implements ChildSink {
     else child.isActive = true;
     return Promise.resolve();
   }
-  remove(inboundSpi: number): void {
+  remove(inboundSpi: number, graceMs: number): void {
     const child = this.children.get(inboundSpi);
     if (child === undefined || child.isRemoved) this.faults.push(`removed ${String(inboundSpi)}`);
-    else Object.assign(child, { isRemoved: true, isActive: false });
+    else {
+      const takesUntil = performance.now() + graceMs;
+      Object.assign(child, { isRemoved: true, isActive: false, takesUntil });
+    }
   }
   usage(inboundSpi: number): ChildUsage | undefined {
     const child = this.children.get(inboundSpi);
@@ -141,7 +146,7 @@ export class EspEnd {
     return packets.flatMap(([source, hex]) => {
       const esp = Buffer.from(hex, 'hex');
       const child = this.#sink.children.get(esp.readUInt32BE(0));
-      if (child === undefined || child.isRemoved) {
+      if (child === undefined || performance.now() > child.takesUntil) {
         this.strays.push(`${source}: SPI ${esp.toString('hex', 0, 4)}`);
         return [];
       }

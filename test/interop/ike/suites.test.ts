@@ -26,7 +26,9 @@ let host: IkeHost | undefined;
 beforeAll(async () => {
   if (absent !== undefined) return;
   bed = await openBed('ihs');
-  charon = await Charon.start(hostSite(bed.lab, bed.them, `${bed.folder}/charon`));
+  charon = await Charon.start(hostSite(bed.lab, bed.them, `${bed.folder}/charon`), {
+    settings: ['cookie_threshold = 1'],
+  });
 });
 afterEach(async () => {
   await host?.stop();
@@ -89,6 +91,26 @@ async function open(us: IkeHost, by: 'us' | 'them', ends = IP4): Promise<Record<
   return { ...fields };
 }
 
+/** Both ends have one IKE SA, the same and another than before: strongSwan's fields of it. */
+async function same(us: IkeHost, before: string | undefined): Promise<Record<string, string>> {
+  const [theirs] = await charon.until(
+    'one IKE SA, another one',
+    (all) => all.length === 1 && all[0]?.fields['initiator-spi'] !== before,
+  );
+  const fields = theirs?.fields ?? {};
+  const spi = BigInt(`0x${fields['initiator-spi'] ?? ''}`);
+  await us.until('the same', () => us.established().every((row) => row.initiatorSpi === spi));
+  expect(us.established()).toHaveLength(1);
+  return { ...fields };
+}
+
+const marksOf = (rows: readonly IkeRow[]): string[] =>
+  rows.map(({ marks }) => marks).filter((mark) => mark !== '');
+const exchangesOf = (rows: readonly IkeRow[]): string =>
+  rows.map((row) => row['isakmp.exchangetype']).join(' ');
+const notifiesOf = (row: IkeRow | undefined): string[] =>
+  (row?.['isakmp.notify.msgtype'] ?? '').split(',');
+
 describe.skipIf(absent !== undefined)('suites', () => {
   const suites = [
     'aes128gcm16-prfsha256-x25519',
@@ -100,24 +122,38 @@ describe.skipIf(absent !== undefined)('suites', () => {
     'aes128gcm16-prfsha512-modp4096',
   ];
   const cases = suites.flatMap((suite) => (['us', 'them'] as const).map((by) => ({ suite, by })));
-  test.each(cases)('$suite, begun by $by', async ({ suite, by }) => {
-    const us = await prepare([suite], [suite]);
-    const { rows, closed } = await bed.recorded(
-      () => open(us, by),
-      () => charon.keys(),
-    );
-    expect(rows.map(({ marks }) => marks).filter((mark) => mark !== '')).toEqual([]);
-    expect(rows.map((row) => row['isakmp.exchangetype'])).toEqual(['34', '34', '35', '35']);
-    expect([...closed.values()]).toEqual(suite.startsWith('chacha') ? ['chacha20-poly1305'] : []);
-  });
+  test.each(cases)(
+    '$suite, begun by $by, rekeyed by both, deleted by $by',
+    async ({ suite, by }) => {
+      const us = await prepare([suite], [suite]);
+      const { rows, closed } = await bed.recorded(
+        async () => {
+          let sa = await open(us, by);
+          for (const rekey of [
+            () => us.manager.rekey({}, 'ike'),
+            () => charon.rekey('ike', 'pe'),
+          ]) {
+            await rekey();
+            const before = sa['initiator-spi'];
+            sa = await same(us, before);
+          }
+          if (by === 'us') expect(await us.manager.terminate({})).toEqual({ ok: true, value: 1 });
+          else await charon.terminate('ike', 'pe');
+          await charon.until('none', (sas) => sas.length === 0);
+          await us.until('none', () => us.established().length === 0);
+        },
+        () => charon.keys(),
+      );
+      expect(marksOf(rows)).toEqual([]);
+      expect(exchangesOf(rows.filter((row) => row['isakmp.exchangetype'] !== '37'))).toBe(
+        '34 34 35 35 36 36 36 36',
+      );
+      const isChaCha = suite.startsWith('chacha');
+      expect([...closed.values()]).toEqual(isChaCha ? Array(3).fill('chacha20-poly1305') : []);
+      expect(us.sink.faults).toEqual([]);
+    },
+  );
 });
-
-const marksOf = (rows: readonly IkeRow[]): string[] =>
-  rows.map(({ marks }) => marks).filter((mark) => mark !== '');
-const exchangesOf = (rows: readonly IkeRow[]): string =>
-  rows.map((row) => row['isakmp.exchangetype']).join(' ');
-const notifiesOf = (row: IkeRow | undefined): string[] =>
-  (row?.['isakmp.notify.msgtype'] ?? '').split(',');
 
 describe.skipIf(absent !== undefined)('opening', () => {
   const GCM = 'aes128gcm16-prfsha256-x25519';
@@ -181,7 +217,7 @@ describe.skipIf(absent !== undefined)('opening', () => {
     expect(await charon.established()).toEqual([]);
   });
 
-  test('a cookie of ours, and one of theirs', async () => {
+  test('a cookie that we ask for', async () => {
     // Above its threshold of 0 half-open ones ours asks for a cookie; what it costs is another round trip.
     const us = await prepare([GCM], [GCM], { host: { halfOpen: { cookieAbove: 0 } } });
     const ours = await bed.recorded(
@@ -194,15 +230,52 @@ describe.skipIf(absent !== undefined)('opening', () => {
     expect(us.count('init_cookies_sent')).toBe(1);
   });
 
-  test('an IKE SA that is only as good as a postquantum preshared key (RFC 8784)', async () => {
-    const key = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
-    const ppk = { id: Buffer.from('our-ppk'), key: Buffer.from(key, 'hex'), required: true };
-    const us = await prepare([GCM], [GCM], {
-      policy: { ppk },
-      theirs: { lines: ['ppk_id = our-ppk', 'ppk_required = yes'] },
-      secrets: `secrets { ppk-1 { id = our-ppk\n secret = 0x${key} } }\n`,
+  test('a cookie that charon asks for', async () => {
+    // One half-open IKE SA is its threshold: that of an address whose IKE_AUTH requests get lost.
+    const other = '192.0.2.3';
+    await bed.lab.ip(bed.us, [`addr replace ${other}/24 dev wan0`]);
+    await bed.lab.must(bed.us, ['nft', '-f', '-'], {
+      input: `table ip lost {
+        chain out {
+          type filter hook output priority 0
+          ip saddr ${other} meta l4proto udp @th,208,8 35 drop
+        }
+      }\n`,
     });
-    await open(us, 'us');
-    expect(us.rows()[0]?.isPpkUsed).toBe(true);
+    const us = await prepare([GCM], [GCM], {
+      theirs: { remote: `${OURS},${other}`, remoteId: OURS },
+      host: { addresses: [OURS, other] },
+    });
+    const half = us.initiate(other, THEIRS);
+    await charon.until('half open', (sas) => sas.length === 1);
+    const { rows } = await bed.recorded(
+      async () => {
+        expect(await us.initiate()).toEqual({ ok: true, value: 1 });
+      },
+      () => charon.keys(),
+    );
+    await us.stop();
+    host = undefined;
+    expect((await half).ok).toBe(false);
+    await bed.lab.must(bed.us, ['nft', 'delete', 'table', 'ip', 'lost']);
+    await charon.forget();
+    expect(marksOf(rows)).toEqual([]);
+    expect(exchangesOf(rows)).toMatch(/^34 34 34 34 35 35/);
+    expect(notifiesOf(rows[1])).toEqual(['16390']);
   });
+
+  test.each(['us', 'them'] as const)(
+    'a postquantum preshared key (RFC 8784), begun by %s',
+    async (by) => {
+      const key = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
+      const ppk = { id: Buffer.from('our-ppk'), key: Buffer.from(key, 'hex'), required: true };
+      const us = await prepare([GCM], [GCM], {
+        policy: { ppk },
+        theirs: { lines: ['ppk_id = our-ppk', 'ppk_required = yes'] },
+        secrets: `secrets { ppk-1 { id = our-ppk\n secret = 0x${key} } }\n`,
+      });
+      await open(us, by);
+      expect(us.rows()[0]?.isPpkUsed).toBe(true);
+    },
+  );
 });

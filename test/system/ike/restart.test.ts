@@ -2,6 +2,8 @@
 /** IKE SAs and their traffic outlive the supervisor, and the worker's death. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
+import { loadAddon } from '../../../src/forwarding/addon/load.js';
+import { instancePaths } from '../../../src/supervisor/paths.js';
 import { IkePes } from './ike-pes.js';
 import { Stream } from './traffic.js';
 
@@ -81,8 +83,16 @@ it('kill -9 of a worker: the next one has the keys, and rekeys go on', async () 
 
 it('a stop deletes the SAs at the peer', async () => {
   const { net } = pes;
-  await net.lab.stop(net.supervisor(1), 'SIGINT');
+  const log = net.logText(1).length;
+  await net.lab.stop(net.supervisor(1), 'SIGINT', 60_000);
+  expect(net.logText(1).slice(log)).toContain('stopped');
   await eventually('the peer has none', async () =>
     (await net.show(2, 'sas')).length === 0 ? true : undefined,
   );
+  // With the segment that counted for them: without it, opening would drop them.
+  const left = loadAddon().openTables(instancePaths(pes.config(1)));
+  expect(left.attached).toBe('reattached');
+  const rows = [...left.sas('in'), ...left.sas('out')];
+  left.close();
+  expect(rows).toEqual([]);
 });

@@ -11,7 +11,7 @@ const PORT = 9100;
 const RECEIVER = `
 import signal, socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 1 << 26)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)  # SO_RCVBUFFORCE
 s.bind(("0.0.0.0", ${PORT}))
 seen, twice, highest = set(), 0, -1
 def end(*_):

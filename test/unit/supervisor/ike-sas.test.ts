@@ -220,6 +220,17 @@ describe('child SAs in the tables', () => {
     expect(sas.usage(one)).toBeUndefined();
   });
 
+  it('are gone without grace when all ends', async () => {
+    const spi = sas.allocateSpi();
+    await sas.install(child(spi));
+    await sas.activate(spi);
+    sas.remove(spi, 60_000);
+    await sas.install(child(sas.allocateSpi()));
+    expect([live('in').length, live('out').length]).toEqual([2, 1]);
+    await sas.end();
+    expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
+  });
+
   it('leave no row when the worker refuses, or when they are removed meanwhile', async () => {
     install = async () => Promise.reject(new Error('the worker refuses'));
     const spi = sas.allocateSpi();
@@ -262,7 +273,10 @@ describe('child SAs in the tables', () => {
   });
 
   it('are known again after a restart: those of an IKE SA go on, the others end', async () => {
-    const [kept, idle] = [sas.allocateSpi(), sas.allocateSpi()];
+    const [kept, idle, half] = [sas.allocateSpi(), sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(half));
+    sas.remove(half, 60_000); // its outbound row goes, and we die before the inbound one does
+    await time.settle();
     await sas.install(child(kept));
     await sas.activate(kept);
     await sas.install(child(idle));
@@ -276,7 +290,10 @@ describe('child SAs in the tables', () => {
     });
     expect(sas.adopt(kept)).toBe(true);
     expect(sas.adopt(12345)).toBe(false);
-    await time.pass(600_000);
+    expect(live('in')).toHaveLength(3);
+    await time.pass(30_000);
+    expect(live('in')).toHaveLength(2);
+    await time.pass(570_000);
     expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
     expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
   });

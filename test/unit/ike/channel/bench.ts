@@ -36,6 +36,7 @@ export class VirtualTime implements Timers {
   #now = 1000;
   #order = 0;
   readonly #waiting: { at: number; order: number; run: () => void }[] = [];
+  readonly #work = new Set<Promise<unknown>>();
 
   now(): number {
     return this.#now;
@@ -54,11 +55,25 @@ export class VirtualTime implements Timers {
     return this.#waiting.length;
   }
 
+  /** Work of other threads: this clock stands still until it is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#work.add(work);
+    return work.finally(() => this.#work.delete(work));
+  }
+
+  async #settled(): Promise<void> {
+    await settled();
+    while (this.#work.size > 0) {
+      await Promise.allSettled(this.#work);
+      await settled();
+    }
+  }
+
   /** Runs what is due within so many ms; promises have their turn after each. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
-      await settled();
+      await this.#settled();
       this.#waiting.sort((a, b) => a.at - b.at || a.order - b.order);
       const next = this.#waiting[0];
       if (next === undefined || next.at > end) break;

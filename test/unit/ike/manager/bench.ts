@@ -4,17 +4,17 @@
  * loses, doubles, delays and swallows, and time that is only counted.
  */
 import { createAuthenticator } from '../../../../src/ike/auth/authenticator.js';
-import type { ChildPolicy } from '../../../../src/ike/child/types.js';
+import type { ChildInstall, ChildPolicy } from '../../../../src/ike/child/types.js';
 import type { IkeCounter } from '../../../../src/ike/counters.js';
 import { perform } from '../../../../src/ike/crypto/jobs.js';
 import { createNodeCrypto } from '../../../../src/ike/crypto/node-crypto.js';
 import type { IkeManager, WantedState } from '../../../../src/ike/manager/api.js';
-import type { DebugKeys } from '../../../../src/ike/manager/debug-keys.js';
+import type { DebugKeys } from '../../../../src/supervisor/debug-keys.js';
 import { createIkeCounters, createIkeManager } from '../../../../src/ike/manager/manager.js';
 import { realParts } from '../../../../src/ike/manager/parts.js';
 import type { SaStore } from '../../../../src/ike/manager/persist.js';
 import type { IkePolicy, PeerPolicy } from '../../../../src/ike/policy.js';
-import type { Datagram, IkeEnvironment, Path, Timers } from '../../../../src/ike/types.js';
+import type { Datagram, IkeEnvironment, Outcome, Path, Timers } from '../../../../src/ike/types.js';
 import { formatAddress, parseAddress, parsePrefix } from '../../../../src/lib/ip.js';
 import { createLogger } from '../../../../src/lib/log.js';
 import { randomFrom, settled } from '../channel/bench.js';
@@ -117,11 +117,34 @@ export const SETUP = setupOf('one secret', {
   psks: [{ name: 'shared', prefix: everybody, key: Buffer.from('one secret') }],
 });
 
-/** A plane that outlives the supervisor: what nobody claims afterwards ends. */
+/** A plane that outlives the supervisor: what nobody adopts afterwards ends. */
 export class LivingPlane extends Plane {
-  retain(inboundSpis: ReadonlySet<number>, graceMs: number): void {
-    for (const spi of this.live) if (!inboundSpis.has(spi)) this.remove(spi, graceMs);
-    for (const spi of [...this.reserved]) if (!this.inbound.has(spi)) this.reserved.delete(spi);
+  #unclaimed = new Set<number>();
+  readonly #debugKeys: DebugKeys | undefined;
+
+  constructor(timers: Timers, firstSpi: number, debugKeys: DebugKeys | undefined) {
+    super(timers, firstSpi);
+    this.#debugKeys = debugKeys;
+  }
+
+  override install(child: ChildInstall): Promise<Outcome<void>> {
+    this.#debugKeys?.child(child);
+    return super.install(child);
+  }
+
+  restarted(graceMs: number): void {
+    this.#unclaimed = new Set(this.reserved);
+    this.timers.after(graceMs, () => {
+      for (const spi of this.#unclaimed) {
+        if (this.inbound.has(spi)) this.remove(spi, 0);
+        else this.reserved.delete(spi);
+      }
+    });
+  }
+
+  adopt(inboundSpi: number): boolean {
+    this.#unclaimed.delete(inboundSpi);
+    return this.inbound.has(inboundSpi);
   }
 }
 
@@ -186,6 +209,7 @@ export class Pe {
       this.plane = this.#newPlane();
       if (this.options.store instanceof MemoryStore) this.options.store.files.clear();
     }
+    this.plane.restarted(60_000);
     this.counters = createIkeCounters();
     this.manager = this.#start(!kept);
   }
@@ -196,7 +220,9 @@ export class Pe {
   }
 
   #newPlane(): LivingPlane {
-    return new LivingPlane(this.#net.clock, (this.#random(4).readUInt32BE() | 0x100) >>> 0);
+    const { debugKeys } = this.options;
+    const firstSpi = (this.#random(4).readUInt32BE() | 0x100) >>> 0;
+    return new LivingPlane(this.#net.clock, firstSpi, debugKeys);
   }
 
   #start(segmentsWereLost: boolean): IkeManager {
@@ -211,13 +237,14 @@ export class Pe {
           if (alive()) run();
         }),
     };
+    const plain = createNodeCrypto({ run: (job) => Promise.resolve(perform(job)) }, this.#random);
     const env: Omit<IkeEnvironment, 'count'> = {
-      crypto: createNodeCrypto({ run: (job) => Promise.resolve(perform(job)) }, this.#random),
+      crypto: this.options.debugKeys?.watch(plain) ?? plain,
       timers,
       wallClock: () => 1_800_000_000 + clock.now() / 1000,
       log: createLogger({ write: (line) => this.lines.push(line), now: () => '' }, 'debug'),
     };
-    const { store, debugKeys, psk } = this.options;
+    const { store, psk } = this.options;
     const setup =
       psk === undefined
         ? SETUP
@@ -229,7 +256,7 @@ export class Pe {
             }).sps,
           };
     return createIkeManager({
-      ...{ env, counters: this.counters, parts: realParts, sink: this.plane, store, debugKeys },
+      ...{ env, counters: this.counters, parts: realParts, sink: this.plane, store },
       authenticator: createAuthenticator(setup, { ...env, count: this.counters.count }),
       policy: this.policy(),
       send: (path, octets) => {

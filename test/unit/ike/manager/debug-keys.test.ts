@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { DebugKeys } from '../../../../src/supervisor/debug-keys.js';
 import { CIPHERS, INTEGRITY, PRFS } from '../../../../src/ike/crypto/algorithms.js';
 import { ESP_CIPHERS } from '../../../../src/ike/negotiation/esp-ciphers.js';
 import type { IkeProposal } from '../../../../src/ike/negotiation/types.js';
@@ -33,12 +34,8 @@ const frame = (source: string, destination: string, protocol: number, payload: U
 test.each(SUITES)(
   '%s: tshark decrypts what two PEs say, and their ESP',
   async (_name, proposal) => {
-    const written: Record<string, string[]> = { ikev2_decryption_table: [], esp_sa: [] };
-    const debugKeys = {
-      write: (table: string, line: string) => {
-        written[table]?.push(line);
-      },
-    };
+    const folder = await mkdtemp(join(tmpdir(), 'ike-keys-'));
+    const debugKeys = new DebugKeys(folder);
     const esp = {
       ciphers: [ESP_CIPHERS['aes-128-gcm']],
       integrity: [],
@@ -58,8 +55,6 @@ test.each(SUITES)(
     expect(await rekeyed).toEqual({ ok: true, value: 1 });
     void b.manager.rekey({}, 'child');
     await net.pass(2000);
-    expect(written['ikev2_decryption_table']).toHaveLength(2);
-    expect(written['esp_sa']).toHaveLength(4);
     const frames = net.wire.map(({ local, remote, octets }) => {
       const [from, to] = [formatAddress(local.address), formatAddress(remote.address)];
       return frame(from, to, PROTOCOL.udp, udp(from, to, octets));
@@ -90,13 +85,7 @@ test.each(SUITES)(
         ),
       ),
     );
-    const folder = await mkdtemp(join(tmpdir(), 'ike-keys-'));
     try {
-      for (const [name, rows] of Object.entries(written)) {
-        await writeFile(join(folder, name), rows.map((row) => `${row}\n`).join(''), {
-          mode: 0o600,
-        });
-      }
       const preferences = ['esp.enable_encryption_decode', 'esp.enable_authentication_check'];
       await writeFile(
         join(folder, 'preferences'),

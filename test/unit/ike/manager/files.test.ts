@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Files of IKE SAs and of --debug-keys. */
+/** Files of IKE SAs. */
 import {
   chmodSync,
   existsSync,
@@ -15,7 +15,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openDebugKeys } from '../../../../src/ike/manager/debug-keys-driver.js';
 import { openFileStore } from '../../../../src/ike/manager/persist-driver.js';
 import { createLogger } from '../../../../src/lib/log.js';
 import { Net } from './bench.js';
@@ -124,16 +123,4 @@ test('a supervisor goes on from real files; a closed IKE SA leaves none', async 
   void a.manager.stop(1000);
   await net.pass(1000);
   expect(readdirSync(directory)).toEqual([]);
-});
-
-test('--debug-keys: two files of mode 0600, and a loud warning', () => {
-  const directory = join(folder, 'keys');
-  const keys = openDebugKeys(directory, log);
-  for (let i = 0; i < 150; i++) keys.write('esp_sa', `line ${String(i)}`);
-  keys.write('ikev2_decryption_table', 'an IKE SA');
-  keys.close();
-  expect(modeOf(join(directory, 'esp_sa'))).toBe(0o600);
-  expect(readFileSync(join(directory, 'esp_sa'), 'utf8').split('\n')).toHaveLength(151);
-  expect(readFileSync(join(directory, 'ikev2_decryption_table'), 'utf8')).toBe('an IKE SA\n');
-  expect(lines.filter((line) => / warning .*ALL KEYS/.test(line))).toHaveLength(2);
 });

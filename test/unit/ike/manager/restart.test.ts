@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A supervisor that ends without a word, and the one after it (ADR 13, policy-model 25, RFC 6290). */
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { EXCHANGE } from '../../../../src/ike/codec/names/registries.js';
 import { lost } from '../sa/plane.js';
@@ -112,15 +113,22 @@ test('states of other segments are not gone on with', async () => {
   const again = net.pe(A, { store: other });
   expect(again.rows).toEqual([]);
   const spoiled = new MemoryStore();
-  for (const [spi, octets] of store.files)
+  for (const [spi, octets] of store.files) {
     spoiled.put(
       spi,
       octets.map((each, i) => (i === 200 ? each ^ 1 : each)),
     );
+  }
   expect(net.pe(A, { store: spoiled }).rows).toEqual([]);
   const cut = new MemoryStore();
   for (const [spi, octets] of store.files) cut.put(spi, octets.subarray(0, 30));
   expect(net.pe(A, { store: cut }).rows).toEqual([]);
+  // As another version of V8 would find it: whole, and unreadable.
+  const unreadable = new MemoryStore();
+  const body = Buffer.from([0xff, 0x7f, 1, 2, 3]);
+  const digest = createHash('sha256').update(body).digest();
+  unreadable.put(1n, Buffer.concat([Buffer.from('SLIKESA\x01', 'latin1'), digest, body]));
+  expect(net.pe(A, { store: unreadable }).rows).toEqual([]);
   a.kill();
   b.kill();
 });
@@ -169,4 +177,22 @@ test('handed over: nothing is said to anyone, and the next one goes on', async (
   void a.manager.stop(1000);
   await net.pass(2000);
   expect(store.files.size).toBe(0);
+});
+
+test('the data plane has lost a child SA meanwhile: it is replaced', async () => {
+  const { net, a, b } = await up();
+  const [child] = a.plane.active.values();
+  if (child === undefined) throw new Error('no child SA');
+  a.plane.inbound.delete(child.inboundSpi);
+  a.plane.active.clear();
+  const removed = a.plane.remove.bind(a.plane);
+  // As the tables do: one that is not there is no error.
+  a.plane.remove = (spi, graceMs) => {
+    if (a.plane.inbound.has(spi)) removed(spi, graceMs);
+  };
+  a.restart(true);
+  await net.pass(2000);
+  expect(lostBetween(a, b)).toEqual([]);
+  expect([a.plane.active.size, b.plane.active.size]).toEqual([1, 1]);
+  expect(a.rows).toEqual([`initiator of ${B} established: encrypt/gre live`]);
 });

@@ -18,9 +18,10 @@ import type { IkeCounter } from '../../../../src/ike/counters.js';
 import { CIPHERS, type KeMethodId, PRFS } from '../../../../src/ike/crypto/algorithms.js';
 import type { IkeCrypto } from '../../../../src/ike/crypto/api.js';
 import type { IkeKeys } from '../../../../src/ike/crypto/kdf.js';
-import { perform } from '../../../../src/ike/crypto/jobs.js';
+import { type Job, type Output, perform, secretsOf } from '../../../../src/ike/crypto/jobs.js';
 import { createNodeCrypto } from '../../../../src/ike/crypto/node-crypto.js';
-import { join } from '../../../../src/ike/crypto/secret.js';
+import { fail, type Result } from '../../../../src/ike/crypto/result.js';
+import { join, wipe } from '../../../../src/ike/crypto/secret.js';
 import { cookieChallenge } from '../../../../src/ike/exchange/ike-sa-init-answers.js';
 import { CookieJar } from '../../../../src/ike/exchange/ike-sa-init-cookies.js';
 import { screenInit } from '../../../../src/ike/exchange/ike-sa-init-responder.js';
@@ -36,7 +37,9 @@ import type {
 import type { PeerPolicy } from '../../../../src/ike/policy.js';
 import type { IkeFailure, Outcome, Path } from '../../../../src/ike/types.js';
 import { parsePrefix } from '../../../../src/lib/ip.js';
+import type { CertificateLibrary } from '../../../../src/lib/certificate-api.js';
 import { createLogger } from '../../../../src/lib/log.js';
+import { certificates } from '../auth/peers.js';
 import { randomFrom, VirtualTime } from '../channel/bench.js';
 import { LIFETIMES, Plane, policyOf as childPolicyOf } from '../sa/plane.js';
 
@@ -44,6 +47,10 @@ export type Name = 'a' | 'b';
 export const ADDRESSES: Readonly<Record<Name, Uint8Array>> = {
   a: Uint8Array.of(192, 0, 2, 1),
   b: Uint8Array.of(192, 0, 2, 2),
+};
+export const ADDRESSES6: typeof ADDRESSES = {
+  a: Uint8Array.from([0x20, 1, 0x0d, 0xb8, ...new Uint8Array(11), 1]),
+  b: Uint8Array.from([0x20, 1, 0x0d, 0xb8, ...new Uint8Array(11), 2]),
 };
 export const other = (name: Name): Name => (name === 'a' ? 'b' : 'a');
 
@@ -76,12 +83,24 @@ export const setupOf = (key: string, more: Partial<AuthSetup['sps'][0]> = {}): A
   };
 };
 
+/** Validations run on threads of their own. */
+const certificatesIn = (time: VirtualTime): CertificateLibrary => ({
+  ...certificates,
+  openStore: (trust) => {
+    const store = certificates.openStore(trust);
+    return { validate: async (question) => time.during(store.validate(question)) };
+  },
+});
+
 export interface HostOptions {
   readonly policy?: Partial<PeerPolicy>;
   readonly setup?: AuthSetup;
   /** Always asks for a cookie. */
   readonly wantsCookies?: boolean;
   readonly expireMs?: number;
+  readonly addresses?: typeof ADDRESSES;
+  /** So many times its threads have no room. */
+  readonly busy?: number;
   /** What it says in place of the payloads that it should, and protects well. */
   readonly says?: (exchange: number, payloads: readonly Payload[]) => readonly Payload[];
 }
@@ -106,6 +125,7 @@ export class Host {
   /** All keys that were derived: copies. */
   readonly derived: IkeKeys[] = [];
   wantsCookies: boolean;
+  refusedJobs = 0;
   readonly #options: HostOptions;
   readonly #channels = new Map<bigint, Channel>();
   /** Half-open ones by initiator's SPI. */
@@ -124,7 +144,7 @@ export class Host {
     this.wantsCookies = options.wantsCookies ?? false;
     this.plane = new Plane(time, name === 'a' ? 0xa0000001 : 0xb0000001);
     const crypto = this.#recorded(
-      createNodeCrypto({ run: (job) => Promise.resolve(perform(job)) }, (length) =>
+      createNodeCrypto({ run: (job) => Promise.resolve(this.#run(job)) }, (length) =>
         Buffer.from(Array.from({ length }, () => Math.floor(random() * 256))),
       ),
     );
@@ -139,7 +159,11 @@ export class Host {
     this.env = {
       ...{ ...base, sink: this.plane, send },
       createChannel: (given) => this.#saying(createChannel(given)),
-      authenticator: createAuthenticator(options.setup ?? setupOf('one secret'), base),
+      authenticator: createAuthenticator(
+        options.setup ?? setupOf('one secret'),
+        base,
+        certificatesIn(time),
+      ),
       qcdToken: (i, r) => Buffer.from(`${name} token of ${i} and ${r}`.slice(0, 64)),
     };
     this.policy = {
@@ -150,6 +174,13 @@ export class Host {
       ...options.policy,
     };
     this.#jar = new CookieJar(crypto, time);
+  }
+
+  #run(job: Job): Result<Output> {
+    if (this.refusedJobs === (this.#options.busy ?? 0)) return perform(job);
+    this.refusedJobs += 1;
+    wipe(...secretsOf(job)); // as the pool does
+    return fail('BUSY', 'no room');
   }
 
   /** Keys as they are derived, for oracles. */
@@ -182,9 +213,10 @@ export class Host {
 
   /** Our path to the other host. */
   get path(): Path {
+    const { addresses = ADDRESSES } = this.#options;
     return {
-      local: { address: ADDRESSES[this.name], port: 500 },
-      remote: { address: ADDRESSES[other(this.name)], port: 500 },
+      local: { address: addresses[this.name], port: 500 },
+      remote: { address: addresses[other(this.name)], port: 500 },
     };
   }
 
@@ -207,7 +239,7 @@ export class Host {
 
   open(more: Partial<OpenRequest> = {}, signal = new AbortController().signal): Watched {
     const request: OpenRequest = {
-      ...{ path: this.path, policy: this.policy, child: this.child, initialContact: false },
+      ...{ path: this.path, policy: this.policy, child: this.child, initialContact: () => false },
       ...{ initiatorSpi: this.#spi(), ...more },
     };
     const opening = openAsInitiator(this.env, request, this.#agreement(), signal);

@@ -46,7 +46,7 @@ const octetsOf = (wire: readonly Carried[]): readonly Uint8Array[] =>
 describe('tshark', () => {
   it('reads a plain opening without a mark', async () => {
     const world = new World({ policy: { window: 4 } }, { policy: { reauthSeconds: 600 } });
-    world.a.open({ initialContact: true });
+    world.a.open({ initialContact: () => true });
     await world.time.pass(0);
     const rows = await readIke(octetsOf(world.wire), FIELDS, [tsharkSa(world, 0)]);
     expect(rows.map(({ marks }) => marks)).toEqual(['', '', '', '']);

@@ -59,6 +59,8 @@ export interface Settings {
   readonly policy?: Partial<PeerPolicy>;
   readonly policies?: Partial<Readonly<Record<Name, Partial<PeerPolicy>>>>;
   readonly open?: Partial<OpenIkeSa>;
+  /** Requests that each takes at once. */
+  readonly window?: number;
   /** More than "encrypt/gre". */
   readonly children?: readonly (Partial<ChildPolicy> & { readonly protocol?: number })[];
 }
@@ -77,6 +79,8 @@ export class Side {
   /** The one in use. */
   sa!: IkeSa;
   isClosed = false;
+  /** Drawn instead of what is drawn of this size: nonces, where there is no key exchange. */
+  readonly nonces: Buffer[] = [];
   wallClock = 1_000_000;
 
   constructor(name: Name, bench: SaBench, seed: number) {
@@ -84,6 +88,7 @@ export class Side {
     this.plane = new Plane(bench.time, name === 'a' ? 0x1000 : 0x2000);
     const next = randomFrom(seed);
     const random = (length: number): Buffer =>
+      (length === 32 ? this.nonces.shift() : undefined) ??
       Buffer.from(Array.from({ length }, () => Math.floor(next() * 256)));
     const pool = { run: (job: Parameters<typeof perform>[0]) => Promise.resolve(perform(job)) };
     const common = {
@@ -176,7 +181,8 @@ export class SaBench {
   readonly sent: Datagram[] = [];
   readonly #random: () => number;
 
-  constructor({ seed = 1, policy = {}, policies = {}, open = {}, children = [] }: Settings = {}) {
+  constructor(settings: Settings = {}) {
+    const { seed = 1, policy = {}, policies = {}, open = {}, children = [], window = 1 } = settings;
     this.#random = randomFrom(seed * 2_654_435_761);
     this.a = new Side('a', this, seed * 7919);
     this.b = new Side('b', this, seed * 104_729 + 1);
@@ -186,7 +192,7 @@ export class SaBench {
       ['b', 'responder'],
     ] as const) {
       const all: PeerPolicy = {
-        ...{ sp: 'one', proposals: [IKE], ppk: undefined, nat: 'refuse', window: 1 },
+        ...{ sp: 'one', proposals: [IKE], ppk: undefined, nat: 'refuse', window },
         ...{ retransmission: RETRANSMISSION, fragmentBytes: undefined, dpdMs: 0 },
         ...{ lifetimes: LIFETIMES, reauthSeconds: 0 },
         children: (local, remote) => kinds.map((kind) => policyOf(local, remote, kind)),
@@ -205,6 +211,8 @@ export class SaBench {
       onRequest: () => undefined,
     });
     channel.protect(keysOf(SUITE)[role]);
+    channel.ownWindow = policy.window;
+    channel.peerWindow = policy.window;
     const { initiator, responder } = SPI;
     return {
       ...{ role, channel, initiatorSpi: initiator, responderSpi: responder, path, suite: SUITE },
@@ -315,6 +323,9 @@ export class SaBench {
     return must(await made);
   }
 }
+
+/** A nonce that begins with this octet: which of several is the lowest. */
+export const nonce = (first: number): Buffer => Buffer.alloc(32, first);
 
 export function must<T>(outcome: Outcome<T>): T {
   if (!outcome.ok) throw new Error(`${outcome.failure.code}: ${outcome.failure.reason}`);

@@ -3,9 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Retransmission } from '../../../../src/ike/channel/api.js';
+import type { EspProposal } from '../../../../src/ike/negotiation/types.js';
 import type { Weather } from '../channel/bench.js';
-import { type Name, SaBench, type Settings, type Side } from './bench.js';
-import { keyOf } from './plane.js';
+import { IKE, type Name, SaBench, type Settings, type Side } from './bench.js';
+import { GCM, keyOf, LIFETIMES, policyOf } from './plane.js';
 
 /** Patient enough that no peer is taken for dead. */
 const RETRANSMISSION: Retransmission = { firstMs: 400, factor: 1.2, tries: 24, jitter: 0.3 };
@@ -62,6 +63,17 @@ const livesOf = ({ sa, plane }: Side, isMirrored: boolean): string[] =>
     })
     .sort();
 
+/** Nothing is under way just now. */
+const isQuiet = ({ a, b, time }: SaBench): boolean =>
+  time.now() > 0 &&
+  [a, b].every(
+    ({ sa, plane, known }) =>
+      known.size === 1 &&
+      sa.row().children.every(({ state }) => state === 'live') &&
+      plane.inbound.size === sa.children.length &&
+      plane.active.size === sa.children.length,
+  );
+
 function expectAgreement(bench: SaBench): void {
   const { a, b } = bench;
   expect([a.isClosed, b.isClosed]).toEqual([false, false]);
@@ -87,6 +99,30 @@ function expectAgreement(bench: SaBench): void {
   expect(livesOf(a, false)).toEqual(livesOf(b, true));
 }
 
+/** Key exchanges, additional ones, several requests at once, short lives. */
+const kinds: fc.Arbitrary<Settings> = fc
+  .record({
+    ke: fc.constantFrom<EspProposal['ke'][]>([], [31]),
+    additional: fc.boolean(),
+    window: fc.constantFrom(1, 4),
+    softSeconds: fc.constantFrom(0, 15),
+  })
+  .map(({ ke, additional, window, softSeconds }) => {
+    const rest = additional && ke.length > 0 ? [[19 as const]] : [];
+    const proposals = [{ ...GCM, ke, additional: rest }];
+    const lifetimes = { ...LIFETIMES, softSeconds, jitter: 0.1 };
+    return {
+      window,
+      policy: {
+        proposals: [{ ...IKE, additional: additional ? [[19 as const]] : [] }],
+        children: (local, remote) => [
+          policyOf(local, remote, { proposals, lifetimes }),
+          policyOf(local, remote, { ...PROTOCOL_137, proposals, lifetimes }),
+        ],
+      },
+    };
+  });
+
 async function run(
   settings: Settings,
   conditions: Weather,
@@ -94,9 +130,9 @@ async function run(
   first: number,
 ): Promise<string[]> {
   const bench = new SaBench({
-    ...settings,
-    policy: { retransmission: RETRANSMISSION },
     children: [PROTOCOL_137],
+    ...settings,
+    policy: { ...settings.policy, retransmission: RETRANSMISSION },
   });
   for (let i = 0; i < first; i++) await bench.child('a', i);
   const losses = bench.watchLosses();
@@ -112,6 +148,7 @@ async function run(
   bench.weather = { loss: 0, doubling: 0, delay: 1 };
   await bench.time.pass(600_000);
   expect(pending.size).toBe(0);
+  for (let i = 0; i < 20 && !isQuiet(bench); i++) await bench.time.pass(1000);
   expectAgreement(bench);
   // And they still understand each other.
   const more = bench.b.sa.want(bench.policyOf('b'), 0);
@@ -132,6 +169,21 @@ describe('any actions of both ends in any weather', () => {
         },
       ),
       { numRuns: Number(process.env['SA_RUNS'] ?? 60) },
+    );
+  });
+
+  it('converge with key exchanges, several requests at once and short lives', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        kinds,
+        fc.nat(1_000_000),
+        weather,
+        actions('rekeyChild', 'rekeyIke', 'closeChild', 'want'),
+        async (settings, seed, conditions, plan) => {
+          await run({ ...settings, seed }, conditions, plan, 2);
+        },
+      ),
+      { numRuns: Number(process.env['SA_RUNS'] ?? 25) },
     );
   });
 
