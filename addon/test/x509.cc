@@ -49,7 +49,7 @@ template <class Object> Bytes der_of(Object *object, int (*i2d)(const Object *, 
 }
 
 struct Issued {
-	Key key{EVP_EC_gen("P-256")};
+	Key key{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")};
 	Certificate certificate{X509_new()};
 	Bytes der;
 
