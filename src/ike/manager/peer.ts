@@ -25,6 +25,8 @@ import { Want } from './want.js';
 const ORPHAN_GRACE_MS = 30_000;
 /** An IKE SA that lived so long ends the back-off of opening. */
 const STABLE_MS = 10_000;
+/** IKE SAs of one peer, those that wait for its answer to a delete included: nobody means well by more. */
+const MOST_SAS = 16;
 
 export interface Attempt {
   /** Good: the IKE SA was adopted. */
@@ -159,6 +161,7 @@ export class Peer {
     this.#sas.set(sa, lineage);
     for (const child of sa.children) this.childUp(sa, child);
     if (open.isInitialContact && open.role === 'responder') this.#forgetBefore(lineage);
+    this.#dropSurplus();
     this.#context.soon(this);
   }
 
@@ -417,6 +420,15 @@ export class Peer {
     if (this.#serving(want.policy.service) !== undefined) return;
     want.backoff.failed();
     this.#fail(want, open.childFailure);
+  }
+
+  /** Without a word: a peer that does not answer would have each of them kept for minutes. */
+  #dropSurplus(): void {
+    if (this.#sas.size <= MOST_SAS) return;
+    const best = theOneThatStays(this.#sas);
+    const [oldest] = [...this.#sas.keys()].filter((sa) => sa !== best);
+    this.#context.env.count('duplicates_closed');
+    oldest?.abandon('too many IKE SAs with the peer', false);
   }
 
   #forgetBefore({ startedAt }: Lineage): void {

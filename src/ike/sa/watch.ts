@@ -61,7 +61,7 @@ export class Watch {
   }
 
   #dueTimes(now: number): number[] {
-    const { table, limits, reauthenticateAt, own, policy, lastAlive } = this.#host;
+    const { table, limits, reauthenticateAt, own, policy, lastAlive, open } = this.#host;
     const times = table.all.flatMap((entry) => this.#dueOf(entry, now));
     if (!own.has('rekeyIke') && limits.softAt !== undefined) {
       times.push(Math.max(limits.softAt, this.retryAt));
@@ -70,7 +70,11 @@ export class Watch {
     const proofMs = this.#proofMs();
     if (proofMs !== undefined) times.push(now + Math.max(0, proofMs));
     if (reauthenticateAt !== undefined) times.push(reauthenticateAt);
-    if (policy.dpdMs > 0 && own.running === undefined) times.push(lastAlive + policy.dpdMs);
+    if (policy.dpdMs > 0 && own.running === undefined) {
+      const at = lastAlive + policy.dpdMs;
+      // Something that is asked without us proves as much, but does not say when it is over.
+      times.push(open.channel.isIdle ? at : Math.max(at, now + POLL_MS));
+    }
     return times;
   }
 

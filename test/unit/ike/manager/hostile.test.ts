@@ -55,6 +55,25 @@ test('the token of a rekeyed IKE SA counts as well (RFC 6290 §4.3)', async () =
   expect(a.rows).toEqual([`initiator of ${B} established: encrypt/gre live`]);
 });
 
+test('a peer that opens one IKE SA after the other and answers no delete has so many, and no more', async () => {
+  const net = new Net();
+  const [a, b] = [net.pe(A), net.pe(B)];
+  // Of what B sends only its answers to IKE_SA_INIT and IKE_AUTH arrive.
+  net.tamper = (sent) => (sent.local.address[3] === 2 && (sent.octets[18] ?? 0) > 35 ? [] : [sent]);
+  for (let i = 0; i < 40; i++) {
+    a.want(b);
+    await net.pass(100);
+    a.restart(true);
+  }
+  expect(b.count('ike_sas_opened')).toBe(40);
+  expect(b.rows.length).toBeLessThanOrEqual(16);
+  // The last one is not among those that went.
+  a.want(b);
+  await net.pass(5500);
+  expect(b.plane.inbound.size).toBeLessThanOrEqual(16);
+  expect(b.rows).toContain(`responder of ${A} established: encrypt/gre live`);
+});
+
 test("requests forged in a peer's name do not shut it out", async () => {
   const net = new Net();
   // A forger's NAT detection would fit; here it is that of another request.
@@ -66,7 +85,11 @@ test("requests forged in a peer's name do not shut it out", async () => {
   const forge = (spi: number): void => {
     const octets = request.octets.slice();
     new DataView(octets.buffer).setBigUint64(0, BigInt(spi));
-    net.deliver({ local: request.local, remote: { ...request.remote, address: address(B) }, octets });
+    net.deliver({
+      local: request.local,
+      remote: { ...request.remote, address: address(B) },
+      octets,
+    });
   };
   for (let i = 1; i <= 20; i++) forge(i);
   await net.pass(100);

@@ -90,6 +90,24 @@ it('lets its certificate expire and is not authenticated anew: the IKE SA ends, 
   expect([bench.a.plane.active.size, bench.b.plane.active.size]).toEqual([0, 0]);
 });
 
+it('is silent while something else is asked of it: looked at now and then, not all the time', async () => {
+  const bench = new SaBench({ policy: { dpdMs: 1000 } });
+  bench.mode = 'hand';
+  // As after a restart: a request that nobody here waits for, and a peer that is gone.
+  void bench.a.sa.open.channel.request(EXCHANGE.informational, []);
+  const { time } = bench;
+  const after = time.after.bind(time);
+  let timers = 0;
+  time.after = (ms, run) => {
+    timers += 1;
+    return after(ms, run);
+  };
+  await time.pass(10_000);
+  expect(timers).toBeLessThan(100);
+  await time.pass(60_000);
+  expect(bench.a.told).toEqual(['closed TIMEOUT']);
+});
+
 it('gives a token that anybody could guess: it is none (RFC 6290 §4.1)', async () => {
   const bench = new SaBench();
   for (const [length, is] of [
