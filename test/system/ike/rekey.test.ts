@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** No packet is lost in 100 rekeys, whoever starts them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../scripts/lib/lab.js';
 import type { End } from '../supervisor/two-pes.js';
 import { IkePes } from './ike-pes.js';
 import { Stream } from './traffic.js';
@@ -38,13 +39,21 @@ async function spis(): Promise<string> {
   return JSON.stringify((await pes.children(1)).map((row) => [row.inboundSpi, row.outboundSpi]));
 }
 
+/** The initiator's SPI of the one IKE SA that is in use: one that was replaced may wait for its delete. */
+async function ikeSpi(): Promise<unknown> {
+  return eventually('one IKE SA in use', async () => {
+    const used = (await pes.sas(1)).filter(({ state }) => state === 'established');
+    return used.length === 1 ? used[0]?.initiatorSpi : undefined;
+  });
+}
+
 /** So many of this kind, started by these ends at once; each gives another child SA, or IKE SA. */
 async function rekeys(count: number, ends: readonly End[], what: 'ike' | 'child'): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const before = what === 'child' ? await spis() : (await pes.sas(1))[0]?.initiatorSpi;
+    const before = await (what === 'child' ? spis() : ikeSpi());
     const met = await Promise.all(ends.map(async (end) => pes.rekey(end, what)));
     expect(met.every((number) => number > 0)).toBe(true);
-    const after = what === 'child' ? await spis() : (await pes.sas(1))[0]?.initiatorSpi;
+    const after = await (what === 'child' ? spis() : ikeSpi());
     expect(after).not.toBe(before);
   }
 }
