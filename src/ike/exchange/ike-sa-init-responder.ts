@@ -77,6 +77,10 @@ export function screenInit(
   }
   if (responderSpi !== 0n) return { verdict: 'drop', why: "a request with a responder's SPI" };
   const message = decodeMessage(octets, 0, octets.length);
+  if (!isFault(message) && message.protection !== undefined) {
+    count('rx_malformed');
+    return answerOr(invalidSyntax(header), 'a protected payload before there are keys');
+  }
   if (!isFault(message)) return judge(count, policy, { header, octets, path }, message.payloads);
   count('rx_malformed');
   return answerOr(faultAnswer(header, message), message.reason);

@@ -2,7 +2,7 @@
 /** Who wants to end, block or multiply the IKE SAs of others: from the path, from anywhere, or as a peer. */
 import { expect, test } from 'vitest';
 import { isFault } from '../../../../src/ike/codec/fault.js';
-import { decodeMessage } from '../../../../src/ike/codec/message.js';
+import { decodeMessage, encodeMessage } from '../../../../src/ike/codec/message.js';
 import { NOTIFY } from '../../../../src/ike/codec/names/notify.js';
 import { address, type Carried, Net } from './bench.js';
 
@@ -72,6 +72,30 @@ test('a peer that opens one IKE SA after the other and answers no delete has so 
   await net.pass(5500);
   expect(b.plane.inbound.size).toBeLessThanOrEqual(16);
   expect(b.rows).toContain(`responder of ${A} established: encrypt/gre live`);
+});
+
+test('an IKE_SA_INIT request with a protected payload at its end is refused, not kept', async () => {
+  const net = new Net();
+  const [a, b] = [net.pe(A), net.pe(B)];
+  net.tamper = () => [];
+  a.want(b);
+  await net.pass(10);
+  const [request] = net.wire;
+  const message = decodeMessage(
+    request?.octets ?? new Uint8Array(0),
+    0,
+    request?.octets.length ?? 0,
+  );
+  if (request === undefined || isFault(message)) throw new Error('no request');
+  const payloads = [
+    ...message.payloads,
+    { kind: 'SK', firstInner: 0, body: Buffer.alloc(32) },
+  ] as const;
+  net.deliver({ ...request, octets: encodeMessage(message.header, payloads).octets });
+  await net.pass(100);
+  expect(b.rows).toEqual([]);
+  const answer = net.wire.find(({ local }) => local.address[3] === 2);
+  expect(answer && notifiesIn(answer)).toEqual([NOTIFY.INVALID_SYNTAX]);
 });
 
 test("requests forged in a peer's name do not shut it out", async () => {
