@@ -306,7 +306,10 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     this.currentPhase = 'deleting';
     this.#handOver(mine);
-    void this.#deleteSilently();
+    void this.#deleteSilently().then(() => {
+      // The peer deletes its redundant one at once, or has not come to make it: the delete of this one came first.
+      theirs?.#forgetIn(LINGER_MS);
+    });
     return good(mine);
   }
 
