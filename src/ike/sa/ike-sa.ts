@@ -308,7 +308,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     this.#handOver(mine);
     void this.#deleteSilently().then(() => {
       // The peer deletes its redundant one at once, or has not come to make it: the delete of this one came first.
-      theirs?.#forgetIn(LINGER_MS);
+      if (theirs !== undefined) theirs.#forgetIn(LINGER_MS);
     });
     return good(mine);
   }
