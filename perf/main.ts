@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { bgp } from './bgp.js';
 import { dataplane } from './dataplane.js';
 import { fib } from './fib.js';
+import { ike } from './ike.js';
 import { plot } from './plot.js';
 import { printTable, type Result } from './result.js';
 
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
   dataplane,
   fib,
   bgp,
+  ike,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -3,7 +3,7 @@
 /**
  * Entry of the supervisor's process; operators use the `sealane` command (src/cli), which starts it.
  *
- *   main.js run [FILE] [--instance NAME] [--log-level LEVEL]
+ *   main.js run [FILE] [--instance NAME] [--log-level LEVEL] [--debug-keys FOLDER]
  *   main.js check FILE [--json]
  *
  * Exit status: 0 ended as asked, 1 failed, 2 usage, 3 the configuration is wrong.
@@ -15,7 +15,7 @@ import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './lib/log.
 import { SupervisorError } from './supervisor/errors.js';
 import { failureLines, run } from './supervisor/run.js';
 
-const USAGE = `usage: main.js run [FILE] [--instance NAME] [--log-level ${LOG_LEVELS.join('|')}]
+const USAGE = `usage: main.js run [FILE] [--instance NAME] [--log-level ${LOG_LEVELS.join('|')}] [--debug-keys FOLDER]
        main.js check FILE [--json]
 `;
 const EXIT = { failed: 1, usage: 2, config: 3 } as const;
@@ -38,6 +38,7 @@ async function main(): Promise<number> {
       instance: { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
       json: { type: 'boolean', default: false },
+      'debug-keys': { type: 'string' },
     },
   });
   const [command, file, ...rest] = positionals;
@@ -51,10 +52,12 @@ async function main(): Promise<number> {
     return checkFile(resolve(file), to, { json: values.json });
   }
   if (command !== 'run') return usage();
+  const keys = values['debug-keys'];
   await run({
     file: file === undefined ? undefined : resolve(file),
     instance: values.instance,
     log: logger(level),
+    debugKeys: keys === undefined ? undefined : resolve(keys),
   });
   return 0;
 }

@@ -9,9 +9,13 @@
 void sl_bind_tables(Napi::Env env, Napi::Object exports);
 /// Adds `kernel` to the module's exports.
 void sl_bind_kernel(Napi::Env env, Napi::Object exports);
+/// Adds `certificates` to the module's exports.
+void sl_bind_x509(Napi::Env env, Napi::Object exports);
 /// Adds the TCP calls to `kernel`.
 void sl_bind_tcp(Napi::Object kernel);
 /// Adds the BFD sockets to `kernel`.
 void sl_bind_bfd(Napi::Object kernel);
+/// Adds the UDP sockets of IKE to `kernel`.
+void sl_bind_udp(Napi::Object kernel);
 
 #endif

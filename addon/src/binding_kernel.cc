@@ -212,6 +212,7 @@ void sl_bind_kernel(Napi::Env env, Napi::Object exports)
 	add<process_start_time>(kernel, "processStartTime");
 	sl_bind_tcp(kernel);
 	sl_bind_bfd(kernel);
+	sl_bind_udp(kernel);
 	exports.Set("kernel", kernel);
 	env.AddCleanupHook([] { sealane::UvPoll::close_all(); });
 }

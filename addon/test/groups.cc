@@ -16,16 +16,6 @@ namespace
 
 constexpr uint32_t kNexthops = 20;
 
-template <class F> std::string code_of(F action)
-{
-	try {
-		action();
-	} catch (const TablesError &error) {
-		return error.code();
-	}
-	return {};
-}
-
 /// Tables with a VRF, next hops and a worker of one thread; `reopen()` is a new supervisor.
 struct Pair {
 	Pair()

@@ -34,6 +34,17 @@
 namespace sealane::test
 {
 
+/// The code of the error that an action throws, "" when it throws none.
+template <class F> std::string code_of(F action)
+{
+	try {
+		action();
+	} catch (const TablesError &error) {
+		return error.code();
+	}
+	return {};
+}
+
 /// A directory on a tmpfs with the two segments, removed when the process that made it exits, a
 /// failed check included. One to a program.
 class Directory

@@ -14,16 +14,6 @@ namespace
 {
 
 /// Code of the TablesError that `action` throws; "" when it throws none.
-template <class F> std::string code_of(F action)
-{
-	try {
-		action();
-	} catch (const TablesError &error) {
-		return error.code();
-	}
-	return {};
-}
-
 void mount_tmpfs(const char *options, unsigned long flags)
 {
 	CHECK(mount("sealane-test", "/mnt", "tmpfs", flags, options) == 0, "mount tmpfs: %m");

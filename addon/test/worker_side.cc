@@ -12,16 +12,6 @@ using namespace sealane::test;
 namespace
 {
 
-template <class F> std::string code_of(F action)
-{
-	try {
-		action();
-	} catch (const TablesError &error) {
-		return error.code();
-	}
-	return {};
-}
-
 /// Tables with a worker that lives; `reopen()` is a new supervisor.
 struct Pair {
 	Pair()

@@ -32,14 +32,15 @@ struct sl_arrival {
 };
 
 /* Why an mbuf is on the punt ring. */
-enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3 };
+enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3, SL_PUNT_ACQUIRE = 4 };
 
 /*
  * Per-packet notes, in the mbuf's private area. Valid from classify to transmit, and across the punt
  * and inject rings (there: `interface`, `punt`, `address`, `family`).
  */
 struct sl_packet {
-	uint32_t interface; /* input interface row; on the rings: the interface concerned */
+	uint32_t interface; /* input interface row; on the rings: the interface concerned, or with
+	                     * SL_PUNT_ACQUIRE the next hop */
 	uint32_t vrf;
 	union {
 		uint64_t leaf; /* route found; 0 = none */

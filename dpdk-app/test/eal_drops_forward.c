@@ -88,6 +88,25 @@ static void neighbour_pending(void **state)
 	EXPECT(neighbour_pending);
 }
 
+static void sa_missing(void **state)
+{
+	struct sl_version_row row = {.kind = SL_NH_DROP, .drop_reason = SL_DROP_sa_missing};
+	uint32_t nexthop = world_nexthop(&row);
+	struct rte_mbuf *m;
+
+	(void)state;
+	world_route(VRF_A, 4, A4(10, 6, 0, 3), 32, nexthop, 0, 0);
+	world_commit();
+	build_from_ce4(&b, A4(10, 6, 0, 3), 20, 64);
+	from_ce();
+	m = world_punted();
+	assert_non_null(m);
+	assert_int_equal(sl_packet(m)->punt, SL_PUNT_ACQUIRE);
+	assert_int_equal(sl_packet(m)->interface, nexthop);
+	rte_pktmbuf_free(m);
+	EXPECT(sa_missing);
+}
+
 static void ttl_expired(void **state)
 {
 	(void)state;
@@ -306,15 +325,25 @@ static void every_reason_was_provoked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(no_route),          CASE(blackhole),
-		CASE(unreachable),       CASE(nexthop_unusable),
-		CASE(neighbour_pending), CASE(ttl_expired),
-		CASE(mtu_exceeded),      CASE(mtu_is_exact),
-		CASE(sa_not_ready),      CASE(sa_exhausted),
-		CASE(tx_no_port),        CASE(tx_full),
-		CASE(punt_full),         CASE(punt_tap),
-		CASE(inject_malformed),  CASE(inject_no_interface),
-		CASE(no_mbuf),           CASE(every_reason_was_provoked),
+		CASE(no_route),
+		CASE(blackhole),
+		CASE(unreachable),
+		CASE(nexthop_unusable),
+		CASE(neighbour_pending),
+		CASE(ttl_expired),
+		CASE(mtu_exceeded),
+		CASE(mtu_is_exact),
+		CASE(sa_not_ready),
+		CASE(sa_exhausted),
+		CASE(tx_no_port),
+		CASE(tx_full),
+		CASE(punt_full),
+		CASE(punt_tap),
+		CASE(inject_malformed),
+		CASE(inject_no_interface),
+		CASE(no_mbuf),
+		CASE(sa_missing),
+		CASE(every_reason_was_provoked),
 	};
 
 	return cmocka_run_group_tests_name("eal_drops_forward", tests, NULL, NULL);

@@ -151,6 +151,35 @@ static void test_resolve_neighbour(void **cmocka)
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
 }
 
+/* One request per next hop and second for an SA, whatever the number of packets and of addresses. */
+static void test_acquire_sa(void **cmocka)
+{
+	const uint64_t *missing = &t.state->lcore[0].block.drops[SL_DROP_sa_missing];
+	PB(WorkerMessage) * message;
+
+	(void)cmocka;
+	default_route(SL_NH_DROP);
+	t.worker.tables->version[1].drop_reason = SL_DROP_sa_missing;
+	for (int round = 0; round < 2; round++) {
+		for (uint8_t n = 0; n < 20; n++) {
+			const uint8_t to[4] = {10, 77, 0, (uint8_t)(100 + n)};
+
+			send_to(to, n);
+		}
+		message = test_receive(t.worker.fd, 5000);
+		assert_non_null(message);
+		assert_int_equal(message->message_case,
+		                 SEALANE__WORKER__V1__WORKER_MESSAGE__MESSAGE_EVENT);
+		assert_int_equal(message->event->event_case,
+		                 SEALANE__WORKER__V1__EVENT__EVENT_ACQUIRE_SA);
+		assert_int_equal(message->event->acquire_sa->nexthop, 1);
+		sealane__worker__v1__worker_message__free_unpacked(message, NULL);
+		assert_true(session_reaches(missing, 20u * (uint64_t)(round + 1)));
+		assert_null(test_receive(t.worker.fd, 50));
+		test_sleep_ms(1100);
+	}
+}
+
 /* What the kernel routes into the VRF's TUN is looked up in the VRF and leaves as a frame. */
 static void test_from_the_host(void **cmocka)
 {
@@ -257,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_resolve_neighbour), cmocka_unit_test(test_from_the_host),
 		cmocka_unit_test(test_to_the_host),       cmocka_unit_test(test_back_to_the_host),
 		cmocka_unit_test(test_reserve_labels),    cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_acquire_sa),
 	};
 
 	if (geteuid() != 0) {

@@ -7,27 +7,16 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readKeyFile } from '../../src/lib/key-file.js';
-import type { TsharkSa } from '../../test/lib/tshark.js';
-import { Lab, outcome } from '../lib/lab.js';
+import { Lab } from '../lib/lab.js';
 import { attackAll } from './attacks.js';
 import { Capture } from './captures.js';
 import { Checks } from './checks.js';
+import { agreed, makeCertificates, rekeys, rogueComesIn, spiOfA, writtenKeys } from './ike.js';
 import { journey } from './journey.js';
-import { drops, SEALANE, show, startPe, tunnelsUp, type PeProcess } from './pe.js';
+import { drops, SEALANE, startPe, tunnelsUp, type PeProcess } from './pe.js';
 import { routesByBgp } from './routes.js';
 import { render, type Findings } from './report.js';
-import {
-  addCoreRoutes,
-  build,
-  KEYS,
-  LAB,
-  PES,
-  RUN,
-  SEGMENTS,
-  SITES,
-  type PeName,
-} from './topology.js';
+import { addCoreRoutes, build, KEYS, LAB, RUN, SEGMENTS, SITES, TRANSIT } from './topology.js';
 import {
   eavesdropper,
   isolation,
@@ -39,9 +28,6 @@ import {
 } from './traffic.js';
 
 const CAPTURES = fileURLToPath(new URL('../../build/demo', import.meta.url));
-const SPI_A_TO_PE2 = 0x5a3c_a012;
-const SPI_A_TO_PE1 = 0x7c41_a021;
-const SPI_TRANSIT = 0x3b77_f022;
 const begun = performance.now();
 
 function progress(line: string): void {
@@ -49,34 +35,20 @@ function progress(line: string): void {
   process.stderr.write(`[${seconds} s] ${line}\n`);
 }
 
-/** One key per direction and service, made for this run alone. */
-async function makeKeys(): Promise<void> {
-  mkdirSync(KEYS, { recursive: true, mode: 0o700 });
-  for (const [name, algorithm] of [
-    ['a-1to2', 'aes-gcm-128'],
-    ['a-2to1', 'aes-gcm-128'],
-    ['b-1to2', 'aes-gmac-128'],
-    ['b-2to1', 'aes-gmac-128'],
-    ['transit-to2', 'aes-gcm-128'],
-  ] as const) {
-    const argv = [
-      ...SEALANE,
-      'lab',
-      'keygen',
-      '--algorithm',
-      algorithm,
-      '--out',
-      `${KEYS}/${name}`,
-    ];
-    const { code, stderr } = await outcome(argv);
-    if (code !== 0) throw new Error(`sealane lab keygen: ${stderr}`);
-  }
+interface Started {
+  readonly pe1: PeProcess;
+  readonly pe2: PeProcess;
+  readonly transit: PeProcess;
 }
 
-async function startAll(lab: Lab): Promise<{ pe1: PeProcess; pe2: PeProcess }> {
-  await makeKeys();
-  const pes = { pe1: startPe(lab, 'pe1'), pe2: startPe(lab, 'pe2') };
-  await Promise.all([addCoreRoutes(lab, 'pe1'), addCoreRoutes(lab, 'pe2')]);
+async function startAll(lab: Lab): Promise<Started> {
+  makeCertificates();
+  const pes = {
+    pe1: startPe(lab, 'pe1', { keys: `${KEYS}/pe1` }),
+    pe2: startPe(lab, 'pe2'),
+    transit: startPe(lab, 'transit', { config: 'transit-forged', keys: `${KEYS}/transit` }),
+  };
+  await Promise.all((['pe1', 'pe2', 'transit'] as const).map((name) => addCoreRoutes(lab, name)));
   await Promise.all([tunnelsUp(pes.pe1), tunnelsUp(pes.pe2)]);
   return pes;
 }
@@ -87,21 +59,6 @@ async function warmUp(lab: Lab): Promise<void> {
     await ping(lab, s, s.gateway4, 2);
     await ping(lab, s, s.gateway6, 2);
   }
-}
-
-/** VPN A's SAs for tshark. It has no AES-GMAC, so VPN B's are of no use to it. */
-async function encryptedSas(): Promise<TsharkSa[]> {
-  const sa = async (spi: number, from: PeName, to: PeName, file: string): Promise<TsharkSa> => ({
-    source: PES[from].tunnel4,
-    destination: PES[to].tunnel4,
-    spi,
-    cipher: 'aes-gcm',
-    key: (await readKeyFile(`${KEYS}/${file}`)).keying,
-  });
-  return [
-    await sa(SPI_A_TO_PE2, 'pe1', 'pe2', 'a-1to2'),
-    await sa(SPI_A_TO_PE1, 'pe2', 'pe1', 'a-2to1'),
-  ];
 }
 
 async function allDrops(pes: readonly PeProcess[], lab: Lab): Promise<Findings['drops']> {
@@ -116,7 +73,7 @@ async function allDrops(pes: readonly PeProcess[], lab: Lab): Promise<Findings['
 
 async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const checks = new Checks(progress);
-  progress('starting PE1 and PE2');
+  progress('certificates, PE1, PE2, and a PE of another provider');
   const pes = await startAll(lab);
   progress('routes and labels by BGP');
   const labelOfA = await routesByBgp(checks, pes);
@@ -124,27 +81,32 @@ async function perform(lab: Lab): Promise<Findings & { readonly ok: boolean }> {
   const wire = await Capture.start(lab, 'p', 'to-pe1', `${CAPTURES}/eavesdropper.pcap`);
   progress('pings in both VPNs');
   const captures = [wire.file, ...(await reachability(lab, CAPTURES, checks))];
+  await agreed(checks, pes);
   await isolation(lab, checks);
   await traceroute(lab, checks);
   progress('one packet at each hop');
-  const way = await journey(lab, CAPTURES, checks, await encryptedSas(), labelOfA);
+  // It has no AES-GMAC, so VPN B's SAs are of no use to tshark.
+  const way = await journey(lab, CAPTURES, checks, writtenKeys(`${KEYS}/pe1`), labelOfA);
   await wire.stop();
   const seen = await eavesdropper(wire.file, checks);
   progress('a TCP transfer');
   const throughput = await transfer(lab, CAPTURES, checks);
+  progress('rekeys under traffic');
+  await rekeys(lab, checks, pes);
   progress('attacks');
+  await rogueComesIn(checks, pes.transit, pes.pe2);
   await tamper(lab, checks, pes.pe2);
   const toReplay = await Capture.start(lab, 'p', 'to-pe2', `${CAPTURES}/replay.pcap`, 'esp');
   await ping(lab, SITES.a1, SITES.a2.address4, 25);
   await toReplay.stop();
-  const sas = await show(pes.pe2, 'sas');
-  const sequence = Number(sas.find((s) => s['name'] === 'a-in')?.['sequence'] ?? 0);
+  const { spi, sequence } = await spiOfA(pes);
+  const rogue = writtenKeys(`${KEYS}/transit`).findLast(({ source }) => source === TRANSIT.tunnel4);
+  if (rogue === undefined) throw new Error('the rogue PE has no SA');
   const attacked = await attackAll(lab, CAPTURES, checks, {
-    ...{ pes, labelOfA, spi: SPI_A_TO_PE2 },
-    sequence,
+    ...{ pes, labelOfA, spi, sequence },
     capture: toReplay.file,
-    rogueSpi: SPI_TRANSIT,
-    rogueKey: (await readKeyFile(`${KEYS}/transit-to2`)).keying,
+    rogueSpi: rogue.spi,
+    rogueKey: rogue.key,
   });
   const last = await ping(lab, SITES.a1, SITES.a2.address4, 5);
   checks.add(

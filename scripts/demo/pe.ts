@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export const SEALANE = ['node', `${root}build/js/cli/main.js`];
 
 export interface PeProcess {
-  readonly name: PeName;
+  readonly name: PeName | 'transit';
   readonly socket: string;
   readonly log: string;
   readonly child: ChildProcess;
@@ -23,7 +23,7 @@ export async function show(
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const { code, stdout, stderr } = await outcome([
     ...SEALANE,
-    ...['--socket', pe.socket, 'show', topic, '--json'],
+    ...['--socket', pe.socket, 'show', ...topic.split(' '), '--json'],
   ]);
   if (code !== 0) throw new Error(`sealane show ${topic} on ${pe.name}: ${stderr}`);
   return JSON.parse(stdout) as Record<string, unknown>[];
@@ -35,11 +35,25 @@ export async function drops(_lab: Lab, pe: PeProcess): Promise<Map<string, numbe
   return new Map(rows.map((row) => [String(row['reason']), Number(row['packets'])]));
 }
 
-/** Starts a PE in its namespace; returns at once. */
-export function startPe(lab: Lab, name: PeName): PeProcess {
+export const configFile = (name: string): string =>
+  fileURLToPath(new URL(`${name}.config.ts`, import.meta.url));
+
+/** A command of `sealane` for a PE; throws what it says when it fails. */
+export async function sealane(pe: PeProcess, ...words: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await outcome([...SEALANE, '--socket', pe.socket, ...words]);
+  if (code !== 0) throw new Error(`sealane ${words.join(' ')} on ${pe.name}: ${stderr}`);
+  return stdout;
+}
+
+/** Starts a PE in its namespace; returns at once. `keys`: folder for the keys of its SAs. */
+export function startPe(
+  lab: Lab,
+  name: PeProcess['name'],
+  { config = name, keys }: { readonly config?: string; readonly keys?: string } = {},
+): PeProcess {
   const log = `${RUN}/${name}.log`;
-  const config = fileURLToPath(new URL(`${name}.config.ts`, import.meta.url));
-  const child = lab.start(name, [...SEALANE, 'run', config], log);
+  const options = keys === undefined ? [] : ['--debug-keys', keys];
+  const child = lab.start(name, [...SEALANE, 'run', configFile(config), ...options], log);
   return { name, socket: `${RUN}/${name}/control.sock`, log, child };
 }
 

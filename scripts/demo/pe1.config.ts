@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // PE1 of the demo. VPN A: encrypted, MPLS-in-GRE over IPv4. VPN B: authenticated only, MPLS-in-IP over
 // IPv6. Both customers use the same addresses. Routes and labels come by BGP from PE2, with the protection
-// that PE2 asks for; keys are made anew for each run.
+// that PE2 asks for; SAs come by IKE, the certificates are made anew for each run.
 import { defineConfig, kernelInterface } from 'sealane';
 
-const keys = '/run/sealane-demo/keys';
+const pki = '/run/sealane-demo/pki';
 
 export default defineConfig({
   instance: 'pe1',
-  lab: { manualSas: true },
   runtimeDirectory: '/run/sealane-demo/pe1',
   stateDirectory: '/run/sealane-demo/pe1/state',
   segmentDirectory: '/dev/shm/sealane-demo/pe1',
@@ -34,6 +33,18 @@ export default defineConfig({
       vrf: 'B',
       device: kernelInterface('to-ce-b1'),
       addresses: ['10.1.0.1/24', '2001:db8:a:1::1/64'],
+    },
+  },
+  ike: {
+    credentials: {
+      own: { certificate: `${pki}/ca-example/pe1.pem`, key: `${pki}/ca-example/pe1.key` },
+    },
+    // Whose certificates are good for which tunnel addresses.
+    providers: {
+      example: {
+        ranges: ['192.0.2.0/26', '2001:db8::/112'],
+        anchors: { root: { file: `${pki}/ca-example/example.pem` } },
+      },
     },
   },
   bgp: {
@@ -80,52 +91,12 @@ export default defineConfig({
       remote: '192.0.2.2',
       protection: 'encrypt',
       encapsulation: 'gre',
-      sa: 'a-out',
     },
     'pe2-authenticated': {
       local: '2001:db8::1',
       remote: '2001:db8::2',
       protection: 'authenticate',
       encapsulation: 'ip',
-      sa: 'b-out',
-    },
-  },
-  manualSas: {
-    'a-out': {
-      direction: 'out',
-      local: '192.0.2.1',
-      remote: '192.0.2.2',
-      encapsulation: 'gre',
-      algorithm: 'aes-gcm-128',
-      spi: 0x5a3c_a012,
-      keyFile: `${keys}/a-1to2`,
-    },
-    'a-in': {
-      direction: 'in',
-      local: '192.0.2.1',
-      remote: '192.0.2.2',
-      encapsulation: 'gre',
-      algorithm: 'aes-gcm-128',
-      spi: 0x7c41_a021,
-      keyFile: `${keys}/a-2to1`,
-    },
-    'b-out': {
-      direction: 'out',
-      local: '2001:db8::1',
-      remote: '2001:db8::2',
-      encapsulation: 'ip',
-      algorithm: 'aes-gmac-128',
-      spi: 0x61d8_b012,
-      keyFile: `${keys}/b-1to2`,
-    },
-    'b-in': {
-      direction: 'in',
-      local: '2001:db8::1',
-      remote: '2001:db8::2',
-      encapsulation: 'ip',
-      algorithm: 'aes-gmac-128',
-      spi: 0x4e95_b021,
-      keyFile: `${keys}/b-2to1`,
     },
   },
 });

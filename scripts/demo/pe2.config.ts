@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// PE2 of the demo: the other end of PE1's tunnels. It also holds an SA with a PE of another provider,
-// "transit", to which none of its VPN routes is exported: the demo's rogue PE uses it.
+// PE2 of the demo: the other end of PE1's tunnels. It also sets up SAs with PEs of another provider, "transit", to
+// which none of its VPN routes is exported: the demo's rogue PE is one of those.
 import { defineConfig, kernelInterface } from 'sealane';
 
-const keys = '/run/sealane-demo/keys';
+const pki = '/run/sealane-demo/pki';
 
 export default defineConfig({
   instance: 'pe2',
-  lab: { manualSas: true },
   runtimeDirectory: '/run/sealane-demo/pe2',
   stateDirectory: '/run/sealane-demo/pe2/state',
   segmentDirectory: '/dev/shm/sealane-demo/pe2',
@@ -34,6 +33,22 @@ export default defineConfig({
       vrf: 'B',
       device: kernelInterface('to-ce-b2'),
       addresses: ['10.2.0.1/24', '2001:db8:a:2::1/64'],
+    },
+  },
+  ike: {
+    credentials: {
+      own: { certificate: `${pki}/ca-example/pe2.pem`, key: `${pki}/ca-example/pe2.key` },
+    },
+    // Whose certificates are good for which tunnel addresses.
+    providers: {
+      example: {
+        ranges: ['192.0.2.0/26', '2001:db8::/112'],
+        anchors: { root: { file: `${pki}/ca-example/example.pem` } },
+      },
+      transit: {
+        ranges: ['192.0.2.64/26'],
+        anchors: { root: { file: `${pki}/ca-transit/transit.pem` } },
+      },
     },
   },
   bgp: {
@@ -81,62 +96,12 @@ export default defineConfig({
       remote: '192.0.2.1',
       protection: 'encrypt',
       encapsulation: 'gre',
-      sa: 'a-out',
     },
     'pe1-authenticated': {
       local: '2001:db8::2',
       remote: '2001:db8::1',
       protection: 'authenticate',
       encapsulation: 'ip',
-      sa: 'b-out',
-    },
-  },
-  manualSas: {
-    'a-out': {
-      direction: 'out',
-      local: '192.0.2.2',
-      remote: '192.0.2.1',
-      encapsulation: 'gre',
-      algorithm: 'aes-gcm-128',
-      spi: 0x7c41_a021,
-      keyFile: `${keys}/a-2to1`,
-    },
-    'a-in': {
-      direction: 'in',
-      local: '192.0.2.2',
-      remote: '192.0.2.1',
-      encapsulation: 'gre',
-      algorithm: 'aes-gcm-128',
-      spi: 0x5a3c_a012,
-      keyFile: `${keys}/a-1to2`,
-    },
-    'b-out': {
-      direction: 'out',
-      local: '2001:db8::2',
-      remote: '2001:db8::1',
-      encapsulation: 'ip',
-      algorithm: 'aes-gmac-128',
-      spi: 0x4e95_b021,
-      keyFile: `${keys}/b-2to1`,
-    },
-    'b-in': {
-      direction: 'in',
-      local: '2001:db8::2',
-      remote: '2001:db8::1',
-      encapsulation: 'ip',
-      algorithm: 'aes-gmac-128',
-      spi: 0x61d8_b012,
-      keyFile: `${keys}/b-1to2`,
-    },
-    'transit-in': {
-      direction: 'in',
-      local: '192.0.2.2',
-      remote: '192.0.2.66',
-      encapsulation: 'gre',
-      algorithm: 'aes-gcm-128',
-      spi: 0x3b77_f022,
-      sp: 'transit',
-      keyFile: `${keys}/transit-to2`,
     },
   },
 });

@@ -7,6 +7,8 @@
  *   ce-b1 --/      an ordinary IP router: an           \-- ce-b2
  *                  eavesdropper and an attacker sit here
  *
+ * Behind p there is also a PE of another provider, transit, which turns out to be a rogue.
+ *
  * pe1 and pe2 are namespaces in which Sealane runs; each VRF's kernel side is a namespace of its own
  * (pe1-A, pe1-B, ...), made by Sealane. p knows the PEs' addresses and nothing of the customers.
  */
@@ -15,6 +17,9 @@ import { eventually, Lab } from '../lib/lab.js';
 
 export const RUN = '/run/sealane-demo';
 export const SEGMENTS = '/dev/shm/sealane-demo';
+/** Made by openssl for this run alone; the configurations name its files. */
+export const PKI = `${RUN}/pki`;
+/** Where PE1 and the rogue PE write the keys of their SAs (--debug-keys). */
 export const KEYS = `${RUN}/keys`;
 export const LAB = 'sealane-demo';
 
@@ -77,6 +82,13 @@ export const PES = {
 
 export type PeName = keyof typeof PES;
 
+/** The PE of the other provider; no customer is behind it. */
+export const TRANSIT = {
+  core4: '198.51.100.9',
+  p4: '198.51.100.10',
+  tunnel4: '192.0.2.66',
+} as const;
+
 /** Makes all namespaces and links; the PEs' kernels get what an operator would configure: core routes. */
 export async function build(): Promise<Lab> {
   const lab = await Lab.open(LAB);
@@ -84,7 +96,7 @@ export async function build(): Promise<Lab> {
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
-  for (const netns of ['pe1', 'pe2', 'p', ...Object.values(SITES).map((s) => s.netns)]) {
+  for (const netns of ['pe1', 'pe2', 'transit', 'p', ...Object.values(SITES).map((s) => s.netns)]) {
     await lab.namespace(netns);
   }
   for (const netns of ['pe1-A', 'pe1-B', 'pe2-A', 'pe2-B']) lab.own(netns);
@@ -102,6 +114,12 @@ export async function build(): Promise<Lab> {
       `addr add ${pe.tunnel6}/128 dev lo nodad`,
     ]);
   }
+  await lab.link('transit', 'wan', 'p', 'to-transit');
+  await lab.ip('p', [
+    `addr add ${TRANSIT.p4}/30 dev to-transit`,
+    `route add ${TRANSIT.tunnel4}/32 via ${TRANSIT.core4}`,
+  ]);
+  await lab.ip('transit', [`addr add ${TRANSIT.tunnel4}/32 dev lo`]);
   await lab.must('p', ['sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']);
   for (const s of Object.values(SITES)) {
     await lab.link(s.pe, s.link, s.netns, 'eth0');
@@ -117,15 +135,17 @@ export async function build(): Promise<Lab> {
 }
 
 /** Core routes of a PE's kernel, once Sealane has made the interface they go out of. */
-export async function addCoreRoutes(lab: Lab, name: PeName): Promise<void> {
-  const pe = PES[name];
+export async function addCoreRoutes(lab: Lab, name: PeName | 'transit'): Promise<void> {
+  const pe: { core4: string; p4: string; core6?: string; p6?: string } =
+    name === 'transit' ? TRANSIT : PES[name];
+  const own = [pe.core4, ...(pe.core6 === undefined ? [] : [pe.core6])];
   await eventually(`${name}: interface core0 with its addresses`, async () => {
     const { stdout } = await lab.exec(name, ['ip', '-br', 'addr', 'show', 'dev', 'core0']);
-    return stdout.includes(pe.core4) && stdout.includes(pe.core6) ? true : undefined;
+    return own.every((address) => stdout.includes(address)) ? true : undefined;
   });
   await lab.ip(name, [
     `route replace default via ${pe.p4} dev core0`,
-    `-6 route replace default via ${pe.p6} dev core0`,
+    ...(pe.p6 === undefined ? [] : [`-6 route replace default via ${pe.p6} dev core0`]),
   ]);
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Status, Topic, TopicRows } from '../rpc/client.js';
 import { BGP_COLUMNS } from './bgp-columns.js';
+import { IKE_COLUMNS } from './ike-columns.js';
 import { count, decimal, flag, orNone, prose, text, wide, type Columns } from './column.js';
 
 export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
@@ -121,6 +122,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     heartbeatAgeMs: count('HEARTBEAT ms'),
   },
   ...BGP_COLUMNS,
+  ...IKE_COLUMNS,
 };
 
 /** `sealane status`: one row, of which `warnings` is a list; a line each in the JSON's string. */
@@ -183,6 +185,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
+  ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];
 
 export function isTopic(word: string): word is Topic {

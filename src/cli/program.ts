@@ -4,6 +4,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
 import { dump } from './commands/dump.js';
+import { ike, type IkeOptions } from './commands/ike.js';
 import { keygen } from './commands/keygen.js';
 import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
 import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
@@ -13,6 +14,11 @@ import { TOPICS } from './columns.js';
 import { errorLines, EXIT, exitCodeOf } from './errors.js';
 import { ReaderGone, type Output } from './output.js';
 import type { Selection } from './select.js';
+
+interface RunOptions {
+  readonly logLevel?: string;
+  readonly debugKeys?: string;
+}
 
 const DEFAULT_FILE = './sealane.config.ts';
 const LOG_LEVELS = ['error', 'warning', 'notice', 'info', 'debug'];
@@ -67,6 +73,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addShow(program, output);
   addChanges(program, output);
   addBgp(program, output);
+  addIke(program, output);
   addLab(program, output);
   return program;
 }
@@ -77,7 +84,8 @@ function addProcessCommands(program: Command, setExit: (code: number) => void): 
     .description('run a PE in the foreground: the supervisor and its worker')
     .argument('[file]', `configuration; default ${DEFAULT_FILE}, with --instance what it committed`)
     .addOption(new Option('--log-level <level>').choices(LOG_LEVELS))
-    .action(async (file: string | undefined, options: { logLevel?: string }) => {
+    .option('--debug-keys <folder>', "write the keys of all SAs there, as Wireshark's tables")
+    .action(async (file: string | undefined, options: RunOptions) => {
       const { instance } = program.opts<Selection>();
       const config = file ?? (instance === undefined ? DEFAULT_FILE : undefined);
       setExit(
@@ -86,6 +94,7 @@ function addProcessCommands(program: Command, setExit: (code: number) => void): 
           ...(config === undefined ? [] : [config]),
           ...(instance === undefined ? [] : ['--instance', instance]),
           ...(options.logLevel === undefined ? [] : ['--log-level', options.logLevel]),
+          ...(options.debugKeys === undefined ? [] : ['--debug-keys', options.debugKeys]),
         ]),
       );
     });
@@ -119,8 +128,8 @@ function addShow(program: Command, output: Output): void {
     .option('--limit <n>', 'routes, bgp routes: at most so many', positive)
     .option('--neighbor <name>', 'bgp routes: learnt from this neighbour')
     .option('--family <name>', 'bgp routes: of this address family, e.g. vpnv4-unicast')
-    .option('--detail', 'bgp neighbors, bgp routes: a paragraph each, with everything')
-    .option('--all', 'drops: also what never happened')
+    .option('--detail', 'bgp neighbors, bgp routes, ike: a paragraph each, with everything')
+    .option('--all', 'drops, ike counters: also what never happened')
     .addHelpText('after', SHOW_BGP)
     .action(async (topic: string[], options: ShowOptions) => {
       await show(topic, options, program.opts<Selection>(), output);
@@ -200,6 +209,32 @@ function addBgp(program: Command, output: Output): void {
     .action(async (policy: string, route: readonly string[], options: PolicyTestOptions) => {
       await testPolicy(policy, route, options, program.opts<Selection>(), output);
     });
+}
+
+const IKE_ACTIONS = {
+  initiate: 'have child SAs that are wanted and not up set up now, without back-off',
+  terminate: 'end IKE SAs and what belongs to them; what is still wanted comes up again',
+  rekey: 'replace SAs; no packet is lost',
+} as const;
+
+function addIke(program: Command, output: Output): void {
+  const parent = program.command('ike').description('IKE SAs and child SAs');
+  for (const action of ['initiate', 'terminate', 'rekey'] as const) {
+    const command = parent
+      .command(action)
+      .description(IKE_ACTIONS[action])
+      .option('--remote <address>', 'with this peer')
+      .option('--local <address>', 'of this tunnel address of ours')
+      .option('--service <name>', 'that have a child SA of it, e.g. encrypt/gre')
+      .option('--spi <spi>', "initiator's of an IKE SA, or inbound of a child SA: 0x...")
+      .option('--all', 'every one');
+    if (action === 'rekey') {
+      command.option('--ike', 'the IKE SAs').option('--child', 'the child SAs (default)');
+    }
+    command.action(async (options: IkeOptions) => {
+      await ike(action, options, program.opts<Selection>(), output);
+    });
+  }
 }
 
 function addLab(program: Command, output: Output): void {

@@ -2,7 +2,7 @@
 /** From a file to a checked configuration; `sealane check` and what `run` and `reload` begin with. */
 import { stat } from 'node:fs/promises';
 import { neighboursOf } from './bgp/resolve.js';
-import { formatIssue, formatPath, WHOLE, type Issue } from './issues.js';
+import { formatIssue, formatPath, WHOLE, type Issue, type Path } from './issues.js';
 import { loadFile, type LoadError, type LoadOptions } from './load.js';
 import type { Config } from './types.js';
 import { validateConfig } from './validate.js';
@@ -25,16 +25,25 @@ export async function readConfig(path: string, options: LoadOptions = {}): Promi
   }
   const checked = validateConfig(loaded.value);
   if (!checked.ok) return checked;
-  const files = await keyFileWarnings(checked.config);
+  const files = await fileWarnings(checked.config);
   return { ...checked, warnings: [...checked.warnings, ...files] };
 }
 
-/** Key files may be made later, so what is wrong with them now is a warning; none is opened. */
-async function keyFileWarnings(config: Config): Promise<readonly Issue[]> {
+/** Files may be made later, so what is wrong with them now is a warning; none is opened. */
+async function fileWarnings(config: Config): Promise<readonly Issue[]> {
   const found: Issue[] = [];
   for (const { path, file, remedy } of keyFiles(config)) {
     const reason = await keyFileFault(file);
     if (reason !== undefined) found.push({ path, value: 'not shown', reason, remedy });
+  }
+  for (const { path, file, remedy } of certificateFiles(config)) {
+    const there = await stat(file).then(
+      () => true,
+      () => false,
+    );
+    if (!there) {
+      found.push({ path, value: JSON.stringify(file), reason: 'no such file yet', remedy });
+    }
   }
   return found;
 }
@@ -64,7 +73,50 @@ function keyFiles(config: Config): KeyFile[] {
       file === undefined ? [] : [{ ...rest, file }],
     );
   });
-  return [...ofSas, ...ofNeighbours];
+  return [...ofSas, ...ofNeighbours, ...ikeKeyFiles(config)];
+}
+
+function ikeKeyFiles({ ike }: Config): KeyFile[] {
+  const remedy = 'a file with the key alone, mode 0600';
+  const at = (path: Path, file: string): KeyFile => ({ path: formatPath(path), file, remedy });
+  const credentials = Object.entries(ike?.credentials ?? {}).map(([name, { key }]) =>
+    at(['ike', 'credentials', name, 'key'], key),
+  );
+  const ofProviders = Object.entries(ike?.providers ?? {}).flatMap(([sp, { psks, ppk }]) => {
+    const path: Path = ['ike', 'providers', sp];
+    const shared = Object.entries(psks ?? {}).map(([name, { file }]) =>
+      at([...path, 'psks', name, 'file'], file),
+    );
+    return ppk === undefined ? shared : [...shared, at([...path, 'ppk', 'file'], ppk.file)];
+  });
+  return [...credentials, ...ofProviders];
+}
+
+/** Files of certificates are no secret: they have to be there. */
+function certificateFiles({ ike }: Config): KeyFile[] {
+  const at = (path: Path, file: string | undefined): KeyFile[] =>
+    file === undefined ? [] : [{ path: formatPath(path), file, remedy: 'check its path' }];
+  const list = (path: Path, files: readonly string[] = []): KeyFile[] =>
+    files.flatMap((file, i) => at([...path, i], file));
+  const credentials = Object.entries(ike?.credentials ?? {}).flatMap(([name, given]) => {
+    const path: Path = ['ike', 'credentials', name];
+    return [
+      ...at([...path, 'certificate'], given.certificate),
+      ...at([...path, 'ocspResponse'], given.ocspResponse),
+    ];
+  });
+  const ofProviders = Object.entries(ike?.providers ?? {}).flatMap(([sp, provider]) => {
+    const path: Path = ['ike', 'providers', sp];
+    const anchors = Object.entries(provider.anchors ?? {}).flatMap(([name, { file }]) =>
+      at([...path, 'anchors', name, 'file'], file),
+    );
+    return [
+      ...anchors,
+      ...list([...path, 'intermediates'], provider.intermediates),
+      ...list([...path, 'crls'], provider.crls),
+    ];
+  });
+  return [...credentials, ...ofProviders];
 }
 
 async function keyFileFault(path: string): Promise<string | undefined> {
@@ -129,6 +181,7 @@ function summary(config: Config): string {
     count(config.vrfs, 'VRF'),
     count(config.tunnels, 'tunnel'),
     count(config.manualSas, 'manual SA'),
+    ...(config.ike === undefined ? [] : [count(config.ike.providers, 'SP by IKE', 'SPs by IKE')]),
   ];
   return `instance ${config.instance} is correct: ${parts.join(', ')}`;
 }

@@ -66,6 +66,7 @@ const KEYED: readonly (readonly [pattern: Path, identity: string])[] = [
   [['vrfs', '*', 'bgp', 'networks'], 'prefix'],
   [['bgp', 'networks'], 'prefix'],
   [['bgp', 'prefixLists', '*'], 'itself'],
+  [['ike', 'providers', '*', 'ranges'], 'itself'],
 ];
 
 function compare(was: unknown, is: unknown, path: Path): Difference[] {

@@ -43,13 +43,24 @@ const LONGEST = 80;
 const KEY_OF_BGP = new Set<unknown>(['md5KeyFile', 'tcpAo']);
 const NEIGHBOURS = new Set<unknown>(['neighbours', 'dynamicNeighbours', 'templates']);
 
+const SECRET_OF_IKE = new Set<unknown>(['key', 'psks', 'ppk']);
+
 function mayShow(path: Path, value: unknown): boolean {
+  if (path[0] === 'ike') {
+    // Lists of words and names may be shown; an object may hold a key in the place of its file.
+    const isPlain = typeof value !== 'object' || isListOfWords(value);
+    return isPlain && !path.some((step) => SECRET_OF_IKE.has(step));
+  }
   if (path[0] === 'manualSas') return path.length === 3 && SHOWN_OF_SA.has(path[2]);
   const bgp = path[0] === 'bgp' || (path[0] === 'vrfs' && path[2] === 'bgp');
   if (!bgp) return true;
   // A neighbour as a whole holds its key's place as well.
   const whole = typeof value === 'object' && path.some((step) => NEIGHBOURS.has(step));
   return !whole && !path.some((step) => KEY_OF_BGP.has(step));
+}
+
+function isListOfWords(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 export function formatValue(value: unknown, path: Path): string {

@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
+import { ikeSchema } from './ike/schema.js';
 import { encapsulation, entity, exportClass, LONGEST } from './common-schema.js';
 import {
   address,
@@ -180,6 +181,7 @@ export const configSchema = strict({
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),
   manualSas: table(manualSa).exactOptional(),
+  ike: ikeSchema.exactOptional(),
   bgp: bgpSchema.exactOptional(),
 });
 

@@ -5,10 +5,12 @@
  */
 import type { Bgp, VrfBgp } from './bgp/types.js';
 import type { Encapsulation, ExportClass } from './classes.js';
+import type { Ike } from './ike/types.js';
 
 export type * from './bgp/policy-types.js';
 export type * from './bgp/types.js';
 export type * from './classes.js';
+export type * from './ike/types.js';
 
 /** Where packets come from. Interfaces with an equal device share one port. */
 export type Device =
@@ -102,7 +104,7 @@ export interface Tunnel {
   readonly dscp?: 'copy' | number;
   /** Outer TTL or hop limit; default 64. */
   readonly ttl?: number;
-  /** Outbound manual SA, by name; required for encrypt and authenticate until IKE finds it. */
+  /** Outbound manual SA, by name; without one IKE sets up what encrypt and authenticate need. */
   readonly sa?: string;
 }
 
@@ -155,5 +157,6 @@ export interface Config {
   readonly vrfs?: Readonly<Record<string, Vrf>>;
   readonly tunnels?: Readonly<Record<string, Tunnel>>;
   readonly manualSas?: Readonly<Record<string, ManualSa>>;
+  readonly ike?: Ike;
   readonly bgp?: Bgp;
 }

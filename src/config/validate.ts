@@ -3,6 +3,7 @@
 import { checkBgp } from './checks/bgp.js';
 import { Context } from './checks/context.js';
 import { checkExports } from './checks/exports.js';
+import { checkIke } from './checks/ike.js';
 import { checkInterfaces } from './checks/interfaces.js';
 import { checkNames } from './checks/names.js';
 import { checkReferences } from './checks/references.js';
@@ -34,6 +35,7 @@ export function validateConfig(input: unknown): Validation {
   checkExports(ctx);
   checkTunnels(ctx);
   checkSas(ctx);
+  checkIke(ctx);
   checkBgp(ctx);
   const issues = [...structure.issues, ...ctx.issues];
   const { warnings } = ctx;

@@ -62,9 +62,13 @@ export interface TunnelModel {
   readonly encapsulation: config.Encapsulation;
   readonly dscp: 'copy' | number;
   readonly ttl: number;
-  /** SPI and row name of the outbound SA. */
+  /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
   readonly sa: { readonly row: string; readonly spi: number } | undefined;
 }
+
+/** Whether a tunnel gets its SAs by IKE. */
+export const usesIke = ({ protection, sa }: Pick<TunnelModel, 'protection' | 'sa'>): boolean =>
+  protection !== 'tunnel' && sa === undefined;
 
 export interface ForwardingModel {
   readonly interfaces: ReadonlyMap<string, InterfaceModel>;
@@ -190,8 +194,8 @@ function tunnelModel(
   sas: Readonly<Record<string, config.ManualSa>>,
 ): TunnelModel {
   const sa = from.sa === undefined ? undefined : sas[from.sa];
-  if (from.protection !== 'tunnel' && sa === undefined) {
-    read.problems.push(`tunnels.${name}.sa: ${from.protection} needs an outbound SA`);
+  if (from.sa !== undefined && sa === undefined) {
+    read.problems.push(`tunnels.${name}.sa: there is no SA ${from.sa}`);
   }
   return {
     name,

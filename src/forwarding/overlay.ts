@@ -15,15 +15,18 @@ import {
 } from '../lib/ip.js';
 import { ethernetHeader, tunnelFlowLabel } from './headers.js';
 import type { ForwardingModel, GatewayModel, InterfaceModel, TunnelModel } from './model.js';
+import { usesIke } from './model.js';
 import { tunnelMtu } from './mtu.js';
 import * as names from './names.js';
 import type { PortMacs } from './project.js';
 import {
   ACCEPT_NOTHING,
+  CORE_VRF,
   prefixKey,
   RouteTable,
   type DesiredNexthop,
   type DesiredVersion,
+  type SaState,
   type VpnPolicy,
 } from './rows.js';
 
@@ -54,13 +57,20 @@ export interface KernelRoute {
   readonly exportedBy: ReadonlySet<string>;
 }
 
+/** What IKE has for a tunnel. */
+export type TunnelSa =
+  | { readonly state: 'up'; readonly row: string; readonly spi: number }
+  | { readonly state: Exclude<SaState, 'up'>; readonly why: string };
+
 export interface Facts {
   readonly macs: PortMacs;
   readonly neighbours: readonly Neighbour[];
   /** By tunnel name; absent: not known yet. */
   readonly coreRoutes: ReadonlyMap<string, CoreRoute>;
   /** Row names of outbound SAs that the worker has installed. */
-  readonly readySas: ReadonlySet<string>;
+  readonly readySas: Pick<ReadonlySet<string>, 'has'>;
+  /** By name of the tunnels that get their SAs by IKE; absent: nobody has asked for one yet. */
+  readonly ikeSas: ReadonlyMap<string, TunnelSa>;
   readonly kernelRoutes: readonly KernelRoute[];
 }
 
@@ -124,6 +134,26 @@ interface TunnelPath {
   readonly mac: Uint8Array;
   readonly via: Uint8Array;
   readonly metric: number;
+  readonly sa: { readonly row: string; readonly spi: number } | undefined;
+  /** Of a tunnel that gets its SAs by IKE. */
+  readonly state: SaState | undefined;
+  readonly why?: string;
+}
+
+const UNTRIED: TunnelSa = { state: 'untried', why: 'no SA has been asked for yet' };
+
+/** What the tunnel's packets are sealed with; a string: why nothing can be. */
+function tunnelSa(
+  facts: Facts,
+  tunnel: TunnelModel,
+): string | Pick<TunnelPath, 'sa' | 'state' | 'why'> {
+  const ike = usesIke(tunnel) ? (facts.ikeSas.get(tunnel.name) ?? UNTRIED) : undefined;
+  if (ike !== undefined && ike.state !== 'up') {
+    return { sa: undefined, state: ike.state, why: ike.why };
+  }
+  const sa = ike ?? tunnel.sa;
+  if (sa !== undefined && !facts.readySas.has(sa.row)) return `SA ${sa.row} is not installed`;
+  return { sa, state: ike?.state };
 }
 
 /** The first reason why a tunnel cannot be used, or what it needs. */
@@ -145,11 +175,16 @@ function tunnelPath(
   if (source === undefined) return `interface ${out.name} has no port`;
   const mac = known.mac(out.name, route.nextHop);
   if (mac === undefined) return `${formatAddress(route.nextHop)} does not answer on ${out.name}`;
-  if (tunnel.sa !== undefined && !facts.readySas.has(tunnel.sa.row)) {
-    return `SA ${tunnel.sa.row} is not installed`;
-  }
-  return { out, source, mac, via: route.nextHop, metric: route.metric };
+  const sealed = tunnelSa(facts, tunnel);
+  if (typeof sealed === 'string') return sealed;
+  return { out, source, mac, via: route.nextHop, metric: route.metric, ...sealed };
 }
+
+/** Drops, and asks for an SA. */
+const SA_MISSING: DesiredVersion = {
+  kind: 'drop',
+  ...{ vrf: CORE_VRF, reason: 'sa_missing', icmpUnreachable: false },
+};
 
 function tunnelNexthop(
   model: ForwardingModel,
@@ -160,12 +195,14 @@ function tunnelNexthop(
   const name = names.tunnel(tunnel.name);
   const path = tunnelPath(model, facts, known, tunnel);
   if (typeof path === 'string') return { name, version: undefined, why: path };
+  const { out, via, metric, state, why } = path;
+  const common = { via, metric, ...(state && { sa: state }) };
+  if (why !== undefined) return { name, version: SA_MISSING, why, ...common };
   const family = familyOf(tunnel.remote) ?? 4;
-  const { out } = path;
-  const spi = tunnel.sa?.spi;
+  const spi = path.sa?.spi;
   const version: DesiredVersion = {
     kind: 'tunnel',
-    ...{ interface: out.name, sa: tunnel.sa?.row },
+    ...{ interface: out.name, sa: path.sa?.row },
     ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
     mtu: tunnelMtu(out.mtu, family, tunnel.encapsulation, spi !== undefined),
     dscpCopy: tunnel.dscp === 'copy',
@@ -177,7 +214,7 @@ function tunnelNexthop(
       ...(spi === undefined ? {} : { spi }),
     },
   };
-  return { name, version, via: path.via, metric: path.metric };
+  return { name, version, ...common };
 }
 
 /** Whether a host route of this neighbour belongs to the interface: on-link and not ourselves. */

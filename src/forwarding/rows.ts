@@ -35,7 +35,7 @@ export type DesiredVersion =
   | {
       readonly kind: 'drop';
       readonly vrf: string;
-      readonly reason: 'blackhole' | 'unreachable';
+      readonly reason: 'blackhole' | 'unreachable' | 'sa_missing';
       readonly icmpUnreachable: boolean;
     }
   | { readonly kind: 'receive' | 'glean'; readonly vrf: string; readonly interface: string }
@@ -59,11 +59,22 @@ export type DesiredVersion =
       readonly header: TunnelHeader;
     };
 
+/**
+ * How it stands with the SA of a tunnel that IKE finds (policy-model 11). In the first three routes may use
+ * the tunnel, and one that is up goes before.
+ */
+export type SaState = 'untried' | 'pending' | 'up' | 'failed';
+
 /** A slot and what is active in it; without a version it is unusable, and `why` says so in words. */
 export interface DesiredNexthop {
   readonly name: string;
   readonly version: DesiredVersion | undefined;
   readonly why?: string;
+  /**
+   * Of a tunnel that can be reached and gets its SAs by IKE. While it has none its version is one that drops
+   * (`sa_missing`) and asks for one.
+   */
+  readonly sa?: SaState;
   /** Of a tunnel: the neighbour in the core it leaves to. For people. */
   readonly via?: Uint8Array;
   /** Of a tunnel: cost of the way through the core. */

@@ -5,6 +5,7 @@
  * throws an AddonError: code KERNEL with the errno's name, BAD_ARGUMENT, NOT_FOUND, CLOSED, WRONG_THREAD.
  */
 import type { BfdSockets } from './bfd-sockets.js';
+import type { UdpSockets } from './udp-sockets.js';
 
 /** A non-blocking datagram-like descriptor (seqpacket or netlink) watched by the event loop. */
 export interface PolledSocket {
@@ -86,7 +87,7 @@ export interface TcpListenerEvents {
 }
 
 /** `netns` is a descriptor of {@link Kernel.openNetns}. Descriptors are plain numbers owned by the caller. */
-export interface Kernel extends BfdSockets {
+export interface Kernel extends BfdSockets, UdpSockets {
   /** Opens a namespace file (/run/netns/NAME or /proc/PID/ns/net); undefined = our own. */
   openNetns(path: string | undefined): number;
   closeDescriptor(fd: number): void;

@@ -40,7 +40,7 @@ export type TunnelRow = Narrow<
   {
     protection: 'encrypt' | 'authenticate' | 'tunnel';
     encapsulation: 'gre' | 'ip';
-    state: 'up' | 'down';
+    state: 'up' | 'down' | 'untried' | 'pending' | 'failed';
   }
 >;
 
@@ -73,6 +73,23 @@ export type BgpRouteRow = Narrow<
   }
 >;
 export type BgpClearRow = Readonly<pb.BgpClearRow>;
+
+export type IkeSaRow = Narrow<pb.IkeSaRow, { role: 'initiator' | 'responder' }>;
+export type IkeChildRow = Readonly<pb.IkeChildRow>;
+export type IkeCounterRow = Readonly<pb.IkeCounterRow>;
+export type IkeAction = 'initiate' | 'terminate' | 'rekey';
+
+/** Which SAs, and what to do with them; checked by the server. */
+export interface IkeCommand {
+  readonly action: IkeAction;
+  /** Of rekey. */
+  readonly what: 'ike' | 'child';
+  /** 4 or 16 octets, network order. */
+  readonly remote?: Uint8Array;
+  readonly local?: Uint8Array;
+  readonly service?: string;
+  readonly spi?: bigint;
+}
 export type DumpedBgpFile = Readonly<pb.DumpedBgpFile>;
 /** Whose routes: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
@@ -195,6 +212,12 @@ export interface ControlBackend {
    * there. Throws NOT_FOUND without BGP, APPLY_FAILED for a file that cannot be made.
    */
   dumpBgp(path: string): Promise<readonly DumpedBgpFile[]>;
+  ikeSas(): Rows<IkeSaRow>;
+  ikeChildren(): Rows<IkeChildRow>;
+  /** Every counter, also those that are 0. */
+  ikeCounters(): Rows<IkeCounterRow>;
+  /** How many SAs it met. Throws NOT_FOUND without IKE, APPLY_FAILED when it came to nothing. */
+  commandIke(command: IkeCommand): Promise<number>;
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

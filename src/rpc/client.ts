@@ -19,6 +19,9 @@ export interface TopicRows {
   readonly 'bgp summary': pb.BgpSummaryRow;
   readonly 'bgp neighbors': pb.BgpNeighborRow;
   readonly 'bgp routes': pb.BgpRouteRow;
+  readonly 'ike sas': pb.IkeSaRow;
+  readonly 'ike children': pb.IkeChildRow;
+  readonly 'ike counters': pb.IkeCounterRow;
 }
 export type Topic = keyof TopicRows;
 
@@ -37,12 +40,14 @@ export interface ShowFilter {
   readonly family?: string;
   /** bgp routes: exactly this prefix. */
   readonly exact?: string;
-  /** drops: reasons that never happened as well. */
+  /** drops, ike counters: also what never happened. */
   readonly all?: boolean;
 }
 
 export type Status = Readonly<pb.StatusReply>;
 export type BgpClearRow = Readonly<pb.BgpClearRow>;
+/** What to do with which SAs; empty fields restrict nothing. */
+export type IkeCommand = Readonly<pb.CommandIkeRequest>;
 /** Whose routes cross again: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
 export type ReloadReply = Readonly<pb.ReloadReply>;
@@ -164,6 +169,15 @@ export class Client {
     return reply.files;
   }
 
+  /** How many SAs it met. Throws INVALID_ARGUMENT, NOT_FOUND, APPLY_FAILED. */
+  async commandIke(command: IkeCommand): Promise<number> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    const reply = await unary<pb.CommandIkeReply>((done) =>
+      this.#client.commandIke({ ...command }, new Metadata(), options, done),
+    );
+    return reply.count;
+  }
+
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
   async *show<T extends Topic>(topic: T, filter: ShowFilter = {}): AsyncGenerator<TopicRows[T]> {
     const calls: { [K in Topic]: () => ClientReadableStream<Replies<TopicRows[K]>> } = {
@@ -189,6 +203,9 @@ export class Client {
         const request = { vrf, family, prefix: exact, inside: prefix, neighbor };
         return this.#client.showBgpRoutes({ ...request, limit: BigInt(limit) });
       },
+      'ike sas': () => this.#client.showIkeSas({}),
+      'ike children': () => this.#client.showIkeChildren({}),
+      'ike counters': () => this.#client.showIkeCounters({ all: filter.all ?? false }),
     };
     yield* rowsOf(calls[topic](), this.#timeoutMs);
   }

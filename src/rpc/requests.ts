@@ -6,6 +6,7 @@ import { suggest } from '../lib/suggest.js';
 import type {
   BgpRouteFilter,
   ControlBackend,
+  IkeCommand,
   ReloadRequest,
   RouteFilter,
   RoutePrefix,
@@ -137,6 +138,36 @@ export function reloadRequest({ path, dryRun }: pb.ReloadRequest): ReloadRequest
 export function testPolicyRequest(request: pb.TestPolicyRequest): TestPolicyRequest {
   const { policy, route, path } = request;
   return { policy, route, path: path === '' ? undefined : absolute(path) };
+}
+
+const IKE_ACTIONS = ['initiate', 'terminate', 'rekey'] as const;
+
+/** Throws INVALID_ARGUMENT. */
+export function ikeCommand(request: pb.CommandIkeRequest): IkeCommand {
+  const { remote, local, service, spi } = request;
+  return {
+    action: oneOf('action', request.action, IKE_ACTIONS),
+    what: request.what === '' ? 'child' : oneOf('kind of SA', request.what, ['ike', 'child']),
+    ...(remote === '' ? {} : { remote: routeAddress(remote) }),
+    ...(local === '' ? {} : { local: routeAddress(local) }),
+    ...(service === '' ? {} : { service }),
+    ...(spi === '' ? {} : { spi: spiNumber(spi) }),
+  };
+}
+
+function oneOf<Word extends string>(name: string, word: string, words: readonly Word[]): Word {
+  const found = words.find((one) => one === word);
+  if (found !== undefined) return found;
+  throw new ControlError('INVALID_ARGUMENT', `no ${name} "${word}"`, {
+    remedy: `one of: ${words.join(', ')}`,
+  });
+}
+
+function spiNumber(text: string): bigint {
+  if (/^0x[0-9a-f]{1,16}$/i.test(text)) return BigInt(text);
+  throw new ControlError('INVALID_ARGUMENT', `"${text}" is no SPI`, {
+    remedy: 'as shown, e.g. 0x1a2b3c4d',
+  });
 }
 
 /** Throws INVALID_ARGUMENT. */

@@ -9,6 +9,7 @@ import {
   checkShutdown,
   checkVrf,
   dumpPath,
+  ikeCommand,
   reloadRequest,
   routeFilter,
   softClear,
@@ -73,6 +74,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
     ),
     showWorkers: stream(() => backend.workers(), wrap),
     ...bgpHandlers(backend, { unary, stream }),
+    ...ikeHandlers(backend, { unary, stream }),
   };
 }
 
@@ -122,6 +124,26 @@ function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpH
       const files = await backend.dumpBgp(dumpPath(request));
       return { files: files.map((file) => ({ ...file })) };
     }),
+  };
+}
+
+type IkeHandlers = Pick<
+  pb.ControlServer,
+  'showIkeSas' | 'showIkeChildren' | 'showIkeCounters' | 'commandIke'
+>;
+
+function ikeHandlers(backend: ControlBackend, { unary, stream }: Handlers): IkeHandlers {
+  return {
+    showIkeSas: stream(() => backend.ikeSas(), wrap),
+    showIkeChildren: stream(() => backend.ikeChildren(), wrap),
+    showIkeCounters: stream(
+      ({ all }: pb.ShowIkeCountersRequest) =>
+        filter(backend.ikeCounters(), ({ count }) => all || count > 0n),
+      wrap,
+    ),
+    commandIke: unary(async (request: pb.CommandIkeRequest) => ({
+      count: await backend.commandIke(ikeCommand(request)),
+    })),
   };
 }
 

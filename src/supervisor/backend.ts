@@ -25,6 +25,7 @@ import { dumpBgp } from './dump-bgp.js';
 import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
 import { bgpRouteRows } from './show-bgp-routes.js';
 import { routeRows } from './show-routes.js';
+import { commandIke, ikeChildRows, ikeCounterRows, ikeSaRows } from './show-ike.js';
 import { interfaceRows, labelRows, saRows, tunnelRows, vrfRows } from './show-rows.js';
 import type { Supervisor } from './supervisor.js';
 
@@ -104,6 +105,19 @@ export class Backend implements ControlBackend {
   }
   workers(): Rows<rows.WorkerRow> {
     return this.#deps.supervisor.workerRows.rows();
+  }
+
+  ikeSas(): Rows<rows.IkeSaRow> {
+    return ikeSaRows(this.#deps.supervisor.ike.manager);
+  }
+  ikeChildren(): Rows<rows.IkeChildRow> {
+    return ikeChildRows(this.#deps.supervisor.ike.manager);
+  }
+  ikeCounters(): Rows<rows.IkeCounterRow> {
+    return ikeCounterRows(this.#deps.supervisor.ike.manager);
+  }
+  async commandIke(command: rows.IkeCommand): Promise<number> {
+    return commandIke(this.#deps.supervisor.ike.manager, command);
   }
 
   bgpSummary(): Rows<rows.BgpSummaryRow> {

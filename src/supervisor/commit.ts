@@ -10,6 +10,7 @@ import type { Changes } from '../forwarding/reconcile.js';
 import { equalBytes } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { oneLine, SupervisorError } from './errors.js';
+import { planIke, wipeIkePlan, type IkePlan } from './ike-plan.js';
 import type { Instance } from './instance.js';
 import { wipe, type ManualSas, type SaPlan } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
@@ -20,6 +21,7 @@ import type { WorkerLink } from './worker-link.js';
 export interface Prepared {
   readonly plan: Plan;
   readonly sas: SaPlan;
+  readonly ike: IkePlan | undefined;
   /** Ports are fixed when the worker starts: it will be another one. */
   readonly restartsWorker: boolean;
 }
@@ -52,15 +54,25 @@ export class Committer {
     const plan = makePlan(config, { ...readMemory(paths), ofRoute }, clock());
     // From here on no route takes one of them, whether or not the plan is carried out.
     routeLabels.avoid(Object.keys(plan.labelRegister.labels).map(Number));
+    const saPlan = await sas.plan(config, plan.sps);
     return {
-      plan,
-      sas: await sas.plan(config, plan.sps),
+      ...{ plan, sas: saPlan, ike: await this.#ike(config, saPlan) },
       restartsWorker: worker.mustRestart(plan),
     };
   }
 
+  async #ike(config: Config, sas: SaPlan): Promise<IkePlan | undefined> {
+    try {
+      return await planIke(config);
+    } catch (error) {
+      wipe(sas);
+      throw error;
+    }
+  }
+
   abort(prepared: Prepared): void {
     wipe(prepared.sas);
+    wipeIkePlan(prepared.ike);
   }
 
   /**
@@ -72,7 +84,7 @@ export class Committer {
     const before = instance.inForce?.plan;
     remember(paths, prepared.plan);
     try {
-      const changes = await instance.apply(prepared.plan, prepared.sas);
+      const changes = await instance.apply(prepared.plan, prepared.sas, prepared.ike);
       await this.#deps.store(prepared.plan.config);
       this.#noteDigest(prepared.plan.config);
       log.notice('configuration in force', { ...changes });
@@ -97,7 +109,7 @@ export class Committer {
     try {
       const prepared = await this.prepare(before.config);
       remember(this.#deps.paths, prepared.plan);
-      await this.#deps.instance.apply(prepared.plan, prepared.sas);
+      await this.#deps.instance.apply(prepared.plan, prepared.sas, prepared.ike);
     } catch (error) {
       throw new SupervisorError(
         'CONFIG',

@@ -4,6 +4,7 @@
  * under the one owner of changes ({@link Serial}), except reading.
  */
 import type { Tables } from '../forwarding/addon/api.js';
+import * as names from '../forwarding/names.js';
 import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
 import { projectConfig } from '../forwarding/project.js';
 import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
@@ -20,8 +21,11 @@ import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
+import type { IkePlan } from './ike-plan.js';
+import type { IkePort } from './ike-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { Plan } from './plan.js';
+import type { SaRows } from './sa-rows.js';
 import { inSlices } from './serial.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -31,6 +35,8 @@ export interface InstanceDeps {
   readonly kernelPort: KernelPort;
   readonly worker: WorkerLink;
   readonly sas: ManualSas;
+  readonly saRows: SaRows;
+  readonly ike: IkePort;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
@@ -56,7 +62,7 @@ export class Instance {
     this.#deps = deps;
     this.#reconciler = new Reconciler(
       deps.tables,
-      (name) => deps.sas.outbound(name),
+      (name) => deps.saRows.id('out', name),
       (label) => deps.routeLabels.holds(label),
     );
   }
@@ -72,7 +78,7 @@ export class Instance {
    * Brings everything to the plan, from whatever state it is in. Returns the rows that were written.
    * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
    */
-  async apply(plan: Plan, saPlan: SaPlan): Promise<Changes> {
+  async apply(plan: Plan, saPlan: SaPlan, ikePlan: IkePlan | undefined): Promise<Changes> {
     const { tables, kernelPort, worker, sas } = this.#deps;
     await kernelPort.deafen(plan);
     await worker.raise(plan);
@@ -89,6 +95,7 @@ export class Instance {
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
+    await this.#deps.ike.apply(plan, ikePlan);
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
     return changes;
@@ -164,12 +171,13 @@ export class Instance {
   }
 
   #project(plan: Plan, rows: DesiredRows): Overlay {
-    const { kernelPort, worker, sas } = this.#deps;
+    const { kernelPort, worker, saRows, ike } = this.#deps;
     const facts: Facts = {
       macs: worker.macs,
       neighbours: kernelPort.neighbours(),
       coreRoutes: kernelPort.coreRoutes(),
-      readySas: sas.ready(),
+      readySas: { has: (name) => saRows.isReady('out', name) },
+      ikeSas: ike.states(plan.model.tunnels.values()),
       kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
@@ -218,8 +226,19 @@ export class Instance {
       case 'bfdState':
         this.#deps.bfd.event(event.value);
         return;
+      case 'acquireSa':
+        this.#acquire(event.value.nexthop);
+        return;
       case 'alarm':
         log.warning('alarm of the worker', { name: event.value.name, detail: event.value.detail });
+    }
+  }
+
+  /** Packets wait for the SA of this next hop's tunnel. */
+  #acquire(nexthop: number): void {
+    const { live } = this.#reconciler;
+    for (const tunnel of this.#inForce?.plan.model.tunnels.values() ?? []) {
+      if (live.nexthop(names.tunnel(tunnel.name)) === nexthop) this.#deps.ike.hurry(tunnel);
     }
   }
 

@@ -18,10 +18,9 @@ import { readKeyFile } from '../lib/key-file.js';
 import { OWN_SP_TABLE, type SpTables } from '../vpn/sp-tables.js';
 import { oneLine, SupervisorError } from './errors.js';
 import { judgeKey, record, type Ledger } from './key-ledger.js';
+import type { SaDirection as Direction, SaRows } from './sa-rows.js';
 
 const REMEDY = 'make new key files with `sealane lab keygen`, one per direction, on both PEs';
-
-type Direction = 'in' | 'out';
 
 interface KeyName {
   /** SHA-256 of key and salt, hex. */
@@ -44,7 +43,7 @@ export interface SaPlan {
   /** Keys of rows that stay. */
   readonly keep: readonly KeyName[];
   /** Live rows to remove before their successors can be written: same SPI, other attributes. */
-  readonly replace: readonly { readonly direction: Direction; readonly id: number }[];
+  readonly replace: readonly { readonly direction: Direction; readonly name: string }[];
   /** Row names wanted, by direction. */
   readonly wanted: Readonly<Record<Direction, ReadonlySet<string>>>;
 }
@@ -62,6 +61,9 @@ export interface LedgerStore {
 
 export interface ManualSaDeps {
   readonly tables: Tables;
+  readonly rows: SaRows;
+  /** Whether a row, by its name, is somebody else's: it is left alone. */
+  readonly isForeign: (name: string) => boolean;
   readonly ledger: LedgerStore;
   readonly readKey?: typeof readKeyFile;
 }
@@ -106,6 +108,8 @@ function saRow(name: string, sa: ManualSa, sps: SpTables): SaRow {
 
 export class ManualSas {
   readonly #tables: Tables;
+  readonly #rows: SaRows;
+  readonly #isForeign: (name: string) => boolean;
   readonly #ledger: LedgerStore;
   readonly #readKey: typeof readKeyFile;
   readonly #epoch: string;
@@ -113,22 +117,11 @@ export class ManualSas {
 
   constructor(deps: ManualSaDeps) {
     this.#tables = deps.tables;
+    this.#rows = deps.rows;
+    this.#isForeign = deps.isForeign;
     this.#ledger = deps.ledger;
     this.#readKey = deps.readKey ?? readKeyFile;
     this.#epoch = deps.tables.epoch.toString(16);
-  }
-
-  /** Row id of a live outbound SA. */
-  outbound(name: string): number | undefined {
-    return this.#tables.sas('out').find((sa) => sa.name === name)?.id;
-  }
-
-  /** Outbound SAs that the worker has installed. */
-  ready(): ReadonlySet<string> {
-    const out = this.#tables.sas('out');
-    return new Set(
-      out.filter(({ id }) => this.#tables.saState('out', id).ready).map((sa) => sa.name),
-    );
   }
 
   /** Throws KEY when a key file is unusable or a key was used before; nothing has changed then. */
@@ -136,7 +129,7 @@ export class ManualSas {
     const ledger = this.#ledger.read();
     const add: PlannedSa[] = [];
     const keep: KeyName[] = [];
-    const replace: { direction: Direction; id: number }[] = [];
+    const replace: { direction: Direction; name: string }[] = [];
     const wanted = { in: new Set<string>(), out: new Set<string>() };
     const digests = new Map<string, string>();
     try {
@@ -159,7 +152,7 @@ export class ManualSas {
         if (twin !== undefined) throw sharedKey(name, twin);
         if (!verdict.ok) throw new SupervisorError('KEY', `SA ${name}: ${verdict.reason}`, REMEDY);
         if (verdict.action === 'add' && live !== undefined) {
-          replace.push({ direction, id: live.id });
+          replace.push({ direction, name: live.name });
         }
       }
     } catch (error) {
@@ -190,13 +183,13 @@ export class ManualSas {
     plan: SaPlan,
     installer: ((out: readonly number[], inbound: readonly number[]) => Promise<void>) | undefined,
   ): Promise<void> {
-    for (const { direction, id } of plan.replace) this.#remove(direction, id);
+    for (const { direction, name } of plan.replace) this.#remove(direction, name);
     const keys = plan.add.map(({ digest, row }) => ({ digest, sa: row.name }));
     if (keys.length > 0) this.#record(keys, false);
     const ids: Record<Direction, number[]> = { in: [], out: [] };
     try {
       for (const { direction, row, keying } of plan.add) {
-        ids[direction].push(this.#tables.addSa(direction, row, keying));
+        ids[direction].push(this.#rows.add(direction, row, keying));
       }
     } finally {
       wipe(plan);
@@ -215,7 +208,8 @@ export class ManualSas {
 
   /** Makes inbound SAs that the worker has installed reachable by their SPI. */
   activate(): void {
-    for (const { id } of this.#tables.sas('in')) {
+    for (const { id, name } of this.#tables.sas('in')) {
+      if (this.#isForeign(name)) continue;
       if (this.#reachable.has(id) || !this.#tables.saState('in', id).ready) continue;
       this.#tables.activateSa(id);
       this.#reachable.add(id);
@@ -226,18 +220,19 @@ export class ManualSas {
   retire(wanted: SaPlan['wanted']): number {
     let removed = 0;
     for (const direction of ['out', 'in'] as const) {
-      for (const { id, name } of this.#tables.sas(direction)) {
-        if (wanted[direction].has(name)) continue;
-        this.#remove(direction, id);
+      for (const { name } of this.#tables.sas(direction)) {
+        if (wanted[direction].has(name) || this.#isForeign(name)) continue;
+        this.#remove(direction, name);
         removed++;
       }
     }
     return removed;
   }
 
-  #remove(direction: Direction, id: number): void {
-    this.#tables.removeSa(direction, id);
-    if (direction === 'in') this.#reachable.delete(id);
+  #remove(direction: Direction, name: string): void {
+    const id = this.#rows.id(direction, name);
+    this.#rows.remove(direction, name);
+    if (direction === 'in' && id !== undefined) this.#reachable.delete(id);
   }
 }
 

@@ -21,6 +21,10 @@ export interface InstancePaths {
   /** Labels that come and go with routes. */
   readonly routeLabels: string;
   readonly spTables: string;
+  /** RFC 6290: what our tokens are made of. */
+  readonly ikeSecret: string;
+  /** Beside the segments, in memory: IKE SAs for the next supervisor. */
+  readonly ikeSas: string;
 }
 
 export function instancePaths(config: Config): InstancePaths {
@@ -39,5 +43,7 @@ export function instancePaths(config: Config): InstancePaths {
     labelRegister: `${state}/labels.json`,
     routeLabels: `${state}/route-labels.journal`,
     spTables: `${state}/sp-tables.json`,
+    ikeSecret: `${state}/ike-secret.json`,
+    ikeSas: `${segments}/ike`,
   };
 }

@@ -13,6 +13,7 @@ import { loadAddon } from '../forwarding/addon/load.js';
 import type { Logger } from '../lib/log.js';
 import { startControlServer } from '../rpc/server.js';
 import { Backend } from './backend.js';
+import { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import { KernelSync } from './kernel-sync.js';
 import { instancePaths } from './paths.js';
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly file: string | undefined;
   readonly instance: string | undefined;
   readonly log: Logger;
+  /** Absolute path of a folder for the keys of SAs; undefined: they are written nowhere. */
+  readonly debugKeys: string | undefined;
 }
 
 interface Source {
@@ -115,6 +118,7 @@ export async function run(options: RunOptions): Promise<void> {
   const ending = new Ending(log);
   const supervisor = new Supervisor({
     ...{ addon, paths, log, workerProgram: workerProgram() },
+    debugKeys: options.debugKeys === undefined ? undefined : new DebugKeys(options.debugKeys),
     kernelPort: (kernel, events) =>
       new KernelSync({ kernel, paths, log: log.area('kernel'), events }),
     store: async (committed) => {

@@ -2,13 +2,15 @@
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
-import type { InterfaceCounters, SaState, Tables } from '../forwarding/addon/api.js';
+import type { InterfaceCounters, LiveSa, SaState, Tables } from '../forwarding/addon/api.js';
 import { hostInterfaceName, saRowName } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
 import { describeAccept } from '../vpn/accept.js';
+import type { SpTables } from '../vpn/sp-tables.js';
+import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { WorkerLink } from './worker-link.js';
@@ -125,7 +127,8 @@ function tunnelPath(
   const version = nexthop?.version;
   if (version?.kind !== 'tunnel') {
     const reason = nexthop?.why ?? '';
-    return { interface: '', nextHop: '', mac: '', mtu: 0, state: 'down', reason };
+    const state = nexthop?.sa ?? 'down';
+    return { interface: '', nextHop: '', mac: '', mtu: 0, state, reason };
   }
   return {
     interface: version.interface,
@@ -140,10 +143,13 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   if (inForce === undefined) return;
   const { plan, overlay } = inForce;
   for (const [name, tunnel] of Object.entries(plan.config.tunnels ?? {})) {
+    const nexthop = overlay.nexthops.get(names.tunnel(name));
+    const version = nexthop?.version;
+    const ike = version?.kind === 'tunnel' ? version.sa : undefined;
     yield {
-      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? '' },
+      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? ike ?? '' },
       ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
-      ...tunnelPath(overlay.nexthops.get(names.tunnel(name))),
+      ...tunnelPath(nexthop),
     };
   }
 }
@@ -170,11 +176,36 @@ function saRow(source: ShowSource, name: string, sa: ManualSa, ownSp: string): r
 }
 
 export function* saRows(source: ShowSource): Generator<rows.SaRow> {
-  const config = source.instance.inForce?.plan.config;
-  if (config === undefined) return;
+  const { inForce } = source.instance;
+  if (inForce === undefined) return;
+  const { config, sps } = inForce.plan;
   for (const [name, sa] of Object.entries(config.manualSas ?? {})) {
     yield saRow(source, name, sa, config.ownSp);
   }
+  for (const direction of ['out', 'in'] as const) {
+    for (const row of source.tables.sas(direction)) {
+      if (isIkeRow(row.name)) yield ikeRow(source, direction, row, sps);
+    }
+  }
+}
+
+/** Of a child SA of IKE; its two rows have one name. */
+function ikeRow(
+  { tables }: ShowSource,
+  direction: 'in' | 'out',
+  row: LiveSa,
+  sps: SpTables,
+): rows.SaRow {
+  const { name, algorithm, encapsulation, replayWindow: window } = row;
+  const [local, remote] =
+    direction === 'out' ? [row.source, row.destination] : [row.destination, row.source];
+  return {
+    ...{ name, direction, spi: `0x${row.spi.toString(16).padStart(8, '0')}` },
+    ...{ local: formatAddress(local), remote: formatAddress(remote), algorithm },
+    ...{ protection: protectionOf(algorithm), encapsulation, window },
+    sp: direction === 'in' ? (sps.name(row.spTable) ?? '') : '',
+    ...tables.saState(direction, row.id),
+  };
 }
 
 /** What a route's next hop is, in the words of `show routes`. */
@@ -204,7 +235,8 @@ export function nexthopWords(
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  if (version === undefined) return unusableWords(inForce, name, nexthop?.why ?? '');
+  const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
+  if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
   const common = {
     nexthop: version.kind,
     via: '',

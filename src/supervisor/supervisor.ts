@@ -16,13 +16,18 @@ import type { RouteLabels } from '../vpn/route-labels.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
+import type { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
+import { ChildSas } from './ike-sas.js';
+import { IkeService } from './ike-service.js';
+import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
 import { checkLedger } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
+import { SaRows } from './sa-rows.js';
 import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
 import { WorkerRows } from './show-worker.js';
@@ -48,6 +53,7 @@ export interface SupervisorDeps {
   readonly store: (config: Config) => Promise<void>;
   /** Seconds since 1970. */
   readonly clock: () => number;
+  readonly debugKeys: DebugKeys | undefined;
   /** The supervisor cannot do its work any more: end it and leave the worker. */
   readonly onFatal: () => void;
 }
@@ -61,6 +67,8 @@ export class Supervisor {
   readonly workerRows: WorkerRows;
   readonly bgp: BgpService;
   readonly routeLabels: RouteLabels;
+  readonly ike: IkeService;
+  readonly #saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -73,6 +81,7 @@ export class Supervisor {
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
   #changing = false;
+  #refresh: Promise<void> | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
   #gatewaysTimer: NodeJS.Timeout | undefined;
 
@@ -107,13 +116,16 @@ export class Supervisor {
         writeState(paths.keyLedger, entries);
       },
     };
-    const sas = new ManualSas({ tables: this.tables, ledger });
+    this.#saRows = new SaRows(this.tables);
+    const isForeign = (name: string): boolean => ChildSas.owns(name);
+    const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
+    this.ike = this.#makeIke();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
-      ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels },
+      ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
-      log: log.area('worker'),
+      ...{ log: log.area('worker'), saRows: this.#saRows },
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
@@ -154,6 +166,21 @@ export class Supervisor {
       },
       onDeath: (reason) => {
         this.#keeper.died(reason);
+      },
+    });
+  }
+
+  #makeIke(): IkeService {
+    return new IkeService({
+      ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
+      certificates: this.#deps.addon.certificates,
+      netns: () => this.#namespacePath(undefined),
+      ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
+      installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
+      publish: async () => this.#refreshNow(),
+      changed: () => {
+        this.#refreshSoon();
       },
     });
   }
@@ -207,7 +234,7 @@ export class Supervisor {
     const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
     const { starving } = this.routeLabels;
     const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
-    return [...down, ...labels, ...this.#faults.values(), ...deaf].join('; ');
+    return [...down, ...labels, ...this.ike.faults(), ...this.#faults.values(), ...deaf].join('; ');
   }
 
   /**
@@ -296,18 +323,22 @@ export class Supervisor {
     if (this.#refreshTimer !== undefined || this.#state === 'stopping') return;
     this.#refreshTimer = setTimeout(() => {
       this.#refreshTimer = undefined;
-      this.#serial
-        .run(async () => this.instance.refresh())
-        .then((changes) => {
-          const { nexthops, routes } = changes;
-          if (nexthops + routes > 0) {
-            this.#deps.log.debug('followed the network', { nexthops, routes });
-          }
-        })
-        .catch((error: unknown) => {
-          this.#deps.log.error('following the network failed', { why: oneLine(error) });
-        });
+      this.#refreshNow().catch((error: unknown) => {
+        this.#deps.log.error('following the network failed', { why: oneLine(error) });
+      });
     }, REFRESH_DELAY_MS);
+  }
+
+  /** Resolves when the rows follow what is known now. Whoever asks before one has begun shares it. */
+  async #refreshNow(): Promise<void> {
+    this.#refresh ??= this.#serial.run(async () => {
+      this.#refresh = undefined;
+      const { nexthops, routes } = await this.instance.refresh();
+      if (nexthops + routes > 0) {
+        this.#deps.log.debug('followed the network', { nexthops, routes });
+      }
+    });
+    return this.#refresh;
   }
 
   /** Policy-model 20: checked while running, and put right where that is possible. */
@@ -339,6 +370,8 @@ export class Supervisor {
   async stop(all: boolean): Promise<void> {
     this.#state = 'stopping';
     this.#keeper.stop();
+    // While next hops can still follow: rows go, and their keys with them.
+    if (all) await this.ike.stop();
     await this.#serial.run(async () => {
       // Forwarding goes on without us: neighbours are to keep our routes.
       this.bgp.stop(all ? { text: 'the router stops' } : 'restart');
@@ -356,6 +389,7 @@ export class Supervisor {
     clearTimeout(this.#gatewaysTimer);
     this.bgp.abandon();
     this.routeLabels.close();
+    this.ike.close();
     this.#bfd.close();
     this.#namespaces.close();
     this.worker.disconnect();

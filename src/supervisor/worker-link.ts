@@ -32,6 +32,10 @@ export interface WorkerLinkDeps {
   readonly onDeath: (reason: string) => void;
 }
 
+/** How long an SA waits for a worker that died to be replaced. */
+const AWAY_MS = 10_000;
+const AWAY_POLL_MS = 50;
+
 const ERROR_CODES = new Map<string, SupervisorErrorCode>([
   ['DEVICE_UNKNOWN', 'DEVICE'],
   ['DEVICE_BOUND', 'DEVICE'],
@@ -195,6 +199,23 @@ export class WorkerLink {
   /** Has SA rows installed. */
   get installer(): (out: readonly number[], inbound: readonly number[]) => Promise<void> {
     return async (out, inbound) => this.#command(async (client) => client.installSas(out, inbound));
+  }
+  /**
+   * As {@link WorkerLink.installer}, but waits for a worker that is away: the one that comes expands the keys of
+   * all rows there are, and to tell it once more does no harm. Rejects when none comes.
+   */
+  async installWhenUp(out: readonly number[], inbound: readonly number[]): Promise<void> {
+    for (let waited = 0; ; waited += AWAY_POLL_MS) {
+      try {
+        await this.installer(out, inbound);
+        return;
+      } catch (error) {
+        if (this.up || waited >= AWAY_MS) throw error;
+      }
+      await new Promise((wake) => {
+        setTimeout(wake, AWAY_POLL_MS);
+      });
+    }
   }
   async start(): Promise<void> {
     if (this.#started) return;

@@ -156,6 +156,10 @@ const FORWARD: Readonly<Record<string, Provoke>> = {
   nexthop_unusable: (pe) => ce(packet(nowhereBy(pe, undefined))),
   neighbour_pending: (pe) =>
     ce(packet(nowhereBy(pe, { kind: 'glean', interface: pe.interfaces.ce, vrf: pe.vrfs.a }))),
+  sa_missing: (pe) =>
+    ce(
+      packet(nowhereBy(pe, { kind: 'drop', reason: 'sa_missing', icmpUnreachable: false, vrf: 0 })),
+    ),
   ttl_expired: () => ce(packet(HERE[4], { ttl: 1 }), { answered: true }),
   mtu_exceeded: (pe) => {
     const out = pe.adjacency('ce8', MAC.c, 4, 600);

@@ -57,6 +57,8 @@ export async function dissect<Field extends string>(
   fields: readonly Field[],
   options: {
     readonly sas?: readonly TsharkSa[];
+    /** Rows of tshark's table of IKE SAs: see ike-tshark.ts. */
+    readonly ikeSas?: readonly string[];
     readonly filter?: string;
     /** As after tshark's -d: "tcp.port==11019,bmp". */
     readonly decodeAs?: string;
@@ -66,6 +68,8 @@ export async function dissect<Field extends string>(
   try {
     const rows = (options.sas ?? []).map((sa) => `${tableRow(sa)}\n`);
     await writeFile(join(folder, 'esp_sa'), rows.join(''), { mode: 0o600 });
+    const ikeRows = (options.ikeSas ?? []).map((row) => `${row}\n`);
+    await writeFile(join(folder, 'ikev2_decryption_table'), ikeRows.join(''), { mode: 0o600 });
     await writeFile(
       join(folder, 'preferences'),
       PREFERENCES.map((name) => `${name}: TRUE\n`).join(''),

@@ -81,7 +81,9 @@
 	X(bfd_auth, "BFD packet not authenticated as its session demands")                         \
 	X(bfd_send, "BFD packet to send that the kernel did not take")                             \
 	/* multipath */                                                                            \
-	X(group_unknown, "route leads to a next-hop group that is not there")
+	X(group_unknown, "route leads to a next-hop group that is not there")                      \
+	/* IKE */                                                                                  \
+	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

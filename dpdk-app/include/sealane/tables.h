@@ -155,8 +155,8 @@ struct sl_nexthop_slot {
 SL_SIZE(struct sl_nexthop_slot, 8);
 
 enum sl_nexthop_kind {
-	SL_NH_DROP =
-		1, /* discard, reason `drop_reason` (blackhole, unreachable: ICMP if flagged) */
+	SL_NH_DROP = 1, /* discard, reason `drop_reason` (blackhole, unreachable: ICMP if flagged;
+		    * sa_missing: ask the supervisor for an SA) */
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */

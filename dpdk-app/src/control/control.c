@@ -98,6 +98,13 @@ bool sl_control_resolve_event(void *context, uint32_t interface, const uint8_t *
 	return send_event(context, sl_encode_resolve(&event, interface, address, length), &event);
 }
 
+bool sl_control_acquire_event(void *context, uint32_t nexthop)
+{
+	struct sl_encoded event;
+
+	return send_event(context, sl_encode_acquire(&event, nexthop), &event);
+}
+
 static bool on_bfd_state(void *context, const struct sl_bfd_entry *entry)
 {
 	struct sl_encoded event;
@@ -275,6 +282,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	                    control->segment.state->header.control_drops, control->epoll_fd,
 	                    SL_TAG_INTERFACE);
 	control->kernel.on_resolve = sl_control_resolve_event;
+	control->kernel.on_acquire = sl_control_acquire_event;
 	control->kernel.on_lost = on_lost;
 	control->kernel.context = control;
 	if (sl_bfd_link_open(&control->bfd, control->epoll_fd, SL_TAG_BFD_TIMER,

@@ -69,5 +69,6 @@ void sl_control_link_event(struct sl_control *control, uint32_t port);
 void sl_control_alarm(struct sl_control *control, const char *name, const char *detail);
 bool sl_control_resolve_event(void *control, uint32_t interface, const uint8_t *address,
                               uint32_t length);
+bool sl_control_acquire_event(void *control, uint32_t nexthop);
 
 #endif

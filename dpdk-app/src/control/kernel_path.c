@@ -218,6 +218,14 @@ static void resolve(struct sl_kernel_path *path, const struct sl_packet *packet,
 		                       packet->family == 4 ? 4 : 16);
 }
 
+static void acquire(struct sl_kernel_path *path, uint32_t nexthop, uint64_t now_ns)
+{
+	static const uint8_t none[16];
+
+	if (sl_resolve_allowed(&path->acquire, nexthop, 4, none, now_ns))
+		(void)path->on_acquire(path->context, nexthop);
+}
+
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 {
 	struct rte_mbuf *mbufs[SL_PUNT_BATCH];
@@ -236,6 +244,9 @@ uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 			break;
 		case SL_PUNT_RESOLVE:
 			resolve(path, packet, now_ns);
+			break;
+		case SL_PUNT_ACQUIRE:
+			acquire(path, packet->interface, now_ns);
 			break;
 		default:
 			count(path, SL_DROP_punt_tap, 1);

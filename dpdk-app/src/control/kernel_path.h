@@ -33,9 +33,11 @@ struct sl_kernel_path {
 	struct sl_attachment interface[SL_MAX_INTERFACES];
 	struct sl_punt_bucket bucket[SL_MAX_INTERFACES];
 	struct sl_resolve_limiter resolve;
+	struct sl_resolve_limiter acquire; /* `interface`: the next hop; no address */
 	/* Tell the supervisor; false when it could not be told. */
 	bool (*on_resolve)(void *context, uint32_t interface, const uint8_t *address,
 	                   uint32_t length);
+	bool (*on_acquire)(void *context, uint32_t nexthop);
 	void (*on_lost)(void *context, uint32_t interface);
 	void *context;
 };

@@ -55,6 +55,7 @@ int sl_encode_link_state(struct sl_encoded *encoded, uint32_t port, bool up);
 /* `address`: 4 or 16 bytes, network order. */
 int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint8_t *address,
                       uint32_t length);
+int sl_encode_acquire(struct sl_encoded *encoded, uint32_t nexthop);
 /* Any event. */
 int sl_encode_event(struct sl_encoded *encoded, Sealane__Worker__V1__Event *event);
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail);

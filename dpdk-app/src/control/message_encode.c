@@ -147,6 +147,19 @@ int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint
 	return sl_encode_event(encoded, &event);
 }
 
+int sl_encode_acquire(struct sl_encoded *encoded, uint32_t nexthop)
+{
+	Sealane__Worker__V1__Event event;
+	Sealane__Worker__V1__AcquireSa acquire;
+
+	sealane__worker__v1__event__init(&event);
+	sealane__worker__v1__acquire_sa__init(&acquire);
+	acquire.nexthop = nexthop;
+	event.event_case = SEALANE__WORKER__V1__EVENT__EVENT_ACQUIRE_SA;
+	event.acquire_sa = &acquire;
+	return sl_encode_event(encoded, &event);
+}
+
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail)
 {
 	Sealane__Worker__V1__Event event;

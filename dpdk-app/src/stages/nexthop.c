@@ -63,14 +63,17 @@ static void deliver(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p
 		sl_punt_packet(w, m, version->vrf);
 }
 
-static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version)
+static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p,
+                    const struct sl_version_row *version)
 {
 	enum sl_drop_reason reason =
 		version->drop_reason < SL_DROP_COUNT && version->drop_reason != 0
 			? (enum sl_drop_reason)version->drop_reason
 			: SL_DROP_blackhole;
 
-	if (version->flags & SL_NHF_ICMP_UNREACHABLE)
+	if (reason == SL_DROP_sa_missing)
+		sl_punt_acquire(w, m, sl_leaf_nexthop(p->leaf));
+	else if (version->flags & SL_NHF_ICMP_UNREACHABLE)
 		sl_icmp_error(w, m, reason, SL_ICMP_HOST_UNREACHABLE, 0);
 	else
 		sl_drop(w, m, reason);
@@ -88,7 +91,7 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 		sl_punt_resolve(w, m, version);
 		break;
 	case SL_NH_DROP:
-		discard(w, m, version);
+		discard(w, m, p, version);
 		break;
 	default: /* row 0, which has no kind, or a kind of a later layout */
 		sl_drop(w, m,

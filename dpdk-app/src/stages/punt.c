@@ -16,7 +16,7 @@ static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, 
 		p->interface = input;
 		return false;
 	}
-	if (kind != SL_PUNT_RESOLVE)
+	if (kind == SL_PUNT_FRAME || kind == SL_PUNT_PACKET)
 		sl_interface_counters(w, interface)->punted++;
 	return true;
 }
@@ -75,5 +75,12 @@ void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ve
 		memcpy(p->address, ip + 24, 16);
 	}
 	if (unlikely(!enqueue(w, m, SL_PUNT_RESOLVE, version->interface)))
+		sl_free(m); /* counted above; the next packet asks again */
+}
+
+void sl_punt_acquire(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop)
+{
+	sl_count_drop(w, sl_packet(m), SL_DROP_sa_missing);
+	if (unlikely(!enqueue(w, m, SL_PUNT_ACQUIRE, nexthop)))
 		sl_free(m); /* counted above; the next packet asks again */
 }

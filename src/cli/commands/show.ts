@@ -31,8 +31,9 @@ const ARGUMENT: Readonly<Partial<Record<Topic, 'neighbor' | 'exact'>>> = {
 
 /** A topic is one word or two; what is behind it is its argument. Throws INVALID_ARGUMENT. */
 function topicOf(words: readonly string[]): { topic: Topic; argument: ShowFilter } {
-  const length = words[0] === 'bgp' ? 2 : 1;
-  const word = words.slice(0, length).join(' ');
+  const length = words[0] === 'bgp' || words[0] === 'ike' ? 2 : 1;
+  const first = words.slice(0, length).join(' ');
+  const word = first === 'ike' ? 'ike sas' : first;
   const [value, ...others] = words.slice(length);
   if (!isTopic(word)) {
     const remedy = suggest(word, TOPICS, 'topics');
@@ -60,11 +61,11 @@ const FILTERS: Readonly<Record<keyof ShowFilter | 'detail', readonly Topic[]>> =
   prefix: ['routes', 'bgp routes'],
   address: ['routes'],
   limit: ['routes', 'bgp routes'],
-  all: ['drops'],
+  all: ['drops', 'ike counters'],
   neighbor: ['bgp neighbors', 'bgp routes'],
   family: ['bgp routes'],
   exact: ['bgp routes'],
-  detail: ['bgp neighbors', 'bgp routes'],
+  detail: ['bgp neighbors', 'bgp routes', 'ike sas', 'ike children'],
 };
 
 function checkFilters(topic: Topic, options: ShowOptions): void {

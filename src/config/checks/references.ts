@@ -20,6 +20,7 @@ const REFERENCES: readonly (readonly [pattern: readonly string[], target: Table 
   [['bgp', 'neighbours', '*', 'interface'], 'interfaces'],
   [['tunnels', '*', 'sa'], 'manualSas'],
   [['manualSas', '*', 'sp'], 'sps'],
+  [['ike', 'credentials', '*', 'sps', '*'], 'sps'],
   [['bgp', 'templates', '*', 'sp'], 'sps'],
   [['bgp', 'neighbours', '*', 'sp'], 'sps'],
   [['bgp', 'dynamicNeighbours', '*', 'sp'], 'sps'],

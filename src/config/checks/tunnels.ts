@@ -2,16 +2,18 @@
 /** Tunnels to other PEs, and the SA each uses (policy-model 15, 16). */
 import { familyOf, formatAddress, parseAddress } from '../../lib/ip.js';
 import { suggest } from '../../lib/suggest.js';
-import type { Path } from '../issues.js';
+import { valueAt, type Path } from '../issues.js';
 import type { Algorithm, ManualSa, Tunnel } from '../types.js';
 import type { Context } from './context.js';
+import { IkeReach } from './ike-reach.js';
 
 export function checkTunnels(ctx: Context): void {
   const tunnels = Object.entries(ctx.config.tunnels ?? {});
+  const reach = new IkeReach(ctx.config.ike);
   for (const [name, tunnel] of tunnels) {
     const path: Path = ['tunnels', name];
     checkEnds(ctx, path, tunnel);
-    checkSa(ctx, path, tunnel);
+    checkSa(ctx, path, tunnel, reach);
   }
   const core = Object.values(ctx.config.interfaces).some(({ role }) => role === 'core');
   if (tunnels.length > 0 && !core && ctx.whole('interfaces')) {
@@ -51,18 +53,23 @@ function isOwn(ctx: Context, address: string): boolean {
 const FOR_ENCRYPT: readonly Algorithm[] = ['aes-gcm-128', 'aes-gcm-256'];
 const FOR_AUTHENTICATE: readonly Algorithm[] = ['aes-gmac-128', 'aes-gmac-256'];
 
-function checkSa(ctx: Context, path: Path, tunnel: Tunnel): void {
+function checkSa(ctx: Context, path: Path, tunnel: Tunnel, reach: IkeReach): void {
   const at = [...path, 'sa'];
   if (tunnel.protection === 'tunnel') {
     if (tunnel.sa === undefined) return;
     const remedy = 'remove it, or protection: "encrypt" or "authenticate"';
     ctx.fail(at, { reason: 'protection "tunnel" uses no SA', remedy });
+  } else if (tunnel.sa === undefined && valueAt(ctx.raw, ['ike']) !== undefined) {
+    const mistake = ctx.whole('ike') ? reach.mistakeOf(tunnel) : undefined;
+    if (mistake !== undefined) ctx.fail([...path, mistake.key], mistake);
   } else if (tunnel.sa === undefined) {
     const outbound = Object.entries(ctx.config.manualSas ?? {})
       .filter(([, sa]) => mismatches(tunnel, sa).length === 0)
       .map(([name]) => `"${name}"`);
     const remedy =
-      outbound.length === 0 ? 'name an outbound SA of manualSas' : outbound.join(' or ');
+      outbound.length === 0
+        ? '`ike` sets it up, or name an outbound SA of manualSas'
+        : outbound.join(' or ');
     ctx.fail(at, { reason: `missing: protection "${tunnel.protection}" needs an SA`, remedy });
   } else {
     const sa = ctx.config.manualSas?.[tunnel.sa];

@@ -6,6 +6,7 @@
  * Expected refusals are thrown as {@link AddonError} with a stable `code`.
  */
 
+import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Kernel } from '../../lib/kernel-api.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
@@ -319,5 +320,6 @@ export interface Tables {
 export interface Addon {
   openTables(paths: SegmentPaths): Tables;
   readonly kernel: Kernel;
+  readonly certificates: CertificateLibrary;
   readonly layoutVersion: number;
 }

@@ -28,6 +28,7 @@ function isNativeAddon(loaded: unknown): loaded is NativeAddon {
     'openTables' in loaded &&
     typeof loaded.openTables === 'function' &&
     'kernel' in loaded &&
+    'certificates' in loaded &&
     'layoutVersion' in loaded
   );
 }
@@ -65,6 +66,7 @@ export function loadAddon(): Addon {
   return {
     openTables: (paths) => openTables(native, paths),
     kernel: native.kernel,
+    certificates: native.certificates,
     layoutVersion: native.layoutVersion,
   };
 }

@@ -39,6 +39,8 @@ export interface Sealer {
   seal(associated: Uint8Array, payloads: Uint8Array): Result<Buffer>;
   /** The next AEAD IV as a number: the next sealer of the same key must start there. */
   readonly nextIv: bigint;
+  /** As they were given; the receiver wipes them. */
+  copyKeys(): DirectionKeys;
   wipe(): void;
 }
 
@@ -46,6 +48,8 @@ export interface Sealer {
 export interface Opener {
   /** The payloads, without padding; 'LENGTH', 'INTEGRITY' or 'PADDING' (after the ICV was right). */
   open(associated: Uint8Array, body: Uint8Array): Result<Buffer>;
+  /** As they were given; the receiver wipes them. */
+  copyKeys(): DirectionKeys;
   wipe(): void;
 }
 
@@ -106,6 +110,11 @@ class AeadSealer implements Sealer {
     return ok(join(...sealed, cipher.getAuthTag()));
   }
 
+  copyKeys(): DirectionKeys {
+    const salt = this.#nonce.subarray(0, this.#cipher.saltBytes);
+    return { encryption: join(this.#key, salt), integrity: join() };
+  }
+
   wipe(): void {
     wipe(this.#key, this.#nonce);
     this.#iv = IV_END; // a wiped key seals nothing more
@@ -114,22 +123,21 @@ class AeadSealer implements Sealer {
 
 class AeadOpener implements Opener {
   readonly #cipher: AeadCipher;
-  readonly #key: Buffer;
-  readonly #salt: Buffer;
+  /** Key, then salt. */
+  readonly #keys: Buffer;
 
   constructor(cipher: AeadCipher, keys: DirectionKeys) {
     checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
     this.#cipher = cipher;
-    this.#key = join(keys.encryption.subarray(0, cipher.keyBytes));
-    this.#salt = join(keys.encryption.subarray(cipher.keyBytes));
+    this.#keys = join(keys.encryption);
   }
 
   open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
-    const { ivBytes, tagBytes } = this.#cipher;
+    const { keyBytes, ivBytes, tagBytes } = this.#cipher;
     const end = body.length - tagBytes;
     if (end < ivBytes + 1) return tooShort();
-    const nonce = join(this.#salt, body.subarray(0, ivBytes));
-    const decipher = aeadDecrypt(this.#cipher, this.#key, nonce);
+    const nonce = join(this.#keys.subarray(keyBytes), body.subarray(0, ivBytes));
+    const decipher = aeadDecrypt(this.#cipher, this.#keys.subarray(0, keyBytes), nonce);
     decipher.setAAD(associated, { plaintextLength: end - ivBytes });
     decipher.setAuthTag(body.subarray(end));
     const padded = decipher.update(body.subarray(ivBytes, end));
@@ -142,8 +150,12 @@ class AeadOpener implements Opener {
     return unpad(padded);
   }
 
+  copyKeys(): DirectionKeys {
+    return { encryption: join(this.#keys), integrity: join() };
+  }
+
   wipe(): void {
-    wipe(this.#key, this.#salt);
+    wipe(this.#keys);
   }
 }
 
@@ -185,6 +197,10 @@ class CbcSealer implements Sealer {
     return ok(join(...sealed, icv(this.#integrity, this.#keys.integrity, associated, ...sealed)));
   }
 
+  copyKeys(): DirectionKeys {
+    return copied(this.#keys);
+  }
+
   wipe(): void {
     wipe(this.#keys.encryption, this.#keys.integrity);
     this.#wiped = true;
@@ -214,10 +230,19 @@ class CbcOpener implements Opener {
     return unpad(join(decipher.update(body.subarray(ivBytes, end)), decipher.final()));
   }
 
+  copyKeys(): DirectionKeys {
+    return copied(this.#keys);
+  }
+
   wipe(): void {
     wipe(this.#keys.encryption, this.#keys.integrity);
   }
 }
+
+const copied = ({ encryption, integrity }: DirectionKeys): DirectionKeys => ({
+  encryption: join(encryption),
+  integrity: join(integrity),
+});
 
 const tooShort = (): Result<never> => fail('LENGTH', 'shorter than IV, pad length and ICV');
 const wrongIcv = (): Result<never> => fail('INTEGRITY', 'the ICV is wrong');

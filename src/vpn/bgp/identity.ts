@@ -2,8 +2,10 @@
 /** What of the configuration concerns the speaker as a whole. */
 import type { RibOptions } from '../../bgp/rib/api.js';
 import { DEFAULT_DECISION } from '../../bgp/rib/decision.js';
+import { PrefixIndex } from '../../config/prefix-index.js';
 import type { Bgp, Config } from '../../config/types.js';
 import { parseRouterId } from '../../lib/bgp-words.js';
+import { networkOf, parseAddress, parsePrefix } from '../../lib/ip.js';
 
 /** Work per slice; the event loop has other things to do (architecture: at most 10 ms). */
 const SLICE_MS = 8;
@@ -29,11 +31,26 @@ export function ribOptions(bgp: Bgp): RibOptions {
   };
 }
 
-/** Until certificates say so (policy-model 14): the SP of the manual SAs from there, else our own. */
+/**
+ * The SP that a PE's tunnel address belongs to (policy-model 14): the provider of `ike` whose ranges hold it, else that
+ * of the manual SAs from there, else our own. What its packets may use is decided by the SA they come out of, whose
+ * SP its certificate proved; the two agree, because a certificate is good for its provider's ranges alone.
+ */
 export function spOfRemotes(config: Config): (remote: string) => string {
-  const sps = new Map<string, string>();
-  for (const sa of Object.values(config.manualSas ?? {})) {
-    if (sa.direction === 'in' && sa.sp !== undefined) sps.set(sa.remote, sa.sp);
+  const ranges = new PrefixIndex<string>();
+  for (const [sp, provider] of Object.entries(config.ike?.providers ?? {})) {
+    for (const range of provider.ranges) {
+      const prefix = parsePrefix(range);
+      if (prefix !== undefined) ranges.add(networkOf(prefix), sp);
+    }
   }
-  return (remote) => sps.get(remote) ?? config.ownSp;
+  const manual = new Map<string, string>();
+  for (const sa of Object.values(config.manualSas ?? {})) {
+    if (sa.direction === 'in' && sa.sp !== undefined) manual.set(sa.remote, sa.sp);
+  }
+  return (remote) => {
+    const address = parseAddress(remote);
+    const sp = address && ranges.longest(address);
+    return sp ?? manual.get(remote) ?? config.ownSp;
+  };
 }

@@ -210,9 +210,16 @@ export class Tracker implements NextHopTracker {
     if (way.kind === 'core') return { usable: true, metric: way.metric, rank: 0 };
     const row = this.#ways?.nexthop(way.row);
     const metric = row?.metric ?? UNREACHABLE;
-    return { usable: row?.version !== undefined, metric, rank: way.rank, strength: way.strength };
+    const usable = isUsable(row);
+    // Between ways of one strength that is up wins; a stronger one that comes up goes before all the same.
+    const waits = usable && row?.sa !== undefined && row.sa !== 'up';
+    return { usable, metric, rank: waits ? way.rank - 0.5 : way.rank, strength: way.strength };
   }
 }
+
+/** policy-model 11: a tunnel may be used while its SA is still to come, not when there is none to be had. */
+export const isUsable = (row: DesiredNexthop | undefined): boolean =>
+  row?.version !== undefined && row.sa !== 'failed';
 
 /** In the core's own table, not the far end of a tunnel. */
 const isCore = (key: NextHopKey): boolean => key.vrf === 0 && key.protection === 0;

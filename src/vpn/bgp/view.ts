@@ -5,7 +5,7 @@ import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { Rib } from '../../bgp/rib/rib.js';
 import type { BgpSpeaker } from '../../bgp/session/speaker.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
-import type { Tracker } from './tracker.js';
+import { isUsable, type Tracker } from './tracker.js';
 
 /** Where a next hop leads. `reason`: why it does not; empty when it does. */
 export interface WayWords {
@@ -39,7 +39,7 @@ export function wayWords(
   if (way.kind === 'gateway') return { way: way.gateway.interface, reason: '' };
   const name = way.row.slice(way.row.indexOf('/') + 1);
   const row = nexthop(way.row);
-  if (row?.version !== undefined) return { way: name, reason: '' };
+  if (isUsable(row)) return { way: name, reason: '' };
   const why = row?.why ?? '';
   return { way: name, reason: `tunnel ${name} is down${why === '' ? '' : `: ${why}`}` };
 }

@@ -59,8 +59,11 @@ export interface LinuxTunnel {
   readonly name: string;
   /** MPLS-in-GRE, or MPLS-in-IP (protocol 137). */
   readonly encap: 'gre' | 'ip';
-  /** `esp`: sent and accepted only inside an SA of `sas`. `clear`: never in one. */
-  readonly protection: 'esp' | 'clear';
+  /**
+   * `esp`: sent and accepted only inside an SA of `sas`. `clear`: never in one. `ike`: as the policies of an IKE
+   * daemon in the guest say, nothing before it has any.
+   */
+  readonly protection: 'esp' | 'clear' | 'ike';
   /** Outer addresses, both IPv4 or both IPv6. `local` is put on lo too. */
   readonly local: string;
   readonly remote: string;
@@ -128,6 +131,8 @@ export interface CommandResult {
 
 export interface LinuxPe {
   readonly name: string;
+  /** The folder that the guest has as /peer: ours to write to, removed with the guest. */
+  readonly folder: string;
   /** Runs a shell script as root in the guest and returns its stdout; rejects when it fails or takes longer than `timeout` ms (120,000). */
   exec(script: string, timeout?: number): Promise<string>;
   /** The same, but any exit status is an answer. */
@@ -142,6 +147,9 @@ export interface LinuxPe {
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url));
+
+const umlFolder = (): string =>
+  process.env['UML_DIR'] ?? fileURLToPath(new URL('../../../build/uml', import.meta.url));
 
 /** Runs a program with this stdin; the environment is ours and `env`. */
 function runProgram(
@@ -296,6 +304,7 @@ export async function bootLinuxPe(options: LinuxPeOptions): Promise<LinuxPe> {
     checked(`${name}: ${script.split('\n', 1)[0] ?? ''}`, await run(script, timeout));
   return {
     name,
+    folder: `${process.env['LINUX_PE_STATE'] ?? `${umlFolder()}/run`}/${name}`,
     exec,
     run,
     async addSas(sas) {

@@ -108,7 +108,8 @@ export async function makeWire(prefix: string, nic = 'wan0', mtu = 1500): Promis
   };
 }
 
-function startCapture(end: WireEnd, file: string): Promise<Capture> {
+/** Starts to record what an interface sends and receives into a pcap file; resolves when it records. */
+export function startCapture(end: WireEnd, file: string): Promise<Capture> {
   // --immediate-mode: else frames wait up to a second in the kernel. It dies with this process.
   const tcpdump = 'setpriv --pdeathsig TERM tcpdump --immediate-mode -U -n -s 0 -B 16384 -Z root';
   const args = ['netns', 'exec', end.netns, ...tcpdump.split(' '), '-i', end.nic, '-w', file];

@@ -76,3 +76,11 @@ describe('templates', () => {
     });
   });
 });
+
+describe('certificates', { timeout: 300_000 }, () => {
+  it('are judged, 20,000 damaged ones among them, also by four threads; what one costs is printed', async () => {
+    const said = await run('x509');
+    process.stdout.write(said);
+    expect(said).toMatch(/^ok: \d+ us of CPU per path/);
+  });
+});

@@ -83,6 +83,9 @@ const messages = {
   'bgp neighbors': gen.BgpNeighborRow,
   'bgp routes': gen.BgpRouteRow,
   cleared: gen.BgpClearRow,
+  'ike sas': gen.IkeSaRow,
+  'ike children': gen.IkeChildRow,
+  'ike counters': gen.IkeCounterRow,
 };
 
 describe('columns', () => {

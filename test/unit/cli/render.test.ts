@@ -6,6 +6,7 @@ import { COLUMNS, TOPICS } from '../../../src/cli/columns.js';
 import { columnList, fold, jsonArray, jsonRow, table } from '../../../src/cli/render.js';
 import * as sample from '../rpc/sample-backend.js';
 import * as bgp from '../rpc/sample-bgp.js';
+import * as ike from '../rpc/sample-ike.js';
 
 async function* stream(rows: readonly object[]): AsyncGenerator<object> {
   for (const row of rows) yield await Promise.resolve(row);
@@ -152,6 +153,7 @@ describe('JSON', () => {
       ...{ labels: sample.labels, tunnels: sample.tunnels, sas: sample.sas },
       ...{ drops: sample.drops, workers: sample.workers },
       ...{ 'bgp summary': bgp.summary, 'bgp neighbors': bgp.neighbors },
+      ...{ 'ike sas': ike.sas, 'ike children': ike.children, 'ike counters': ike.counters },
       'bgp routes': [bgp.bgpRoute(1)],
     };
     for (const topic of TOPICS) {

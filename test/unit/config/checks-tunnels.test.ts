@@ -48,7 +48,7 @@ describe('tunnels', () => {
       },
       'tunnels.pe2.sa: missing: protection "encrypt" needs an SA: "pe2-out"',
       'tunnels.pe3.sa: protection "tunnel" uses no SA ("pe2-out"): remove it, or protection: "encrypt" or "authenticate"',
-      'tunnels.pe4.sa: missing: protection "authenticate" needs an SA: name an outbound SA of manualSas',
+      'tunnels.pe4.sa: missing: protection "authenticate" needs an SA: `ike` sets it up, or name an outbound SA of manualSas',
     );
   });
 

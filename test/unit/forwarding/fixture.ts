@@ -120,6 +120,7 @@ export const FACTS: Facts = {
     ['t6', { interface: 'core0', nextHop: bytes('fe80::2'), metric: 1024 }],
   ]),
   readySas: new Set(['out4@1234abcd']),
+  ikeSas: new Map(),
   kernelRoutes: [],
 };
 

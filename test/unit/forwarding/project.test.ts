@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Config } from '../../../src/config/types.js';
+import type { Config, Tunnel } from '../../../src/config/types.js';
 import { ethernetHeader, linkLocalOf, tunnelFlowLabel } from '../../../src/forwarding/headers.js';
+import type { TunnelSa } from '../../../src/forwarding/overlay.js';
 import { acceptKey } from '../../../src/forwarding/rows.js';
 import { formatAddress } from '../../../src/lib/ip.js';
 import { BASE, bytes, FACTS, mac, project, routeFor } from './fixture.js';
@@ -219,6 +220,35 @@ describe('overlay', () => {
     const down = project(BASE, { ...FACTS, ...facts }).overlay.nexthops.get('tunnel/t4')!;
     expect(down.version).toBeUndefined();
     expect(down.why).toContain(why);
+  });
+
+  it('takes the SA that IKE has now, and drops and asks for one while there is none', () => {
+    const t4: Tunnel = { ...BASE.tunnels!['t4']! };
+    Reflect.deleteProperty(t4, 'sa');
+    const config = { ...BASE, manualSas: {}, tunnels: { ...BASE.tunnels, t4 } };
+    const row = 'ike/encrypt/gre/192.0.2.2@0a0b0c0d';
+    const tunnel = (sa: TunnelSa | undefined, ready = [row]) =>
+      project(config, {
+        ...FACTS,
+        readySas: new Set(ready),
+        ikeSas: new Map(sa && [['t4', sa]]),
+      }).overlay.nexthops.get('tunnel/t4')!;
+    const missing = { kind: 'drop', vrf: '', reason: 'sa_missing', icmpUnreachable: false };
+    expect(tunnel(undefined)).toMatchObject({ sa: 'untried', version: missing, metric: 5 });
+    expect(tunnel({ state: 'pending', why: 'wait' })).toMatchObject({
+      ...{ sa: 'pending', why: 'wait', version: missing },
+    });
+    expect(tunnel({ state: 'failed', why: 'AUTHENTICATION_FAILED' })).toMatchObject({
+      ...{ sa: 'failed', why: 'AUTHENTICATION_FAILED', version: missing },
+    });
+    const up = tunnel({ state: 'up', row, spi: 0x77 });
+    expect(up).toMatchObject({
+      ...{ sa: 'up', version: { kind: 'tunnel', sa: row, header: { spi: 0x77 } } },
+    });
+    expect(up.why).toBeUndefined();
+    expect(tunnel({ state: 'up', row, spi: 0x77 }, [])).toMatchObject({
+      ...{ version: undefined, why: `SA ${row} is not installed` },
+    });
   });
 
   it('never falls back to a weaker protection when the SA is missing (policy-model 8)', () => {

@@ -3,6 +3,7 @@
 import type * as backend from '../../../src/rpc/backend.js';
 import { formatAddress } from '../../../src/lib/ip.js';
 import { sampleBgp, type SampleBgp } from './sample-bgp.js';
+import { sampleIke, type SampleIke } from './sample-ike.js';
 
 const ifCounters = {
   rxPackets: 120n,
@@ -117,6 +118,7 @@ export function route(i: number): backend.RouteRow {
 }
 
 export interface SampleBackend extends backend.ControlBackend, SampleBgp {
+  readonly ike: SampleIke;
   routeCount: number;
   /** What the calls were. */
   readonly filters: backend.RouteFilter[];
@@ -156,8 +158,11 @@ export const testPolicyResult: backend.TestPolicyResult = {
 };
 
 export function sampleBackend(): SampleBackend {
+  const ike = sampleIke();
   const sample: SampleBackend = {
     ...sampleBgp(),
+    ...ike,
+    ike,
     routeCount: 4,
     filters: [],
     reloads: [],

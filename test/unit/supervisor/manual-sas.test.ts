@@ -5,6 +5,8 @@ import type { Tables } from '../../../src/forwarding/addon/api.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
 import { readKeyFile, writeKeyFile } from '../../../src/lib/key-file.js';
 import type { Ledger } from '../../../src/supervisor/key-ledger.js';
+import { ChildSas } from '../../../src/supervisor/ike-sas.js';
+import { SaRows } from '../../../src/supervisor/sa-rows.js';
 import { ManualSas } from '../../../src/supervisor/manual-sas.js';
 import { NO_SP_TABLES, SpTables } from '../../../src/vpn/sp-tables.js';
 import { BASE } from '../forwarding/fixture.js';
@@ -19,6 +21,8 @@ function open(): void {
   tables = loadAddon().openTables({ tables: `${folder}/tables`, state: `${folder}/state` });
   sas = new ManualSas({
     tables,
+    rows: new SaRows(tables),
+    isForeign: (name) => ChildSas.owns(name),
     ledger: {
       read: () => ledger.entries,
       write: (entries) => {
@@ -102,6 +106,19 @@ describe('manual SAs', () => {
     rmSync(`${folder}/tables`);
     open();
     await expect(sas.plan(config({ out: sa() }), sps)).rejects.toThrow(/segments .* are gone/);
+  });
+
+  it('leaves rows that IKE made alone', async () => {
+    await writeKeyFile(`${folder}/key`, 'aes-gcm-128');
+    await apply(config({ out: sa() }));
+    const [row] = tables.sas('out');
+    tables.addSa(
+      'out',
+      { ...row!, name: 'ike/encrypt/gre/192.0.2.2@00000300', spi: 768 },
+      Buffer.alloc(20, 7),
+    );
+    await apply(config({}));
+    expect(tables.sas('out')).toMatchObject([{ spi: 768 }]);
   });
 
   it('refuses one key for two SAs, and a key of another algorithm', async () => {

@@ -45,8 +45,9 @@ sa() {
 }
 sa_del() { say xfrm state delete src "$1" dst "$2" proto esp spi "$3"; }  # SRC DST SPI
 
-# tunnel NAME gre|ip esp|clear LOCAL REMOTE MTU [OPTION...]
-# MPLS in GRE, or in IP (protocol 137), between LOCAL and REMOTE. esp: both ways only inside an SA; clear: without.
+# tunnel NAME gre|ip esp|clear|ike LOCAL REMOTE MTU [OPTION...]
+# MPLS in GRE, or in IP (protocol 137), between LOCAL and REMOTE. esp: both ways only inside an SA; clear: without;
+# ike: whatever the policies of an IKE daemon say, nothing before it has any.
 # OPTION...: more words for ip link (ttl, tos, key, csum, nopmtudisc...), later ones win
 tunnel() {
   local name=$1 encap=$2 mode=$3 local=$4 remote=$5 mtu=$6 type proto out in; shift 6
@@ -61,11 +62,14 @@ tunnel() {
   case $mode in
     esp) out="tmpl src $local dst $remote proto esp mode transport" in="tmpl src $remote dst $local proto esp mode transport" ;;
     clear) out="action allow" in=$out ;;
-    *) echo "tunnel: neither esp nor clear: $mode" >&2; return 1 ;;
+    ike) out='' in='' ;;
+    *) echo "tunnel: neither esp, clear nor ike: $mode" >&2; return 1 ;;
   esac
   say addr replace "$local/$len" dev lo $nodad
-  say xfrm policy add src "$local/$len" dst "$remote/$len" proto $proto dir out priority 1000 "$out"
-  say xfrm policy add src "$remote/$len" dst "$local/$len" proto $proto dir in priority 1000 "$in"
+  if [ "$out" ]; then
+    say xfrm policy add src "$local/$len" dst "$remote/$len" proto $proto dir out priority 1000 "$out"
+    say xfrm policy add src "$remote/$len" dst "$local/$len" proto $proto dir in priority 1000 "$in"
+  fi
   say link add name "$name" type "$type" local "$local" remote "$remote" "$@"
   say link set dev "$name" mtu "$mtu" up
   tunnels+=("$name")

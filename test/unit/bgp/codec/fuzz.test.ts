@@ -4,7 +4,6 @@
  * throw; not one octet read or written outside of the body, which lies inside a guarded array; an outcome of
  * RFC 7606; and what is read as routes stays within the message.
  */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeAttributes } from '../../../../src/bgp/codec/attributes/decode.js';
 import { encodeAttributes } from '../../../../src/bgp/codec/attributes/encode.js';
@@ -23,45 +22,9 @@ import {
   isNotification,
   splitUpdate,
 } from '../../../../src/bgp/codec/update-split.js';
-import { bytes, CONTEXT } from './build.js';
+import { CONTEXT } from './build.js';
+import { CONTEXTS, ofType, random } from './corpus.js';
 import { readUpdate } from './read.js';
-
-interface Corpus {
-  readonly sessions: readonly { readonly from: string; readonly messages: readonly string[] }[];
-}
-const speakers = JSON.parse(
-  readFileSync(new URL('../../../vectors/bgp/speakers.json', import.meta.url), 'utf8'),
-) as Corpus;
-const scapy = JSON.parse(
-  readFileSync(new URL('../../../vectors/bgp/scapy.json', import.meta.url), 'utf8'),
-) as { readonly messages: Readonly<Record<string, string>> };
-
-const corpus = [
-  ...new Set([
-    ...speakers.sessions.flatMap(({ messages }) => messages),
-    ...Object.values(scapy.messages),
-  ]),
-].map(bytes);
-const ofType = (type: number) =>
-  corpus.filter((message) => message[18] === type).map((message) => message.subarray(19));
-
-const CONTEXTS: readonly UpdateContext[] = [
-  CONTEXT,
-  { ...CONTEXT, ibgp: false, extendedNextHop: 0x7f },
-  { ...CONTEXT, as4: false, addPathReceive: 0x7f },
-  { ...CONTEXT, families: 0x06, multipleLabels: 0x7f },
-];
-
-/** xorshift32: a fixed seed gives the same run everywhere. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 /** Before and behind the body: a decoder that looks there sees, or changes, these. */
 const GUARD = 8;

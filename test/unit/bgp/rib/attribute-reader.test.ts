@@ -3,7 +3,6 @@
  * Attribute sets are interned in parts and judged once. For UPDATEs of other speakers, changed, spliced and
  * grown, that comes to what the plain way does: the list copied as it came, scanned and decoded.
  */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeAttributes } from '../../../../src/bgp/codec/attributes/decode.js';
 import { scanAttributes, severityOf } from '../../../../src/bgp/codec/attributes/scan.js';
@@ -23,45 +22,11 @@ import {
   HAS_ORIGINATOR,
   WHOLE,
 } from '../../../../src/bgp/rib/attribute-store.js';
-import { bytes, CONTEXT } from '../codec/build.js';
+import { CONTEXT } from '../codec/build.js';
+import { CONTEXTS, ofType, random } from '../codec/corpus.js';
 
-interface Corpus {
-  readonly sessions: readonly { readonly messages: readonly string[] }[];
-}
-const speakers = JSON.parse(
-  readFileSync(new URL('../../../vectors/bgp/speakers.json', import.meta.url), 'utf8'),
-) as Corpus;
-const scapy = JSON.parse(
-  readFileSync(new URL('../../../vectors/bgp/scapy.json', import.meta.url), 'utf8'),
-) as { readonly messages: Readonly<Record<string, string>> };
 /** Bodies of UPDATEs that have attributes. */
-const bodies = [
-  ...new Set([
-    ...speakers.sessions.flatMap(({ messages }) => messages),
-    ...Object.values(scapy.messages),
-  ]),
-]
-  .map(bytes)
-  .filter((message) => message[18] === 2)
-  .map((message) => message.slice(19))
-  .filter((body) => body.length > 30);
-
-const CONTEXTS: readonly UpdateContext[] = [
-  CONTEXT,
-  { ...CONTEXT, ibgp: false, extendedNextHop: 0x7f },
-  { ...CONTEXT, as4: false, addPathReceive: 0x7f },
-];
-
-/** xorshift32: a fixed seed gives the same run everywhere. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
+const bodies = ofType(2).filter((body) => body.length > 30);
 
 class Bench {
   keysGone = 0;

@@ -2,13 +2,10 @@
 /** Route selection put off after a restart (RFC 4724 §4.1). */
 import { expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
-import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
+import { V4, client, one, two } from './common.js';
+import { attributes, contextOf, ip, Lab, NOTHING_LEFT, rd, target } from './lab.js';
 
-const V4 = 1 << FAMILY.ipv4Unicast;
 const VPN4 = 1 << FAMILY.vpnv4;
-const one = { prefix: '10.1.0.0', length: 16 };
-const two = { prefix: '10.2.0.0', length: 16 };
-const client = { ...OPEN, routeReflectorClient: true };
 const vpn = (prefix: string) => ({
   family: FAMILY.vpnv4,
   rd: rd(9),

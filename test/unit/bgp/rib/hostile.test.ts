@@ -7,6 +7,7 @@ import {
   type FamilyId,
   type UpdateContext,
 } from '../../../../src/bgp/codec/types.js';
+import { V4, expectEmpty, one, plain, two } from './common.js';
 import {
   attributes,
   contextOf,
@@ -19,19 +20,6 @@ import {
   type TestRoute,
   updateBodies,
 } from './lab.js';
-
-const V4 = 1 << FAMILY.ipv4Unicast;
-const one = { prefix: '10.1.0.0', length: 16 };
-const two = { prefix: '10.2.0.0', length: 16 };
-const plain = { context: contextOf({ families: V4 }) };
-
-/** Ends every session and expects nothing to be left. */
-function expectEmpty(lab: Lab): void {
-  for (const peer of lab.peers.values()) if (peer.up) lab.down(peer.info.id);
-  lab.pass(1);
-  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  expect(lab.timers).toBe(0);
-}
 
 describe('enhanced route refresh (RFC 7313)', () => {
   it('survives any number of beginnings without an end', () => {

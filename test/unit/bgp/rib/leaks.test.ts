@@ -3,9 +3,9 @@
 import { expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { NOT_BELIEVED, type ImportDecision, type VrfRib } from '../../../../src/bgp/rib/api.js';
+import { one } from './common.js';
 import { attributes, contextOf, ip, Lab, OPEN, rd, target } from './lab.js';
 
-const one = { prefix: '10.1.0.0', length: 16 };
 const exportRule = {
   ...{ name: 'r', rd: rd(1), routeTargets: [target(1)], communities: [], nextHop: ip('192.0.2.1') },
   ...{ label: () => 24_000, policy: undefined },

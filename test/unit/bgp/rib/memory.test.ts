@@ -2,21 +2,10 @@
 /** A session that sends much and is reset, again and again, leaves nothing behind. */
 import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
-import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
-import { attributes, contextOf, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
+import { client, expectEmpty, plain } from './common.js';
+import { attributes, contextOf, Lab, NOTHING_LEFT, rd, target } from './lab.js';
 
 const VPN4 = 1 << FAMILY.vpnv4;
-const V4 = 1 << FAMILY.ipv4Unicast;
-const client: NeighbourRib = { ...OPEN, routeReflectorClient: true };
-const plain = { context: contextOf({ families: V4 }) };
-
-/** Ends every session and expects nothing to be left. */
-function expectEmpty(lab: Lab): void {
-  for (const peer of lab.peers.values()) if (peer.up) lab.down(peer.info.id);
-  lab.pass(1);
-  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  expect(lab.timers).toBe(0);
-}
 
 describe('memory', () => {
   it('does not grow when a neighbour comes and goes with other routes each time', () => {

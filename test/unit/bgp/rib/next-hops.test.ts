@@ -2,11 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { formatAddress } from '../../../../src/lib/ip.js';
-import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
+import { client, one } from './common.js';
+import { attributes, contextOf, ip, Lab, NOTHING_LEFT, rd, target } from './lab.js';
 
 const VPN4 = 1 << FAMILY.vpnv4;
-const one = { prefix: '10.1.0.0', length: 16 };
-const client = { ...OPEN, routeReflectorClient: true };
 
 describe('next hops', () => {
   it('prefers the path whose protection is up, drops it when that fails (policy-model 11, 12)', () => {

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What neighbours are told of AS paths and VPN matters, as their configuration says. */
 import { describe, expect, it } from 'vitest';
-import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
 import type { EstablishedPeer, PolicyRoute } from '../../../../src/bgp/types.js';
-import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, target } from './lab.js';
-
-const V4 = 1 << FAMILY.ipv4Unicast;
-const one = { prefix: '10.1.0.0', length: 16 };
-const plain = { context: contextOf({ families: V4 }) };
-
-/** Ends every session and expects nothing to be left. */
-function expectEmpty(lab: Lab): void {
-  for (const peer of lab.peers.values()) if (peer.up) lab.down(peer.info.id);
-  lab.pass(1);
-  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-}
+import { V4, expectEmpty, one, plain } from './common.js';
+import { attributes, contextOf, ip, Lab, OPEN, target } from './lab.js';
 
 describe('a neighbour outside', () => {
   it.each([

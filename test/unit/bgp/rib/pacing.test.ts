@@ -4,21 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
 import type { Policy } from '../../../../src/bgp/types.js';
-import { attributes, contextOf, Lab, NOTHING_LEFT, OPEN, type TestPeer } from './lab.js';
-
-const V4 = 1 << FAMILY.ipv4Unicast;
-const one = { prefix: '10.1.0.0', length: 16 };
-const two = { prefix: '10.2.0.0', length: 16 };
-const client: NeighbourRib = { ...OPEN, routeReflectorClient: true };
-const plain = { context: contextOf({ families: V4 }) };
-
-/** Ends every session and expects nothing to be left. */
-function expectEmpty(lab: Lab): void {
-  for (const peer of lab.peers.values()) if (peer.up) lab.down(peer.info.id);
-  lab.pass(1);
-  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  expect(lab.timers).toBe(0);
-}
+import { V4, client, expectEmpty, one, plain, two } from './common.js';
+import { attributes, contextOf, Lab, type TestPeer } from './lab.js';
 
 describe('ADD-PATH with a limit', () => {
   const context = contextOf({ families: V4, addPathReceive: V4, addPathSend: V4 });

@@ -2,25 +2,12 @@
 /** Restarts, refreshes, ADD-PATH, route targets, changed configuration, limits. */
 import { describe, expect, it } from 'vitest';
 import { FAMILY, type PathAttributes } from '../../../../src/bgp/codec/types.js';
-import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
 import type { Policy } from '../../../../src/bgp/types.js';
-import { attributes, contextOf, ip, Lab, NOTHING_LEFT, OPEN, rd, target } from './lab.js';
+import { V4, client, expectEmpty, one, plain, two } from './common.js';
+import { attributes, contextOf, ip, Lab, OPEN, rd, target } from './lab.js';
 
-const V4 = 1 << FAMILY.ipv4Unicast;
 const VPN4 = 1 << FAMILY.vpnv4;
 const RTC = 1 << FAMILY.routeTarget;
-const one = { prefix: '10.1.0.0', length: 16 };
-const two = { prefix: '10.2.0.0', length: 16 };
-const client: NeighbourRib = { ...OPEN, routeReflectorClient: true };
-const plain = { context: contextOf({ families: V4 }) };
-
-/** Ends every session and expects nothing to be left. */
-function expectEmpty(lab: Lab): void {
-  for (const peer of lab.peers.values()) if (peer.up) lab.down(peer.info.id);
-  lab.pass(1);
-  expect(lab.leftovers()).toEqual(NOTHING_LEFT);
-  expect(lab.timers).toBe(0);
-}
 
 describe('graceful restart (RFC 4724)', () => {
   it('keeps routes, takes those announced again, and sweeps the rest at End-of-RIB', () => {

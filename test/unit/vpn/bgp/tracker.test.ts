@@ -94,5 +94,15 @@ it('gives a tunnel the cost of the core’s way to its end', () => {
     [1, { ...state, metric: 40 }],
     [1, { ...state, metric: 50 }],
   ]);
+  // policy-model 11: usable while its SA is to come, but behind one that is up; not when there is none to be had.
+  for (const sa of ['untried', 'pending', 'failed', 'up'] as const) {
+    row = { ...row, sa };
+    update();
+  }
+  expect(told.slice(2)).toEqual([
+    [1, { ...state, rank: 2.5, metric: 50 }],
+    [1, { ...state, rank: 3, metric: 50, usable: false }],
+    [1, { ...state, metric: 50 }],
+  ]);
   expect(followed.size).toBe(0);
 });

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Pairs of SA rows that IKE made, and those that a supervisor finds when it starts. */
+import type { Tables } from '../forwarding/addon/api.js';
+import { pairKey } from './ike-sa-row.js';
+import type { SaDirection } from './sa-rows.js';
+
+const PREFIX = 'ike/';
+
+/** No configured name has a slash. */
+export const isIkeRow = (name: string): boolean => name.startsWith(PREFIX);
+
+export interface Pair {
+  /** Of both rows. */
+  readonly name: string;
+  /** What tunnels find it by. */
+  readonly key: string;
+  readonly inboundSpi: number;
+  readonly outboundSpi: number;
+  /** When it was found: a next hop leads to it. */
+  readonly inUse: boolean;
+  /** An IKE SA holds it. */
+  isClaimed: boolean;
+  /** {@link ChildSas.remove} was called. */
+  isGoing: boolean;
+}
+
+export interface Found {
+  readonly pairs: readonly Pair[];
+  /** Rows whose other direction is gone: a supervisor died between the two. */
+  readonly halves: readonly { readonly direction: SaDirection; readonly name: string }[];
+}
+
+/** What an earlier supervisor left. */
+export function foundPairs(tables: Tables): Found {
+  const inbound = new Map(tables.sas('in').map((row) => [row.name, row]));
+  const used = new Set(
+    tables.nexthops().flatMap(({ active }) => (active?.kind === 'tunnel' ? [active.sa] : [])),
+  );
+  const pairs: Pair[] = [];
+  const halves: Found['halves'][number][] = [];
+  for (const out of tables.sas('out')) {
+    if (!isIkeRow(out.name)) continue;
+    const other = inbound.get(out.name);
+    inbound.delete(out.name);
+    if (other === undefined) {
+      halves.push({ direction: 'out', name: out.name });
+      continue;
+    }
+    pairs.push({
+      ...{ name: out.name, key: pairKey(out, out.algorithm) },
+      ...{ inboundSpi: other.spi, outboundSpi: out.spi },
+      ...{ inUse: used.has(out.id), isClaimed: false, isGoing: false },
+    });
+  }
+  for (const { name } of inbound.values()) {
+    if (isIkeRow(name)) halves.push({ direction: 'in', name });
+  }
+  return { pairs, halves };
+}

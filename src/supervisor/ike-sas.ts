@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * IKE's child SAs in the tables: one row per direction, both named "ike/SERVICE/REMOTE@INBOUND-SPI", so that a
+ * restarted supervisor finds the pair again.
+ *
+ *   install    both rows → worker expands the keys → inbound reachable by its SPI
+ *   activate   the tunnel's next hop gets a version with the new outbound SA: one store, nothing is lost
+ *   remove     another pair or none becomes the tunnel's; then the outbound row goes, after `graceMs` the inbound
+ *
+ * Keys come fresh with each child SA and stay in their row for its life (policy-model 22); the ledger of manual
+ * keys has no part in it.
+ */
+import type { ChildInstall, ChildSink, ChildUsage } from '../ike/child/types.js';
+import { bad, good, type Outcome, type Timers } from '../ike/types.js';
+import type { SaRow, Tables } from '../forwarding/addon/api.js';
+import { usesIke, type TunnelModel } from '../forwarding/model.js';
+import { formatAddress } from '../lib/ip.js';
+import type { Logger } from '../lib/log.js';
+import { messageOf, oneLine } from './errors.js';
+import { inboundRow, outboundRow, pairKey, refusal } from './ike-sa-row.js';
+import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
+import type { SaRows } from './sa-rows.js';
+import { SpiPool } from './spi-pool.js';
+
+/**
+ * Rows from before a restart that no IKE SA has claimed go after this. By then there are new ones: IKE keeps the
+ * child SAs of IKE SAs that it could not go on with no longer than so.
+ */
+const UNCLAIMED_MS = 600_000;
+/** Inbound rows that were in their grace time when a supervisor died. */
+const HALVES_MS = 30_000;
+
+export interface IkeSasDeps {
+  readonly tables: Tables;
+  readonly rows: SaRows;
+  /** Secured label table of an SP; undefined: it is not configured. */
+  readonly spTable: (sp: string) => number | undefined;
+  /** Has the worker install rows; resolves when it has, however long it is away meanwhile, or rejects. */
+  readonly installer: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
+  /** Brings the next hops to {@link ChildSas.current}; resolves when packets leave that way. */
+  readonly publish: () => Promise<void>;
+  readonly timers: Timers;
+  readonly log: Logger;
+  /** So many unpredictable octets. */
+  readonly random: (length: number) => Uint8Array;
+  /** Told of every child SA with its keys, for Wireshark; only with --debug-keys. */
+  readonly debugKeys?: (child: ChildInstall) => void;
+}
+
+export class ChildSas implements ChildSink {
+  readonly #deps: IkeSasDeps;
+  readonly #spis: SpiPool;
+  readonly #pairs = new Map<number, Pair>();
+  /** Pairs that may carry the traffic of a key, the one in use last. */
+  readonly #active = new Map<string, Pair[]>();
+  readonly #cancel = new Map<Pair, () => void>();
+  /** Outbound rows on their way out. */
+  readonly #removing = new Set<Promise<void>>();
+  #halves: Found['halves'];
+  /** Take back the timers of the constructor. */
+  readonly #atStart: readonly (() => void)[];
+  /** Resolves when all changes of next hops that were asked for are made. */
+  #published: Promise<void> = Promise.resolve();
+
+  constructor(deps: IkeSasDeps) {
+    this.#deps = deps;
+    const { tables, timers } = deps;
+    this.#spis = new SpiPool({ random: deps.random, now: () => timers.now() });
+    for (const { spi } of tables.sas('in')) this.#spis.take(spi);
+    const { pairs, halves } = foundPairs(tables);
+    for (const pair of pairs) {
+      this.#pairs.set(pair.inboundSpi, pair);
+      if (pair.inUse) this.#push(pair);
+    }
+    this.#halves = halves;
+    const after = (ms: number, run: () => void): (() => void)[] =>
+      pairs.length + halves.length === 0 ? [] : [timers.after(ms, run)];
+    this.#atStart = [
+      ...after(HALVES_MS, () => {
+        this.#dropHalves();
+      }),
+      ...after(UNCLAIMED_MS, () => {
+        this.#retireUnclaimed();
+      }),
+    ];
+  }
+
+  /** Whether a row belongs here. */
+  static owns(name: string): boolean {
+    return isIkeRow(name);
+  }
+
+  allocateSpi(): number {
+    return this.#spis.allocate();
+  }
+
+  releaseSpi(spi: number): void {
+    if (!this.#pairs.has(spi)) this.#spis.release(spi);
+  }
+
+  async install(child: ChildInstall): Promise<Outcome<void>> {
+    const { tables, spTable, log } = this.#deps;
+    const table = spTable(child.peer.sp);
+    const why = table === undefined ? `SP ${child.peer.sp} is not configured` : refusal(child);
+    if (why !== undefined || table === undefined) return bad('INTERNAL', 'us', why ?? '');
+    const inbound = inboundRow(child, table);
+    const outbound = outboundRow(child);
+    this.#spis.take(child.inboundSpi);
+    try {
+      const ids = this.#write(inbound, outbound, child);
+      this.#deps.debugKeys?.(child);
+      await this.#deps.installer([ids.out], [ids.in]);
+      if (!this.#pairs.has(child.inboundSpi)) return bad('CLOSED', 'us', 'removed meanwhile');
+      tables.activateSa(ids.in);
+      return good(undefined);
+    } catch (error) {
+      log.error('an SA could not be installed', { sa: inbound.name, why: oneLine(error) });
+      this.#forget(child.inboundSpi, inbound.name);
+      return bad('INTERNAL', 'us', messageOf(error));
+    }
+  }
+
+  #write(inbound: SaRow, outbound: SaRow, child: ChildInstall): { in: number; out: number } {
+    const { rows } = this.#deps;
+    const inKeys = keying(child.inboundKeys);
+    const outKeys = keying(child.outboundKeys);
+    try {
+      const ids = { in: rows.add('in', inbound, inKeys), out: rows.add('out', outbound, outKeys) };
+      this.#pairs.set(child.inboundSpi, {
+        ...{ name: inbound.name, key: pairKey(outbound, inbound.algorithm) },
+        ...{ inboundSpi: child.inboundSpi, outboundSpi: child.outboundSpi },
+        ...{ inUse: false, isClaimed: true, isGoing: false },
+      });
+      return ids;
+    } finally {
+      inKeys.fill(0);
+      outKeys.fill(0);
+    }
+  }
+
+  async activate(inboundSpi: number): Promise<void> {
+    const pair = this.#pairs.get(inboundSpi);
+    if (pair === undefined || pair.isGoing) return;
+    this.#push(pair);
+    await this.#publish();
+  }
+
+  #push(pair: Pair): void {
+    const others = (this.#active.get(pair.key) ?? []).filter((one) => one !== pair);
+    this.#active.set(pair.key, [...others, pair]);
+  }
+
+  async #publish(): Promise<void> {
+    const { publish, log } = this.#deps;
+    const done = publish().catch((error: unknown) => {
+      log.error('next hops could not follow their SAs', { why: oneLine(error) });
+    });
+    this.#published = Promise.all([this.#published, done]).then(() => undefined);
+    return done;
+  }
+
+  remove(inboundSpi: number, graceMs: number): void {
+    const pair = this.#pairs.get(inboundSpi);
+    if (pair === undefined || pair.isGoing) return;
+    pair.isGoing = true;
+    const { timers } = this.#deps;
+    const gone = this.#removeOutbound(pair).finally(() => this.#removing.delete(gone));
+    this.#removing.add(gone);
+    if (graceMs <= 0) {
+      this.#removeInbound(pair);
+      return;
+    }
+    const later = timers.after(graceMs, () => {
+      this.#removeInbound(pair);
+    });
+    this.#cancel.set(pair, later);
+  }
+
+  /** First no next hop leads to it any more. */
+  async #removeOutbound(pair: Pair): Promise<void> {
+    const active = this.#active.get(pair.key) ?? [];
+    const left = active.filter((one) => one !== pair);
+    if (left.length === 0) this.#active.delete(pair.key);
+    else this.#active.set(pair.key, left);
+    if (active.at(-1) === pair) await this.#publish();
+    else await this.#published;
+    this.#drop('out', pair.name);
+  }
+
+  #removeInbound(pair: Pair): void {
+    this.#cancel.delete(pair);
+    this.#drop('in', pair.name);
+    this.#pairs.delete(pair.inboundSpi);
+    this.#spis.release(pair.inboundSpi);
+  }
+
+  #drop(direction: 'in' | 'out', name: string): void {
+    try {
+      this.#deps.rows.remove(direction, name);
+    } catch (error) {
+      this.#deps.log.error('an SA row stays', { sa: name, direction, why: oneLine(error) });
+    }
+  }
+
+  #forget(inboundSpi: number, name: string): void {
+    this.#pairs.delete(inboundSpi);
+    this.#drop('out', name);
+    this.#drop('in', name);
+    this.#spis.release(inboundSpi);
+  }
+
+  usage(inboundSpi: number): ChildUsage | undefined {
+    const pair = this.#pairs.get(inboundSpi);
+    const inbound = pair && this.#deps.rows.state('in', pair.name);
+    const outbound = pair && this.#deps.rows.state('out', pair.name);
+    if (inbound === undefined && outbound === undefined) return undefined;
+    return {
+      ...{ inboundPackets: inbound?.packets ?? 0n, inboundBytes: inbound?.bytes ?? 0n },
+      ...{ outboundPackets: outbound?.packets ?? 0n, outboundBytes: outbound?.bytes ?? 0n },
+    };
+  }
+
+  adopt(inboundSpi: number): boolean {
+    const pair = this.#pairs.get(inboundSpi);
+    if (pair === undefined || pair.isGoing) return false;
+    pair.isClaimed = true;
+    return true;
+  }
+
+  #dropHalves(): void {
+    for (const { direction, name } of this.#halves) this.#drop(direction, name);
+    this.#halves = [];
+  }
+
+  #retireUnclaimed(): void {
+    for (const pair of [...this.#pairs.values()]) {
+      if (pair.isClaimed) continue;
+      this.#deps.log.notice('an SA that no IKE SA goes on with ends', { sa: pair.name });
+      this.remove(pair.inboundSpi, 0);
+    }
+  }
+
+  /** Outbound SA of a tunnel now; undefined: it has none, or none by IKE. */
+  current(tunnel: TunnelModel): { readonly row: string; readonly spi: number } | undefined {
+    if (!usesIke(tunnel)) return undefined;
+    const { local, remote, protection, encapsulation } = tunnel;
+    const key = [local, remote].map(formatAddress).join(' ');
+    const pair = this.#active.get(`${key} ${protection} ${encapsulation}`)?.at(-1);
+    return pair && { row: pair.name, spi: pair.outboundSpi };
+  }
+
+  /** Row names with the service and the peer they are for. */
+  *names(): Generator<{ readonly name: string; readonly inUse: boolean }> {
+    for (const pair of this.#pairs.values()) {
+      yield { name: pair.name, inUse: this.#active.get(pair.key)?.at(-1) === pair };
+    }
+  }
+
+  /** Everything goes at once, without grace time, also what nobody has claimed; resolves when it is gone. */
+  async end(): Promise<void> {
+    for (const { inboundSpi } of [...this.#pairs.values()]) this.remove(inboundSpi, 0);
+    for (const [pair, cancel] of [...this.#cancel]) {
+      cancel();
+      this.#removeInbound(pair);
+    }
+    await Promise.all([...this.#removing]);
+    this.#dropHalves();
+  }
+
+  /** Ends timers; rows stay as they are. */
+  close(): void {
+    for (const cancel of this.#atStart) cancel();
+    for (const cancel of this.#cancel.values()) cancel();
+    this.#cancel.clear();
+  }
+}
+
+/** Key and salt, as KEYMAT has them (RFC 4106 §8.1, RFC 4543 §8.1). Wiped by the caller. */
+function keying({ encryption }: ChildInstall['inboundKeys']): Uint8Array {
+  return Uint8Array.from(encryption);
+}

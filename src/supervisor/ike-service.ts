@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * IKE put together: child SAs in the tables, what tunnels want of it, and the machines in between, which run as long
+ * as the configuration has an `ike` section.
+ */
+import { randomBytes } from 'node:crypto';
+import type { ChildInstall } from '../ike/child/types.js';
+import type { IkeManager } from '../ike/manager/api.js';
+import type { Timers } from '../ike/types.js';
+import type { Tables } from '../forwarding/addon/api.js';
+import type { TunnelModel } from '../forwarding/model.js';
+import type { TunnelSa } from '../forwarding/overlay.js';
+import type { CertificateLibrary } from '../lib/certificate-api.js';
+import type { Kernel } from '../lib/kernel-api.js';
+import type { Logger } from '../lib/log.js';
+import type { DebugKeys } from './debug-keys.js';
+import { IkeEngine } from './ike-engine.js';
+import type { IkePlan } from './ike-plan.js';
+import type { IkePort } from './ike-port.js';
+import { ChildSas } from './ike-sas.js';
+import { qcdSecret } from './ike-secret.js';
+import { IkeTunnels } from './ike-tunnels.js';
+import type { InstancePaths } from './paths.js';
+import type { Plan } from './plan.js';
+import type { SaRows } from './sa-rows.js';
+
+/** For the answers to our deletes. */
+const STOP_MS = 3_000;
+
+export interface IkeServiceDeps {
+  readonly tables: Tables;
+  readonly rows: SaRows;
+  readonly kernel: Kernel;
+  readonly certificates: CertificateLibrary;
+  readonly paths: InstancePaths;
+  /** Path of the core's namespace; undefined: our own. */
+  readonly netns: () => string | undefined;
+  readonly log: Logger;
+  readonly timers: Timers;
+  /** Has the worker install rows, now or when it is back. */
+  readonly installer: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
+  /** Brings the next hops to {@link IkeService.states}; resolves when it is done. */
+  readonly publish: () => Promise<void>;
+  /** {@link IkeService.states} says something else now. */
+  readonly changed: () => void;
+  readonly debugKeys: DebugKeys | undefined;
+}
+
+export class IkeService implements IkePort {
+  readonly sas: ChildSas;
+  readonly #deps: IkeServiceDeps;
+  readonly #tunnels: IkeTunnels;
+  #plan: Plan | undefined;
+  #engine: IkeEngine | undefined;
+
+  constructor(deps: IkeServiceDeps) {
+    this.#deps = deps;
+    const { tables, rows, timers, log, installer, publish, debugKeys } = deps;
+    this.sas = new ChildSas({
+      ...{ tables, rows, timers, log, installer, publish, random: randomBytes },
+      spTable: (sp) => this.#plan?.sps.table(sp),
+      ...(debugKeys && {
+        debugKeys: (child: ChildInstall) => {
+          debugKeys.child(child);
+        },
+      }),
+    });
+    this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    if (debugKeys === undefined) return;
+    log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
+  }
+
+  /** undefined: the configuration in force has no IKE. */
+  get manager(): IkeManager | undefined {
+    return this.#engine?.manager;
+  }
+
+  async apply(plan: Plan, ike: IkePlan | undefined): Promise<void> {
+    this.#plan = plan;
+    if (ike === undefined) {
+      await this.#end();
+      return;
+    }
+    if (this.#engine === undefined) {
+      this.#engine = this.#begin(ike);
+    } else {
+      this.#engine.apply(ike);
+    }
+    this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
+  }
+
+  #begin(plan: IkePlan): IkeEngine {
+    const { tables, kernel, certificates, paths, netns, log, timers, debugKeys } = this.#deps;
+    const deps = {
+      ...{ kernel, certificates, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
+      segmentsWereLost: tables.attached === 'created',
+      qcdSecret: qcdSecret(paths.ikeSecret),
+    };
+    return new IkeEngine(deps, plan);
+  }
+
+  async #end(): Promise<void> {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    this.#tunnels.clear();
+    await engine?.stop(STOP_MS);
+  }
+
+  states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
+    return this.#tunnels.states(tunnels);
+  }
+
+  /** What is not as it should be, in words. */
+  faults(): string[] {
+    const folder = this.#deps.debugKeys?.folder;
+    return folder === undefined ? [] : [`all keys are written to ${folder}`];
+  }
+
+  hurry(tunnel: TunnelModel): void {
+    this.#tunnels.hurry(tunnel);
+  }
+
+  /** Deletes all SAs at the peers, within seconds. */
+  async stop(): Promise<void> {
+    await this.#end();
+    await this.sas.end();
+  }
+
+  /** Leaves everything as it is, for the next supervisor to go on with. */
+  close(): void {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    engine?.detach();
+    this.sas.close();
+  }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the addon reads out of certificates, names, CRLs and OCSP responses, beside what node:crypto reads. */
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CertificateTrust } from '../../../src/lib/certificate-api.js';
+import { crl, derOf, issue, makeCa, ocspResponse, type Ca, type Issued } from '../../lib/pki.js';
+import { addon, refusal } from './helpers.js';
+
+const { certificates } = addon;
+let folder: string;
+let root: Ca;
+let leaf: Issued;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'addon-x509-'));
+  root = makeCa(folder, 'root');
+  leaf = issue(root, { name: 'pe,1', ip: ['192.0.2.1', '2001:db8::1'], dns: ['PE1.example.net'] });
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const trust = (more: Partial<CertificateTrust> = {}): CertificateTrust => ({
+  ...{ anchors: [root.der], intermediates: [], crls: [], statusRequired: false, ocspMaxAge: 60 },
+  ...more,
+});
+const now = Math.floor(Date.now() / 1000);
+
+describe('facts', () => {
+  test('are those that node:crypto sees', () => {
+    const facts = certificates.read(leaf.der);
+    const seen = new X509Certificate(leaf.der);
+    const key = seen.publicKey.export({ type: 'spki', format: 'der' });
+    expect(facts).toMatchObject({
+      ...{ subject: 'CN=pe\\,1,O=Sealane test', serial: seen.serialNumber.toLowerCase() },
+      ...{
+        notBefore: Date.parse(seen.validFrom) / 1000,
+        notAfter: Date.parse(seen.validTo) / 1000,
+      },
+      ...{ isCa: false, dnsNames: ['pe1.example.net'] },
+    });
+    expect(facts?.keyHash).toEqual(Uint8Array.from(createHash('sha1').update(key).digest()));
+    expect(facts?.addresses.map((each) => Buffer.from(each).toString('hex'))).toEqual([
+      'c0000201',
+      '20010db8000000000000000000000001',
+    ]);
+    expect(certificates.read(root.der)?.isCa).toBe(true);
+  });
+
+  test('names are the same whatever their case and spaces', () => {
+    const [one, two, other] = [
+      '/O=Sealane  TEST/CN=x',
+      '/O=Sealane test/CN=X',
+      '/O=Sealane/CN=x',
+    ].map((subject, i) => {
+      const der = certificates.read(issue(root, { name: `n${i}`, subject }).der)?.subjectName;
+      if (der === undefined) throw new Error('no certificate');
+      return der;
+    });
+    if (one === undefined || two === undefined || other === undefined) throw new Error('no name');
+    expect(Buffer.compare(one, two)).not.toBe(0);
+    expect(certificates.sameName(one, two)).toBe(true);
+    expect(certificates.sameName(one, other)).toBe(false);
+    expect(certificates.sameName(one, one.subarray(1))).toBe(false);
+    expect(certificates.sameName(Buffer.alloc(0), Buffer.alloc(0))).toBe(false);
+  });
+
+  test('CRLs and OCSP responses', () => {
+    expect(certificates.faultOfCrl(derOf(crl(root)))).toBeUndefined();
+    expect(certificates.faultOfCrl(derOf(crl(root, { digest: 'sha1' })))).toMatch(/too weakly/);
+    expect(certificates.faultOfCrl(leaf.der)).toMatch(/cannot be read/);
+    const until = certificates.ocspUntil(ocspResponse(root, leaf, { minutes: 60 }));
+    expect(Math.abs((until ?? 0) - now - 3600)).toBeLessThan(600);
+    expect(certificates.ocspUntil(ocspResponse(root, leaf, { minutes: 0 }))).toBe(Infinity);
+    expect(certificates.ocspUntil(leaf.der)).toBeUndefined();
+  });
+
+  test('what is too large or broken is no certificate', () => {
+    expect(certificates.read(Buffer.concat([leaf.der, Buffer.of(0)]))).toBeUndefined();
+    expect(certificates.read(Buffer.alloc(8193, 0x30))).toBeUndefined();
+    expect(certificates.read(Buffer.alloc(0))).toBeUndefined();
+  });
+});
+
+describe('stores', () => {
+  test('say whose anchor it is, and until when', async () => {
+    const store = certificates.openStore(
+      trust({ anchors: [makeCa(folder, 'other').der, root.der], crls: [derOf(crl(root))] }),
+    );
+    const verdict = await store.validate({ certificates: [leaf.der], ocsp: [], now });
+    expect(verdict).toMatchObject({
+      ...{ ok: true, anchor: 1, length: 2 },
+      validUntil: certificates.read(leaf.der)?.notAfter,
+    });
+    const knownUntil = verdict.ok ? verdict.knownUntil : 0;
+    expect(Math.abs(knownUntil - now - 23 * 3600)).toBeLessThan(600);
+  });
+
+  test('an anchor that is not self-signed ends a path, an intermediate does not', async () => {
+    const middle = makeCa(folder, 'middle', { issuer: root });
+    const below = issue(middle, { name: 'below' });
+    const question = { certificates: [below.der], ocsp: [], now };
+    const partial = certificates.openStore(trust({ anchors: [middle.der] }));
+    expect(await partial.validate(question)).toMatchObject({ ok: true, anchor: 0, length: 2 });
+    const whole = certificates.openStore(trust({ intermediates: [middle.der] }));
+    expect(await whole.validate(question)).toMatchObject({ ok: true, anchor: 0, length: 3 });
+    const stranger = certificates.openStore(
+      trust({ anchors: [makeCa(folder, 'stranger').der], intermediates: [middle.der, root.der] }),
+    );
+    expect(await stranger.validate(question)).toMatchObject({
+      ...{ ok: false, code: expect.stringMatching(/SELF_SIGNED|ISSUER_CERT/) as string },
+    });
+  });
+
+  test('an explicit policy that a CA requires is required', async () => {
+    const strict = makeCa(folder, 'strict', {
+      issuer: root,
+      extensions: [
+        'policyConstraints=critical,requireExplicitPolicy:0',
+        'certificatePolicies=1.2.3.4',
+      ],
+    });
+    const [without, having] = [
+      issue(strict, { name: 'without' }),
+      issue(strict, { name: 'having', extensions: ['certificatePolicies=1.2.3.4'] }),
+    ];
+    const store = certificates.openStore(trust());
+    const judged = async (shown: Issued): Promise<unknown> =>
+      store.validate({ certificates: [shown.der, strict.der], ocsp: [], now });
+    expect(await judged(without)).toMatchObject({
+      ok: false,
+      code: 'X509_V_ERR_NO_EXPLICIT_POLICY',
+    });
+    expect(await judged(having)).toMatchObject({ ok: true, length: 3 });
+  });
+
+  test('more intermediates than are looked at', async () => {
+    let issuer = root;
+    const chain: Ca[] = [];
+    for (let i = 0; i < 7; i++) {
+      issuer = makeCa(folder, `deep${i}`, { issuer });
+      chain.push(issuer);
+    }
+    const store = certificates.openStore(trust());
+    const judged = async (last: Ca): Promise<unknown> => {
+      const shown = issue(last, { name: `under-${last.name}` });
+      const ders = [shown, ...chain].map(({ der }) => der);
+      return store.validate({ certificates: ders, ocsp: [], now });
+    };
+    expect(await judged(chain[5] ?? root)).toMatchObject({ ok: true, length: 8 });
+    expect(await judged(issuer)).toMatchObject({
+      ok: false,
+      code: 'X509_V_ERR_CERT_CHAIN_TOO_LONG',
+    });
+  });
+
+  test('arguments that do not fit are refused', () => {
+    expect(refusal(() => certificates.openStore(trust({ anchors: [Buffer.of(1)] })))).toBe(
+      'BAD_ARGUMENT',
+    );
+    const store = certificates.openStore(trust());
+    const many = Array.from({ length: 10 }, () => leaf.der);
+    expect(refusal(() => store.validate({ certificates: many, ocsp: [], now }))).toBe(
+      'BAD_ARGUMENT',
+    );
+    expect(refusal(() => store.validate({ certificates: [], ocsp: [], now }))).toBe('BAD_ARGUMENT');
+    expect(refusal(() => store.validate({ certificates: [leaf.der], ocsp: [], now: 0.5 }))).toBe(
+      'BAD_ARGUMENT',
+    );
+  });
+});

@@ -1,0 +1,335 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SaRow, Tables } from '../../../src/forwarding/addon/api.js';
+import { keyCheck, loadAddon } from '../../../src/forwarding/addon/load.js';
+import { ethernetHeader } from '../../../src/forwarding/headers.js';
+import type { TunnelModel } from '../../../src/forwarding/model.js';
+import type { ChildInstall, ChildPolicy } from '../../../src/ike/child/types.js';
+import type { EspCipher, Selector } from '../../../src/ike/negotiation/types.js';
+import { createLogger } from '../../../src/lib/log.js';
+import { parseAddress } from '../../../src/lib/ip.js';
+import { ChildSas } from '../../../src/supervisor/ike-sas.js';
+import { algorithmOf } from '../../../src/supervisor/ike-sa-row.js';
+import { SaRows } from '../../../src/supervisor/sa-rows.js';
+import { SpiPool } from '../../../src/supervisor/spi-pool.js';
+import { VirtualTime } from './virtual-time.js';
+
+const LOCAL = parseAddress('192.0.2.1')!;
+const REMOTE = parseAddress('192.0.2.2')!;
+
+const TUNNEL: TunnelModel = {
+  ...{ name: 'peer', local: LOCAL, remote: REMOTE, protection: 'encrypt', encapsulation: 'gre' },
+  ...{ dscp: 'copy', ttl: 64, sa: undefined },
+};
+
+const only = (address: Uint8Array, protocol = 47): Selector => ({
+  ...{ start: address, end: address, protocol, startPort: 0, endPort: 65535 },
+});
+const GCM: EspCipher = {
+  ...{ name: 'ENCR_AES_GCM_16', id: 20, keyBits: 128, keyBytes: 20, saltBytes: 4 },
+  ...{ kind: 'aead' as const, encrypts: true },
+};
+const POLICY: ChildPolicy = {
+  ...{ service: 'encrypt/gre', mode: 'transport', proposals: [], resources: 1 },
+  ...{ local: [only(LOCAL)], remote: [only(REMOTE)] },
+  lifetimes: {
+    ...{ softSeconds: 0, hardSeconds: 0, softBytes: 0n, hardBytes: 0n },
+    ...{ softPackets: 0n, hardPackets: 5000n, jitter: 0 },
+  },
+};
+
+function child(inboundSpi: number, more: Partial<ChildInstall> = {}): ChildInstall {
+  const direction = () => ({ encryption: randomBytes(20), integrity: Buffer.alloc(0) });
+  return {
+    policy: POLICY,
+    peer: {
+      ...{ address: REMOTE, sp: 'own', method: 'psk', subject: '', anchor: 'a' },
+      validUntil: undefined,
+    },
+    path: { local: { address: LOCAL, port: 500 }, remote: { address: REMOTE, port: 500 } },
+    udpEncapsulation: false,
+    suite: { cipher: GCM, integrity: undefined, esn: false },
+    ...{ inboundSpi, outboundSpi: 0x2000_0000 + (inboundSpi & 0xffff) },
+    ...{ local: POLICY.local, remote: POLICY.remote },
+    ...{ inboundKeys: direction(), outboundKeys: direction(), resource: 0, replaces: undefined },
+    ...more,
+  };
+}
+
+/** Real tables; a worker that installs what it is told. */
+let folder: string;
+let real: Tables;
+let installed: Set<string>;
+let activated: number[];
+let tables: Tables;
+let rows: SaRows;
+let time: VirtualTime;
+let log: string[];
+let sas: ChildSas;
+/** What the next hop leads to, as `publish` brought it last. */
+let used: number | undefined;
+let install: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
+
+/** The worker's part, which unit tests have none of: readiness and reachability. */
+function withWorker(): Tables {
+  const state: Tables['saState'] = (direction, id) => ({
+    ...real.saState(direction, id),
+    ready: installed.has(`${direction} ${String(id)}`),
+  });
+  const activate: Tables['activateSa'] = (id) => {
+    if (!installed.has(`in ${String(id)}`)) throw new Error('not installed');
+    activated.push(id);
+  };
+  return new Proxy(real, {
+    get: (target, name) => {
+      if (name === 'saState') return state;
+      if (name === 'activateSa') return activate;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+function start(): void {
+  tables = withWorker();
+  rows = new SaRows(tables);
+  sas = new ChildSas({
+    ...{ tables, rows, timers: time, random: randomBytes },
+    spTable: (sp) => (sp === 'own' ? 1 : undefined),
+    installer: async (out, inbound) => install(out, inbound),
+    publish: async () => {
+      await Promise.resolve();
+      publish();
+    },
+    log: createLogger({ write: (line) => log.push(line), now: () => '' }, 'debug'),
+  });
+}
+
+/** As reconciliation does. */
+function publish(): void {
+  const slot = real.nexthop('tunnel/peer');
+  const now = sas.current(TUNNEL);
+  used = now && rows.id('out', now.row);
+  real.setNexthop(
+    slot,
+    now && used !== undefined
+      ? {
+          ...{ kind: 'tunnel', interface: real.interfaces()[0]!.id, mtu: 1400, dscpCopy: true },
+          ...{ protection: 'encrypt', encapsulation: 'gre', sa: used },
+          header: {
+            ...{
+              ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), 0, 4),
+              source: LOCAL,
+              destination: REMOTE,
+            },
+            ...{ ttl: 64, dscp: 0, flowLabel: 0, spi: now.spi },
+          },
+        }
+      : undefined,
+  );
+}
+
+beforeEach(() => {
+  folder = mkdtempSync('/dev/shm/sealane-ike-sas-');
+  real = loadAddon().openTables({ tables: `${folder}/tables`, state: `${folder}/state` });
+  real.putInterface({
+    ...{ name: 'core0', role: 'core', vrf: 0, port: real.portId('wan'), vlan: 0, mtu: 1500 },
+    ...{ mac: new Uint8Array(6), acceptGre: false, acceptIp: false, mplsOwnSp: false },
+  });
+  installed = new Set();
+  activated = [];
+  log = [];
+  time = new VirtualTime();
+  install = async (out, inbound) => {
+    await Promise.resolve();
+    for (const id of out) installed.add(`out ${String(id)}`);
+    for (const id of inbound) installed.add(`in ${String(id)}`);
+  };
+  start();
+});
+afterEach(() => {
+  sas.close();
+  real.close();
+  rmSync(folder, { recursive: true });
+});
+
+const live = (direction: 'in' | 'out'): string[] => real.sas(direction).map(({ name }) => name);
+
+describe('child SAs in the tables', () => {
+  it('are two rows with the SP table of the peer, reachable once the worker has them, sending when activated', async () => {
+    const spi = sas.allocateSpi();
+    const one = child(spi);
+    expect(await sas.install(one)).toEqual({ ok: true, value: undefined });
+    const name = `ike/encrypt/gre/192.0.2.2@${spi.toString(16).padStart(8, '0')}`;
+    expect(real.sas('in')).toMatchObject([
+      { name, spi, algorithm: 'aes-gcm-128', spTable: 1, replayWindow: 1024, packetLimit: 0n },
+    ]);
+    expect(real.sas('out')).toMatchObject([
+      { name, spi: one.outboundSpi, spTable: 0, replayWindow: 0, packetLimit: 5000n },
+    ]);
+    const [inbound] = real.sas('in');
+    expect([...inbound!.source, ...inbound!.destination]).toEqual([...REMOTE, ...LOCAL]);
+    expect(inbound!.keyCheck).toBe(keyCheck(one.inboundKeys.encryption));
+    expect(real.sas('out')[0]!.keyCheck).toBe(keyCheck(one.outboundKeys.encryption));
+    expect(activated).toEqual([inbound!.id]);
+    // Not sent with before it is told to.
+    expect(sas.current(TUNNEL)).toBeUndefined();
+    await sas.activate(spi);
+    expect(used).toBe(real.sas('out')[0]!.id);
+    expect(sas.current({ ...TUNNEL, encapsulation: 'ip' })).toBeUndefined();
+    expect(sas.current({ ...TUNNEL, protection: 'authenticate' })).toBeUndefined();
+    expect(sas.usage(spi)).toEqual({
+      ...{ inboundPackets: 0n, inboundBytes: 0n, outboundPackets: 0n, outboundBytes: 0n },
+    });
+  });
+
+  it('are replaced make before break: the next hop has the new one before the old row goes', async () => {
+    const [old, next] = [sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(old));
+    await sas.activate(old);
+    const before = used;
+    await sas.install(child(next, { replaces: old }));
+    expect(used).toBe(before);
+    await sas.activate(next);
+    expect(used).not.toBe(before);
+    expect(live('out')).toHaveLength(2);
+    sas.remove(old, 5_000);
+    await time.settle();
+    expect(live('out')).toEqual([sas.current(TUNNEL)!.row]);
+    expect(live('in')).toHaveLength(2);
+    await time.pass(4_999);
+    expect(live('in')).toHaveLength(2);
+    await time.pass(1);
+    expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
+    expect(log).toEqual([]);
+  });
+
+  it('let the other one of two carry on when the one in use goes, and leave nothing when both do', async () => {
+    const [one, two] = [sas.allocateSpi(), sas.allocateSpi()];
+    for (const spi of [one, two]) {
+      await sas.install(child(spi));
+      await sas.activate(spi);
+    }
+    sas.remove(two, 0);
+    await time.settle();
+    expect(real.sas('out').map(({ id }) => id)).toEqual([used]);
+    sas.remove(one, 0);
+    await time.settle();
+    expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
+    expect(sas.usage(one)).toBeUndefined();
+  });
+
+  it('are gone without grace when all ends', async () => {
+    const spi = sas.allocateSpi();
+    await sas.install(child(spi));
+    await sas.activate(spi);
+    sas.remove(spi, 60_000);
+    await sas.install(child(sas.allocateSpi()));
+    expect([live('in').length, live('out').length]).toEqual([2, 1]);
+    await sas.end();
+    expect([used, live('in'), live('out')]).toEqual([undefined, [], []]);
+  });
+
+  it('leave no row when the worker refuses, or when they are removed meanwhile', async () => {
+    install = async () => Promise.reject(new Error('the worker refuses'));
+    const spi = sas.allocateSpi();
+    expect(await sas.install(child(spi))).toMatchObject({
+      ok: false,
+      failure: { code: 'INTERNAL', by: 'us', reason: 'the worker refuses' },
+    });
+    expect([live('in'), live('out')]).toEqual([[], []]);
+    const gone = sas.allocateSpi();
+    install = async () => {
+      sas.remove(gone, 0);
+      return time.settle();
+    };
+    expect(await sas.install(child(gone))).toMatchObject({
+      ok: false,
+      failure: { code: 'CLOSED' },
+    });
+    expect([live('in'), live('out'), activated]).toEqual([[], [], []]);
+  });
+
+  it.each<[string, Partial<ChildInstall>]>([
+    ['ESN', { suite: { cipher: GCM, integrity: undefined, esn: true } }],
+    [
+      'ChaCha20',
+      {
+        suite: { cipher: { ...GCM, id: 28, keyBits: undefined }, integrity: undefined, esn: false },
+      },
+    ],
+    ['UDP encapsulation', { udpEncapsulation: true }],
+    ['tunnel mode', { policy: { ...POLICY, mode: 'tunnel' } }],
+    ['another protocol', { local: [only(LOCAL, 6)], remote: [only(REMOTE, 6)] }],
+    ['protocol any', { local: [only(LOCAL, 0)], remote: [only(REMOTE, 0)] }],
+    ['two protocols', { local: [only(LOCAL)], remote: [only(REMOTE, 137)] }],
+    ['another address', { local: [only(parseAddress('192.0.2.9')!)] }],
+    ['an SP that is not configured', { peer: { ...child(0).peer, sp: 'x' } }],
+  ])('are refused with what the worker does not carry: %s', async (_, more) => {
+    const spi = sas.allocateSpi();
+    expect(await sas.install(child(spi, more))).toMatchObject({ ok: false });
+    expect([live('in'), live('out')]).toEqual([[], []]);
+  });
+
+  it('are known again after a restart: those of an IKE SA go on, the others end', async () => {
+    const [kept, idle, half] = [sas.allocateSpi(), sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(half));
+    sas.remove(half, 60_000); // its outbound row goes, and we die before the inbound one does
+    await time.settle();
+    await sas.install(child(kept));
+    await sas.activate(kept);
+    await sas.install(child(idle));
+    const manual: SaRow = { ...real.sas('out')[0]!, name: 'lab@00000100', spi: 256 };
+    real.addSa('out', manual, randomBytes(20));
+    sas.close();
+    start();
+    // Before anybody says so packets go on by the SA that the next hop has.
+    expect(sas.current(TUNNEL)).toMatchObject({
+      row: expect.stringContaining(kept.toString(16)) as string,
+    });
+    expect(sas.adopt(kept)).toBe(true);
+    expect(sas.adopt(12345)).toBe(false);
+    expect(live('in')).toHaveLength(3);
+    await time.pass(30_000);
+    expect(live('in')).toHaveLength(2);
+    await time.pass(570_000);
+    expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
+    expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
+  });
+});
+
+describe('SPIs', () => {
+  it('are never below 256, never share their lower 20 bits with one in use, and rest after use', () => {
+    const given = [0, 255, 0x1234_5678, 0x9994_5678, 0x0000_0101];
+    let now = 0;
+    const octets = (): Uint8Array => {
+      const next = Buffer.alloc(4);
+      next.writeUInt32BE(given.shift() ?? 0xabc0_0000 + given.length);
+      return next;
+    };
+    const pool = new SpiPool({ random: octets, now: () => now });
+    expect(pool.allocate()).toBe(0x1234_5678);
+    expect(pool.allocate()).toBe(0x0000_0101);
+    pool.release(0x1234_5678);
+    given.push(0x1234_5678, 0x2222_2222);
+    expect(pool.allocate()).toBe(0x2222_2222);
+    now = 120_001;
+    given.push(0x1234_5678);
+    expect(pool.allocate()).toBe(0x1234_5678);
+  });
+});
+
+describe('algorithms of the worker', () => {
+  it.each([
+    [20, 128, 'aes-gcm-128'],
+    [20, 256, 'aes-gcm-256'],
+    [21, 128, 'aes-gmac-128'],
+    [21, 256, 'aes-gmac-256'],
+    [20, 192, undefined],
+    [12, 128, undefined],
+  ])('transform %i with %i bits', (id, keyBits, algorithm) => {
+    const suite = { cipher: { ...GCM, id, keyBits }, integrity: undefined, esn: false };
+    expect(algorithmOf(suite)).toBe(algorithm);
+  });
+});
