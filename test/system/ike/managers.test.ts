@@ -96,7 +96,7 @@ function host(
     children: (here, there) => [policyOf(here, there)],
     ...more,
   };
-  const plane = new Plane(timers, randomBytes(4).readUInt32BE() | 1);
+  const plane = new Plane(timers, (randomBytes(4).readUInt32BE() | 0x100) >>> 0);
   const transport = new IkeTransport({
     ...{ sockets: kernel, netns, timers, log, count: counters.count },
     onDatagram: (datagram) => {
