@@ -237,10 +237,12 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     await this.ask(EXCHANGE.informational, [{ kind: 'D', protocol: PROTOCOL.ike, spis: [] }]);
   }
 
-  async #deleteSilently(): Promise<void> {
+  async #deleteSilently(redundant?: IkeSaMachine): Promise<void> {
     await this.#tellDeleted();
     this.#end(closedMeanwhile);
     this.#forget();
+    // The peer deletes its redundant one at once, or has not come to make it: the delete of this one came first.
+    if (redundant !== undefined) redundant.#forgetIn(LINGER_MS);
   }
 
   childDown(child: ChildSa, failure: IkeFailure): void {
@@ -306,10 +308,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     }
     this.currentPhase = 'deleting';
     this.#handOver(mine);
-    void this.#deleteSilently().then(() => {
-      // The peer deletes its redundant one at once, or has not come to make it: the delete of this one came first.
-      if (theirs !== undefined) theirs.#forgetIn(LINGER_MS);
-    });
+    void this.#deleteSilently(theirs);
     return good(mine);
   }
 
