@@ -87,6 +87,12 @@ const anInterface = choiceByWord(
   (value) => (Object.hasOwn(value, 'vrf') ? 'ce' : 'core'),
 );
 
+const core = strict({
+  netns: netns.exactOptional(),
+  tunnelAddresses: list(address()),
+  encapsulations: set(encapsulation).exactOptional(),
+});
+
 const staticRoute = choiceByKey({
   via: strict({
     prefix: network,
@@ -176,7 +182,7 @@ export const configSchema = strict({
   worker: worker.exactOptional(),
   ownSp: entity,
   otherSps: list(entity).exactOptional(),
-  core: strict({ netns: netns.exactOptional(), tunnelAddresses: list(address()) }),
+  core,
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),
