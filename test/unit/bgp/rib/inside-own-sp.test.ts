@@ -2,7 +2,7 @@
 /** What import decisions are told of where a route comes from (policy-model 9). */
 import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
-import { attributes, contextOf, Lab, rd, target } from './lab.js';
+import { attributes, contextOf, ip, Lab, rd, target } from './lab.js';
 
 const scoped = 0x8349_0181_0000_fde8n;
 const unscoped = 0x8349_0101_0000_0000n;
@@ -25,7 +25,8 @@ function asked(community: bigint): boolean[] {
   lab.settle();
   lab.announce(1, [vpn(2)], attributes({ ...path(65_002, 65_102), extendedCommunities }));
   lab.settle();
-  lab.announce(2, [vpn(3)], attributes({ ...path(65_003), extendedCommunities }));
+  const nextHop = ip('192.0.2.3');
+  lab.announce(2, [vpn(3)], attributes({ ...path(65_003), extendedCommunities, nextHop }));
   lab.settle();
   return said;
 }
@@ -36,7 +37,7 @@ describe('a VPN route whose IPsec community has a scope', () => {
   });
 
   it('is not asked for where there is no scope', () => {
-    // Of all three one question: the same communities and next hop.
-    expect(asked(unscoped)).toEqual([false]);
+    // One question for each next hop: the same communities.
+    expect(asked(unscoped)).toEqual([false, false]);
   });
 });
