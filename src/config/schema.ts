@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
+import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
 import { encapsulation, entity, exportClass, LONGEST } from './common-schema.js';
 import {
@@ -176,6 +177,9 @@ export const configSchema = strict({
   worker: worker.exactOptional(),
   ownSp: entity,
   otherSps: list(entity).exactOptional(),
+  sps: table(
+    strict({ number: asn.exactOptional(), asns: list(asn).exactOptional() }),
+  ).exactOptional(),
   core: strict({ netns: netns.exactOptional(), tunnelAddresses: list(address()) }),
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),
