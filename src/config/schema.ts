@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
+import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
 import { encapsulation, entity, exportClass, LONGEST, protection } from './common-schema.js';
 import {
@@ -201,6 +202,9 @@ export const configSchema = strict({
   worker: worker.exactOptional(),
   ownSp: entity,
   otherSps: list(entity).exactOptional(),
+  sps: table(
+    strict({ number: asn.exactOptional(), asns: list(asn).exactOptional() }),
+  ).exactOptional(),
   core,
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),

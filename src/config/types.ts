@@ -147,6 +147,14 @@ export interface ManualSa {
   readonly replayWindow?: number;
 }
 
+/** What routers of different SPs call one on the wire, and how its routes are told. */
+export interface Sp {
+  /** An AS number of 4 octets; default the own AS, or that of the SP's neighbours if they have one. */
+  readonly number?: number;
+  /** Its ASes beside that, none of which is anybody else's. */
+  readonly asns?: readonly number[];
+}
+
 export interface Config {
   /** Name of this PE on this machine: a-z, 0-9, '-', at most 12 characters. */
   readonly instance: string;
@@ -168,6 +176,8 @@ export interface Config {
   /** Service providers by name; the first table is the own one's. */
   readonly ownSp: string;
   readonly otherSps?: readonly string[];
+  /** By name, the own one or another. */
+  readonly sps?: Readonly<Record<string, Sp>>;
   readonly core: {
     /** Namespace whose routing table reaches the other PEs; default the supervisor's own. */
     readonly netns?: string;

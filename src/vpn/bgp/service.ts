@@ -35,6 +35,7 @@ import { CORE } from '../../bgp/rib/scope.js';
 import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
@@ -114,6 +115,7 @@ export class BgpService {
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress: Ingress | undefined;
+  #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
   readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
@@ -227,6 +229,7 @@ export class BgpService {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
     }
     this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
+    this.#spNumbers = spNumbers(inForce.config);
     this.#neighbours = neighbours(inForce.config);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
@@ -320,6 +323,7 @@ export class BgpService {
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
+      isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
@@ -398,7 +402,8 @@ export class BgpService {
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
+    const numbers = this.#spNumbers;
+    return neighbourRib({ bgp, ownSp, numbers }, neighbour.options, peer, this.#policies);
   }
 
   #reconfigurePeers({ rib }: Running): void {
