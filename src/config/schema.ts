@@ -88,6 +88,12 @@ const anInterface = choiceByWord(
   (value) => (Object.hasOwn(value, 'vrf') ? 'ce' : 'core'),
 );
 
+const core = strict({
+  netns: netns.exactOptional(),
+  tunnelAddresses: list(address()),
+  encapsulations: set(encapsulation).exactOptional(),
+});
+
 const staticRoute = choiceByKey({
   via: strict({
     prefix: network,
@@ -180,7 +186,7 @@ export const configSchema = strict({
   sps: table(
     strict({ number: asn.exactOptional(), asns: list(asn).exactOptional() }),
   ).exactOptional(),
-  core: strict({ netns: netns.exactOptional(), tunnelAddresses: list(address()) }),
+  core,
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),

@@ -162,6 +162,8 @@ export interface Config {
     readonly netns?: string;
     /** Addresses tunnels and SAs end at, e.g. "192.0.2.1". */
     readonly tunnelAddresses: readonly string[];
+    /** What tunnels of BGP routes may be sent in; default both. */
+    readonly encapsulations?: readonly Encapsulation[];
   };
   readonly interfaces: Readonly<Record<string, Interface>>;
   readonly vrfs?: Readonly<Record<string, Vrf>>;

@@ -58,8 +58,9 @@ export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
-  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
-  readonly encapsulation: config.Encapsulation;
+  readonly protection: config.Protection;
+  /** 'none': plain MPLS. */
+  readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
   readonly ttl: number;
   /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
@@ -68,7 +69,7 @@ export interface TunnelModel {
 
 /** Whether a tunnel gets its SAs by IKE. */
 export const usesIke = ({ protection, sa }: Pick<TunnelModel, 'protection' | 'sa'>): boolean =>
-  protection !== 'tunnel' && sa === undefined;
+  (protection === 'encrypt' || protection === 'authenticate') && sa === undefined;
 
 export interface ForwardingModel {
   readonly interfaces: ReadonlyMap<string, InterfaceModel>;
@@ -86,6 +87,9 @@ export const hostInterfaceName = (vrf: string): string => `host/${vrf}`;
 /** Row name of an SA: its SPI makes a changed SA another row, so that the old one can stay until the new is up. */
 export const saRowName = (name: string, spi: number): string =>
   `${name}@${spi.toString(16).padStart(8, '0')}`;
+
+/** The configured name in a row's name. */
+export const saNameOf = (row: string): string => row.slice(0, row.lastIndexOf('@'));
 
 /** Collects what does not parse. */
 class Reader {

@@ -195,6 +195,11 @@ function tunnelNexthop(
   const name = names.tunnel(tunnel.name);
   const path = tunnelPath(model, facts, known, tunnel);
   if (typeof path === 'string') return { name, version: undefined, why: path };
+  const { encapsulation } = tunnel;
+  if (encapsulation === 'none') {
+    const why = `no label switched path to ${formatAddress(tunnel.remote)}`;
+    return { name, version: undefined, why };
+  }
   const { out, via, metric, state, why } = path;
   const common = { via, metric, ...(state && { sa: state }) };
   if (why !== undefined) return { name, version: SA_MISSING, why, ...common };
@@ -203,8 +208,8 @@ function tunnelNexthop(
   const version: DesiredVersion = {
     kind: 'tunnel',
     ...{ interface: out.name, sa: path.sa?.row },
-    ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
-    mtu: tunnelMtu(out.mtu, family, tunnel.encapsulation, spi !== undefined),
+    ...{ protection: tunnel.protection, encapsulation },
+    mtu: tunnelMtu(out.mtu, family, encapsulation, spi !== undefined),
     dscpCopy: tunnel.dscp === 'copy',
     header: {
       ethernet: ethernetHeader(path.mac, path.source, out.vlan, family),

@@ -3,7 +3,7 @@
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
 import type { InterfaceCounters, LiveSa, SaState, Tables } from '../forwarding/addon/api.js';
-import { hostInterfaceName, saRowName } from '../forwarding/model.js';
+import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
@@ -141,14 +141,13 @@ function tunnelPath(
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
-  const { plan, overlay } = inForce;
-  for (const [name, tunnel] of Object.entries(plan.config.tunnels ?? {})) {
-    const nexthop = overlay.nexthops.get(names.tunnel(name));
+  for (const { name, local, remote, protection, encapsulation, sa } of inForce.tunnels.values()) {
+    const nexthop = inForce.overlay.nexthops.get(names.tunnel(name));
     const version = nexthop?.version;
     const ike = version?.kind === 'tunnel' ? version.sa : undefined;
     yield {
-      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? ike ?? '' },
-      ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
+      ...{ name, local: formatAddress(local), remote: formatAddress(remote) },
+      ...{ sa: sa === undefined ? (ike ?? '') : saNameOf(sa.row), protection, encapsulation },
       ...tunnelPath(nexthop),
     };
   }
@@ -218,6 +217,9 @@ export interface NexthopWords {
   readonly reason: string;
 }
 
+const remoteOf = (tunnel: TunnelModel | undefined): string =>
+  tunnel === undefined ? '' : formatAddress(tunnel.remote);
+
 /** Next-hop names say what an unusable one would be: names.ts. */
 function unusableWords(inForce: InForce, name: string, reason: string): NexthopWords {
   const [kind = '', ...rest] = name.split('/');
@@ -225,7 +227,7 @@ function unusableWords(inForce: InForce, name: string, reason: string): NexthopW
   const tunnel = isTunnel ? rest.join('/') : '';
   return {
     ...{ nexthop: isTunnel ? 'tunnel' : 'adjacency', tunnel, interface: '', usable: false, reason },
-    via: isTunnel ? (inForce.plan.config.tunnels?.[tunnel]?.remote ?? '') : (rest.at(-1) ?? ''),
+    via: isTunnel ? remoteOf(inForce.tunnels.get(tunnel)) : (rest.at(-1) ?? ''),
   };
 }
 

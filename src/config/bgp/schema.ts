@@ -160,6 +160,8 @@ const importRule = strict({
   fromSps: set(entity).exactOptional(),
   floor: protection.exactOptional(),
   preferProtected: boolean.exactOptional(),
+  protections: set(oneOf('encrypt', 'authenticate', 'tunnel')).exactOptional(),
+  unsignalled: protection.exactOptional(),
   policy: policyName.exactOptional(),
 });
 

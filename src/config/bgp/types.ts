@@ -192,6 +192,13 @@ export interface BgpImportRule {
   readonly floor?: Protection;
   /** A path of higher protection wins before BGP's own comparison (policy-model 12); default true. */
   readonly preferProtected?: boolean;
+  /** Protections used where the egress leaves a choice, the first first; default the strongest first. */
+  readonly protections?: readonly Exclude<Protection, 'mpls'>[];
+  /**
+   * What is used for routes that ask for nothing (P1, P4); default a configured tunnel to the next hop, else the
+   * floor: plain MPLS inside the own SP.
+   */
+  readonly unsignalled?: Protection;
   readonly policy?: string;
 }
 

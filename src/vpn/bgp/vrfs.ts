@@ -7,7 +7,7 @@ import type { ExportQuestion, ExportRuleRib, ImportQuestion, VrfRib } from '../.
 import type { Policy } from '../../bgp/types.js';
 import { importRulesOf } from '../../config/bgp/resolve.js';
 import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
-import type { BgpImportRule, Config, ExportClass, Protection, Vrf } from '../../config/types.js';
+import type { Config, ExportClass, Protection, Vrf } from '../../config/types.js';
 import type { AcceptSet } from '../../forwarding/addon/api.js';
 import type { GatewayModel } from '../../forwarding/model.js';
 import type { PlannedLabel } from '../../forwarding/rows.js';
@@ -27,7 +27,8 @@ import { classText } from '../label-plan.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
-import type { Ingress } from './ingress.js';
+import { spOfRemotes } from './identity.js';
+import type { ImportTerms, Ingress } from './ingress.js';
 
 export interface VrfContext {
   readonly config: Config;
@@ -84,21 +85,36 @@ interface Import {
 const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
   imports.find(({ targets }) => communities.some((community) => targets.has(community)));
 
+const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
+
+/** What an import rule says of protection (policy-model 7-10, 12). */
+export function importTerms(
+  config: Config,
+  rule: Import['rule'],
+  beganInside: boolean,
+): ImportTerms {
+  const { fromSps, preferProtected, unsignalled } = rule;
+  return {
+    floor: (sp) => rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt'),
+    ...{ fromSps, preferProtected, unsignalled },
+    protections: rule.protections ?? STRONGEST_FIRST,
+    scope: { ownSpNumber: spNumbers(config).own ?? 0, beganInside },
+  };
+}
+
 function importDecision(
   context: VrfContext,
   imports: readonly Import[],
 ): (question: ImportQuestion) => number | undefined {
   const { config, ingress, ipsec } = context;
-  const floorOf = (rule: BgpImportRule) => (sp: string) =>
-    rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt');
+  const spOf = spOfRemotes(config);
   return (route) => {
     const { extendedCommunities, nextHop } = route;
     const found = ruleFor(imports, extendedCommunities);
     if (found === undefined) return undefined;
     const signalled = narrowed(ipsec.read(extendedCommunities), route);
-    const { rule } = found;
-    const { fromSps, preferProtected } = rule;
-    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });
+    const inside = route.insideOwnSp && spOf(formatAddress(nextHop)) === config.ownSp;
+    return ingress.choose(nextHop, signalled, importTerms(config, found.rule, inside));
   };
 }
 
