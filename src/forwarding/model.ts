@@ -4,7 +4,7 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
-import { DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
+import { DEFAULT_LSP_TTL, DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
@@ -22,6 +22,7 @@ export interface InterfaceModel {
   readonly acceptGre: boolean;
   readonly acceptIp: boolean;
   readonly mplsOwnSp: boolean;
+  readonly mplsOtherSp: boolean;
 }
 
 export interface PortModel {
@@ -58,8 +59,8 @@ export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
-  readonly protection: config.Protection;
-  /** 'none': plain MPLS. */
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+  /** 'none' with protection 'mpls', and only there. */
   readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
   readonly ttl: number;
@@ -69,7 +70,7 @@ export interface TunnelModel {
 
 /** Whether a tunnel gets its SAs by IKE. */
 export const usesIke = ({ protection, sa }: Pick<TunnelModel, 'protection' | 'sa'>): boolean =>
-  (protection === 'encrypt' || protection === 'authenticate') && sa === undefined;
+  protection !== 'tunnel' && protection !== 'mpls' && sa === undefined;
 
 export interface ForwardingModel {
   readonly interfaces: ReadonlyMap<string, InterfaceModel>;
@@ -125,6 +126,7 @@ function interfaceModel(read: Reader, name: string, from: config.Interface): Int
     acceptGre: core?.acceptClear?.includes('gre') ?? false,
     acceptIp: core?.acceptClear?.includes('ip') ?? false,
     mplsOwnSp: core?.mpls === 'own-sp',
+    mplsOtherSp: core?.mpls === 'other-sp',
   };
 }
 
@@ -208,7 +210,7 @@ function tunnelModel(
     protection: from.protection,
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
-    ttl: from.ttl ?? DEFAULT_TUNNEL_TTL,
+    ttl: from.ttl ?? (from.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL),
     sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
   };
 }

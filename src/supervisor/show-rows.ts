@@ -123,20 +123,25 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
 /** What is known of a tunnel's path; all empty while it is down. */
 function tunnelPath(
   nexthop: DesiredNexthop | undefined,
-): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'mac' | 'mtu' | 'state' | 'reason'> {
+): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'labels' | 'mac' | 'mtu' | 'state' | 'reason'> {
   const version = nexthop?.version;
-  if (version?.kind !== 'tunnel') {
+  if (version?.kind !== 'tunnel' && version?.kind !== 'lsp') {
     const reason = nexthop?.why ?? '';
     const state = nexthop?.sa ?? 'down';
-    return { interface: '', nextHop: '', mac: '', mtu: 0, state, reason };
+    return { interface: '', nextHop: '', labels: '', mac: '', mtu: 0, state, reason };
   }
   return {
     interface: version.interface,
     nextHop: nexthop?.via === undefined ? '' : formatAddress(nexthop.via),
+    labels: labelWords(nexthop?.labels),
     mac: formatMac(version.header.ethernet.subarray(0, 6)),
     ...{ mtu: version.mtu, state: 'up', reason: '' },
   };
 }
+
+/** "100/200"; of an LSP without labels "3", which is implicit null (RFC 3032). */
+const labelWords = (labels: readonly number[] | undefined): string =>
+  labels?.length === 0 ? '3' : (labels?.join('/') ?? '');
 
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
@@ -240,7 +245,7 @@ export function nexthopWords(
   const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
   if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
   const common = {
-    nexthop: version.kind,
+    nexthop: version.kind === 'lsp' ? 'tunnel' : version.kind,
     via: '',
     tunnel: '',
     interface: '',
@@ -255,9 +260,10 @@ export function nexthopWords(
       return { ...common, interface: version.interface };
     case 'adjacency':
       return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+    case 'lsp':
     case 'tunnel': {
-      const via = formatAddress(version.header.destination);
-      return { ...common, via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+      const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
+      return { ...common, nexthop: 'tunnel', via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
     }
   }
 }
