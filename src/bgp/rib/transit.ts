@@ -48,7 +48,10 @@ export interface Transit {
    * What is told of a route: `told`, which has passed the neighbour's policy, brought in line with how our label may be used;
    * undefined: nothing. Pure until {@link Rib.retell}.
    */
-  readonly attributes: (told: PathAttributes, question: TransitQuestion) => PathAttributes | undefined;
+  readonly attributes: (
+    told: PathAttributes,
+    question: TransitQuestion,
+  ) => PathAttributes | undefined;
   /**
    * Our label for the route; 'later': not yet, {@link Rib.tellAgain} will be called for it; undefined: there is none,
    * and the route is not told.
