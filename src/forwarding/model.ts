@@ -59,8 +59,8 @@ export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
-  readonly protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
-  /** 'none' with protection 'mpls', and only there. */
+  readonly protection: config.Protection;
+  /** 'none': plain MPLS. */
   readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
   readonly ttl: number;

@@ -236,14 +236,17 @@ function unusableWords(inForce: InForce, name: string, reason: string): NexthopW
   };
 }
 
+const isUp = (nexthop: DesiredNexthop | undefined): boolean => (nexthop?.sa ?? 'up') === 'up';
+
 export function nexthopWords(
   inForce: InForce,
   name: string,
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
-  if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
+  if (version === undefined || !isUp(nexthop)) {
+    return unusableWords(inForce, name, nexthop?.why ?? '');
+  }
   const common = {
     nexthop: version.kind === 'lsp' ? 'tunnel' : version.kind,
     via: '',
@@ -263,7 +266,13 @@ export function nexthopWords(
     case 'lsp':
     case 'tunnel': {
       const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
-      return { ...common, nexthop: 'tunnel', via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+      return {
+        ...common,
+        nexthop: 'tunnel',
+        via,
+        tunnel: name.slice('tunnel/'.length),
+        interface: version.interface,
+      };
     }
   }
 }

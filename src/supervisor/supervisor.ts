@@ -123,13 +123,7 @@ export class Supervisor {
     const isForeign = (name: string): boolean => ChildSas.owns(name);
     const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
     this.ike = this.#makeIke();
-    this.tunnels = new TunnelSet({
-      now: () => performance.now(),
-      changed: () => {
-        this.#retunnel();
-      },
-    });
-    this.tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
+    this.tunnels = this.#makeTunnels();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
@@ -194,6 +188,17 @@ export class Supervisor {
         this.#refreshSoon();
       },
     });
+  }
+
+  #makeTunnels(): TunnelSet {
+    const tunnels = new TunnelSet({
+      now: () => performance.now(),
+      changed: () => {
+        this.#retunnel();
+      },
+    });
+    tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
+    return tunnels;
   }
 
   #makeBgp(): BgpService {

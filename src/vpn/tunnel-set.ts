@@ -7,7 +7,7 @@
  * A tunnel outlives its last route for a while, so that a route that comes back finds its SA still there; and after a
  * restart those that forward already are kept until the routes have had time to come again.
  */
-import { DEFAULT_TUNNEL_TTL } from '../config/defaults.js';
+import { DEFAULT_LSP_TTL, DEFAULT_TUNNEL_TTL } from '../config/defaults.js';
 import type { Encapsulation, Protection } from '../config/types.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import { equalBytes, familyOf, formatAddress, parseAddress } from '../lib/ip.js';
@@ -135,7 +135,8 @@ export class TunnelSet {
     if (local === undefined) return undefined;
     return {
       ...{ name: nameOf(kind), local, ...kind },
-      ...{ dscp: 'copy', ttl: DEFAULT_TUNNEL_TTL, sa: undefined },
+      ...{ dscp: 'copy', sa: undefined },
+      ttl: kind.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL,
     };
   }
 

@@ -43,9 +43,6 @@ export function capabilityOf(
   );
   const isConfigured: Capability['isConfigured'] = (remote, protection, encapsulation) =>
     known.has(keyOf(remote, protection, encapsulation));
-  const speaksMpls = Object.values(config.interfaces).some(
-    (one) => one.role === 'core' && (one.mpls ?? 'off') !== 'off',
-  );
   const encapsulations = config.core.encapsulations ?? ['gre', 'ip'];
   return {
     spOf: spOfRemotes(config),
@@ -56,7 +53,7 @@ export function capabilityOf(
       if (!own.some((one) => familyOf(one) === familyOf(remote))) {
         return `core.tunnelAddresses has no IPv${familyOf(remote) ?? 0} address`;
       }
-      if (protection === 'mpls') return speaksMpls ? undefined : 'no core interface speaks MPLS';
+      if (protection === 'mpls') return undefined;
       if (encapsulation === 'none' || !encapsulations.includes(encapsulation)) {
         return `core.encapsulations has no ${encapsulation === 'none' ? 'tunnel' : NAMES[encapsulation]}`;
       }

@@ -45,8 +45,13 @@ export interface ImportTerms {
   readonly protections: readonly Asked[];
   /** Used for routes that ask for nothing; undefined: see above. */
   readonly unsignalled: Protection | undefined;
-  /** Our own SP's number; a scope that names it is honoured for routes that began inside it. */
-  readonly scope: { readonly ownSpNumber: number; readonly beganInside: boolean };
+  /** A scope that names our own SP is honoured for routes that began inside it. */
+  readonly scope: {
+    readonly ownSp: string;
+    readonly ownSpNumber: number | undefined;
+    /** As far as BGP tells; the next hop has to be our own SP's as well. */
+    readonly insideOwnSp: boolean;
+  };
 }
 
 const RANK: Readonly<Record<Protection, number>> = {
@@ -92,7 +97,7 @@ export const OWN_ADDRESS = 251;
 
 const WHY: ReadonlyMap<number, string> = new Map([
   [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],
-  [NO_TUNNEL, 'nothing that the egress, the floor and this PE’s own abilities allow'],
+  [NO_TUNNEL, 'no way to the next hop is acceptable to the egress, the floor and this PE'],
   [NOT_BELIEVED, 'the next hop belongs to an SP that the import rule does not accept'],
   [OUTSIDE_RANGES, 'the next hop lies outside the tunnel address ranges of every SP'],
   [OWN_ADDRESS, 'the next hop is an address of our own'],
@@ -133,7 +138,7 @@ export class Ingress {
     terms: ImportTerms,
   ): readonly Alternative[] {
     const floor = terms.floor(sp);
-    const wanted = this.#wanted(nextHop, signalled, terms, floor);
+    const wanted = this.#wanted(nextHop, sp, signalled, terms);
     const order = [...terms.protections, ...ALL.filter((one) => !isIn(terms.protections, one))];
     return order.flatMap((protection) =>
       CHOICES.filter((choice) => choice.protection === protection).map((choice) => ({
@@ -149,11 +154,15 @@ export class Ingress {
   /** Why a way is not what the route and the import rule ask for; undefined: it is. */
   #wanted(
     nextHop: Uint8Array,
+    sp: string,
     signalled: Signalled,
-    { scope, unsignalled, protections }: ImportTerms,
-    floor: Protection,
+    { scope, unsignalled, protections, ...terms }: ImportTerms,
   ): (choice: TunnelChoice) => string | undefined {
-    const leftOut = scope.beganInside && signalled.onlyOutsideSp === scope.ownSpNumber;
+    const leftOut =
+      scope.insideOwnSp &&
+      sp === scope.ownSp &&
+      signalled.onlyOutsideSp !== undefined &&
+      signalled.onlyOutsideSp === scope.ownSpNumber;
     const asked = leftOut ? undefined : signalled.protections;
     const { encapsulations } = leftOut ? NOTHING_SIGNALLED : signalled;
     const wrongEncapsulation = ({ encapsulation }: TunnelChoice): string | undefined => {
@@ -176,6 +185,7 @@ export class Ingress {
       };
     }
     // An encapsulation that is named asks for a tunnel.
+    const floor = terms.floor(sp);
     const least = floor === 'mpls' && encapsulations !== undefined ? 'tunnel' : floor;
     const use = unsignalled ?? least;
     return (choice) => {

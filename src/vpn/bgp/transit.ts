@@ -78,12 +78,9 @@ export function vpnTransit(context: () => TransitContext, audience: Audience): T
   };
 }
 
-/** Whether packets that come to our label were sent from inside the SP in which the route began. */
-function isInside(context: TransitContext, audience: Audience, question: TransitQuestion): boolean {
-  const { ownSp } = context.config;
-  if (!question.insideOwnSp || audience.sp !== ownSp) return false;
-  return context.spOf(formatAddress(question.nextHop)) === ownSp;
-}
+/** Whether the route began in our own SP (policy-model 9). */
+const beganInside = ({ spOf, config }: TransitContext, question: TransitQuestion): boolean =>
+  question.insideOwnSp && spOf(formatAddress(question.nextHop)) === config.ownSp;
 
 /** Our own choice as an ingress towards the next hop received (policy-model 7-10). */
 function wayOf(context: TransitContext, audience: Audience, question: TransitQuestion): number {
@@ -100,8 +97,9 @@ function wayOf(context: TransitContext, audience: Audience, question: TransitQue
       fromSps: external ? [from?.sp ?? ownSp] : [ownSp, ...otherSps],
       ...{ preferProtected: true, protections: STRONGEST_FIRST, unsignalled: undefined },
       scope: {
-        ownSpNumber: numbers.own ?? 0,
-        beganInside: isInside(context, audience, question),
+        ...{ ownSp, ownSpNumber: numbers.own },
+        // Packets of another SP come from outside, wherever the route began.
+        insideOwnSp: audience.sp === ownSp && beganInside(context, question),
       },
     },
   );
@@ -121,7 +119,7 @@ function attributesOf(
   if (accepted.protections.length === 0) return undefined;
   const same = received?.onlyOutsideSp === now?.onlyOutsideSp ? received?.onlyOutsideSp : undefined;
   // Inside our SP a scope with our number is believed: it stays only on routes that began there.
-  const scope = same === numbers.own && !question.insideOwnSp ? undefined : same;
+  const scope = same === numbers.own && !beganInside(context, question) ? undefined : same;
   const meaning = signalled(accepted, scope);
   // How the next hop received wants its packets encapsulated is no matter of who sends to us.
   const rest = communities.filter((one) => !ipsec.is(one) && encapsulationType(one) === undefined);

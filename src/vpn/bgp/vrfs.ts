@@ -90,15 +90,16 @@ const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
 /** What an import rule says of protection (policy-model 7-10, 12). */
 export function importTerms(
   config: Config,
+  numbers: SpNumbers,
   rule: Import['rule'],
-  beganInside: boolean,
+  { insideOwnSp }: Pick<ImportQuestion, 'insideOwnSp'>,
 ): ImportTerms {
   const { fromSps, preferProtected, unsignalled } = rule;
   return {
     floor: (sp) => rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt'),
     ...{ fromSps, preferProtected, unsignalled },
     protections: rule.protections ?? STRONGEST_FIRST,
-    scope: { ownSpNumber: spNumbers(config).own ?? 0, beganInside },
+    scope: { ownSp: config.ownSp, ownSpNumber: numbers.own, insideOwnSp },
   };
 }
 
@@ -107,14 +108,14 @@ function importDecision(
   imports: readonly Import[],
 ): (question: ImportQuestion) => number | undefined {
   const { config, ingress, ipsec } = context;
-  const spOf = spOfRemotes(config);
+  const numbers = spNumbers(config);
   return (route) => {
     const { extendedCommunities, nextHop } = route;
     const found = ruleFor(imports, extendedCommunities);
     if (found === undefined) return undefined;
     const signalled = narrowed(ipsec.read(extendedCommunities), route);
-    const inside = route.insideOwnSp && spOf(formatAddress(nextHop)) === config.ownSp;
-    return ingress.choose(nextHop, signalled, importTerms(config, found.rule, inside));
+    const { rule } = found;
+    return ingress.choose(nextHop, signalled, importTerms(config, numbers, rule, route));
   };
 }
 

@@ -16,9 +16,9 @@ interface Rules {
 
 /** BGP between the PEs, IKE, and nothing else. */
 function config(end: End, { exported, imported }: Rules = {}): Config {
-  const { tunnels: _, ...base } = pes.config(end);
   return {
-    ...base,
+    ...pes.config(end),
+    tunnels: {},
     bgp: {
       ...{ asn: 65001, routerId: `192.0.2.${end}` },
       neighbours: { [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } } },

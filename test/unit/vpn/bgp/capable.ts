@@ -40,5 +40,5 @@ export const capability = ({
 export const TERMS: ImportTerms = {
   ...{ floor: () => 'mpls', fromSps: ['own'], preferProtected: true, unsignalled: undefined },
   protections: ['encrypt', 'authenticate', 'tunnel'],
-  scope: { ownSpNumber: 65001, beganInside: false },
+  scope: { ownSp: 'own', ownSpNumber: 65001, insideOwnSp: false },
 };

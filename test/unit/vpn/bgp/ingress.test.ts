@@ -115,7 +115,7 @@ describe('what protects packets towards a VPN route', () => {
 
 describe('a scope: only if the ingress is outside an SP', () => {
   const scoped: Signalled = { ...only('encrypt'), onlyOutsideSp: 65001 };
-  const inside = { scope: { ownSpNumber: 65001, beganInside: true } };
+  const inside = { scope: { ownSp: 'own', ownSpNumber: 65001, insideOwnSp: true } };
 
   it('leaves us out when it names our own SP, of a route that began inside it (policy-model 9)', () => {
     expect(choose({}, scoped, inside)).toBe('mpls/none');
@@ -127,6 +127,11 @@ describe('a scope: only if the ingress is outside an SP', () => {
     expect(choose({}, scoped)).toBe('encrypt/gre');
     expect(choose({}, { ...scoped, onlyOutsideSp: 65002 }, inside)).toBe('encrypt/gre');
     expect(choose({}, only('encrypt'), inside)).toBe('encrypt/gre');
+    // Whatever BGP says: its next hop is another SP's, or we do not know our own number.
+    const other = { ...inside, fromSps: ['own', 'b'] };
+    expect(choose({ spOf: () => 'b' }, scoped, other)).toBe('encrypt/gre');
+    const nameless = { scope: { ...inside.scope, ownSpNumber: undefined } };
+    expect(choose({}, only('encrypt'), nameless)).toBe('encrypt/gre');
   });
 });
 
@@ -142,7 +147,7 @@ describe('the rank of a choice', () => {
     expect(ingress.rank(mpls)).toBe(ingress.rank(of('tunnel')));
     // But never used together.
     expect(ingress.strength(mpls)).not.toBe(ingress.strength(of('tunnel')));
-    expect(ingress.why(NO_TUNNEL)).toMatch(/egress, the floor/);
+    expect(ingress.why(NO_TUNNEL)).toMatch(/acceptable to the egress/);
     expect(ingress.rank(NO_TUNNEL)).toBe(0);
     expect(ingress.strength(NO_TUNNEL)).toBe(0);
   });
