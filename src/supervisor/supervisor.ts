@@ -68,7 +68,7 @@ export class Supervisor {
   readonly bgp: BgpService;
   readonly routeLabels: RouteLabels;
   readonly ike: IkeService;
-  readonly #saRows: SaRows;
+  readonly saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -116,16 +116,16 @@ export class Supervisor {
         writeState(paths.keyLedger, entries);
       },
     };
-    this.#saRows = new SaRows(this.tables);
+    this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
-    const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
+    const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
-      ...{ log: log.area('worker'), saRows: this.#saRows },
+      ...{ log: log.area('worker'), saRows: this.saRows },
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
@@ -172,7 +172,7 @@ export class Supervisor {
 
   #makeIke(): IkeService {
     return new IkeService({
-      ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
       certificates: this.#deps.addon.certificates,
       netns: () => this.#namespacePath(undefined),

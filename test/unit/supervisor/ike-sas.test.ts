@@ -12,6 +12,7 @@ import { parseAddress } from '../../../src/lib/ip.js';
 import { ChildSas } from '../../../src/supervisor/ike-sas.js';
 import { algorithmOf } from '../../../src/supervisor/ike-sa-row.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
+import { saRows, type ShowSource } from '../../../src/supervisor/show-rows.js';
 import { SpiPool } from '../../../src/supervisor/spi-pool.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -296,6 +297,24 @@ describe('child SAs in the tables', () => {
     await time.pass(570_000);
     expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
     expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
+  });
+});
+
+describe('a listing', () => {
+  it('leaves out rows that go before their turn, whoever has their ids by then', async () => {
+    const [one, two] = [sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(one));
+    await sas.install(child(two));
+    const plan = { config: { ownSp: 'own' }, sps: { name: () => 'own' } };
+    const source = { tables, saRows: rows, instance: { inForce: { plan } } };
+    const listing = saRows(source as unknown as ShowSource);
+    const hex = (spi: number): string => `0x${spi.toString(16).padStart(8, '0')}`;
+    expect(listing.next().value).toMatchObject({ direction: 'out' });
+    expect(listing.next().value).toMatchObject({ direction: 'out' });
+    expect(listing.next().value).toMatchObject({ direction: 'in', spi: hex(one) });
+    sas.remove(two, 0);
+    await time.settle();
+    expect(listing.next().done).toBe(true);
   });
 });
 
