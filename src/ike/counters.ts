@@ -60,6 +60,8 @@ export const IKE_COUNTERS = {
   child_sas_closed: 'child SAs that were closed, for whatever reason',
   child_no_proposal: 'child SAs refused: no common proposal',
   child_ts_unacceptable: 'child SAs refused: traffic selectors that no policy allows',
+  child_sas_limited:
+    'child SAs refused: the peer has too many already, with those that it deleted just now',
   child_failed: 'child SAs that could not be set up for other reasons',
   collisions: 'simultaneous exchanges resolved (RFC 7296 §2.8, §2.25)',
   duplicates_closed: 'IKE SAs or child SAs closed because another one serves the same',
