@@ -50,6 +50,7 @@ export const IKE_COUNTERS = {
   cert_malformed: 'certificates that cannot be read',
   cert_weak: 'certificates, or issuers, with keys or signatures that are too weak',
   ppk_failed: 'IKE SAs refused for want of the postquantum preshared key (RFC 8784)',
+  auth_overdue: 'IKE SAs ended because the peer did not authenticate anew in time (RFC 4478)',
   peer_refused_us: 'peers that answered AUTHENTICATION_FAILED',
   // SAs
   ike_sas_opened: 'IKE SAs that were authenticated',

@@ -193,6 +193,53 @@ describe('reauthentication is asked for once', () => {
   });
 });
 
+/** The process of that side ends without a word, and another one goes on. */
+function restart(bench: SaBench, side: Name, state = bench[side].sa.state()): void {
+  const { env, events, sa } = bench[side];
+  sa.abandon('the process ends', true);
+  bench[side].known.clear();
+  const again = createIkeSas(env, events).restore(state!, sa.open.policy);
+  if (again === 'reopen') throw new Error('nothing to go on with');
+  bench[side].sa = again;
+  bench[side].known.set(spiOf(again), again);
+}
+
+describe('a peer that does not authenticate anew (RFC 4478)', () => {
+  it.each(['as it was opened', 'rekeyed meanwhile', 'after a restart'])(
+    'is left, a grace time after the lifetime that it was told: %s',
+    async (how) => {
+      const bench = new SaBench({ policies: { b: { reauthSeconds: 1000 } } });
+      await bench.child();
+      if (how === 'rekeyed meanwhile') {
+        const made = bench.a.sa.rekeyIke();
+        await bench.time.pass(500);
+        expect((await made).ok).toBe(true);
+      }
+      if (how === 'after a restart') {
+        await bench.time.pass(500_000);
+        restart(bench, 'b');
+      }
+      await bench.time.pass(1_097_000 - (how === 'after a restart' ? 500_000 : 0));
+      expect([bench.a.rows.length, bench.b.rows.length]).toEqual([1, 1]);
+      // B                                A
+      // INFORMATIONAL {D(IKE SA)}   -->
+      //                             <--  {}
+      await bench.time.pass(4_000);
+      expect([bench.a.rows, bench.b.rows]).toEqual([[], []]);
+      expect(bench.b.told.at(-1)).toBe('closed POLICY');
+      expect(bench.a.told.at(-1)).toBe('closed CLOSED');
+      expect(bench.b.count('auth_overdue')).toBe(1);
+    },
+  );
+
+  it('nobody, without such a policy', async () => {
+    const bench = new SaBench();
+    await bench.child();
+    await bench.time.pass(100_000_000);
+    expect([bench.a.rows.length, bench.b.rows.length]).toEqual([1, 1]);
+  });
+});
+
 describe('a silent peer', () => {
   const settings: Settings = { policy: { dpdMs: 30_000 } };
   const probes = ({ sent }: SaBench, side: Name): number =>
@@ -243,17 +290,6 @@ describe('a silent peer', () => {
 });
 
 describe('a restart of the supervisor', () => {
-  /** The process of that side ends without a word, and another one goes on. */
-  function restart(bench: SaBench, side: Name, state = bench[side].sa.state()): void {
-    const { env, events, sa } = bench[side];
-    sa.abandon('the process ends', true);
-    bench[side].known.clear();
-    const again = createIkeSas(env, events).restore(state!, sa.open.policy);
-    if (again === 'reopen') throw new Error('nothing to go on with');
-    bench[side].sa = again;
-    bench[side].known.set(spiOf(again), again);
-  }
-
   it.each(['a', 'b'] as const)('of %s: the same SAs, keys and message IDs go on', async (side) => {
     const bench = new SaBench({
       policy: {
