@@ -19,6 +19,7 @@ import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
 import { qcdSecret } from './ike-secret.js';
+import { StatusFiles } from './ike-status-files.js';
 import { IkeTunnels } from './ike-tunnels.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -50,6 +51,7 @@ export class IkeService implements IkePort {
   readonly sas: ChildSas;
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  readonly #status: StatusFiles;
   #plan: Plan | undefined;
   #engine: IkeEngine | undefined;
 
@@ -66,6 +68,10 @@ export class IkeService implements IkePort {
       }),
     });
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    this.#status = new StatusFiles({
+      ...{ timers, log, certificates: deps.certificates },
+      changed: (setup) => this.#engine?.renewStatus(setup),
+    });
     if (debugKeys === undefined) return;
     log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
   }
@@ -77,7 +83,7 @@ export class IkeService implements IkePort {
 
   async apply(plan: Plan, ike: IkePlan | undefined): Promise<void> {
     this.#plan = plan;
-    if (ike === undefined) {
+    if (ike === undefined || plan.config.ike === undefined) {
       await this.#end();
       return;
     }
@@ -86,6 +92,7 @@ export class IkeService implements IkePort {
     } else {
       this.#engine.apply(ike);
     }
+    this.#status.begin(plan.config.ike, ike);
     this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
   }
 
@@ -103,6 +110,7 @@ export class IkeService implements IkePort {
   async #end(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     this.#tunnels.clear();
     await engine?.stop(STOP_MS);
   }
@@ -131,6 +139,7 @@ export class IkeService implements IkePort {
   close(): void {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     engine?.detach();
     this.sas.close();
   }

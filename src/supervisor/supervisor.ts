@@ -130,7 +130,7 @@ export class Supervisor {
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
-      routeLabels: this.routeLabels,
+      ...{ routeLabels: this.routeLabels, certificates: addon.certificates },
     });
     this.#keeper = new WorkerKeeper({
       log: log.area('worker'),
