@@ -263,7 +263,7 @@ const CHILD = of('child/agreement.ts', [
     'the application and VPN of the VPN-ID notify',
     'if (!vpnFits(policy, asked)) return',
     'if (vpnFits === undefined) return',
-    'child/vpn-id.test.ts',
+    'child/agreement.test.ts',
   ],
   [
     'no more child SAs than the policy has resources (RFC 9611)',
@@ -279,7 +279,7 @@ const MANAGER = [
       'an IKE SA’s messages come from its peer’s address',
       'if (!isFrom(entry, datagram)) {',
       'if (isFrom === undefined) {',
-      'manager/hostile.test.ts',
+      'manager/admission.test.ts',
     ],
     [
       'a token of RFC 6290 is the one that the peer gave us',
@@ -322,13 +322,13 @@ const LIFE = of('sa/watch.ts', [
     'a peer’s certificate that expires ends the IKE SA',
     'if ((this.#proofMs() ?? 1) <= 0) {',
     'if (own === undefined) {',
-    'sa/life.test.ts',
+    'sa/proof.test.ts',
   ],
   [
     'a peer that does not authenticate anew (RFC 4478)',
     'if (unauthenticatedAt !== undefined && now >= unauthenticatedAt) {',
     'if (unauthenticatedAt !== undefined && now < 0) {',
-    'sa/life.test.ts',
+    'sa/proof.test.ts',
     'manager/pair.test.ts',
   ],
   [

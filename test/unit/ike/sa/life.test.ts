@@ -6,7 +6,7 @@ import { NOTIFY } from '../../../../src/ike/codec/names/notify.js';
 import { notify } from '../../../../src/ike/exchange/notifies.js';
 import type { IkeSaState } from '../../../../src/ike/sa/api.js';
 import { createIkeSas } from '../../../../src/ike/sa/ike-sas.js';
-import { must, type Name, SaBench, type Settings, type Side, spiOf } from './bench.js';
+import { must, type Name, restart, SaBench, type Settings, type Side } from './bench.js';
 import { LIFETIMES, policyOf } from './plane.js';
 
 /** Child SAs with these lifetimes. */
@@ -190,53 +190,6 @@ describe('reauthentication is asked for once', () => {
     expect(asked(bench.a)).toEqual([]);
     await bench.time.pass(200_000);
     expect(asked(bench.a)).toEqual(['reauthenticate certificate-expires']);
-  });
-});
-
-/** The process of that side ends without a word, and another one goes on. */
-function restart(bench: SaBench, side: Name, state = bench[side].sa.state()): void {
-  const { env, events, sa } = bench[side];
-  sa.abandon('the process ends', true);
-  bench[side].known.clear();
-  const again = createIkeSas(env, events).restore(state!, sa.open.policy);
-  if (again === 'reopen') throw new Error('nothing to go on with');
-  bench[side].sa = again;
-  bench[side].known.set(spiOf(again), again);
-}
-
-describe('a peer that does not authenticate anew (RFC 4478)', () => {
-  it.each(['as it was opened', 'rekeyed meanwhile', 'after a restart'])(
-    'is left, a grace time after the lifetime that it was told: %s',
-    async (how) => {
-      const bench = new SaBench({ policies: { b: { reauthSeconds: 1000 } } });
-      await bench.child();
-      if (how === 'rekeyed meanwhile') {
-        const made = bench.a.sa.rekeyIke();
-        await bench.time.pass(500);
-        expect((await made).ok).toBe(true);
-      }
-      if (how === 'after a restart') {
-        await bench.time.pass(500_000);
-        restart(bench, 'b');
-      }
-      await bench.time.pass(1_097_000 - (how === 'after a restart' ? 500_000 : 0));
-      expect([bench.a.rows.length, bench.b.rows.length]).toEqual([1, 1]);
-      // B                                A
-      // INFORMATIONAL {D(IKE SA)}   -->
-      //                             <--  {}
-      await bench.time.pass(4_000);
-      expect([bench.a.rows, bench.b.rows]).toEqual([[], []]);
-      expect(bench.b.told.at(-1)).toBe('closed POLICY');
-      expect(bench.a.told.at(-1)).toBe('closed CLOSED');
-      expect(bench.b.count('auth_overdue')).toBe(1);
-    },
-  );
-
-  it('nobody, without such a policy', async () => {
-    const bench = new SaBench();
-    await bench.child();
-    await bench.time.pass(100_000_000);
-    expect([bench.a.rows.length, bench.b.rows.length]).toEqual([1, 1]);
   });
 });
 
