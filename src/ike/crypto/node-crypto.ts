@@ -7,11 +7,10 @@ import { answerSeedBytes, clampSeed, isPrivateValue, offerSeedBytes } from './gr
 import { perform, secretsOf, type Job, type Output } from './jobs.js';
 import { childKeys, ikeKeys, initialSkeyseed, mixPpk, nextSkeyseed } from './kdf.js';
 import { createOpener, createSealer } from './protect.js';
+import type { Random } from './random.js';
 import { ok, type Result } from './result.js';
 import { wipe } from './secret.js';
 import { SCHEMES } from './signatures.js';
-
-export type Random = (length: number) => Buffer;
 
 /** Where heavy jobs go: a CryptoPool. Takes the job's secrets over. */
 export interface JobRunner {

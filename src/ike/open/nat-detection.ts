@@ -29,15 +29,12 @@ export interface HeaderSpis {
 }
 
 export function natHash(spis: HeaderSpis, { address, port }: Endpoint): Buffer {
-  const numbers = Buffer.alloc(18);
-  numbers.writeBigUInt64BE(spis.initiatorSpi, 0);
-  numbers.writeBigUInt64BE(spis.responderSpi, 8);
-  numbers.writeUInt16BE(port, 16);
-  return createHash('sha1')
-    .update(numbers.subarray(0, 16))
-    .update(address)
-    .update(numbers.subarray(16))
-    .digest();
+  const octets = Buffer.allocUnsafe(18 + address.length);
+  octets.writeBigUInt64BE(spis.initiatorSpi, 0);
+  octets.writeBigUInt64BE(spis.responderSpi, 8);
+  octets.set(address, 16);
+  octets.writeUInt16BE(port, 16 + address.length);
+  return createHash('sha1').update(octets).digest();
 }
 
 /** Both notifies of a message that we send. */
