@@ -73,6 +73,12 @@ Value js_hmac(const CallbackInfo &info)
 	return info.Env().Undefined();
 }
 
+Value js_sha1(const CallbackInfo &info)
+{
+	sha1(room(info[0], "octets"), exactly(info[1], "to", kSha1Bytes).data());
+	return info.Env().Undefined();
+}
+
 Value js_prf_plus(const CallbackInfo &info)
 {
 	const Hash by = hash(info[0]);
@@ -136,6 +142,7 @@ void sl_bind_crypto(Napi::Env env, Napi::Object exports)
 {
 	Napi::Object crypto = Napi::Object::New(env);
 	put<js_hmac>(crypto, "hmac");
+	put<js_sha1>(crypto, "sha1");
 	put<js_prf_plus>(crypto, "prfPlus");
 	put<js_seal>(crypto, "seal");
 	put<js_open>(crypto, "open");

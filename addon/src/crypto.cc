@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <memory>
@@ -164,6 +165,12 @@ void hmac(Hash hash, View key, const std::vector<View> &parts, uint8_t *to)
 	finish(mac, whole);
 	std::copy_n(whole, hash_bytes(hash), to);
 	OPENSSL_cleanse(whole, sizeof(whole));
+}
+
+void sha1(View octets, uint8_t *to)
+{
+	x509::initialize();
+	check(SHA1(octets.data(), octets.size(), to) != nullptr);
 }
 
 void prf_plus(Hash hash, View key, const std::vector<View> &seed, std::span<uint8_t> to)

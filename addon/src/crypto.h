@@ -21,6 +21,7 @@ enum class Hash { kSha256, kSha384, kSha512 };
 enum class Aead { kAes128Gcm, kAes256Gcm, kChaCha20Poly1305 };
 
 constexpr size_t kX25519Bytes = 32;
+constexpr size_t kSha1Bytes = 20;
 constexpr size_t kTagBytes = 16;
 constexpr size_t kNonceBytes = 12;
 constexpr size_t kMostPrfBlocks = 255;
@@ -34,6 +35,8 @@ size_t key_bytes(Aead aead);
 
 /// HMAC of the parts one after the other; `to` has hash_bytes(hash).
 void hmac(Hash hash, View key, const std::vector<View> &parts, uint8_t *to);
+/// What NAT detection hashes with (RFC 7296 §2.23); `to` has kSha1Bytes.
+void sha1(View octets, uint8_t *to);
 /// RFC 7296 §2.13: T1 | T2 | ..., cut to what `to` has: at most 255 blocks.
 void prf_plus(Hash hash, View key, const std::vector<View> &seed, std::span<uint8_t> to);
 

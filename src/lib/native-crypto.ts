@@ -10,6 +10,8 @@
 export interface NativeCrypto {
   /** HMAC of the parts, one after the other. */
   hmac(hash: HmacHash, key: Uint8Array, parts: readonly Uint8Array[], to: Uint8Array): void;
+  /** What NAT detection hashes with (RFC 7296 §2.23): 20 octets. */
+  sha1(octets: Uint8Array, to: Uint8Array): void;
   /** RFC 7296 §2.13: prf+(key, seed), cut to the length of `to`, at most 255 blocks. */
   prfPlus(hash: HmacHash, key: Uint8Array, seed: readonly Uint8Array[], to: Uint8Array): void;
   /** Ciphertext and a tag of 16 octets. A nonce has 12. */

@@ -171,9 +171,9 @@ export class TrustStore {
     }
     const { leaf: facts, validUntil, knownUntil, staleCrl } = verdict;
     const warning = staleCrl === undefined ? undefined : `the CRL of ${staleCrl} is too old`;
-    const status = { anchor: anchor.name, validUntil, knownUntil, warning };
     const { key, keyClass } = keyed;
-    return accept({ ...{ key, keyClass, facts }, ...status });
+    const { name } = anchor;
+    return accept({ key, keyClass, facts, anchor: name, validUntil, knownUntil, warning });
   }
 
   /** Whether another SP's anchors make more of it; undefined: they do not. */

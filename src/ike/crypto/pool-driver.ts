@@ -11,6 +11,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import type { Cancellation } from './api.js';
 import {
   type ExchangeJob,
   performLater,
@@ -65,13 +66,13 @@ export class CryptoPool {
    * Takes the job's secrets over: they are zeros when this returns. Never rejects. A job that is
    * cancelled while it waits is not done; one under way is, and its result is thrown away.
    */
-  run(job: Job, signal?: AbortSignal): Promise<Result<Output>> {
+  run(job: Job, signal?: Cancellation): Promise<Result<Output>> {
     return job.kind === 'sign' || job.kind === 'verify'
       ? this.#signature(job, signal)
       : this.#exchange(job, signal);
   }
 
-  #signature(job: SignatureJob, signal: AbortSignal | undefined): Promise<Result<Output>> {
+  #signature(job: SignatureJob, signal: Cancellation | undefined): Promise<Result<Output>> {
     if (this.#closed) return Promise.resolve(closed());
     if (signal?.aborted === true) return Promise.resolve(cancelled());
     const { threads, queue } = this.#options;
@@ -86,7 +87,7 @@ export class CryptoPool {
     });
   }
 
-  #exchange(job: ExchangeJob, signal: AbortSignal | undefined): Promise<Result<Output>> {
+  #exchange(job: ExchangeJob, signal: Cancellation | undefined): Promise<Result<Output>> {
     const { moved, memory } = takeOver(job);
     const refuse = (result: Result<never>): Promise<Result<Output>> => {
       wipe(...secretsOf(moved));
@@ -170,7 +171,7 @@ function start(thread: Thread, task: Task): void {
 /** The first outcome counts: a result, or the signal. A result that comes too late is zeroed. */
 function settleOnce(
   resolve: (result: Result<Output>) => void,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   onAbort: () => void,
 ): (result: Result<Output>) => void {
   let settled = false;

@@ -8,6 +8,7 @@ import {
   type CipherGCM,
   createCipheriv,
   createDecipheriv,
+  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
@@ -26,6 +27,9 @@ export const nodePrimitives: NativeCrypto = {
     const block = hmacOf(hash, key, parts);
     to.set(block);
     wipe(block);
+  },
+  sha1(octets, to) {
+    to.set(createHash('sha1').update(octets).digest());
   },
   prfPlus(hash, key, seed, to) {
     let last: Buffer = Buffer.alloc(0);

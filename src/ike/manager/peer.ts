@@ -82,7 +82,10 @@ export class Peer {
     this.#backoff = this.#newBackoff();
     const { timers, log, count } = context.env;
     this.#duplicates = new Duplicates({
-      ...{ timers, log, count, sink: context.sink },
+      timers,
+      log,
+      count,
+      sink: context.sink,
       sas: this.#sas,
     });
   }

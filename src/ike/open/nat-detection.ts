@@ -7,14 +7,16 @@
  *
  * SPIs are those of the message's header, so that SPIr is 0 in the first request.
  */
-import { createHash } from 'node:crypto';
 import { NOTIFY } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
+import { primitives } from '../crypto/primitives.js';
 import type { Endpoint, Path } from '../types.js';
 import { allDataOf, dataOf, notifyOf } from './payloads.js';
 
 /** Where IKE and ESP in UDP go when there is a NAT (RFC 7296 §2.23). */
 export const NAT_PORT = 4500;
+
+const SHA1_BYTES = 20;
 
 export interface NatFound {
   /** We are behind a NAT, or the peer is. */
@@ -34,7 +36,9 @@ export function natHash(spis: HeaderSpis, { address, port }: Endpoint): Buffer {
   octets.writeBigUInt64BE(spis.responderSpi, 8);
   octets.set(address, 16);
   octets.writeUInt16BE(port, 16 + address.length);
-  return createHash('sha1').update(octets).digest();
+  const hash = Buffer.alloc(SHA1_BYTES);
+  primitives().sha1(octets, hash);
+  return hash;
 }
 
 /** Both notifies of a message that we send. */

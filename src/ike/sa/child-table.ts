@@ -77,17 +77,21 @@ export class ChildTable {
     const entry: ChildEntry = {
       child,
       key: keyOf(child.policy.service, child.resource),
-      ...{ phase: 'live', isActive: false, isProven, isConfirmed: isProven },
+      phase: 'live',
+      isActive: false,
+      isProven,
+      isConfirmed: isProven,
       confirmAt: now + confirmMs,
-      ...{ successor: undefined, deleter: 'peer', isDuplicate: false },
-      ...{ isSaid: false, isReplacementSaid: false },
-      ...{
-        createdMs: now,
-        since: now,
-        limits: limitsOf(env, child.policy.lifetimes),
-        failures: 0,
-        retryAt: 0,
-      },
+      successor: undefined,
+      deleter: 'peer',
+      isDuplicate: false,
+      isSaid: false,
+      isReplacementSaid: false,
+      createdMs: now,
+      since: now,
+      limits: limitsOf(env, child.policy.lifetimes),
+      failures: 0,
+      retryAt: 0,
     };
     this.insert(entry);
     return entry;

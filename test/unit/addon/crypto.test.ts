@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The addon's cryptography gives what node:crypto gives. */
-import { randomBytes, randomInt } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
 import { nodePrimitives } from '../../../src/ike/crypto/primitives.js';
@@ -37,6 +37,16 @@ describe('HMAC and prf+', () => {
           });
         expect(stream(addon)).toBe(stream(nodePrimitives));
       }
+    }
+  });
+
+  test('SHA-1', () => {
+    for (const length of [0, 1, 30, 1000]) {
+      const octets = randomBytes(length);
+      const digest = written(20, (to) => {
+        addon.sha1(octets, to);
+      });
+      expect(digest).toBe(createHash('sha1').update(octets).digest('hex'));
     }
   });
 
