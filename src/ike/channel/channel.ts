@@ -64,7 +64,7 @@ class IkeChannel implements Channel {
   onRequest: ChannelOptions['onRequest'];
   onAlive: (() => void) | undefined;
   lastHeard: number;
-  readonly #options: ChannelOptions;
+  readonly #options: Pick<ChannelOptions, 'env' | 'role' | 'initiatorSpi' | 'send'>;
   readonly #outgoing: Outgoing;
   readonly #incoming = new Incoming();
   readonly #reassembly: Reassembly;
@@ -74,7 +74,9 @@ class IkeChannel implements Channel {
 
   constructor(options: ChannelOptions) {
     const { env, retransmission, path, responderSpi, onRequest, onAlive } = options;
-    this.#options = options;
+    const { role, initiatorSpi, send } = options;
+    // Not all of it: the opening's own handlers would stay as long as the channel.
+    this.#options = { env, role, initiatorSpi, send };
     this.path = path;
     this.responderSpi = responderSpi;
     this.onRequest = onRequest;
@@ -200,9 +202,11 @@ class IkeChannel implements Channel {
     for (const datagram of datagrams) this.#options.send(path, datagram);
   }
 
-  receive(datagram: Uint8Array, path: Path): void {
+  receive(datagram: Uint8Array, from: Path): void {
     if (this.#isClosed) return;
     const { env, initiatorSpi, role } = this.#options;
+    // What is kept with each request is one and the same, not a copy of each datagram's.
+    const path = isSamePath(from, this.path) ? this.path : from;
     const octets = ownOctets(datagram);
     const message = decodeMessage(octets, 0, octets.length);
     if (isFault(message)) {
@@ -411,6 +415,12 @@ class IkeChannel implements Channel {
     this.#outgoing.end(bad('CLOSED', 'us', 'the IKE SA was closed').failure);
   }
 }
+
+const isSamePath = (one: Path, other: Path): boolean =>
+  one.local.port === other.local.port &&
+  one.remote.port === other.remote.port &&
+  isSame(one.local.address, other.local.address) &&
+  isSame(one.remote.address, other.remote.address);
 
 const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
   one.length === other.length && Buffer.compare(one, other) === 0;

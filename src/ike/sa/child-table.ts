@@ -28,9 +28,13 @@ export interface ChildTableHooks {
   rekeyed(old: ChildSa, child: ChildSa): void;
 }
 
+/** Never written to. */
+const NONE = new Map<number, ChildEntry>();
+
 export class ChildTable {
-  readonly #byInbound = new Map<number, ChildEntry>();
-  readonly #byOutbound = new Map<number, ChildEntry>();
+  /** Made with the first child SA. */
+  #byInbound = NONE;
+  #byOutbound = NONE;
   readonly #hooks: ChildTableHooks;
 
   constructor(hooks: ChildTableHooks) {
@@ -98,6 +102,8 @@ export class ChildTable {
   }
 
   insert(entry: ChildEntry): void {
+    if (this.#byInbound === NONE) this.#byInbound = new Map();
+    if (this.#byOutbound === NONE) this.#byOutbound = new Map();
     this.#byInbound.set(entry.child.inboundSpi, entry);
     this.#byOutbound.set(entry.child.outboundSpi, entry);
     this.#hooks.changed();

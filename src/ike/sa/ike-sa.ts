@@ -32,6 +32,10 @@ const LINGER_MS = 30_000;
 /** Rekeyed ones that are still kept, for that or since their delete never came: a peer must not pile them up. */
 const MOST_KIN = 64;
 
+/** Of those that were not rekeyed: they are one for all. */
+const NOTHING: Uint8Array = new Uint8Array(0);
+const DONE = Promise.resolve();
+
 export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
   readonly table: ChildTable;
   readonly own: OwnExchanges;
@@ -45,13 +49,13 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   #peerHeir: IkeSaMachine | undefined;
   /** Of such a one: what it may replace. */
   #parent: IkeSaMachine | undefined;
-  #leastNonce: Uint8Array = new Uint8Array(0);
+  #leastNonce = NOTHING;
   /** Its owner has nothing to do with it: not in use yet, redundant, or replaced. */
   #isSilent = false;
   /** The peer may not have it yet. */
   #isHeld = false;
   #qcdToken: Uint8Array | undefined;
-  #rekeying: Promise<unknown> = Promise.resolve();
+  #rekeying: Promise<unknown> = DONE;
   #closing: Promise<void> | undefined;
   #isForgotten = false;
 

@@ -20,9 +20,11 @@ export interface RequestHost extends ChildResponder, IkeResponder, Informational
   mistake(when: string, error: unknown): void;
 }
 
+const DONE = Promise.resolve();
+
 export class Requests {
   readonly #host: RequestHost;
-  #last: Promise<void> = Promise.resolve();
+  #last = DONE;
   #waiting = 0;
 
   constructor(host: RequestHost) {
