@@ -89,28 +89,29 @@ Value js_prf_plus(const CallbackInfo &info)
 	return info.Env().Undefined();
 }
 
-/// cipher, key, nonce, associated data, plaintext, to
+/// cipher, key and nonce, associated data, plaintext, to
 Value js_seal(const CallbackInfo &info)
 {
 	const Aead by = aead(info[0]);
-	const View plaintext = room(info[4], "plaintext");
-	const auto to = exactly(info[5], "to", plaintext.size() + kTagBytes);
-	seal(by, exactly(info[1], "key", key_bytes(by)), exactly(info[2], "nonce", kNonceBytes),
-	     room(info[3], "associated"), plaintext, to.data());
+	const View keys = exactly(info[1], "keyNonce", key_bytes(by) + kNonceBytes);
+	const View plaintext = room(info[3], "plaintext");
+	const auto to = exactly(info[4], "to", plaintext.size() + kTagBytes);
+	seal(by, keys.first(key_bytes(by)), keys.last(kNonceBytes), room(info[2], "associated"),
+	     plaintext, to.data());
 	return info.Env().Undefined();
 }
 
-/// cipher, key, nonce, associated data, sealed, to
+/// cipher, key and nonce, associated data, sealed, to
 Value js_open(const CallbackInfo &info)
 {
 	const Aead by = aead(info[0]);
-	const View sealed = room(info[4], "sealed");
+	const View keys = exactly(info[1], "keyNonce", key_bytes(by) + kNonceBytes);
+	const View sealed = room(info[3], "sealed");
 	if (sealed.size() < kTagBytes)
 		bad("sealed", "as long as a tag");
-	const auto to = exactly(info[5], "to", sealed.size() - kTagBytes);
-	const bool is_authentic = open(by, exactly(info[1], "key", key_bytes(by)),
-	                               exactly(info[2], "nonce", kNonceBytes),
-	                               room(info[3], "associated"), sealed, to.data());
+	const auto to = exactly(info[4], "to", sealed.size() - kTagBytes);
+	const bool is_authentic = open(by, keys.first(key_bytes(by)), keys.last(kNonceBytes),
+	                               room(info[2], "associated"), sealed, to.data());
 	return Napi::Boolean::New(info.Env(), is_authentic);
 }
 

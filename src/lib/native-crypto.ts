@@ -14,11 +14,10 @@ export interface NativeCrypto {
   sha1(octets: Uint8Array, to: Uint8Array): void;
   /** RFC 7296 §2.13: prf+(key, seed), cut to the length of `to`, at most 255 blocks. */
   prfPlus(hash: HmacHash, key: Uint8Array, seed: readonly Uint8Array[], to: Uint8Array): void;
-  /** Ciphertext and a tag of 16 octets. A nonce has 12. */
+  /** Ciphertext and a tag of 16 octets. `keyNonce`: the key, and a nonce of 12 octets behind it. */
   seal(
     cipher: AeadName,
-    key: Uint8Array,
-    nonce: Uint8Array,
+    keyNonce: Uint8Array,
     associated: Uint8Array,
     plaintext: Uint8Array,
     to: Uint8Array,
@@ -26,8 +25,7 @@ export interface NativeCrypto {
   /** Of ciphertext and tag; false, and zeros: it is not authentic. */
   open(
     cipher: AeadName,
-    key: Uint8Array,
-    nonce: Uint8Array,
+    keyNonce: Uint8Array,
     associated: Uint8Array,
     sealed: Uint8Array,
     to: Uint8Array,

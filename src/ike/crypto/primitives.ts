@@ -42,15 +42,15 @@ export const nodePrimitives: NativeCrypto = {
     }
     wipe(last);
   },
-  seal(cipher, key, nonce, associated, plaintext, to) {
-    const sealing = aeadEncrypt(cipher, key, nonce);
+  seal(cipher, keyNonce, associated, plaintext, to) {
+    const sealing = aeadEncrypt(cipher, ...apart(keyNonce));
     sealing.setAAD(associated, { plaintextLength: plaintext.length });
     to.set(sealing.update(plaintext));
     sealing.final();
     to.set(sealing.getAuthTag(), plaintext.length);
   },
-  open(cipher, key, nonce, associated, sealed, to) {
-    const opening = aeadDecrypt(cipher, key, nonce);
+  open(cipher, keyNonce, associated, sealed, to) {
+    const opening = aeadDecrypt(cipher, ...apart(keyNonce));
     opening.setAAD(associated, { plaintextLength: to.length });
     opening.setAuthTag(sealed.subarray(to.length));
     const plaintext = opening.update(sealed.subarray(0, to.length));
@@ -112,6 +112,12 @@ const x25519Key = (secret: Uint8Array): KeyObject =>
     key: { kty: 'OKP', crv: 'X25519', d: textOf(secret), x: '' },
     format: 'jwk',
   });
+
+const NONCE_BYTES = 12;
+const apart = (keyNonce: Uint8Array): readonly [key: Uint8Array, nonce: Uint8Array] => [
+  keyNonce.subarray(0, keyNonce.length - NONCE_BYTES),
+  keyNonce.subarray(keyNonce.length - NONCE_BYTES),
+];
 
 // Node types its AEADs one by one; they take the same calls.
 const aeadEncrypt = (

@@ -100,8 +100,7 @@ class AeadSealer implements Sealer {
     const plaintext = join(payloads, NO_PADDING);
     const body = ownMemory(this.sealedLength(payloads.length));
     this.#keys.copy(body, 0, ivAt);
-    const [key, nonce] = [this.#keys.subarray(0, keyBytes), this.#keys.subarray(keyBytes)];
-    primitives().seal(cipher, key, nonce, associated, plaintext, body.subarray(ivBytes));
+    primitives().seal(cipher, this.#keys, associated, plaintext, body.subarray(ivBytes));
     return ok(body);
   }
 
@@ -131,14 +130,14 @@ class AeadOpener implements Opener {
   }
 
   open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
-    const { cipher, keyBytes, ivBytes, tagBytes } = this.#cipher;
+    const { cipher, ivBytes, tagBytes } = this.#cipher;
     const length = body.length - ivBytes - tagBytes;
     if (length < 1) return tooShort();
-    const key = this.#keys.subarray(0, keyBytes);
-    const nonce = join(this.#keys.subarray(keyBytes), body.subarray(0, ivBytes));
+    const keyNonce = join(this.#keys, body.subarray(0, ivBytes));
     const padded = ownMemory(length);
     const sealed = body.subarray(ivBytes);
-    const isAuthentic = primitives().open(cipher, key, nonce, associated, sealed, padded);
+    const isAuthentic = primitives().open(cipher, keyNonce, associated, sealed, padded);
+    wipe(keyNonce);
     return isAuthentic ? unpad(padded) : wrongIcv();
   }
 

@@ -22,7 +22,7 @@ import { type OwnHost, OwnExchanges } from './own-exchanges.js';
 import { type RequestHost, Requests } from './requests.js';
 import { rowOf, stateOf } from './snapshot.js';
 import type { Reauthentication } from './reauthentication.js';
-import { type Inherited, SaCore } from './sa-core.js';
+import { DONE, type Inherited, NOTHING, SaCore } from './sa-core.js';
 import { Watch, type WatchHost } from './watch.js';
 
 /** The peer may not have the answer that made an IKE SA: what we ask in it before is only asked again. */
@@ -31,10 +31,6 @@ const HOLD_MS = 1000;
 const LINGER_MS = 30_000;
 /** Rekeyed ones that are still kept, for that or since their delete never came: a peer must not pile them up. */
 const MOST_KIN = 64;
-
-/** Of those that were not rekeyed: they are one for all. */
-const NOTHING: Uint8Array = new Uint8Array(0);
-const DONE = Promise.resolve();
 
 export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
   readonly table: ChildTable;

@@ -10,6 +10,7 @@ import { answerInformational, type InformationalResponder } from '../exchange/in
 import { findNotify, notify, PROTOCOL } from '../exchange/notifies.js';
 import { bad, type IkeFailure } from '../types.js';
 import type { Reply } from './context.js';
+import { DONE } from './sa-core.js';
 
 export interface RequestHost extends ChildResponder, IkeResponder, InformationalResponder {
   /** The peer uses the IKE SA for something else than to delete it. */
@@ -19,8 +20,6 @@ export interface RequestHost extends ChildResponder, IkeResponder, Informational
   /** Of ours: it ends this IKE SA, not the process. */
   mistake(when: string, error: unknown): void;
 }
-
-const DONE = Promise.resolve();
 
 export class Requests {
   readonly #host: RequestHost;
