@@ -13,6 +13,7 @@ import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
 import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import type { NativeCrypto } from '../lib/native-crypto.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
 import { IkeEngine } from './ike-engine.js';
@@ -34,6 +35,7 @@ export interface IkeServiceDeps {
   readonly rows: SaRows;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly paths: InstancePaths;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: () => string | undefined;
@@ -105,9 +107,10 @@ export class IkeService implements IkePort {
   }
 
   #begin(plan: IkePlan): IkeEngine {
-    const { tables, kernel, certificates, paths, netns, log, timers, debugKeys } = this.#deps;
+    const { tables, kernel, certificates, crypto, paths, netns, log, timers, debugKeys } =
+      this.#deps;
     const deps = {
-      ...{ kernel, certificates, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      ...{ kernel, certificates, crypto, netns: netns(), timers, log, sink: this.sas, debugKeys },
       store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
       segmentsWereLost: tables.attached === 'created',
       qcdSecret: qcdSecret(paths.ikeSecret),

@@ -180,6 +180,7 @@ export class Supervisor {
       ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
       certificates: this.#deps.addon.certificates,
+      crypto: this.#deps.addon.crypto,
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),

@@ -13,7 +13,7 @@ import type {
 } from '../../lib/certificate-api.js';
 import type { IkeEnvironment } from '../types.js';
 import { BoundedMap } from './bounded-map.js';
-import { keyOf, readCertificate, type KeyClass } from './certificate.js';
+import { peerKeyOf, readCertificate, type KeyClass } from './certificate.js';
 import { accept, refuse, type Judged } from './refusal.js';
 import { AuthSetupError, type AuthSetup, type SpTrust } from './setup.js';
 import { about, isOurs, isPathless, refusalOf } from './verdict.js';
@@ -167,17 +167,17 @@ export class TrustStore {
     const anchor = (domain ?? this.all)?.anchors[verdict.anchor];
     if (anchor === undefined) throw new TypeError('a path that ends at no anchor');
     if (anchor.sp !== trust.sp) return wrongSp(verdict.leaf, anchor, trust);
-    const keyed = keyOf(der);
-    const keyClass = keyed?.keyClass;
-    if (keyed === undefined || keyClass === undefined) {
+    const keyed = peerKeyOf(verdict.leaf, der);
+    if (keyed === undefined) {
       return refuse('cert_weak', 'a key that is too weak or of an unknown kind', {
         ...about(verdict.leaf),
       });
     }
     const { leaf: facts, validUntil, knownUntil, staleCrl } = verdict;
     const warning = staleCrl === undefined ? undefined : `the CRL of ${staleCrl} is too old`;
-    const status = { anchor: anchor.name, validUntil, knownUntil, warning };
-    return accept({ ...{ key: keyed.key, keyClass, facts }, ...status });
+    const { key, keyClass } = keyed;
+    const { name } = anchor;
+    return accept({ key, keyClass, facts, anchor: name, validUntil, knownUntil, warning });
   }
 
   /** Whether another SP's anchors make more of it; undefined: they do not. */

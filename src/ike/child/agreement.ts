@@ -33,7 +33,11 @@ import { findVpnId, isSameVpn, VPN_APPLICATION, VPN_ID_NOTIFY, vpnIdPayload } fr
 const NOTHING = new Uint8Array(0);
 
 const notify = (type: number, data: Uint8Array = NOTHING): PayloadOf<'N'> => ({
-  ...{ kind: 'N', protocol: 0, spi: NOTHING, notify: type, data },
+  kind: 'N',
+  protocol: 0,
+  spi: NOTHING,
+  notify: type,
+  data,
 });
 
 const findNotify = (payloads: readonly Payload[], type: number): PayloadOf<'N'> | undefined =>

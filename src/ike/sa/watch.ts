@@ -32,9 +32,11 @@ export interface WatchHost extends SaContext {
   expire(failure: IkeFailure): void;
 }
 
+const nothing = (): void => undefined;
+
 export class Watch {
   readonly #host: WatchHost;
-  #cancel: () => void = () => undefined;
+  #cancel: () => void = nothing;
   /** Packets received by all child SAs when they were counted last. */
   #received = 0n;
   #isStopped = false;
