@@ -140,7 +140,7 @@ export class KernelSync implements KernelPort {
     }
     await this.#vrfRoutes.follow(new Map(await this.#spacesOf(plan, kernelVrfs(plan.config))));
     this.#neighbours.require(plan);
-    await this.#corePaths(core).follow(plan.model.tunnels);
+    await this.#corePaths(core).follow(plan.model.tunnels, plan.model.lsps);
   }
 
   async #spacesOf(plan: Plan, vrfs: readonly string[]): Promise<[string, KernelSpace][]> {
