@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transport labels, swapped labels and other SPs' plain MPLS (P3; policy-model 4, 5, 26). */
+#include "net/ip4.h"
 #include "support/drops.h"
 
 enum {

@@ -121,7 +121,7 @@ describe.each(KINDS)('a transport label that is $name', ({ base, arrives }) => {
   it('is pushed by both PEs', async () => {
     for (const end of ENDS) {
       const file = net.write(end, config(end, base));
-      await net.client(end, async (client) => client.reload(file));
+      await net.client(end, async (client) => client.reload(file, false));
     }
     for (const end of ENDS) {
       await net.tunnelUp(end);
@@ -183,7 +183,7 @@ it('large packets fit by the MTU that the PE tells', async () => {
 it('counts what comes by its own transport label', async () => {
   for (const end of ENDS) {
     const file = net.write(end, config(end, 100));
-    await net.client(end, async (client) => client.reload(file));
+    await net.client(end, async (client) => client.reload(file, false));
   }
   for (const end of ENDS) await net.tunnelUp(end);
   const before = await net.drops(2);
