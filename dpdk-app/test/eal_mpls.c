@@ -8,9 +8,9 @@ enum {
 	IF_THIRD = 21, /* the next one's, VLAN_THIRD */
 	VLAN_OTHER = 30,
 	VLAN_THIRD = 31,
-	LABEL_POP = 600,   /* transport label of ours, from the own SP */
-	LABEL_SWAP = 601,  /* advertised on IF_OTHER, leaves by an LSP */
-	LABEL_AWAY = 602,  /* the same for a label whose next hop a test sets */
+	LABEL_POP = 600,    /* transport label of ours, from the own SP */
+	LABEL_SWAP = 601,   /* advertised on IF_OTHER, leaves by an LSP */
+	LABEL_AWAY = 602,   /* the same for a label whose next hop a test sets */
 	LABEL_INSIDE = 603, /* swapped for the own SP's plain MPLS */
 	OUT = 777,
 };
@@ -39,10 +39,11 @@ static int with_labels(void **state)
 {
 	struct sl_accept_row own = {.clear = SL_CLEAR_MPLS}, other = {.mpls_interface = IF_OTHER};
 	struct sl_version_row lsp = lsp_version(1);
-	uint64_t *label = world.tables->label;
+	uint64_t *label;
 	uint32_t on_other;
 
 	fresh(state);
+	label = world.tables->label;
 	world_interface(IF_OTHER, SL_ROLE_CORE, SL_VRF_CORE, PORT_CORE, VLAN_OTHER, PE_CORE_MAC);
 	world_interface(IF_THIRD, SL_ROLE_CORE, SL_VRF_CORE, PORT_CORE, VLAN_THIRD, PE_CORE_MAC);
 	world.tables->interface[IF_OTHER].flags = SL_IF_MPLS_OTHER_SP;
@@ -350,7 +351,10 @@ static void swapped_labels_leave_by_tunnels_alone(void **state)
 		receive = scene.receive;
 		glean = scene.glean;
 		world.tables->nexthop[away].active =
-			world.tables->nexthop[i == 0 ? adjacency : i == 1 ? receive : glean].active;
+			world.tables->nexthop[i == 0   ? adjacency
+		                              : i == 1 ? receive
+		                                       : glean]
+				.active;
 		build_labelled4(&b, LABEL_AWAY, HERE4);
 		send_mpls(VLAN_OTHER);
 		GONE(nexthop_unusable);

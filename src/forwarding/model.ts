@@ -4,7 +4,13 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
-import { DEFAULT_LSP_TTL, DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey, IMPLICIT_NULL } from '../config/defaults.js';
+import {
+  DEFAULT_LSP_TTL,
+  DEFAULT_MTU,
+  DEFAULT_TUNNEL_TTL,
+  deviceKey,
+  IMPLICIT_NULL,
+} from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';

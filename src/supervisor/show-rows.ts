@@ -261,7 +261,13 @@ export function nexthopWords(
     case 'lsp':
     case 'tunnel': {
       const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
-      return { ...common, nexthop: 'tunnel', via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+      return {
+        ...common,
+        nexthop: 'tunnel',
+        via,
+        tunnel: name.slice('tunnel/'.length),
+        interface: version.interface,
+      };
     }
   }
 }

@@ -45,7 +45,7 @@ function checkLabels(ctx: Context, path: Path, { labels }: Lsp): void {
     const reason = `${IMPLICIT_NULL} (implicit null) says that there is no label`;
     ctx.fail(at, { reason, remedy: `[${IMPLICIT_NULL}] alone, or none of it` });
   }
-  if (labels.length === 0) {
+  if (labels.length === 0 && ctx.whole(...at)) {
     const remedy = `[${IMPLICIT_NULL}] (implicit null) for an LSP without a label`;
     ctx.fail(at, { reason: 'no label', remedy });
   } else if (labels.length > MOST_LABELS) {
