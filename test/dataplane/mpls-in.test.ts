@@ -89,10 +89,10 @@ describe('under transport labels of ours', () => {
       [2],
       [0, ours[0]],
       [ours[0], 2],
-    ])
-      expect(
-        await send(mplsFrame(Buffer.concat([transport(labels, false), packet]), VLAN)),
-      ).toEqual(taken());
+    ]) {
+      const stack = Buffer.concat([transport(labels, false), packet]);
+      expect(await send(mplsFrame(stack, VLAN))).toEqual(taken());
+    }
   });
 
   it('each label counts what came by it', async () => {

@@ -24,6 +24,8 @@ const KINDS = [
 
 let net: TwoPes;
 let p: LinuxPe;
+/** Undone in reverse. */
+const undo: (() => Promise<void>)[] = [];
 
 function config(end: End, base: number): Config {
   const other = otherEnd(end);
@@ -68,6 +70,7 @@ function config(end: End, base: number): Config {
 
 beforeAll(async () => {
   net = await TwoPes.open('mplsp', { switched: true });
+  undo.push(async () => net.close());
   const netns = await net.router(9, { pe: true });
   const routes = ENDS.flatMap((end) => {
     const via = `via inet 192.0.2.${end} dev wan`;
@@ -85,6 +88,7 @@ beforeAll(async () => {
       extra: ['apply', 'echo 1 >/proc/sys/net/mpls/conf/wan/input', ...routes],
     },
   });
+  undo.push(async () => p.stop());
   for (const end of ENDS) {
     net.write(end, config(end, KINDS[0].base));
     net.start(end);
@@ -92,8 +96,7 @@ beforeAll(async () => {
   for (const end of ENDS) await net.tunnelUp(end);
 });
 afterAll(async () => {
-  await p?.stop();
-  await net?.close();
+  for (const step of undo.reverse()) await step();
 });
 
 interface Core {
