@@ -247,32 +247,25 @@ export function nexthopWords(
   if (version === undefined || !isUp(nexthop)) {
     return unusableWords(inForce, name, nexthop?.why ?? '');
   }
-  const common = {
-    nexthop: version.kind === 'lsp' ? 'tunnel' : version.kind,
-    via: '',
-    tunnel: '',
-    interface: '',
-    usable: true,
-    reason: '',
-  };
+  const none = { via: '', tunnel: '', interface: '', usable: true, reason: '' };
   switch (version.kind) {
     case 'drop':
-      return { ...common, reason: version.reason };
+      return { ...none, nexthop: 'drop', reason: version.reason };
     case 'receive':
     case 'glean':
-      return { ...common, interface: version.interface };
-    case 'adjacency':
-      return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+      return { ...none, nexthop: version.kind, interface: version.interface };
+    case 'adjacency': {
+      const via = formatAddress(version.neighbour);
+      return { ...none, nexthop: 'adjacency', via, interface: version.interface };
+    }
     case 'lsp':
     case 'tunnel': {
-      const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
-      return {
-        ...common,
-        nexthop: 'tunnel',
-        via,
-        tunnel: name.slice('tunnel/'.length),
-        interface: version.interface,
-      };
+      const tunnel = name.slice('tunnel/'.length);
+      const via = remoteText(nexthop);
+      return { ...none, nexthop: 'tunnel', via, tunnel, interface: version.interface };
     }
   }
 }
+
+const remoteText = (nexthop: DesiredNexthop | undefined): string =>
+  nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);

@@ -130,6 +130,11 @@ function etherHeader(to: string, from: string, vlan: number, of: keyof typeof TY
   return Buffer.concat([macBytes(to), macBytes(from), Buffer.from(tag + type, 'hex')]);
 }
 
+function protectionOf(sa: Sa | undefined): 'tunnel' | 'authenticate' | 'encrypt' {
+  if (sa === undefined) return 'tunnel';
+  return sa.row.algorithm.startsWith('aes-gmac') ? 'authenticate' : 'encrypt';
+}
+
 export class Pe {
   readonly harness: Harness;
   readonly vrfs: Record<VrfName, number> = { core: 0, a: 0, b: 0, c: 0 };
@@ -275,10 +280,9 @@ export class Pe {
     const { encapsulation, family, sa, over = 'core', labels = [] } = options;
     const row = this.rows.get(over);
     if (row === undefined) throw new Error(`no interface ${over}`);
-    const gmac = sa?.row.algorithm.startsWith('aes-gmac') === true;
     return {
       ...{ kind: 'tunnel', interface: this.interfaces[over], encapsulation },
-      protection: sa === undefined ? 'tunnel' : gmac ? 'authenticate' : 'encrypt',
+      protection: protectionOf(sa),
       ...{ mtu: options.mtu ?? 1400, sa: sa?.id ?? 0, dscpCopy: options.dscpCopy ?? false },
       header: {
         ethernet: etherHeader(MAC.p, MAC.peCore, row.vlan, labels.length > 0 ? 'mpls' : family),

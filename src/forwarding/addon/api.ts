@@ -106,7 +106,6 @@ export interface LspHeader {
   readonly dscp: number; // 0..63; its class selector is their TC
 }
 
-
 /** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
 export interface TunnelHeader {
   readonly ethernet: Uint8Array; // 14, or 18 with an 802.1Q tag
