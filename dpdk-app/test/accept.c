@@ -136,12 +136,36 @@ static void impossible_arrivals(void **state)
 	                 SL_REFUSED_PROTECTED);
 }
 
+/* Plain MPLS of another SP: the interface the label was advertised on, and no bit makes up for it. */
+static void advertised_interface(void **state)
+{
+	struct sl_accept_row row = row_of((1u << POINTS) - 1);
+
+	(void)state;
+	for (uint32_t set = 0; set < 3; set++) {
+		row.mpls_interface = set;
+		for (uint32_t on = 0; on < 3; on++)
+			assert_int_equal(sl_accept_check(&row, SL_PROT_MPLS_OTHER_SP,
+			                                 SL_ENCAP_NONE, 0, on),
+			                 set != 0 && set == on ? SL_ACCEPTED
+			                                       : SL_REFUSED_INTERFACE);
+	}
+	row.mpls_interface = 1;
+	row.state = SL_ROW_RETIRED;
+	assert_int_equal(sl_accept_check(&row, SL_PROT_MPLS_OTHER_SP, SL_ENCAP_NONE, 0, 1),
+	                 SL_REFUSED_INTERFACE);
+	row = (struct sl_accept_row){.state = SL_ROW_LIVE, .mpls_interface = 1};
+	assert_int_equal(sl_accept_check(&row, SL_PROT_MPLS, SL_ENCAP_NONE, 0, 1),
+	                 SL_REFUSED_PROTECTED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_set_and_arrival),
 		cmocka_unit_test(not_live_accepts_nothing),
 		cmocka_unit_test(impossible_arrivals),
+		cmocka_unit_test(advertised_interface),
 	};
 
 	return cmocka_run_group_tests_name("accept", tests, NULL, NULL);

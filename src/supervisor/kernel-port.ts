@@ -46,6 +46,8 @@ export interface KernelPort {
   kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]>;
   /** Follows the core's way to the far end of exactly these; resolves when each has been looked up once. */
   followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void>;
+  /** LSPs that BGP tells of, beside the configuration's, which go before them. */
+  setLearntLsps(lsps: readonly LspModel[]): void;
   /** Keeps these next hops of routing protocols resolved, beside the plan's gateways. */
   followGateways(gateways: readonly GatewayModel[]): void;
   /** Follows the way through the core to an address; `onChange` is called soon. The answer ends it. */

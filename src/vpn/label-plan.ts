@@ -44,6 +44,7 @@ export const NO_LABELS: LabelRegister = { labels: {} };
 
 export interface LabelConflict {
   readonly label: number;
+  /** '': of the core, and `rule` is a path of the configuration. */
   readonly vrf: string;
   readonly rule: string;
   readonly reason: string;
@@ -67,6 +68,10 @@ function meaningText(vrf: string, rule: VrfExport, sps: SpTables): string {
   const target = rule.ce === undefined ? `VRF ${vrf}` : `CE ${rule.ce} of VRF ${vrf}`;
   return `${target}, ${classText(rule.class, sps)}`;
 }
+
+/** What core.transportLabels mean. */
+const TRANSPORT = 'transport label of this PE';
+const transportOf = ({ core }: Config): readonly number[] => core.transportLabels ?? [];
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -116,7 +121,8 @@ function collect(
 ): { wanted: Map<number, Wanted>; conflicts: LabelConflict[]; next: number } {
   const wanted = new Map<number, Wanted>();
   const conflicts: LabelConflict[] = [];
-  const pool = new Pool(before, (label) => wanted.has(label));
+  const transport = new Set(transportOf(config));
+  const pool = new Pool(before, (label) => wanted.has(label) || transport.has(label));
   const shared = new Map<string, number>();
   const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
     vrfExports(of).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, rule }] : [])),
@@ -151,15 +157,23 @@ function collect(
   return { wanted, conflicts, next: pool.next };
 }
 
+/** A label that is wanted, and who wants it. */
+interface Claim extends Pick<LabelConflict, 'label' | 'vrf' | 'rule'> {
+  readonly text: string;
+}
+
+const claimOf = ({ planned: { label, vrf, rules }, text }: Wanted): Claim => ({
+  ...{ label, vrf, rule: rules.join(' '), text },
+});
+
 function quarantineConflict(
-  { planned, text }: Wanted,
+  { text, ...at }: Claim,
   before: RegisteredLabel,
   now: number,
   quarantine: number,
 ): LabelConflict | undefined {
   if (before.meaning === digest(text)) return undefined;
-  const { label, vrf, rules } = planned;
-  const at = { label, vrf, rule: rules.join(' ') };
+  const { label } = at;
   if (before.freedAt === undefined) {
     return {
       ...at,
@@ -178,10 +192,9 @@ function quarantineConflict(
 }
 
 /** A value that a route has, or had until lately, is not the configuration's. */
-function routeConflict({ planned }: Wanted, meaning: string): LabelConflict {
-  const { label, vrf, rules } = planned;
+function routeConflict({ label, vrf, rule }: Claim, meaning: string): LabelConflict {
   return {
-    ...{ label, vrf, rule: rules.join(' ') },
+    ...{ label, vrf, rule },
     reason: `label ${label} is or was a route's: ${meaning}`,
     remedy: `use a label below ${FIRST_ROUTE_LABEL}`,
   };
@@ -208,18 +221,26 @@ export function planLabels(
 ): LabelPlan {
   const { wanted, conflicts, next } = collect(config, sps, before);
   const register: Record<string, RegisteredLabel> = {};
+  const claims: Claim[] = [
+    ...[...wanted.values()].map(claimOf),
+    ...transportOf(config).map((label) => ({
+      ...{ label, vrf: '', rule: 'core.transportLabels', text: TRANSPORT },
+    })),
+  ];
+  const claimed = new Set(claims.map(({ label }) => label));
   for (const [label, entry] of Object.entries(before.labels)) {
-    if (wanted.has(Number(label))) continue;
+    if (claimed.has(Number(label))) continue;
     const freedAt = entry.freedAt ?? now;
     if (freedAt + quarantine > now) register[label] = { ...entry, freedAt };
   }
-  for (const [label, want] of wanted) {
+  for (const claim of claims) {
+    const { label, text } = claim;
     const entry = before.labels[String(label)];
-    const conflict = entry && quarantineConflict(want, entry, now, quarantine);
+    const conflict = entry && quarantineConflict(claim, entry, now, quarantine);
     if (conflict !== undefined) conflicts.push(conflict);
     const route = ofRoute?.(label);
-    if (route !== undefined) conflicts.push(routeConflict(want, route));
-    register[String(label)] = { meaning: digest(want.text), text: want.text };
+    if (route !== undefined) conflicts.push(routeConflict(claim, route));
+    register[String(label)] = { meaning: digest(text), text };
   }
   const labels = [...wanted.values()].map(({ planned }) => planned);
   return { labels, register: { labels: register, next }, conflicts };

@@ -256,7 +256,7 @@ describe('limits', () => {
     const open = Buffer.concat([labelEntry(label, { bottom: false }), stack(OUT, opaque(60))]);
     expect(await send(mplsFrame(open, OTHER))).toEqual(dropped('label_stack'));
     expect(await send(mplsFrame(labelEntry(label), OTHER))).toEqual(dropped('label_truncated'));
-    for (let cut = 0; cut < 4; cut++) {
+    for (const cut of [2, 3]) {
       const short = labelEntry(label).subarray(0, cut);
       expect(await send(mplsFrame(short, OTHER))).toEqual(dropped('label_truncated'));
     }
