@@ -3,7 +3,7 @@
  * What the instance needs of the host's kernel. kernel-sync.ts does it; a test may do it otherwise.
  */
 import type { Device } from '../config/types.js';
-import type { GatewayModel, TunnelModel } from '../forwarding/model.js';
+import type { GatewayModel, LspModel, TunnelModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { KernelRoute } from '../vpn/bgp/kernel-routes.js';
