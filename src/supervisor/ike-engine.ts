@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createAuthenticator, type ReloadableAuthenticator } from '../ike/auth/authenticator.js';
+import type { AuthSetup } from '../ike/auth/setup.js';
 import type { ChildSink } from '../ike/child/types.js';
 import { createNodeCrypto } from '../ike/crypto/node-crypto.js';
 import { CryptoPool } from '../ike/crypto/pool-driver.js';
@@ -97,6 +98,11 @@ export class IkeEngine {
     this.#authenticator.reload(plan.auth);
     this.manager.setPolicy(plan.policy);
     this.#transport.apply(plan.addresses);
+  }
+
+  /** The same with newer CRLs and OCSP responses. Throws AuthSetupError, and stays as it was. */
+  renewStatus(setup: AuthSetup): void {
+    this.#authenticator.reload(setup);
   }
 
   /** Deletes all SAs at the peers, no longer than so. */

@@ -20,6 +20,7 @@ import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
 import { qcdSecret } from './ike-secret.js';
+import { StatusFiles } from './ike-status-files.js';
 import { IkeTunnels } from './ike-tunnels.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -51,6 +52,7 @@ export class IkeService implements IkePort {
   readonly sas: ChildSas;
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  readonly #status: StatusFiles;
   #plan: Plan | undefined;
   #policy: IkePolicy | undefined;
   #engine: IkeEngine | undefined;
@@ -68,6 +70,10 @@ export class IkeService implements IkePort {
       }),
     });
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    this.#status = new StatusFiles({
+      ...{ timers, log, certificates: deps.certificates },
+      changed: (setup) => this.#engine?.renewStatus(setup),
+    });
     if (debugKeys === undefined) return;
     log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
   }
@@ -80,7 +86,7 @@ export class IkeService implements IkePort {
   async apply(plan: Plan, ike: IkePlan | undefined, tunnels: Iterable<TunnelModel>): Promise<void> {
     this.#plan = plan;
     this.#policy = ike?.policy;
-    if (ike === undefined) {
+    if (ike === undefined || plan.config.ike === undefined) {
       await this.#end();
       return;
     }
@@ -89,6 +95,7 @@ export class IkeService implements IkePort {
     } else {
       this.#engine.apply(ike);
     }
+    this.#status.begin(plan.config.ike, ike);
     this.want(tunnels);
   }
 
@@ -111,6 +118,7 @@ export class IkeService implements IkePort {
   async #end(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     this.#tunnels.clear();
     await engine?.stop(STOP_MS);
   }
@@ -139,6 +147,7 @@ export class IkeService implements IkePort {
   close(): void {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     engine?.detach();
     this.sas.close();
   }

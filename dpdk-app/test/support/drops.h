@@ -109,6 +109,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_group_unknown] = DROPS_MULTIPATH,
 	[SL_DROP_sa_missing] = DROPS_FORWARD,
 	[SL_DROP_label_not_advertised] = DROPS_MPLS,
+	[SL_DROP_held_expired] = DROPS_ELSEWHERE, /* eal_hold.c */
 };
 
 /* Last test of each program. */

@@ -60,11 +60,15 @@ export class TrustStore {
   private readonly owners = new Map<string, string>();
   /** Only what was found good is kept: who has no certificate of ours cannot push anything out. */
   private readonly valid = new BoundedMap<string, ValidCertificate>(CACHED);
-  private readonly env: IkeEnvironment;
+  private readonly env: Pick<IkeEnvironment, 'wallClock'>;
   private busy = 0;
 
   /** Throws AuthSetupError for certificates and CRLs that cannot be used. */
-  constructor(setup: AuthSetup, env: IkeEnvironment, library: CertificateLibrary | undefined) {
+  constructor(
+    setup: AuthSetup,
+    env: Pick<IkeEnvironment, 'wallClock'>,
+    library: CertificateLibrary | undefined,
+  ) {
     this.env = env;
     const trusts = setup.sps.filter(({ anchors }) => anchors.length > 0);
     if (trusts.length === 0) return;

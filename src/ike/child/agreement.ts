@@ -57,6 +57,7 @@ function counted<T>(env: IkeEnvironment, outcome: Outcome<T>): Outcome<T> {
   const { code } = outcome.failure;
   if (code === 'NO_PROPOSAL_CHOSEN') env.count('child_no_proposal');
   else if (code === 'TS_UNACCEPTABLE') env.count('child_ts_unacceptable');
+  else if (code === 'BUSY') env.count('child_sas_limited');
   else if (code !== 'INVALID_KE_PAYLOAD') env.count('child_failed');
   return outcome;
 }

@@ -195,6 +195,8 @@ const CHILD_ERRORS: ReadonlySet<NotifyName> = new Set<NotifyName>([
   ...(['INTERNAL_ADDRESS_FAILURE', 'FAILED_CP_REQUIRED', 'NO_ADDITIONAL_SAS'] as const),
 ]);
 const childError = (code: string): number => {
+  // No room for it, and none soon: TEMPORARY_FAILURE is not for IKE_AUTH (RFC 7296 §2.25).
+  if (code === 'BUSY') return NOTIFY.NO_ADDITIONAL_SAS;
   const [name = 'NO_PROPOSAL_CHOSEN'] = [...CHILD_ERRORS].filter((each) => each === code);
   return NOTIFY[name];
 };

@@ -72,6 +72,10 @@ export abstract class SaCore {
     return this.reauthentication.dueAt;
   }
 
+  get unauthenticatedAt(): number | undefined {
+    return this.reauthentication.endsAt;
+  }
+
   trafficSeen(): void {
     this.trafficAt = this.env.timers.now();
   }
