@@ -43,8 +43,7 @@ export class CorePaths {
     tunnels: ReadonlyMap<string, TunnelModel>,
     lsps: readonly LspModel[] = [],
   ): Promise<void> {
-    this.#lsps = new PrefixIndex();
-    for (const lsp of lsps) this.#lsps.add(lsp.prefix, lsp);
+    this.#index(lsps);
     for (const [name, tracked] of [...this.#tracked]) {
       const wanted = tunnels.get(name);
       if (wanted !== undefined && formatAddress(wanted.remote) === tracked.remote) {
@@ -60,6 +59,18 @@ export class CorePaths {
     }
     await Promise.all(first);
     this.#holdNextHops();
+  }
+
+  /** As those of {@link follow}, when they are others later. */
+  setLsps(lsps: readonly LspModel[]): void {
+    this.#index(lsps);
+    this.#holdNextHops();
+    this.#onChange();
+  }
+
+  #index(lsps: readonly LspModel[]): void {
+    this.#lsps = new PrefixIndex();
+    for (const lsp of lsps) this.#lsps.add(lsp.prefix, lsp);
   }
 
   async #track(name: string, tunnel: TunnelModel): Promise<void> {

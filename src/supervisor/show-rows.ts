@@ -12,7 +12,7 @@ import { describeAccept } from '../vpn/accept.js';
 import type { SpTables } from '../vpn/sp-tables.js';
 import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
-import type { RouteLabels } from '../vpn/route-labels.js';
+import type { LabelSwap, RouteLabels } from '../vpn/route-labels.js';
 import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -111,16 +111,27 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
     ...row,
     ce: row.gateway?.address,
   }));
-  for (const { label, vrf, ce, rules, accept } of [...plan.policy.labels, ...ofRoutes]) {
+  const ofPlan = plan.policy.labels.map((row) => ({ ...row, swap: undefined }));
+  for (const { label, vrf, ce, swap, rules, accept } of [...ofPlan, ...ofRoutes]) {
     yield {
-      ...{ label, vrf, action: ce === undefined ? 'vrf' : 'nexthop' },
-      target: ce === undefined ? '' : formatAddress(ce),
+      ...{ label, vrf, ...(swap ? swapWords(swap) : targetWords(ce)) },
       rules: rules.join(' '),
       accept: describeAccept(accept, plan.sps),
       ...source.tables.labelCounters(label),
     };
   }
 }
+
+const targetWords = (ce: Uint8Array | undefined): Pick<rows.LabelRow, 'action' | 'target'> =>
+  ce === undefined
+    ? { action: 'vrf', target: '' }
+    : { action: 'nexthop', target: formatAddress(ce) };
+
+/** The label that goes on, and the tunnel it goes by. */
+const swapWords = ({ nexthop, label }: LabelSwap): Pick<rows.LabelRow, 'action' | 'target'> => ({
+  action: 'swap',
+  target: `${label} by ${nexthop.slice(nexthop.indexOf('/') + 1)}`,
+});
 
 /** What is known of a tunnel's path; all empty while it is down. */
 function tunnelPath(

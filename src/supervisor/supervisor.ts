@@ -221,6 +221,9 @@ export class Supervisor {
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
       ...{ labels: this.routeLabels, tunnels: this.tunnels },
       watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
+      lsps: (lsps) => {
+        this.#kernelPort.setLearntLsps(lsps);
+      },
     });
   }
 

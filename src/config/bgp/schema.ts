@@ -240,6 +240,13 @@ export const bgpSchema = strict({
   neighbours: table(neighbour).exactOptional(),
   dynamicNeighbours: table(dynamicNeighbours).exactOptional(),
   networks: networks.exactOptional(),
+  labelledUnicast: strict({
+    announce: byType('"implicit-null" or a label', {
+      number: integer(16, 1_048_575, 'a label'),
+      string: oneOf('implicit-null'),
+    }).exactOptional(),
+    forIp: boolean.exactOptional(),
+  }).exactOptional(),
   bmp: table(bmpStation).exactOptional(),
   mrt: table(mrtDump).exactOptional(),
 });

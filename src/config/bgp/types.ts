@@ -273,6 +273,14 @@ export interface MrtDump {
   readonly neighbours?: readonly string[];
 }
 
+/** LSPs by BGP (RFC 8277), with neighbours of the families ipv4-labelled and ipv6-labelled. */
+export interface BgpLabelledUnicast {
+  /** Tells our tunnel addresses, with this label: one of core.transportLabels, or none on the last link. Default: not told. */
+  readonly announce?: 'implicit-null' | number;
+  /** What is learnt is also pushed above the outer IP header of tunnels; default false: for plain MPLS alone. */
+  readonly forIp?: boolean;
+}
+
 export interface Bgp {
   readonly asn: number;
   readonly routerId: string;
@@ -300,6 +308,7 @@ export interface Bgp {
   readonly neighbours?: Readonly<Record<string, BgpNeighbour>>;
   /** By prefix. */
   readonly dynamicNeighbours?: Readonly<Record<string, BgpDynamicNeighbours>>;
+  readonly labelledUnicast?: BgpLabelledUnicast;
   /** Global table. */
   readonly networks?: readonly BgpNetwork[];
   readonly bmp?: Readonly<Record<string, BmpStation>>;

@@ -22,7 +22,21 @@ export function checkBgp(ctx: Context): void {
     ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
   }
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
+  checkLabelled(ctx, bgp);
   checkDumps(ctx, bgp);
+}
+
+/** Packets come with the label that is told. */
+function checkLabelled(ctx: Context, { labelledUnicast = {} }: Bgp): void {
+  const { announce } = labelledUnicast;
+  if (typeof announce !== 'number') return;
+  const { transportLabels = [] } = ctx.config.core;
+  if (transportLabels.includes(announce) || !ctx.whole('core', 'transportLabels')) return;
+  const reason = 'no transport label of this PE';
+  ctx.fail(['bgp', 'labelledUnicast', 'announce'], {
+    reason,
+    remedy: 'one of core.transportLabels, or "implicit-null"',
+  });
 }
 
 function checkVrfs(ctx: Context, whole: boolean): void {

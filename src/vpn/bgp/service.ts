@@ -13,6 +13,7 @@ import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { Monitoring } from './monitoring.js';
+import { LabelledUnicast } from './labelled.js';
 import { neighbourRib, neighbours, type Neighbour, type Surroundings } from './neighbours.js';
 import { audienceOf, type TransitContext } from './transit-context.js';
 import { vpnTransit } from './transit.js';
@@ -41,7 +42,7 @@ import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
 import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
-import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
+import type { ForwardingModel, GatewayModel, LspModel } from '../../forwarding/model.js';
 import {
   CORE_VRF,
   type DesiredNexthop,
@@ -99,6 +100,8 @@ export interface BgpDeps {
   readonly tunnels: TunnelSet;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
+  /** LSPs that labelled routes make; called once for all that comes in one turn. */
+  readonly lsps: (lsps: readonly LspModel[]) => void;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -120,6 +123,8 @@ export class BgpService {
   #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
   #transitContext: TransitContext | undefined;
   readonly #own = new OwnRoutes();
+  readonly #labelled = new LabelledUnicast();
+  #labelledChanged = false;
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
@@ -246,6 +251,9 @@ export class BgpService {
       [...this.#neighbours.values()].map(({ session }) => session),
     );
     this.#reconfigurePeers(running);
+    const { tunnelAddresses } = inForce.model;
+    this.#labelled.update(running.rib, bgp.labelledUnicast ?? {}, tunnelAddresses);
+    this.#tellLsps();
     running.rib.reimport();
     running.rib.retell();
     this.#bfd.apply(this.#neighbours);
@@ -276,6 +284,8 @@ export class BgpService {
     const running = this.#running;
     this.#running = undefined;
     this.#own.clear();
+    this.#labelled.clear();
+    if (how !== 'restart') this.#tellLsps();
     this.#vrfs.clear();
     this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
@@ -340,6 +350,9 @@ export class BgpService {
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
       swapLabels: deps.labels,
+      labelled: (route) => {
+        if (this.#labelled.decided(route)) this.#tellLsps();
+      },
       isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
@@ -394,6 +407,18 @@ export class BgpService {
       peer,
       this.#policies,
     );
+  }
+
+  #tellLsps(): void {
+    if (this.#labelledChanged) return;
+    this.#labelledChanged = true;
+    this.#deps.scheduler.soon(() => {
+      this.#labelledChanged = false;
+      const { model, config } = this.#inForce ?? {};
+      if (model === undefined) return;
+      const { forIp = false } = config?.bgp?.labelledUnicast ?? {};
+      this.#deps.lsps(this.#labelled.lsps(model, forIp));
+    });
   }
 
   /** How routes of others are passed on to a neighbour as long as what decides it is in force. */
