@@ -48,6 +48,8 @@ import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
+import type { ExportStates } from '../export-changes.js';
+import { routeClasses } from './route-classes.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -63,6 +65,8 @@ export interface InForce {
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
   readonly sps: SpTables;
+  /** How export rules pass from one class to another. */
+  readonly states: ExportStates;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
@@ -243,6 +247,11 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
+  /** Whoever can be told has been told everything. */
+  get told(): boolean {
+    return this.#running?.rib.idle ?? true;
+  }
+
   /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
@@ -418,7 +427,7 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
-      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      ...{ sps: inForce.sps, states: inForce.states, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
@@ -431,6 +440,8 @@ export class BgpService {
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
     this.#deps.labels.keepVrfs(new Set(wanted.values()));
+    const { told, leaving } = routeClasses(inForce);
+    this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
   }
 
