@@ -7,7 +7,8 @@
  *                            ▲  │
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
-import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
+import { capabilityOf } from './capability.js';
+import { identityOf, ribOptions, routerIdOf } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
@@ -19,14 +20,16 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import { VpnFibWriter, type FibLookups } from './fib-writer.js';
+import type { Changeover } from './changeover.js';
+import { changeoverOf, fibLookups } from './fib-lookups.js';
+import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
+import type { NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
 import type { WallClock } from '../../bgp/monitor.js';
@@ -34,22 +37,18 @@ import { CORE } from '../../bgp/rib/scope.js';
 import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
-import {
-  prefixKey,
-  type DesiredNexthop,
-  type PlannedLabel,
-  type VpnPolicy,
-} from '../../forwarding/rows.js';
+import type { DesiredNexthop, PlannedLabel, VpnPolicy } from '../../forwarding/rows.js';
 import { parseRd } from '../../lib/bgp-words.js';
-import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import type { ExportStates } from '../export-changes.js';
 import { routeClasses } from './route-classes.js';
+import type { TunnelSet } from '../tunnel-set.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -94,6 +93,8 @@ export interface BgpDeps {
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
   readonly watchCore: WatchCore;
+  /** Tunnels that routes lead to. */
+  readonly tunnels: TunnelSet;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
 }
@@ -105,6 +106,7 @@ interface Running {
   readonly speaker: BgpSpeaker;
   readonly fib: VpnFibWriter;
   readonly tracker: Tracker;
+  readonly changeover: Changeover;
 }
 
 export class BgpService {
@@ -113,7 +115,8 @@ export class BgpService {
   #inForce: InForce | undefined;
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
-  #ingress = new Ingress([], () => '');
+  #ingress: Ingress | undefined;
+  #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
   readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
@@ -192,6 +195,11 @@ export class BgpService {
     return dumpTables({ rib, vrfs, now, clock, scheduler, log, ...own }, options);
   }
 
+  /** Routes of before our start may still come again. */
+  get restarting(): boolean {
+    return this.#restart.active;
+  }
+
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
   notListening(): readonly string[] {
     return this.#running?.speaker.notListening() ?? [];
@@ -221,12 +229,13 @@ export class BgpService {
     for (const { policy, rule, name } of this.#policies.weakenings) {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
     }
-    this.#ingress = new Ingress(inForce.model.tunnels.values(), spOfRemotes(inForce.config));
+    this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
+    this.#spNumbers = spNumbers(inForce.config);
     this.#neighbours = neighbours(inForce.config);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
-    this.#updateVrfs(running, inForce);
+    this.#updateVrfs(running, inForce, this.#ingress);
     if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
@@ -256,6 +265,7 @@ export class BgpService {
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
+    this.#running.changeover.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -273,6 +283,7 @@ export class BgpService {
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
+    running?.changeover.close();
     running?.tracker.close();
     running?.speaker.stop(how);
     this.#monitoring.close();
@@ -296,13 +307,29 @@ export class BgpService {
       changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
       gatewaysChanged,
     };
-    return new Tracker(events, watchCore);
+    return new Tracker(events, watchCore, this.#deps.tunnels);
+  }
+
+  #newFib(tracker: Tracker): Pick<Running, 'fib' | 'changeover'> {
+    const { tables, nexthopRow, clock, scheduler } = this.#deps;
+    const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
+    const changeover = changeoverOf({
+      ...common,
+      now: () => clock.now(),
+      after: (delayMs, action) => scheduler.after(delayMs, action),
+    });
+    const lookups = fibLookups({
+      ...{ ...common, changeover },
+      inForce: () => this.#inForce,
+      vrfName: (id) => this.#vrfs.get(id),
+    });
+    return { fib: new VpnFibWriter(tables, lookups), changeover };
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
+    const { fib, changeover } = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -320,6 +347,7 @@ export class BgpService {
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
+      isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
@@ -345,7 +373,7 @@ export class BgpService {
     });
     made.speaker = speaker;
     deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
-    const running = { identity, rib, speaker, fib, tracker };
+    const running = { identity, rib, speaker, fib, tracker, changeover };
     const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
     if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
     else deps.labels.settled();
@@ -360,45 +388,14 @@ export class BgpService {
     };
   }
 
-  #lookups(tracker: Tracker): FibLookups {
-    return {
-      vrfRow: (vrf) => (this.#vrfs.has(vrf) ? vrf : undefined),
-      key: (nextHop) => this.#running?.rib.nextHop(nextHop),
-      way: (key: NextHopKey) => {
-        const way = tracker.way(key);
-        if (!('row' in way)) return undefined;
-        return {
-          row: this.#deps.nexthopRow(way.row),
-          strength: way.kind === 'tunnel' ? way.strength : 0,
-        };
-      },
-      accept: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        if (name === undefined || this.#inForce === undefined) return 0;
-        const route = { family, address: prefix.slice(), length };
-        const exported = (): ReadonlySet<string> => this.#exportedBy(vrf, route);
-        return this.#deps.tables.acceptSet(this.#inForce.policy.acceptOf(name, route, exported));
-      },
-      ownRow: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        const key = prefixKey({ address: prefix, length });
-        return name === undefined ? undefined : this.#inForce?.ownRow(name, family, key);
-      },
-    };
-  }
-
-  #exportedBy(vrf: number, { family, address, length }: Prefix): ReadonlySet<string> {
-    const id = family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
-    return this.#running?.rib.exportedBy(vrf, id, address, length) ?? new Set();
-  }
-
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {
     const { bgp, ownSp = '' } = this.#inForce?.config ?? {};
     const neighbour = this.#neighbours.get(peer.configured);
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
+    const numbers = this.#spNumbers;
+    return neighbourRib({ bgp, ownSp, numbers }, neighbour.options, peer, this.#policies);
   }
 
   #reconfigurePeers({ rib }: Running): void {
@@ -416,17 +413,18 @@ export class BgpService {
 
   #updateTracker({ tracker }: Running): void {
     const inForce = this.#inForce;
-    if (inForce === undefined) return;
+    const ingress = this.#ingress;
+    if (inForce === undefined || ingress === undefined) return;
     tracker.update({
-      ...{ model: inForce.model, ingress: this.#ingress, nexthop: inForce.nexthop },
+      ...{ model: inForce.model, ingress, nexthop: inForce.nexthop },
       vrfName: (id) => this.#vrfs.get(id),
     });
   }
 
-  #updateVrfs({ rib }: Running, inForce: InForce): void {
+  #updateVrfs({ rib }: Running, inForce: InForce, ingress: Ingress): void {
     const { config } = inForce;
     const context = {
-      ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
+      ...{ config, labels: inForce.labels, policies: this.#policies, ingress },
       ...{ sps: inForce.sps, states: inForce.states, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),

@@ -8,30 +8,30 @@ const TUNNELLED: readonly Tunnelled[] = ['encrypt', 'authenticate', 'tunnel'];
 
 const takesMpls = ({ protections }: ExportClass): boolean => protections.includes('mpls');
 
-/** A class that some ingresses may reach by plain MPLS: `mpls`, or inside our own SP. */
-const takesSomeMpls = (one: ExportClass): boolean =>
+/** A class that ingresses of our own SP may reach by plain MPLS (P §2.7 case ii), or all. */
+const takesMplsInside = (one: ExportClass): boolean =>
   takesMpls(one) || one.clearInsideOwnSp === true;
 
 /**
- * The meaning of the community; undefined: there is none, a plain LSP will do.
+ * The meaning of the community; undefined: there is none, a plain LSP will do. `ownSp`: our number, of which
+ * ingresses nothing is asked where plain MPLS will do inside (P6); undefined: all are asked.
  *
  * Of several classes, which a label accepts while a change is announced, it is their union. Who may send
  * plain MPLS by all of them need not be told more; by some of them, may go on doing so: `alsoMpls`.
  */
-export function signalledBy(classes: Classes): IpsecMeaning | undefined {
-  const asking = classes.filter((one) => !takesMpls(one));
-  // A community cannot say that nothing is asked, so one class alone that takes plain MPLS says it by none.
-  if (asking.length === 0) return undefined;
+export function signalledBy(classes: Classes, ownSp: number | undefined): IpsecMeaning | undefined {
+  // Plain MPLS cannot be one of several in the community: who may send that need not be told more.
+  if (classes.every(takesMpls)) return undefined;
   const named = new Set(classes.flatMap(({ protections }) => protections));
   const encapsulations = new Set(
     classes.flatMap((one) => one.encapsulations ?? (['gre', 'ip'] as const)),
   );
-  const alsoMpls =
-    asking.length < classes.length || (classes.length > 1 && classes.some(takesSomeMpls));
+  const outside = classes.every(takesMplsInside);
+  const alsoMpls = classes.some(takesMpls) || (!outside && classes.some(takesMplsInside));
   return {
     protections: TUNNELLED.filter((protection) => named.has(protection)),
     encapsulations: (['gre', 'ip'] as const).filter((each) => encapsulations.has(each)),
-    onlyOutsideSp: undefined,
+    onlyOutsideSp: outside ? ownSp : undefined,
     ...(alsoMpls && { alsoMpls: true }),
   };
 }
