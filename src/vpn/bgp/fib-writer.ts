@@ -27,8 +27,8 @@ export interface FibLookups {
     | {
         readonly row: number;
         readonly strength: number;
-        /** It is still to come up. */
-        readonly waits: boolean;
+        /** It is still to come up; default: it is there. */
+        readonly waits?: boolean;
       }
     | undefined;
   /** Of routes whose way is still to come up; undefined: they have that way all the same. */
@@ -41,7 +41,7 @@ export interface FibLookups {
 }
 
 type Found = NonNullable<ReturnType<FibLookups['way']>>;
-const NO_WAY: Found = { row: 0, strength: 0, waits: false };
+const NO_WAY: Found = { row: 0, strength: 0 };
 
 /** Ways of one route in the tables, the one of its own column included. */
 const MOST_WAYS = 16;
@@ -244,7 +244,7 @@ export class VpnFibWriter implements FibSink {
     const { family } = batch;
     const prefix = prefixOf(batch, i);
     const route = { vrf, family, prefix, length: batch.lengths[i] ?? 0 };
-    const key = waits ? this.#lookups.key(number) : undefined;
+    const key = waits === true ? this.#lookups.key(number) : undefined;
     const kept = key && changeover.instead(route, key, { row, label: this.#label });
     if (kept === undefined) {
       changeover.over(route);

@@ -81,7 +81,7 @@ async function sendsBy(protection: Protection): Promise<number> {
     },
     120_000,
   );
-  return found.label;
+  return Number(found.label);
 }
 
 const transitions = async (): Promise<TopicRows['transitions'][]> =>
