@@ -25,8 +25,12 @@ let pes: IkePes;
 let outsider: string;
 
 function config(end: End, protection: Protection, tightening = TIMING): Config {
+  const { interfaces, ...base } = pes.config(end);
+  const core = interfaces['core0'];
+  if (core?.role !== 'core') throw new Error('the lab has no core interface');
   return {
-    ...pes.config(end),
+    ...base,
+    interfaces: { ...interfaces, core0: { ...core, acceptClear: ['gre', 'ip'] } },
     tunnels: {},
     bgp: {
       ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening },
@@ -275,11 +279,15 @@ describe('a policy that is changed under traffic (policy-model 24)', () => {
     await reload('tunnel');
     await sendsBy('tunnel');
     await settled();
-    await pes.net.killSupervisor(2);
+    // With a file of its own a supervisor starts after a stop alone.
+    const ended = new Promise((resolve) => pes.net.supervisor(2).once('exit', resolve));
+    await pes.net.client(2, async (client) => client.stop(false));
+    await ended;
     pes.net.write(2, config(2, 'encrypt'));
     const since = Date.now();
     pes.net.start(2);
     await inStep('announce');
+    await pes.net.reach(1, '10.2.0.2', 60_000);
     expect(await probe(FIRST, 20)).toBe(20);
     await settled();
     expect(Date.now() - since).toBeLessThan(300_000);
