@@ -5,7 +5,7 @@
  * classes in clear all the time.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config, Protection } from '../../../src/config/types.js';
@@ -156,6 +156,7 @@ class Listener {
   #child: ChildProcess | undefined;
 
   async start(): Promise<void> {
+    rmSync(this.#log, { force: true });
     const argv = ['/usr/bin/python3', '-c', RECEIVER];
     this.#child = pes.net.lab.start(pes.net.ce(2), argv, this.#log);
     await eventually('the listener listens', () =>
@@ -175,6 +176,7 @@ class Outsider {
   readonly #child: ChildProcess;
 
   constructor(labels: string) {
+    rmSync(this.#log, { force: true });
     const argv = ['/usr/bin/python3', '-c', SENDER(labels, 0)];
     this.#child = pes.net.lab.start(outsider, argv, this.#log);
   }
