@@ -191,24 +191,13 @@ function addBgp(program: Command, output: Output): void {
     .action(async (name: string, action: NeighborAction, options: { message?: string }) => {
       await neighbor(name, action, options, program.opts<Selection>(), output);
     });
+  addTighten(program, bgp, output);
   bgp
     .command('dump')
     .description('write the tables as they are (MRT, RFC 6396); never over an existing file')
     .argument('<file>', "made by the supervisor; a VRF's table in FILE.VRF")
     .action(async (file: string) => {
       await dump(file, program.opts<Selection>(), output);
-    });
-  bgp
-    .command('tighten')
-    .description('changes of export classes that are under way (show transitions)')
-    .command('now')
-    .description(
-      'end them at once: packets by old labels are dropped, and counted as label_unknown',
-    )
-    .option('--vrf <name>', 'of this VRF alone')
-    .option('--rule <name>', 'of this export rule alone')
-    .action(async (options: TightenOptions) => {
-      await tightenNow(options, program.opts<Selection>(), output);
     });
   bgp
     .command('policy')
@@ -221,6 +210,21 @@ function addBgp(program: Command, output: Output): void {
     .option('--json', 'as a JSON array of one object')
     .action(async (policy: string, route: readonly string[], options: PolicyTestOptions) => {
       await testPolicy(policy, route, options, program.opts<Selection>(), output);
+    });
+}
+
+function addTighten(program: Command, bgp: Command, output: Output): void {
+  bgp
+    .command('tighten')
+    .description('changes of export classes that are under way (show transitions)')
+    .command('now')
+    .description(
+      'end them at once: packets by old labels are dropped, and counted as label_unknown',
+    )
+    .option('--vrf <name>', 'of this VRF alone')
+    .option('--rule <name>', 'of this export rule alone')
+    .action(async (options: TightenOptions) => {
+      await tightenNow(options, program.opts<Selection>(), output);
     });
 }
 

@@ -168,7 +168,7 @@ function collect(
       continue;
     }
     if (wish.label === undefined) shared.set(text, label);
-    const known = wanted.get(label) ?? { planned: planned(wish, label, sps), text };
+    const known = wanted.get(label) ?? { planned: plannedOf(wish, label, sps), text };
     if (known.text === text) {
       wanted.set(label, known);
       const { rules, leaving } = known.planned;
@@ -186,7 +186,7 @@ function collect(
   return { wanted, conflicts, next: pool.next };
 }
 
-function planned({ vrf, ce, classes }: Wish, label: number, sps: SpTables): Wanted['planned'] {
+function plannedOf({ vrf, ce, classes }: Wish, label: number, sps: SpTables): Wanted['planned'] {
   const address = ce === undefined ? undefined : parseAddress(ce);
   const accept = acceptOfClasses(classes, sps);
   return { label, vrf, ce: address, accept, rules: [], leaving: [] };

@@ -20,7 +20,6 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import type { Changeover } from './changeover.js';
 import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -106,7 +105,6 @@ interface Running {
   readonly speaker: BgpSpeaker;
   readonly fib: VpnFibWriter;
   readonly tracker: Tracker;
-  readonly changeover: Changeover;
 }
 
 export class BgpService {
@@ -265,7 +263,7 @@ export class BgpService {
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
-    this.#running.changeover.look();
+    this.#running.fib.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -283,7 +281,6 @@ export class BgpService {
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
-    running?.changeover.close();
     running?.tracker.close();
     running?.speaker.stop(how);
     this.#monitoring.close();
@@ -310,7 +307,7 @@ export class BgpService {
     return new Tracker(events, watchCore, this.#deps.tunnels);
   }
 
-  #newFib(tracker: Tracker): Pick<Running, 'fib' | 'changeover'> {
+  #newFib(tracker: Tracker): VpnFibWriter {
     const { tables, nexthopRow, clock, scheduler } = this.#deps;
     const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
     const changeover = changeoverOf({
@@ -323,13 +320,13 @@ export class BgpService {
       inForce: () => this.#inForce,
       vrfName: (id) => this.#vrfs.get(id),
     });
-    return { fib: new VpnFibWriter(tables, lookups), changeover };
+    return new VpnFibWriter(tables, lookups);
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const { fib, changeover } = this.#newFib(tracker);
+    const fib = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -373,7 +370,7 @@ export class BgpService {
     });
     made.speaker = speaker;
     deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
-    const running = { identity, rib, speaker, fib, tracker, changeover };
+    const running = { identity, rib, speaker, fib, tracker };
     const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
     if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
     else deps.labels.settled();
