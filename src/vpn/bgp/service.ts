@@ -23,7 +23,7 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import { fibLookups } from './fib-lookups.js';
+import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
@@ -53,6 +53,8 @@ import { parseRd } from '../../lib/bgp-words.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
+import type { ExportStates } from '../export-changes.js';
+import { routeClasses } from './route-classes.js';
 import type { TunnelSet } from '../tunnel-set.js';
 
 /** Families whose forwarding outlives the supervisor. */
@@ -69,6 +71,8 @@ export interface InForce {
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
   readonly sps: SpTables;
+  /** How export rules pass from one class to another. */
+  readonly states: ExportStates;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
@@ -268,10 +272,16 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
+  /** Whoever can be told has been told everything. */
+  get told(): boolean {
+    return this.#running?.rib.idle ?? true;
+  }
+
   /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
+    this.#running.fib.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -318,10 +328,15 @@ export class BgpService {
   }
 
   #newFib(tracker: Tracker): VpnFibWriter {
-    const { tables, nexthopRow } = this.#deps;
+    const { tables, nexthopRow, clock, scheduler } = this.#deps;
+    const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
+    const changeover = changeoverOf({
+      ...common,
+      now: () => clock.now(),
+      after: (delayMs, action) => scheduler.after(delayMs, action),
+    });
     const lookups = fibLookups({
-      ...{ tracker, tables, nexthopRow },
-      rib: () => this.#running?.rib,
+      ...{ ...common, changeover },
       inForce: () => this.#inForce,
       vrfName: (id) => this.#vrfs.get(id),
     });
@@ -470,7 +485,7 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress },
-      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      ...{ sps: inForce.sps, states: inForce.states, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
@@ -483,6 +498,8 @@ export class BgpService {
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
     this.#deps.labels.keepVrfs(new Set([...wanted.values(), CORE_VRF]));
+    const { told, leaving } = routeClasses(inForce);
+    this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
   }
 

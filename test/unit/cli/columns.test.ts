@@ -29,7 +29,7 @@ function documented(heading: string): Documented[] {
 }
 
 const optional = new Set([
-  ...['label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
+  ...['secondsLeft', 'label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
   ...['held', 'released'],
   ...['uptimeSeconds of bgp summary', 'uptimeSeconds of bgp neighbors', 'asn of bgp neighbors'],
   ...['restartTime', 'maxMessage', 'holdTime', 'keepaliveTime', 'sendHoldTime'],
@@ -80,6 +80,7 @@ const messages = {
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,
+  transitions: gen.TransitionRow,
   'bgp summary': gen.BgpSummaryRow,
   'bgp neighbors': gen.BgpNeighborRow,
   'bgp routes': gen.BgpRouteRow,
