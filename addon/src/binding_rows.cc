@@ -83,7 +83,8 @@ sl_interface_row interface_row(const Napi::Object &from)
 	copy_optional(from, "linkLocal6", row.linklocal6, 16);
 	row.flags = (get_bool(from, "acceptGre") ? SL_IF_ACCEPT_GRE : 0) |
 	            (get_bool(from, "acceptIp") ? SL_IF_ACCEPT_IP : 0) |
-	            (get_bool(from, "mplsOwnSp") ? SL_IF_MPLS_OWN_SP : 0);
+	            (get_bool(from, "mplsOwnSp") ? SL_IF_MPLS_OWN_SP : 0) |
+	            (get_bool(from, "mplsOtherSp") ? SL_IF_MPLS_OTHER_SP : 0);
 	return row;
 }
 
@@ -104,6 +105,7 @@ Napi::Object interface_object(Napi::Env env, uint32_t id, const sl_interface_row
 	to.Set("acceptGre", (row.flags & SL_IF_ACCEPT_GRE) != 0);
 	to.Set("acceptIp", (row.flags & SL_IF_ACCEPT_IP) != 0);
 	to.Set("mplsOwnSp", (row.flags & SL_IF_MPLS_OWN_SP) != 0);
+	to.Set("mplsOtherSp", (row.flags & SL_IF_MPLS_OTHER_SP) != 0);
 	return to;
 }
 

@@ -10,6 +10,14 @@
 namespace sealane::js
 {
 
+namespace
+{
+
+const std::vector<const char *> kLabelActions{"vrf", "nexthop", "swap",
+                                              "pop"}; // sl_label_action, from 1
+
+} // namespace
+
 [[noreturn]] void throw_addon_error(Napi::Env env, const TablesError &error)
 {
 	Napi::Error result = Napi::Error::New(env, error.what());
@@ -72,12 +80,12 @@ Result TablesObject::vrfs(const CallbackInfo &info)
 Result TablesObject::put_interface(const CallbackInfo &info)
 {
 	return Napi::Number::New(info.Env(),
-	                         tables_->interfaces.put(interface_row(object_of(info))));
+	                         tables_->put_interface(interface_row(object_of(info))));
 }
 
 Result TablesObject::remove_interface(const CallbackInfo &info)
 {
-	tables_->interfaces.remove(id_of(info));
+	tables_->remove_interface(id_of(info));
 	return info.Env().Undefined();
 }
 
@@ -122,7 +130,15 @@ Result TablesObject::release_port(const CallbackInfo &info)
 
 Result TablesObject::accept_set(const CallbackInfo &info)
 {
-	return Napi::Number::New(info.Env(), tables_->accepts.id(accept_row(object_of(info))));
+	const Object from = object_of(info);
+	sl_accept_row wanted = accept_row(from);
+	if (!from.Get("mplsInterface").IsUndefined()) {
+		const std::string name = get_text(from, "mplsInterface");
+		wanted.mpls_interface = tables_->interfaces.latest(name);
+		if (wanted.mpls_interface == 0)
+			not_found("interface \"" + name + "\" does not exist");
+	}
+	return Napi::Number::New(info.Env(), tables_->accepts.id(wanted));
 }
 
 Result TablesObject::accept_sets(const CallbackInfo &info)
@@ -130,8 +146,13 @@ Result TablesObject::accept_sets(const CallbackInfo &info)
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t id = 1; id < tables_->accepts.end(); id++) {
 		const sl_accept_row &row = tables_->accepts.row(id);
-		if (row.state == SL_ROW_LIVE)
-			all.Set(all.Length(), accept_object(info.Env(), id, row));
+		if (row.state != SL_ROW_LIVE)
+			continue;
+		Object one = accept_object(info.Env(), id, row);
+		if (row.mpls_interface != 0)
+			one.Set("mplsInterface",
+			        read_name(tables_->interfaces.row(row.mpls_interface).name));
+		all.Set(all.Length(), one);
 	}
 	return all;
 }
@@ -139,9 +160,10 @@ Result TablesObject::accept_sets(const CallbackInfo &info)
 Result TablesObject::set_label(const CallbackInfo &info)
 {
 	const Object row = object_of(info);
-	const size_t action = get_choice(row, "action", {"vrf", "nexthop"}) + 1;
+	const size_t action = get_choice(row, "action", kLabelActions) + 1;
 	tables_->labels.set(get_uint(row, "label"), static_cast<enum sl_label_action>(action),
-	                    get_uint(row, "target"), get_uint(row, "accept", UINT16_MAX));
+	                    get_uint(row, "target"), get_uint(row, "accept", UINT16_MAX),
+	                    row.Get("out").IsUndefined() ? 0 : get_uint(row, "out"));
 	return info.Env().Undefined();
 }
 
@@ -160,9 +182,11 @@ Result TablesObject::labels(const CallbackInfo &info)
 			continue;
 		Object one = Object::New(info.Env());
 		one.Set("label", label);
-		one.Set("action", sl_label_action(row) == SL_LABEL_VRF ? "vrf" : "nexthop");
+		one.Set("action", kLabelActions.at(sl_label_action(row) - 1));
 		one.Set("target", sl_label_target(row));
 		one.Set("accept", sl_label_accept(row));
+		if (sl_label_action(row) == SL_LABEL_SWAP)
+			one.Set("out", sl_label_out(row));
 		all.Set(all.Length(), one);
 	}
 	return all;

@@ -109,11 +109,12 @@ void Nexthops::check(const VersionSpec &spec) const
 /// What a tunnel says about protection must be what its SA does.
 void Nexthops::check_sa(const VersionSpec &spec) const
 {
-	if (spec.protection == SL_PROT_MPLS || spec.protection == SL_PROT_NONE)
+	const bool lsp = spec.protection == SL_PROT_MPLS;
+	if (spec.protection == SL_PROT_NONE || spec.protection > SL_PROT_MPLS)
 		bad_argument("a tunnel's protection is encrypt, authenticate or tunnel");
-	if (spec.encap == SL_ENCAP_NONE)
-		bad_argument("a tunnel needs an encapsulation");
-	const bool with_sa = spec.protection != SL_PROT_TUNNEL;
+	if (lsp != (spec.encap == SL_ENCAP_NONE))
+		bad_argument("a tunnel needs an encapsulation, and an LSP has none");
+	const bool with_sa = spec.protection != SL_PROT_TUNNEL && !lsp;
 	if (with_sa != (spec.sa != 0) || with_sa != spec.tunnel.spi.has_value())
 		bad_argument(
 			"SA and SPI belong to protection encrypt or authenticate, and only there");

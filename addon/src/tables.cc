@@ -83,6 +83,21 @@ void Tables::remove_vrf(uint32_t id)
 	vrfs.remove(id, routes.count(id, 4) + routes.count(id, 6));
 }
 
+uint32_t Tables::put_interface(const sl_interface_row &wanted)
+{
+	const uint32_t before = interfaces.latest(read_name(wanted.name));
+	const uint32_t id = interfaces.put(wanted);
+	if (before != 0 && before != id)
+		accepts.follow(before, id);
+	return id;
+}
+
+void Tables::remove_interface(uint32_t id)
+{
+	interfaces.remove(id);
+	accepts.follow(id, 0);
+}
+
 void Tables::set_config_digest(const std::array<uint8_t, 32> &digest)
 {
 	sl_tables_header &header = segment_.tables()->header;

@@ -80,6 +80,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     sa: text('SA'),
     interface: text('INTERFACE'),
     nextHop: text('NEXT HOP'),
+    labels: text('LABELS'),
     mac: wide(text('MAC')),
     mtu: orNone(count('MTU')),
     state: text('STATE'),

@@ -4,7 +4,7 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
-import { DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
+import { DEFAULT_LSP_TTL, DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
@@ -22,6 +22,7 @@ export interface InterfaceModel {
   readonly acceptGre: boolean;
   readonly acceptIp: boolean;
   readonly mplsOwnSp: boolean;
+  readonly mplsOtherSp: boolean;
 }
 
 export interface PortModel {
@@ -58,8 +59,9 @@ export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
-  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
-  readonly encapsulation: config.Encapsulation;
+  readonly protection: config.Protection;
+  /** 'none': plain MPLS. */
+  readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
   readonly ttl: number;
   /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
@@ -68,7 +70,7 @@ export interface TunnelModel {
 
 /** Whether a tunnel gets its SAs by IKE. */
 export const usesIke = ({ protection, sa }: Pick<TunnelModel, 'protection' | 'sa'>): boolean =>
-  protection !== 'tunnel' && sa === undefined;
+  protection !== 'tunnel' && protection !== 'mpls' && sa === undefined;
 
 export interface ForwardingModel {
   readonly interfaces: ReadonlyMap<string, InterfaceModel>;
@@ -86,6 +88,9 @@ export const hostInterfaceName = (vrf: string): string => `host/${vrf}`;
 /** Row name of an SA: its SPI makes a changed SA another row, so that the old one can stay until the new is up. */
 export const saRowName = (name: string, spi: number): string =>
   `${name}@${spi.toString(16).padStart(8, '0')}`;
+
+/** The configured name in a row's name. */
+export const saNameOf = (row: string): string => row.slice(0, row.lastIndexOf('@'));
 
 /** Collects what does not parse. */
 class Reader {
@@ -121,6 +126,7 @@ function interfaceModel(read: Reader, name: string, from: config.Interface): Int
     acceptGre: core?.acceptClear?.includes('gre') ?? false,
     acceptIp: core?.acceptClear?.includes('ip') ?? false,
     mplsOwnSp: core?.mpls === 'own-sp',
+    mplsOtherSp: core?.mpls === 'other-sp',
   };
 }
 
@@ -204,7 +210,7 @@ function tunnelModel(
     protection: from.protection,
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
-    ttl: from.ttl ?? DEFAULT_TUNNEL_TTL,
+    ttl: from.ttl ?? (from.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL),
     sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
   };
 }

@@ -174,6 +174,7 @@ function desiredInterface(from: InterfaceModel, mac: Uint8Array): DesiredInterfa
     ...{ name: from.name, role: from.role, vrf: from.vrf, port: from.port, vlan: from.vlan },
     ...{ mtu: from.mtu, mac, linkLocal6: linkLocalOf(mac) },
     ...{ acceptGre: from.acceptGre, acceptIp: from.acceptIp, mplsOwnSp: from.mplsOwnSp },
+    mplsOtherSp: from.mplsOtherSp,
     ...(address4 && { address4 }),
     ...(address6 && { address6 }),
   };
@@ -183,7 +184,7 @@ function hostInterface(vrf: VrfModel): DesiredInterface {
   return {
     ...{ name: hostInterfaceName(vrf.name), role: 'host', vrf: vrf.name, port: undefined },
     ...{ vlan: 0, mtu: names.hostMtu(vrf), mac: NO_MAC },
-    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false },
   };
 }
 

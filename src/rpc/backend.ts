@@ -38,8 +38,8 @@ export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' }>;
 export type TunnelRow = Narrow<
   pb.TunnelRow,
   {
-    protection: 'encrypt' | 'authenticate' | 'tunnel';
-    encapsulation: 'gre' | 'ip';
+    protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+    encapsulation: 'gre' | 'ip' | 'none';
     state: 'up' | 'down' | 'untried' | 'pending' | 'failed';
   }
 >;

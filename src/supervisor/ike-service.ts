@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { IkeManager } from '../ike/manager/api.js';
+import type { IkePolicy } from '../ike/policy.js';
 import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
@@ -51,6 +52,7 @@ export class IkeService implements IkePort {
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
   #plan: Plan | undefined;
+  #policy: IkePolicy | undefined;
   #engine: IkeEngine | undefined;
 
   constructor(deps: IkeServiceDeps) {
@@ -75,8 +77,9 @@ export class IkeService implements IkePort {
     return this.#engine?.manager;
   }
 
-  async apply(plan: Plan, ike: IkePlan | undefined): Promise<void> {
+  async apply(plan: Plan, ike: IkePlan | undefined, tunnels: Iterable<TunnelModel>): Promise<void> {
     this.#plan = plan;
+    this.#policy = ike?.policy;
     if (ike === undefined) {
       await this.#end();
       return;
@@ -86,7 +89,12 @@ export class IkeService implements IkePort {
     } else {
       this.#engine.apply(ike);
     }
-    this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
+    this.want(tunnels);
+  }
+
+  want(tunnels: Iterable<TunnelModel>): void {
+    if (this.#engine === undefined || this.#policy === undefined) return;
+    this.#tunnels.apply(tunnels, this.#engine.manager, this.#policy);
   }
 
   #begin(plan: IkePlan): IkeEngine {

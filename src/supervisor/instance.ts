@@ -4,6 +4,7 @@
  * under the one owner of changes ({@link Serial}), except reading.
  */
 import type { Tables } from '../forwarding/addon/api.js';
+import type { TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
 import { projectConfig } from '../forwarding/project.js';
@@ -19,6 +20,7 @@ import {
 } from '../vpn/bgp/kernel-routes.js';
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import type { TunnelSet } from '../vpn/tunnel-set.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { KernelPort } from './kernel-port.js';
 import type { IkePlan } from './ike-plan.js';
@@ -42,6 +44,8 @@ export interface InstanceDeps {
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
   readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest'>;
+  /** Those of the configuration, and those that routes lead to. */
+  readonly tunnels: TunnelSet;
 }
 
 /** What is in force. */
@@ -49,6 +53,8 @@ export interface InForce {
   readonly plan: Plan;
   readonly rows: DesiredRows;
   readonly overlay: Overlay;
+  /** Configured or made by routes, as the overlay has them. */
+  readonly tunnels: ReadonlyMap<string, TunnelModel>;
 }
 
 export class Instance {
@@ -79,23 +85,25 @@ export class Instance {
    * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
    */
   async apply(plan: Plan, saPlan: SaPlan, ikePlan: IkePlan | undefined): Promise<Changes> {
-    const { tables, kernelPort, worker, sas } = this.#deps;
+    const { tables, kernelPort, worker, sas, tunnels } = this.#deps;
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await kernelPort.apply(plan, worker.macs);
+    tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses);
+    await kernelPort.followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
     await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
-    const overlay = this.#project(plan, rows);
-    await inSlices(this.#reconciler.publish(rows, overlay, changes));
-    this.#inForce = { plan, rows, overlay };
+    const projected = this.#project(plan, rows);
+    await inSlices(this.#reconciler.publish(rows, projected.overlay, changes));
+    this.#inForce = { plan, rows, ...projected };
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
-    await this.#deps.ike.apply(plan, ikePlan);
+    await this.#deps.ike.apply(plan, ikePlan, tunnels.all.values());
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
     return changes;
@@ -170,18 +178,30 @@ export class Instance {
     return this.#kernelRoutes;
   }
 
-  #project(plan: Plan, rows: DesiredRows): Overlay {
+  #project(plan: Plan, rows: DesiredRows): Pick<InForce, 'overlay' | 'tunnels'> {
     const { kernelPort, worker, saRows, ike } = this.#deps;
+    const tunnels = this.#deps.tunnels.all;
     const facts: Facts = {
       macs: worker.macs,
       neighbours: kernelPort.neighbours(),
       coreRoutes: kernelPort.coreRoutes(),
       readySas: { has: (name) => saRows.isReady('out', name) },
-      ikeSas: ike.states(plan.model.tunnels.values()),
+      ikeSas: ike.states(tunnels.values()),
       kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
-    return projectOverlay(plan.model, facts, rows.routes, plan.policy, gateways);
+    const model = { ...plan.model, tunnels };
+    const overlay = projectOverlay(model, facts, rows.routes, plan.policy, gateways);
+    return { overlay, tunnels };
+  }
+
+  /** Routes lead to other tunnels now. */
+  async retunnel(): Promise<Changes> {
+    const { kernelPort, ike, tunnels } = this.#deps;
+    if (this.#inForce === undefined) return noChanges();
+    await kernelPort.followTunnels(tunnels.all);
+    ike.want(tunnels.all.values());
+    return this.refresh();
   }
 
   /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */
@@ -189,8 +209,9 @@ export class Instance {
     const changes = noChanges();
     const before = this.#inForce;
     if (before === undefined) return changes;
-    const overlay = this.#project(before.plan, before.rows);
-    this.#inForce = { ...before, overlay };
+    const projected = this.#project(before.plan, before.rows);
+    const { overlay } = projected;
+    this.#inForce = { ...before, ...projected };
     const { reconciler } = this;
     await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
     this.#deps.bgp.refresh();
@@ -237,7 +258,7 @@ export class Instance {
   /** Packets wait for the SA of this next hop's tunnel. */
   #acquire(nexthop: number): void {
     const { live } = this.#reconciler;
-    for (const tunnel of this.#inForce?.plan.model.tunnels.values() ?? []) {
+    for (const tunnel of this.#deps.tunnels.all.values()) {
       if (live.nexthop(names.tunnel(tunnel.name)) === nexthop) this.#deps.ike.hurry(tunnel);
     }
   }

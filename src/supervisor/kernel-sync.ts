@@ -2,7 +2,7 @@
 /** The host's kernel, brought to what a plan needs: namespaces, TAPs, neighbours, core routes. */
 import { tapNetns, vrfNetns } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
-import type { GatewayModel } from '../forwarding/model.js';
+import type { GatewayModel, TunnelModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import { forwardingProblems, turnForwardingOff } from '../kernel/forwarding.js';
@@ -140,7 +140,11 @@ export class KernelSync implements KernelPort {
     }
     await this.#vrfRoutes.follow(new Map(await this.#spacesOf(plan, kernelVrfs(plan.config))));
     this.#neighbours.require(plan);
-    await this.#corePaths(core).follow(plan.model.tunnels);
+    this.#corePaths(core);
+  }
+
+  async followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void> {
+    await this.#core?.paths.follow(tunnels);
   }
 
   async #spacesOf(plan: Plan, vrfs: readonly string[]): Promise<[string, KernelSpace][]> {

@@ -3,7 +3,7 @@
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
 import type { InterfaceCounters, LiveSa, SaState, Tables } from '../forwarding/addon/api.js';
-import { hostInterfaceName, saRowName } from '../forwarding/model.js';
+import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
@@ -123,32 +123,36 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
 /** What is known of a tunnel's path; all empty while it is down. */
 function tunnelPath(
   nexthop: DesiredNexthop | undefined,
-): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'mac' | 'mtu' | 'state' | 'reason'> {
+): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'labels' | 'mac' | 'mtu' | 'state' | 'reason'> {
   const version = nexthop?.version;
-  if (version?.kind !== 'tunnel') {
+  if (version?.kind !== 'tunnel' && version?.kind !== 'lsp') {
     const reason = nexthop?.why ?? '';
     const state = nexthop?.sa ?? 'down';
-    return { interface: '', nextHop: '', mac: '', mtu: 0, state, reason };
+    return { interface: '', nextHop: '', labels: '', mac: '', mtu: 0, state, reason };
   }
   return {
     interface: version.interface,
     nextHop: nexthop?.via === undefined ? '' : formatAddress(nexthop.via),
+    labels: labelWords(nexthop?.labels),
     mac: formatMac(version.header.ethernet.subarray(0, 6)),
     ...{ mtu: version.mtu, state: 'up', reason: '' },
   };
 }
 
+/** "100/200"; of an LSP without labels "3", which is implicit null (RFC 3032). */
+const labelWords = (labels: readonly number[] | undefined): string =>
+  labels?.length === 0 ? '3' : (labels?.join('/') ?? '');
+
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
-  const { plan, overlay } = inForce;
-  for (const [name, tunnel] of Object.entries(plan.config.tunnels ?? {})) {
-    const nexthop = overlay.nexthops.get(names.tunnel(name));
+  for (const { name, local, remote, protection, encapsulation, sa } of inForce.tunnels.values()) {
+    const nexthop = inForce.overlay.nexthops.get(names.tunnel(name));
     const version = nexthop?.version;
     const ike = version?.kind === 'tunnel' ? version.sa : undefined;
     yield {
-      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? ike ?? '' },
-      ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
+      ...{ name, local: formatAddress(local), remote: formatAddress(remote) },
+      ...{ sa: sa === undefined ? (ike ?? '') : saNameOf(sa.row), protection, encapsulation },
       ...tunnelPath(nexthop),
     };
   }
@@ -218,6 +222,9 @@ export interface NexthopWords {
   readonly reason: string;
 }
 
+const remoteOf = (tunnel: TunnelModel | undefined): string =>
+  tunnel === undefined ? '' : formatAddress(tunnel.remote);
+
 /** Next-hop names say what an unusable one would be: names.ts. */
 function unusableWords(inForce: InForce, name: string, reason: string): NexthopWords {
   const [kind = '', ...rest] = name.split('/');
@@ -225,9 +232,11 @@ function unusableWords(inForce: InForce, name: string, reason: string): NexthopW
   const tunnel = isTunnel ? rest.join('/') : '';
   return {
     ...{ nexthop: isTunnel ? 'tunnel' : 'adjacency', tunnel, interface: '', usable: false, reason },
-    via: isTunnel ? (inForce.plan.config.tunnels?.[tunnel]?.remote ?? '') : (rest.at(-1) ?? ''),
+    via: isTunnel ? remoteOf(inForce.tunnels.get(tunnel)) : (rest.at(-1) ?? ''),
   };
 }
+
+const isUp = (nexthop: DesiredNexthop | undefined): boolean => (nexthop?.sa ?? 'up') === 'up';
 
 export function nexthopWords(
   inForce: InForce,
@@ -235,10 +244,11 @@ export function nexthopWords(
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
-  if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
+  if (version === undefined || !isUp(nexthop)) {
+    return unusableWords(inForce, name, nexthop?.why ?? '');
+  }
   const common = {
-    nexthop: version.kind,
+    nexthop: version.kind === 'lsp' ? 'tunnel' : version.kind,
     via: '',
     tunnel: '',
     interface: '',
@@ -253,9 +263,16 @@ export function nexthopWords(
       return { ...common, interface: version.interface };
     case 'adjacency':
       return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+    case 'lsp':
     case 'tunnel': {
-      const via = formatAddress(version.header.destination);
-      return { ...common, via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+      const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
+      return {
+        ...common,
+        nexthop: 'tunnel',
+        via,
+        tunnel: name.slice('tunnel/'.length),
+        interface: version.interface,
+      };
     }
   }
 }

@@ -13,6 +13,7 @@ import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import { TunnelSet } from '../vpn/tunnel-set.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
@@ -68,6 +69,7 @@ export class Supervisor {
   readonly bgp: BgpService;
   readonly routeLabels: RouteLabels;
   readonly ike: IkeService;
+  readonly tunnels: TunnelSet;
   readonly #saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
@@ -81,6 +83,7 @@ export class Supervisor {
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
   #changing = false;
+  #retunnelling = false;
   #refresh: Promise<void> | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
   #gatewaysTimer: NodeJS.Timeout | undefined;
@@ -120,10 +123,12 @@ export class Supervisor {
     const isForeign = (name: string): boolean => ChildSas.owns(name);
     const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
     this.ike = this.#makeIke();
+    this.tunnels = this.#makeTunnels();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
+      tunnels: this.tunnels,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       ...{ log: log.area('worker'), saRows: this.#saRows },
     });
@@ -185,6 +190,17 @@ export class Supervisor {
     });
   }
 
+  #makeTunnels(): TunnelSet {
+    const tunnels = new TunnelSet({
+      now: () => performance.now(),
+      changed: () => {
+        this.#retunnel();
+      },
+    });
+    tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
+    return tunnels;
+  }
+
   #makeBgp(): BgpService {
     const { addon, log } = this.#deps;
     const area = log.area('bgp');
@@ -202,7 +218,7 @@ export class Supervisor {
         this.#gatewaysSoon();
       },
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
-      labels: this.routeLabels,
+      ...{ labels: this.routeLabels, tunnels: this.tunnels },
       watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
     });
   }
@@ -266,6 +282,7 @@ export class Supervisor {
 
   async #upkeep(): Promise<void> {
     this.tables.reclaim();
+    if (!this.bgp.restarting) this.tunnels.sweep();
     if (!this.worker.up) {
       this.#keeper.missing();
       return;
@@ -327,6 +344,20 @@ export class Supervisor {
         this.#deps.log.error('following the network failed', { why: oneLine(error) });
       });
     }, REFRESH_DELAY_MS);
+  }
+
+  /** Routes lead to other tunnels than before: many may come at once. */
+  #retunnel(): void {
+    if (this.#retunnelling || this.#state === 'stopping') return;
+    this.#retunnelling = true;
+    this.#serial
+      .run(async () => {
+        this.#retunnelling = false;
+        await this.instance.retunnel();
+      })
+      .catch((error: unknown) => {
+        this.#deps.log.error('following the tunnels failed', { why: oneLine(error) });
+      });
   }
 
   /** Resolves when the rows follow what is known now. Whoever asks before one has begun shares it. */

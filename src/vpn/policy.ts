@@ -9,6 +9,7 @@
 import { ipsecCommunityFormat, type IpsecCommunityFormat } from '../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../bgp/codec/types.js';
 import { PolicyCompiler } from '../bgp/policy/compile.js';
+import { spNumbers } from '../config/sp-numbers.js';
 import type { Config } from '../config/types.js';
 import type { AcceptSet } from '../forwarding/addon/api.js';
 import type { ForwardingModel } from '../forwarding/model.js';
@@ -77,16 +78,17 @@ interface Asked {
   readonly policies: PolicyCompiler;
   readonly ipsec: IpsecCommunityFormat;
   readonly asn: number;
+  readonly ownSp: number | undefined;
   readonly tunnelAddresses: readonly Uint8Array[];
 }
 
 /** The question is the route as the rule would export it, before its policy. */
 function passesOf({ bgp, class: exported }: VrfExport, asked: Asked): Rule['passes'] {
   if (bgp?.policy === undefined) return undefined;
-  const { policies, ipsec, asn, tunnelAddresses } = asked;
+  const { policies, ipsec, asn, ownSp, tunnelAddresses } = asked;
   const policy = policies.compile(bgp.policy, asn);
   const targets = bgp.targets.flatMap((text) => parseRouteTarget(text) ?? []);
-  const meaning = signalledBy(exported);
+  const meaning = signalledBy(exported, ownSp);
   const added = meaning === undefined ? targets : [...targets, ipsec.write(meaning)];
   const nextHop = bgp.nextHop === undefined ? tunnelAddresses[0] : parseAddress(bgp.nextHop);
   return ({ route, attributes }) => {
@@ -110,7 +112,8 @@ export function exportPolicies(
   const { bgp } = config;
   const ipsec = ipsecCommunityFormat(bgp?.ipsecCommunitySubType);
   const policies = new PolicyCompiler(bgp ?? {}, ipsec);
-  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, tunnelAddresses };
+  const ownSp = spNumbers(config).own;
+  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, ownSp, tunnelAddresses };
   const vrfs = new Map<string, ReadonlyMap<string, Passes>>();
   for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
     const rules = vrfExports(vrf).flatMap((rule): [string, Passes][] => {

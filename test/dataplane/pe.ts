@@ -165,7 +165,7 @@ export class Pe {
     for (const name of ['a', 'b', 'c'] as const) this.setVrf(name, {});
     const ce = tables.portId('ce');
     const core = tables.portId('core');
-    const clear = { acceptGre: false, acceptIp: false, mplsOwnSp: false };
+    const clear = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false };
     const put = (name: InterfaceName, row: Partial<InterfaceRow>): void => {
       const whole: InterfaceRow = {
         ...{ name, role: 'ce', vrf: 0, port: ce, vlan: 0, mtu: 1500, mac: macBytes(MAC.peCe) },

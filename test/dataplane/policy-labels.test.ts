@@ -270,10 +270,10 @@ describe('4: clear encapsulations are taken only where the interface says so', (
     expect(await send(clear('ip', family, label))).toEqual({ mpls_in_ip_clear: 1 });
     expect(await send(clear('gre', family, label, 20))).toEqual({});
     expect(await send(clear('ip', family, label, 20))).toEqual({});
-    pe.setInterface('open', { acceptGre: true, acceptIp: false, mplsOwnSp: false });
+    pe.setInterface('open', { acceptGre: true, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false });
     expect(await send(clear('gre', family, label, 20))).toEqual({});
     expect(await send(clear('ip', family, label, 20))).toEqual({ mpls_in_ip_clear: 1 });
-    pe.setInterface('open', { acceptGre: false, acceptIp: true, mplsOwnSp: false });
+    pe.setInterface('open', { acceptGre: false, acceptIp: true, mplsOwnSp: false, mplsOtherSp: false });
     expect(await send(clear('gre', family, label, 20))).toEqual({ gre_clear: 1 });
     expect(await send(clear('ip', family, label, 20))).toEqual({});
     pe.setInterface('open', { acceptGre: true, acceptIp: true, mplsOwnSp: true });
@@ -292,7 +292,7 @@ describe('4: clear encapsulations are taken only where the interface says so', (
       const { out, drops } = await pe.run({ ce: [frame] });
       expect([out, drops]).toEqual([{}, { mpls_not_accepted: 1 }]);
     }
-    pe.setInterface('ce', { mplsOwnSp: false });
+    pe.setInterface('ce', { mplsOwnSp: false, mplsOtherSp: false });
   });
 
   it('addressed to others, MPLS-in-GRE is not taken even there', async () => {

@@ -31,7 +31,7 @@
 #define SL_TABLES_MAGIC 0x31544c4145534c53ull /* "SLSEALT1" */
 #define SL_STATE_MAGIC 0x31534c4145534c53ull  /* "SLSEALS1" */
 /* Raised by hand whenever a meaning changes that sizes and offsets do not show. */
-#define SL_LAYOUT_VERSION 1u
+#define SL_LAYOUT_VERSION 2u
 
 #define SL_PAGE 4096u
 #define SL_NAME_LEN 64u     /* bytes of a stored name, NUL-terminated */

@@ -23,6 +23,7 @@
 	F(sl_accept_row, secured)                                                                  \
 	F(sl_accept_row, clear)                                                                    \
 	F(sl_accept_row, state)                                                                    \
+	F(sl_accept_row, mpls_interface)                                                           \
 	F(sl_vrf_row, state)                                                                       \
 	F(sl_vrf_row, flags)                                                                       \
 	F(sl_vrf_row, fib_root)                                                                    \
@@ -63,6 +64,7 @@
 	F(sl_version_row, state)                                                                   \
 	F(sl_version_row, vrf)                                                                     \
 	F(sl_version_row, neighbour)                                                               \
+	F(sl_version_row, core_labels)                                                             \
 	F(sl_version_row, template_bytes)                                                          \
 	F(sl_sa_row, generation)                                                                   \
 	F(sl_sa_row, spi)                                                                          \

@@ -56,7 +56,8 @@ enum sl_protection {
 	SL_PROT_ENCRYPT = 1,      /* ESP with confidentiality and integrity */
 	SL_PROT_AUTHENTICATE = 2, /* ESP with integrity alone */
 	SL_PROT_TUNNEL = 3,       /* MPLS-in-GRE or MPLS-in-IP without IPsec */
-	SL_PROT_MPLS = 4,         /* plain MPLS on an interface */
+	SL_PROT_MPLS = 4,         /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
+	SL_PROT_MPLS_OTHER_SP = 5, /* plain MPLS on an interface of another SP: an arrival alone */
 };
 enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
 
@@ -70,13 +71,17 @@ enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
  * An accepted set (export class): which arrivals a label or a route accepts.
  * secured[p][e] has bit N set when a packet out of an SA of secured label table N (1..63) with
  * protection p (0 encrypt, 1 authenticate) and encapsulation e (0 GRE, 1 IP) is accepted.
- * Immutable while live. Row 0 is never live and accepts nothing.
+ * `mpls_interface` is the interface row of another SP's on which plain MPLS is accepted, because the label
+ * was advertised there (option B); 0 = none.
+ * Immutable while live, but for `mpls_interface`, an atomic word that follows its interface: to the new row
+ * when that gets one, to 0 when it goes. Row 0 is never live and accepts nothing.
  */
 struct sl_accept_row {
 	uint64_t secured[2][2];
 	uint32_t clear;
 	uint32_t state; /* enum sl_row_state */
-	uint8_t reserved[24];
+	uint32_t mpls_interface;
+	uint8_t reserved[20];
 };
 SL_SIZE(struct sl_accept_row, 64);
 
@@ -105,6 +110,8 @@ enum sl_role { SL_ROLE_CE = 1, SL_ROLE_CORE = 2, SL_ROLE_HOST = 3 };
 #define SL_IF_ACCEPT_GRE 1u  /* MPLS-in-GRE outside ESP */
 #define SL_IF_ACCEPT_IP 2u   /* MPLS-in-IP outside ESP */
 #define SL_IF_MPLS_OWN_SP 4u /* plain MPLS; the neighbour is inside our own SP */
+#define SL_IF_MPLS_OTHER_SP                                                                        \
+	8u /* plain MPLS by labels advertised on this interface alone (option B) */
 
 struct sl_interface_row {
 	uint32_t state;
@@ -126,22 +133,39 @@ SL_SIZE(struct sl_interface_row, 192);
 
 /* ---- Labels ----------------------------------------------------------------------------------
  *
- *  63   60 59        48 47            32 31                               0
- * +-------+------------+----------------+----------------------------------+
- * | action| 0          |  accept set    |  target: VRF row or next hop     |
- * +-------+------------+----------------+----------------------------------+
+ *  63    60 59            44 43                  24 23                     0
+ * +--------+----------------+----------------------+------------------------+
+ * | action |  accept set    |  out label (swap)    |  target                |
+ * +--------+----------------+----------------------+------------------------+
  *
  * One word per label value, stored atomically; the "tables" of P13/P14 are the accept set checked
- * against how the packet came. 0: the label means nothing here.
+ * against how the packet came. 0: the label means nothing here. `out label` and `target` stand where a
+ * leaf has label and next hop.
+ *
+ * VRF      the label goes; a lookup in VRF row `target`
+ * NEXTHOP  the label goes; the IP packet leaves by next hop `target`
+ * SWAP     option B: `out label` in its place, TTL less one, TC as it was; leaves by next hop `target`, a
+ *          tunnel or an LSP. The label is the last of its stack; what is under it is not looked at
+ * POP      a transport label of ours, taken in plain MPLS alone: it goes, and what is under it is treated as
+ *          if it had come without: an IP packet of the core, or the next label. `target` is 0
  */
-enum sl_label_action { SL_LABEL_NONE = 0, SL_LABEL_VRF = 1, SL_LABEL_NEXTHOP = 2 };
-static inline uint64_t sl_label_row(enum sl_label_action action, uint32_t accept, uint32_t target)
+enum sl_label_action {
+	SL_LABEL_NONE = 0,
+	SL_LABEL_VRF = 1,
+	SL_LABEL_NEXTHOP = 2,
+	SL_LABEL_SWAP = 3,
+	SL_LABEL_POP = 4
+};
+static inline uint64_t sl_label_row(enum sl_label_action action, uint32_t accept,
+                                    uint32_t out_label, uint32_t target)
 {
-	return (uint64_t)action << 60 | (uint64_t)(accept & 0xffffu) << 32 | target;
+	return (uint64_t)action << 60 | (uint64_t)(accept & 0xffffu) << 44 |
+	       (uint64_t)(out_label & 0xfffffu) << 24 | (target & 0xffffffu);
 }
 static inline uint32_t sl_label_action(uint64_t row) { return (uint32_t)(row >> 60); }
-static inline uint32_t sl_label_accept(uint64_t row) { return (uint32_t)(row >> 32 & 0xffffu); }
-static inline uint32_t sl_label_target(uint64_t row) { return (uint32_t)row; }
+static inline uint32_t sl_label_accept(uint64_t row) { return (uint32_t)(row >> 44 & 0xffffu); }
+static inline uint32_t sl_label_out(uint64_t row) { return (uint32_t)(row >> 24 & 0xfffffu); }
+static inline uint32_t sl_label_target(uint64_t row) { return (uint32_t)(row & 0xffffffu); }
 
 /* ---- Next hops and tunnels -------------------------------------------------------------------
  *
@@ -160,20 +184,28 @@ enum sl_nexthop_kind {
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
-	SL_NH_TUNNEL = 5,    /* template = Ethernet + outer IP [+ ESP + IV] [+ GRE] + label */
+	SL_NH_TUNNEL = 5,    /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
 };
 
 #define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */
 #define SL_NHF_DSCP_COPY 2u        /* outer DSCP = inner DSCP; else what the template says */
 
 #define SL_TEMPLATE_LEN 128u
+#define SL_MAX_CORE_LABELS 8u /* transport labels in front of a packet */
 
 /*
  * Template of a tunnel, exactly as it goes on the wire up to the inner IP packet:
  *
- *   Ethernet 14 (+4 per 802.1Q tag) | outer IPv4 20 or IPv6 40 | [ESP SPI 4, sequence 4, IV 8]
- *     | [GRE 4, EtherType 0x8847] | label stack entry 4
+ *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | outer IPv4 20 or IPv6 40
+ *     | [ESP SPI 4, sequence 4, IV 8] | [GRE 4, EtherType 0x8847] | label stack entry 4
  *
+ * and of an LSP (protection SL_PROT_MPLS, no outer IP header: ip_off 0):
+ *
+ *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | label stack entry 4
+ *
+ * `core_labels` transport labels end where the outer IP header, or the VPN label of an LSP, begins: the
+ * EtherType is then 0x8847, S = 1 is in the last one above an IP header. Their label, TTL and TC are in the
+ * template; TC is filled per packet when the DSCP is copied, and TTL in an LSP of a VRF with uniform TTL.
  * Zero in the template and filled per packet: IPv4 total length and header checksum / IPv6 payload
  * length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
  * The SPI, outer addresses, protocol, DF and outer TTL are in it. `ip4_sum` is the
@@ -202,7 +234,8 @@ struct sl_version_row {
 	uint32_t state;
 	uint32_t vrf;          /* VRF the next hop belongs to (adjacency, receive, glean) */
 	uint8_t neighbour[16]; /* adjacency: next-hop address; else 0 */
-	uint8_t reserved[8];
+	uint8_t core_labels;   /* tunnel: transport labels in the template, 0..SL_MAX_CORE_LABELS */
+	uint8_t reserved[7];
 	uint8_t template_bytes[SL_TEMPLATE_LEN];
 };
 SL_SIZE(struct sl_version_row, 192);

@@ -11,7 +11,7 @@
 static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
                                          const struct sl_arrival *a)
 {
-	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table)) {
+	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table, 0)) {
 	case SL_ACCEPTED:
 		return SL_DROP_none;
 	case SL_REFUSED_SP:

@@ -31,7 +31,7 @@ static bool exported_this_way(const struct sl_worker *w, const struct sl_packet 
 	if (p->lane == SL_LANE_DIRECT) /* the label's own set was all there is */
 		return true;
 	return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,
-	                       a->sp_table) == SL_ACCEPTED;
+	                       a->sp_table, p->interface) == SL_ACCEPTED;
 }
 
 /* Decide for a packet that differs from the one before. */

@@ -18,10 +18,14 @@ enum sl_accept_result {
 	SL_REFUSED_SP,         /* not exported to the SP whose SA the packet came out of */
 	SL_REFUSED_PROTECTION, /* exported there, but not for this protection */
 	SL_REFUSED_ENCAP,      /* nor for this encapsulation */
+	SL_REFUSED_INTERFACE,  /* plain MPLS of another SP, not advertised where the packet came in */
 };
 
-/* How a packet came, in the terms of the set: enum sl_protection, enum sl_encap, table 0..63. */
+/*
+ * How a packet came, in the terms of the set: enum sl_protection, enum sl_encap, table 0..63, and its input
+ * interface row, which counts for SL_PROT_MPLS_OTHER_SP alone.
+ */
 enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t protection,
-                                      uint8_t encap, uint8_t sp_table);
+                                      uint8_t encap, uint8_t sp_table, uint32_t interface);
 
 #endif

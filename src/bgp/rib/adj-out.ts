@@ -280,6 +280,7 @@ export class AdjOut implements PathKeeper {
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
       ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
+      ...[config.otherSp ?? '', config.vpnNextHopUnchanged ?? false],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],

@@ -48,6 +48,8 @@ export interface RibPorts {
   readonly neighbour: (peer: EstablishedPeer) => NeighbourRib;
   /** The last route of a neighbour that is no more has gone: its number is free. */
   readonly forgotten?: (peer: PeerId) => void;
+  /** Whether an AS is known to be another SP's; default: none is. */
+  readonly isForeignAs?: (asn: number) => boolean;
   /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
   readonly exportLabels?: LabelUses;
   /**
@@ -74,6 +76,12 @@ export interface ImportQuestion {
   readonly tunnelEncapsulation: readonly TunnelEncapsulation[];
   /** 4 or 16 octets. */
   readonly nextHop: Uint8Array;
+  /**
+   * The route was originated inside our own SP as far as BGP tells: we learnt it inside our AS, or it is our own,
+   * and no AS of another SP is in its path (policy-model 9). Whether the next hop is one of our SP is for who
+   * asks to see. Found out only where an IPsec community has a scope; else false.
+   */
+  readonly insideOwnSp: boolean;
 }
 
 /**

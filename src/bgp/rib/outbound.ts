@@ -4,6 +4,7 @@
  * on that kind of session (RFC 4271 §5.1, RFC 4364 §7.2). First what must not be passed on is taken away,
  * then the neighbour's policy runs, then what is ours to add is added.
  */
+import { exportedTo } from '../codec/communities/export-scope.js';
 import { nextHopAgreed } from '../codec/next-hop.js';
 import { type AsSegment, FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer } from '../types.js';
@@ -91,7 +92,7 @@ export class Outbound {
     // RFC 9494 §4.3: only to those who know what it means, whoever has marked it.
     const stale = origin.longLived || attributes.has(set, LLGR_STALE);
     if (stale && !this.#knowsLongLived) return false;
-    if (!this.#isExportedTo(origin)) return false;
+    if (!this.#isExportedTo(set, origin)) return false;
     const site = this.#config.siteOfOrigin;
     if (site !== undefined) {
       const communities = attributes.decoded(set).extendedCommunities ?? [];
@@ -108,10 +109,17 @@ export class Outbound {
     return (((this.#info.longLived ?? 0) >> this.#family) & 1) === 1;
   }
 
-  /** Policy-model 6: a route of ours for some SPs goes to neighbours of those alone. */
-  #isExportedTo({ path, peer, imported }: Origin): boolean {
-    const { sp } = this.#config;
-    if (sp === undefined || peer !== undefined || imported || !isVpn(this.#family)) return true;
+  /** Policy-model 6: a route for some SPs goes to neighbours of those alone, whoever originated it. */
+  #isExportedTo(set: AttributeId, { path, peer, imported }: Origin): boolean {
+    const { sp, otherSp } = this.#config;
+    if (sp === undefined || imported || !isVpn(this.#family)) return true;
+    if (peer !== undefined) {
+      if (otherSp === undefined) return true;
+      const { extendedCommunities = [] } = this.#core.attributes.decoded(set);
+      const sps = exportedTo(extendedCommunities);
+      if (sps === undefined) return otherSp.unmarked;
+      return otherSp.number !== undefined && sps.has(otherSp.number);
+    }
     // A rule that is no more exports to nobody: its path is about to go.
     const rule = this.#core.exportRule(path);
     return rule !== undefined && (rule.toSps?.includes(sp) ?? true);
@@ -206,6 +214,7 @@ export class Outbound {
 
   #becomesNextHop(): boolean {
     if (this.#family === FAMILY.routeTarget) return true;
+    if (isVpn(this.#family) && this.#config.vpnNextHopUnchanged === true) return false;
     if (this.#config.nextHop !== undefined) return this.#config.nextHop === 'self';
     // A PE's address means nothing to a CE.
     return this.#info.kind === 'ebgp' || this.#info.vrf !== undefined;

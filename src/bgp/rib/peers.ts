@@ -57,6 +57,13 @@ export interface NeighbourRib {
   readonly keepRejected?: boolean;
   /** SP of an external neighbour: of our exports it is told those to that SP alone. undefined: all. */
   readonly sp?: string;
+  /**
+   * Of others' VPN routes it is told those that say so, as its SP is another than ours; undefined: all. `unmarked`:
+   * also those that do not say to whom they are exported.
+   */
+  readonly otherSp?: { readonly number: number | undefined; readonly unmarked: boolean };
+  /** VPN routes keep their next hop (RFC 4364 §10 c), whatever `nextHop` says. */
+  readonly vpnNextHopUnchanged?: boolean;
   /** Let through from and to a CE although they are VPN matters (policy-model 13). */
   readonly passVpn?: readonly VpnMatter[];
 }

@@ -83,6 +83,7 @@ export class Rib implements RouteSink {
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
+    if (ports.isForeignAs !== undefined) this.core.isForeignAs = ports.isForeignAs;
     if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
     this.#life = new PeerLife(this.core, reader, ports, around);
     // A reflector wants everything from the start; who has VRFs learns what it wants from them.

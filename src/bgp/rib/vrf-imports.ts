@@ -31,7 +31,7 @@ export class VrfImports implements VpnListener {
   readonly #vrfs = new Map<number, VrfRib>();
   /** VRFs by route target. */
   readonly #importers = new Map<bigint, VrfRib[]>();
-  /** By number in VpnKeys, then by next hop number. */
+  /** By number in VpnKeys, then by next hop number * 2, + 1 of routes originated inside our own SP. */
   readonly #verdicts: (Map<number, readonly Verdict[]> | undefined)[] = [];
   readonly #rewritten = new Map<number, SetCache>();
   readonly #key = new Uint8Array(24);
@@ -78,12 +78,12 @@ export class VrfImports implements VpnListener {
 
   /** Whether any VRF takes routes with this set: others need not be kept. */
   isWanted(attributes: AttributeId): boolean {
-    return this.#verdictsOf(attributes).some(({ protection }) => protection !== undefined);
+    return this.#verdictsOf(attributes, false).some(({ protection }) => protection !== undefined);
   }
 
   vpnKeyGone(key: number): void {
     const { addresses } = this.#core.attributes;
-    for (const hop of this.#verdicts[key]?.keys() ?? []) addresses.release(hop);
+    for (const place of this.#verdicts[key]?.keys() ?? []) addresses.release(place >>> 1);
     this.#verdicts[key] = undefined;
   }
 
@@ -91,7 +91,9 @@ export class VrfImports implements VpnListener {
   changed(path: PathId): void {
     const { paths } = this.#core;
     const set = paths.attributes(path);
-    const verdicts = paths.has(path, FILTERED) ? [] : this.#verdictsOf(set);
+    const verdicts = paths.has(path, FILTERED)
+      ? []
+      : this.#verdictsOf(set, this.#core.isInsideOwnSp(path));
     if (verdicts.length === 0 && paths.nextImport(path) === 0) return;
     const own = paths.peer(path) === OURSELVES ? vrfOfExport(paths.identifier(path)) : 0;
     if (paths.nextImport(path) === 0) {
@@ -219,7 +221,7 @@ export class VrfImports implements VpnListener {
     return this.#core.acquireHop(0, paths.attributes(path), fit ? protection : UNFIT_LABEL);
   }
 
-  #verdictsOf(set: AttributeId): readonly Verdict[] {
+  #verdictsOf(set: AttributeId, inside: boolean): readonly Verdict[] {
     const { attributes } = this.#core;
     const key = attributes.vpnKey(set);
     if (key === 0 || this.#importers.size === 0) return NO_VERDICTS;
@@ -227,7 +229,8 @@ export class VrfImports implements VpnListener {
     const byHop = this.#verdicts[key] ?? new Map<number, readonly Verdict[]>();
     this.#verdicts[key] = byHop;
     const hop = attributes.nextHop(set);
-    const known = byHop.get(hop);
+    const place = 2 * hop + Number(inside);
+    const known = byHop.get(place);
     if (known !== undefined) return known;
     const vrfs = new Set<VrfRib>();
     for (const target of attributes.routeTargets(set)) {
@@ -235,10 +238,10 @@ export class VrfImports implements VpnListener {
     }
     const decoded = vrfs.size === 0 ? undefined : attributes.decoded(set);
     const verdicts =
-      decoded === undefined ? NO_VERDICTS : [...vrfs].map((vrf) => verdictOf(vrf, decoded));
+      decoded === undefined ? NO_VERDICTS : [...vrfs].map((vrf) => verdictOf(vrf, decoded, inside));
     // Held, so that the number means the same address as long as it is in here.
     attributes.addresses.acquire(attributes.addresses.get(hop));
-    byHop.set(hop, verdicts);
+    byHop.set(place, verdicts);
     return verdicts;
   }
 
@@ -283,14 +286,14 @@ const MOST_HOPS = 4096;
 const NO_VERDICTS: readonly Verdict[] = [];
 const NONE: ReadonlySet<number> = new Set();
 
-function verdictOf(vrf: VrfRib, decoded: PathAttributes): Verdict {
+function verdictOf(vrf: VrfRib, decoded: PathAttributes, insideOwnSp: boolean): Verdict {
   const nextHop = unmapped(decoded.nextHop ?? new Uint8Array(0));
   if (vrf.accept === undefined) return { vrf, protection: 0 };
   const protection = vrf.accept({
     vrf: vrf.id,
     extendedCommunities: decoded.extendedCommunities ?? [],
     tunnelEncapsulation: decoded.tunnelEncapsulation ?? [],
-    nextHop,
+    ...{ nextHop, insideOwnSp },
   });
   return { vrf, protection };
 }

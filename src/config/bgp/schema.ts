@@ -2,7 +2,7 @@
 /** The schema of the `bgp` sections; the types are in types.ts. */
 import type { z } from 'zod';
 import { MAX_U32 } from '../../lib/bgp-words.js';
-import { entity, exportClass, LONGEST, protection } from '../common-schema.js';
+import { encapsulation, entity, exportClass, LONGEST, protection } from '../common-schema.js';
 import {
   address,
   boolean,
@@ -122,6 +122,13 @@ const options = {
   policyOut: policyName.exactOptional(),
   routeReflectorClient: boolean.exactOptional(),
   nextHopSelf: boolean.exactOptional(),
+  nextHopUnchanged: boolean.exactOptional(),
+  vpnNextHop: address().exactOptional(),
+  accepts: strict({
+    protections: set(protection),
+    encapsulations: set(encapsulation).exactOptional(),
+  }).exactOptional(),
+  unmarkedToSp: boolean.exactOptional(),
   asOverride: boolean.exactOptional(),
   allowAsIn: integer(0, 10, 'occurrences of the own AS number').exactOptional(),
   siteOfOrigin: siteOfOriginText.exactOptional(),
@@ -153,6 +160,8 @@ const importRule = strict({
   fromSps: set(entity).exactOptional(),
   floor: protection.exactOptional(),
   preferProtected: boolean.exactOptional(),
+  protections: set(oneOf('encrypt', 'authenticate', 'tunnel')).exactOptional(),
+  unsignalled: protection.exactOptional(),
   policy: policyName.exactOptional(),
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections of the configuration: of the whole and of each VRF. */
-import type { ExportClass, Protection } from '../classes.js';
+import type { Encapsulation, ExportClass, Protection } from '../classes.js';
 import type { BgpFamilyName, BgpPolicy, PrefixMatch } from './policy-types.js';
 
 /** Seconds. The session's fields of a neighbour are those of src/bgp/session/config.ts. */
@@ -104,7 +104,22 @@ export interface BgpNeighbourOptions {
   readonly policyIn?: string;
   readonly policyOut?: string;
   readonly routeReflectorClient?: boolean;
+  /** RFC 4364 §10 b for VPN routes; the default on external sessions. */
   readonly nextHopSelf?: boolean;
+  /** RFC 4364 §10 c: the next hop of VPN routes stays as it is towards this external neighbour; default false. */
+  readonly nextHopUnchanged?: boolean;
+  /** With our own next hop for VPN routes: which one; default the first of core.tunnelAddresses. */
+  readonly vpnNextHop?: string;
+  /**
+   * How packets of VPN routes told with our own next hop may arrive. Never less than what the route came with
+   * (policy-model 26); default `encrypt` from other SPs, inside what the route came with.
+   */
+  readonly accepts?: BgpAccepts;
+  /**
+   * VPN routes that do not say to which SPs they are exported are told to this neighbour of another SP; default
+   * false: they stay inside (policy-model 6).
+   */
+  readonly unmarkedToSp?: boolean;
   /** Replaces the neighbour's AS number in paths sent to it by ours. */
   readonly asOverride?: boolean;
   /** How often our AS number may be in a path received; default 0. */
@@ -121,6 +136,12 @@ export interface BgpNeighbourOptions {
    */
   readonly sp?: string;
   readonly bfd?: boolean | BgpBfd;
+}
+
+export interface BgpAccepts {
+  readonly protections: readonly Protection[];
+  /** Default both. */
+  readonly encapsulations?: readonly Encapsulation[];
 }
 
 export type CeAttribute = 'route-target' | 'ipsec' | 'encapsulation' | 'color';
@@ -171,6 +192,13 @@ export interface BgpImportRule {
   readonly floor?: Protection;
   /** A path of higher protection wins before BGP's own comparison (policy-model 12); default true. */
   readonly preferProtected?: boolean;
+  /** Protections used where the egress leaves a choice, the first first; default the strongest first. */
+  readonly protections?: readonly Exclude<Protection, 'mpls'>[];
+  /**
+   * What is used for routes that ask for nothing (P1, P4); default a configured tunnel to the next hop, else the
+   * floor: plain MPLS inside the own SP.
+   */
+  readonly unsignalled?: Protection;
   readonly policy?: string;
 }
 

@@ -7,12 +7,19 @@ import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
+/** docs/export-scope-community.md. */
+const EXPORT_SCOPE_SUBTYPE = 0x4a;
+
 export function checkBgp(ctx: Context): void {
   checkBgpPolicies(ctx);
   const { bgp } = ctx.config;
   checkVrfs(ctx, bgp !== undefined);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
+  if (bgp.ipsecCommunitySubType === EXPORT_SCOPE_SUBTYPE) {
+    const reason = 'the sub-type of the Export Scope Extended Community';
+    ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
+  }
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
   checkDumps(ctx, bgp);
 }

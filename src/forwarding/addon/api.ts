@@ -24,6 +24,11 @@ export interface AcceptSet {
     readonly sps: readonly number[];
   }[];
   readonly clear: readonly ('gre' | 'ip' | 'mpls' | 'mpls-own-sp')[];
+  /**
+   * Interface of another SP on which plain MPLS is accepted: the label was advertised there (option B). The
+   * set follows the interface to its new row, and accepts nothing there once it is removed.
+   */
+  readonly mplsInterface?: string;
 }
 
 export interface VrfRow {
@@ -49,6 +54,8 @@ export interface InterfaceRow {
   readonly acceptGre: boolean;
   readonly acceptIp: boolean;
   readonly mplsOwnSp: boolean;
+  /** Plain MPLS by labels advertised on this interface alone. */
+  readonly mplsOtherSp: boolean;
 }
 
 /** One immutable version of a next hop. */
@@ -72,13 +79,32 @@ export type Version =
   | {
       readonly kind: 'tunnel';
       readonly interface: number;
-      readonly protection: Protection;
+      readonly protection: Exclude<Protection, 'mpls'>;
       readonly encapsulation: Encapsulation;
       readonly mtu: number; // largest inner IP packet
       readonly sa: number; // outbound SA row, 0 = none
       readonly dscpCopy: boolean;
       readonly header: TunnelHeader;
+    }
+  | {
+      /** A tunnel of plain MPLS: protection `mpls`, no outer IP header. */
+      readonly kind: 'lsp';
+      readonly interface: number;
+      readonly mtu: number; // largest inner IP packet
+      /** TC of the transport labels from the packet's DSCP. */
+      readonly dscpCopy: boolean;
+      readonly header: LspHeader;
     };
+
+/** Ethernet header with EtherType 0x8847, transport labels, the VPN label. */
+export interface LspHeader {
+  readonly ethernet: Uint8Array; // 14, or 18 with an 802.1Q tag
+  /** Transport labels, outermost first, at most 8; none: the next router takes the VPN label. */
+  readonly labels: readonly number[];
+  readonly ttl: number; // of the transport labels, 1..255
+  readonly dscp: number; // 0..63; its class selector is their TC
+}
+
 
 /** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
 export interface TunnelHeader {
@@ -89,6 +115,8 @@ export interface TunnelHeader {
   readonly dscp: number; // 0..63
   readonly flowLabel: number; // IPv6, 20 bits
   readonly spi?: number; // with ESP
+  /** Transport labels above the outer IP header, outermost first, at most 8. EtherType 0x8847 when there are any. */
+  readonly labels?: readonly number[];
 }
 
 export interface SaRow {
@@ -118,9 +146,14 @@ export interface SaState {
 
 export interface LabelRow {
   readonly label: number;
-  readonly action: 'vrf' | 'nexthop';
+  /**
+   * `swap`: another label, `out`, in its place, and away by next hop `target`, a tunnel or LSP. `pop`: a transport
+   * label of this PE's (`target` 0).
+   */
+  readonly action: 'vrf' | 'nexthop' | 'swap' | 'pop';
   readonly target: number;
   readonly accept: number; // accept set id
+  readonly out?: number; // swap alone: 16..1048575
 }
 
 /** 'bgp' gives way: it neither replaces nor removes a route of another owner. */

@@ -9,6 +9,7 @@ import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
 import type { EstablishedPeer, Policy } from '../../bgp/types.js';
 import { neighboursOf, type ConfiguredNeighbour } from '../../config/bgp/resolve.js';
+import type { SpNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, BgpFamilies, BgpNeighbourOptions, Config } from '../../config/types.js';
 import { parseSiteOfOrigin } from '../../lib/bgp-words.js';
 
@@ -100,20 +101,36 @@ function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler)
 
 /** Inside, reflectors and PEs are told everything: where it may go on is for the borders to see. */
 function toldFor(
-  { sp }: BgpNeighbourOptions,
+  { sp, unmarkedToSp, nextHopUnchanged }: BgpNeighbourOptions,
   { kind, vrf }: EstablishedPeer,
-  ownSp: string,
-): Pick<NeighbourRib, 'sp'> {
-  return kind === 'ebgp' && vrf === undefined ? { sp: sp ?? ownSp } : {};
+  { ownSp, numbers }: Surroundings,
+): Pick<NeighbourRib, 'sp' | 'otherSp' | 'vpnNextHopUnchanged'> {
+  if (kind !== 'ebgp' || vrf !== undefined) return {};
+  const its = sp ?? ownSp;
+  return {
+    sp: its,
+    ...(its !== ownSp && {
+      otherSp: { number: numbers.of(its), unmarked: unmarkedToSp ?? false },
+    }),
+    ...(nextHopUnchanged === true && { vpnNextHopUnchanged: true }),
+  };
+}
+
+/** What is the same for all neighbours. */
+export interface Surroundings {
+  readonly bgp: Bgp;
+  readonly ownSp: string;
+  readonly numbers: Pick<SpNumbers, 'of'>;
 }
 
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
-  { bgp, ownSp }: { readonly bgp: Bgp; readonly ownSp: string },
+  around: Surroundings,
   options: BgpNeighbourOptions,
   peer: EstablishedPeer,
   policies: PolicyCompiler,
 ): NeighbourRib {
+  const { bgp } = around;
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
   // What passes everything is none: the RIB then does not even decode the attributes.
   const unnamed = standard === ACCEPT_ALL ? undefined : standard;
@@ -135,7 +152,7 @@ export function neighbourRib(
     ...(site !== undefined && { siteOfOrigin: site }),
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
-    ...toldFor(options, peer, ownSp),
+    ...toldFor(options, peer, around),
     prefixLimits: prefixLimits(options.families) ?? {},
     addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,

@@ -7,7 +7,8 @@
  *                            ▲  │
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
-import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
+import { capabilityOf } from './capability.js';
+import { identityOf, ribOptions, routerIdOf } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
@@ -34,6 +35,7 @@ import { CORE } from '../../bgp/rib/scope.js';
 import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
@@ -48,6 +50,7 @@ import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
+import type { TunnelSet } from '../tunnel-set.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -90,6 +93,8 @@ export interface BgpDeps {
   readonly gatewaysChanged: () => void;
   readonly bfd: BfdPort;
   readonly watchCore: WatchCore;
+  /** Tunnels that routes lead to. */
+  readonly tunnels: TunnelSet;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
 }
@@ -109,7 +114,8 @@ export class BgpService {
   #inForce: InForce | undefined;
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
-  #ingress = new Ingress([], () => '');
+  #ingress: Ingress | undefined;
+  #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
   readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
@@ -188,6 +194,11 @@ export class BgpService {
     return dumpTables({ rib, vrfs, now, clock, scheduler, log, ...own }, options);
   }
 
+  /** Routes of before our start may still come again. */
+  get restarting(): boolean {
+    return this.#restart.active;
+  }
+
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
   notListening(): readonly string[] {
     return this.#running?.speaker.notListening() ?? [];
@@ -217,12 +228,13 @@ export class BgpService {
     for (const { policy, rule, name } of this.#policies.weakenings) {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
     }
-    this.#ingress = new Ingress(inForce.model.tunnels.values(), spOfRemotes(inForce.config));
+    this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
+    this.#spNumbers = spNumbers(inForce.config);
     this.#neighbours = neighbours(inForce.config);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
-    this.#updateVrfs(running, inForce);
+    this.#updateVrfs(running, inForce, this.#ingress);
     if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
@@ -287,7 +299,7 @@ export class BgpService {
       changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
       gatewaysChanged,
     };
-    return new Tracker(events, watchCore);
+    return new Tracker(events, watchCore, this.#deps.tunnels);
   }
 
   #start(bgp: Bgp, identity: string): Running {
@@ -311,6 +323,7 @@ export class BgpService {
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
+      isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
@@ -389,7 +402,8 @@ export class BgpService {
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
+    const numbers = this.#spNumbers;
+    return neighbourRib({ bgp, ownSp, numbers }, neighbour.options, peer, this.#policies);
   }
 
   #reconfigurePeers({ rib }: Running): void {
@@ -407,17 +421,18 @@ export class BgpService {
 
   #updateTracker({ tracker }: Running): void {
     const inForce = this.#inForce;
-    if (inForce === undefined) return;
+    const ingress = this.#ingress;
+    if (inForce === undefined || ingress === undefined) return;
     tracker.update({
-      ...{ model: inForce.model, ingress: this.#ingress, nexthop: inForce.nexthop },
+      ...{ model: inForce.model, ingress, nexthop: inForce.nexthop },
       vrfName: (id) => this.#vrfs.get(id),
     });
   }
 
-  #updateVrfs({ rib }: Running, inForce: InForce): void {
+  #updateVrfs({ rib }: Running, inForce: InForce, ingress: Ingress): void {
     const { config } = inForce;
     const context = {
-      ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
+      ...{ config, labels: inForce.labels, policies: this.#policies, ingress },
       ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),

@@ -23,6 +23,8 @@ import {
   lastAddress,
   networkOf,
 } from '../../lib/ip.js';
+import type { TunnelKind, TunnelSet } from '../tunnel-set.js';
+import { MOST_TUNNELS } from '../tunnel-set.js';
 import type { Ingress } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
@@ -69,6 +71,8 @@ interface Watched {
   state: NextHopState;
   /** Of a next hop in the core. */
   readonly stop?: () => void;
+  /** Tunnel that is there for it. */
+  readonly held?: TunnelKind;
 }
 
 /**
@@ -83,13 +87,19 @@ export class Tracker implements NextHopTracker {
   readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
   readonly #watchCore: WatchCore;
+  readonly #tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>;
   /** By address in text. */
   readonly #core = new Map<string, CoreWay>();
   #ways: Ways | undefined;
 
-  constructor(events: TrackerEvents, watchCore: WatchCore) {
+  constructor(
+    events: TrackerEvents,
+    watchCore: WatchCore,
+    tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>,
+  ) {
     this.#events = events;
     this.#watchCore = watchCore;
+    this.#tunnels = tunnels;
   }
 
   watch(id: number, key: NextHopKey): NextHopState {
@@ -103,17 +113,20 @@ export class Tracker implements NextHopTracker {
       return UNUSABLE;
     }
     this.#admit(key);
+    const kind = this.#kindOf(key);
+    const held = kind !== undefined && this.#tunnels.hold(kind) ? kind : undefined;
     const state = this.#state(key);
-    this.#watched.set(id, { key, state });
+    this.#watched.set(id, { key, state, ...(held && { held }) });
     if (isGateway(key)) this.#events.gatewaysChanged();
     return state;
   }
 
   unwatch(id: number): void {
-    const { key, stop } = this.#watched.get(id) ?? {};
+    const { key, stop, held } = this.#watched.get(id) ?? {};
     this.#watched.delete(id);
     if (key === undefined) return;
     stop?.();
+    if (held !== undefined) this.#tunnels.release(held);
     if (isCore(key)) this.#core.delete(formatAddress(key.address));
     if (!isGateway(key)) return;
     const found = this.#gateway(key);
@@ -123,7 +136,10 @@ export class Tracker implements NextHopTracker {
 
   /** Nothing is followed any more. */
   close(): void {
-    for (const { stop } of this.#watched.values()) stop?.();
+    for (const { stop, held } of this.#watched.values()) {
+      stop?.();
+      if (held !== undefined) this.#tunnels.release(held);
+    }
     this.#watched.clear();
   }
 
@@ -169,7 +185,7 @@ export class Tracker implements NextHopTracker {
     if (isCore(key)) return this.#coreWay(key.address);
     const ways = this.#ways;
     if (ways === undefined) return { kind: 'none', why: 'no configuration is in force yet' };
-    if (key.protection !== 0) return tunnelWay(ways, key);
+    if (key.protection !== 0) return this.#tunnelWay(ways, key);
     const found = this.#gateway(key);
     if (typeof found === 'string') return { kind: 'none', why: found };
     const { interface: name } = found.gateway;
@@ -191,6 +207,27 @@ export class Tracker implements NextHopTracker {
     if (isNoHost(out, address)) return `${text} is no host's address`;
     const gateway = { vrf: name, interface: out.name, address };
     return { kind: 'gateway', row: names.adjacency(gateway), gateway };
+  }
+
+  /** The tunnel that a next hop asks for; undefined: none, or there is no way. */
+  #kindOf({ address, protection }: NextHopKey): TunnelKind | undefined {
+    const meaning = protection === 0 ? undefined : this.#ways?.ingress.meaning(protection);
+    return meaning && { remote: address, ...meaning };
+  }
+
+  #tunnelWay({ ingress }: Ways, key: NextHopKey): Way {
+    const { protection } = key;
+    const why = ingress.why(protection);
+    if (why !== undefined) return { kind: 'none', why };
+    const kind = this.#kindOf(key);
+    const tunnel = kind && this.#tunnels.find(kind);
+    if (tunnel === undefined) {
+      return { kind: 'none', why: `routes lead to more than ${MOST_TUNNELS} tunnels` };
+    }
+    return {
+      ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
+      ...{ rank: ingress.rank(protection), strength: ingress.strength(protection) },
+    };
   }
 
   #coreWay(address: Uint8Array): Way {
@@ -240,16 +277,4 @@ function isNoHost({ addresses }: Pick<InterfaceModel, 'addresses'>, address: Uin
     const broadcast = own.family === 4 && equalBytes(lastAddress(own), address);
     return broadcast || equalBytes(networkOf(own).address, address);
   });
-}
-
-function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
-  const why = ways.ingress.why(protection);
-  if (why !== undefined) return { kind: 'none', why };
-  const tunnel = ways.ingress.tunnel(address, protection);
-  if (tunnel === undefined) return { kind: 'none', why: 'its tunnel is not configured any more' };
-  return {
-    ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
-    rank: ways.ingress.rank(protection),
-    strength: ways.ingress.strength(protection),
-  };
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** VRFs of the configuration, as the RIB wants them: whose routes come in, and what goes out and how. */
 import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/codec/communities/ipsec.js';
+import { exportScope } from '../../bgp/codec/communities/export-scope.js';
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { ExportQuestion, ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
 import type { Policy } from '../../bgp/types.js';
 import { importRulesOf } from '../../config/bgp/resolve.js';
-import type { BgpImportRule, Config, ExportClass, Protection, Vrf } from '../../config/types.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
+import type { Config, ExportClass, Protection, Vrf } from '../../config/types.js';
 import type { AcceptSet } from '../../forwarding/addon/api.js';
 import type { GatewayModel } from '../../forwarding/model.js';
 import type { PlannedLabel } from '../../forwarding/rows.js';
@@ -25,7 +27,7 @@ import { classText } from '../label-plan.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
-import type { Ingress } from './ingress.js';
+import type { ImportTerms, Ingress } from './ingress.js';
 
 export interface VrfContext {
   readonly config: Config;
@@ -47,15 +49,30 @@ export interface VrfContext {
 const targetsOf = (texts: readonly string[]): bigint[] =>
   texts.map(parseRouteTarget).filter((target): target is bigint => target !== undefined);
 
-/** What a class asks of ingresses; undefined: nothing, a plain LSP will do. */
-export function signalledBy(exported: ExportClass): IpsecMeaning | undefined {
+/**
+ * What a class asks of ingresses; undefined: nothing, a plain LSP will do. `ownSp`: our number, of which ingresses
+ * nothing is asked where plain MPLS will do inside (P6, P §2.7 case ii); undefined: all are asked.
+ */
+export function signalledBy(
+  exported: ExportClass,
+  ownSp: number | undefined,
+): IpsecMeaning | undefined {
   const protections = exported.protections.filter(
     (protection): protection is Exclude<Protection, 'mpls'> => protection !== 'mpls',
   );
   // Plain MPLS cannot be one of several in the community: who may send that need not be told more.
   if (protections.length < exported.protections.length) return undefined;
   const encapsulations = exported.encapsulations ?? ['gre', 'ip'];
-  return { protections, encapsulations, onlyOutsideSp: undefined };
+  const onlyOutsideSp = exported.clearInsideOwnSp === true ? ownSp : undefined;
+  return { protections, encapsulations, onlyOutsideSp };
+}
+
+/** Says to which SPs a route is exported (policy-model 6); those without a number are told by us alone. */
+function scopesOf({ toSps }: ExportClass, ownSp: string, numbers: SpNumbers): bigint[] {
+  return (toSps ?? [ownSp]).flatMap((sp) => {
+    const number = numbers.of(sp);
+    return number === undefined ? [] : [exportScope(number)];
+  });
 }
 
 interface Import {
@@ -67,21 +84,37 @@ interface Import {
 const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
   imports.find(({ targets }) => communities.some((community) => targets.has(community)));
 
+const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
+
+/** What an import rule says of protection (policy-model 7-10, 12). */
+export function importTerms(
+  config: Config,
+  numbers: SpNumbers,
+  rule: Import['rule'],
+  { insideOwnSp }: Pick<ImportQuestion, 'insideOwnSp'>,
+): ImportTerms {
+  const { fromSps, preferProtected, unsignalled } = rule;
+  return {
+    floor: (sp) => rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt'),
+    ...{ fromSps, preferProtected, unsignalled },
+    protections: rule.protections ?? STRONGEST_FIRST,
+    scope: { ownSp: config.ownSp, ownSpNumber: numbers.own, insideOwnSp },
+  };
+}
+
 function importDecision(
   context: VrfContext,
   imports: readonly Import[],
 ): (question: ImportQuestion) => number | undefined {
   const { config, ingress, ipsec } = context;
-  const floorOf = (rule: BgpImportRule) => (sp: string) =>
-    rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt');
+  const numbers = spNumbers(config);
   return (route) => {
     const { extendedCommunities, nextHop } = route;
     const found = ruleFor(imports, extendedCommunities);
     if (found === undefined) return undefined;
     const signalled = narrowed(ipsec.read(extendedCommunities), route);
     const { rule } = found;
-    const { fromSps, preferProtected } = rule;
-    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });
+    return ingress.choose(nextHop, signalled, importTerms(config, numbers, rule, route));
   };
 }
 
@@ -146,7 +179,8 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
     const prefix = parsePrefix(text);
     return prefix === undefined ? [] : [networkOf(prefix)];
   });
-  const meaning = signalledBy(rule.class);
+  const numbers = spNumbers(config);
+  const meaning = signalledBy(rule.class, numbers.own);
   const named = bgp.nextHop === undefined ? undefined : parseAddress(bgp.nextHop);
   const nextHop = named ?? context.nextHop;
   const label = labelOf(context, vrf, rule);
@@ -154,7 +188,10 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
     {
       ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
       toSps: rule.class.toSps ?? [config.ownSp],
-      communities: meaning === undefined ? [] : [ipsec.write(meaning)],
+      communities: [
+        ...(meaning === undefined ? [] : [ipsec.write(meaning)]),
+        ...scopesOf(rule.class, config.ownSp, numbers),
+      ],
       label: (route) => {
         const { prefix, length } = route;
         const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };

@@ -65,12 +65,12 @@ export const tunnels: readonly backend.TunnelRow[] = [
   {
     ...{ name: 'pe2', local: '192.0.2.1', remote: '192.0.2.2', protection: 'encrypt' },
     ...{ encapsulation: 'gre', sa: 'pe2-out', interface: 'core0', nextHop: '198.51.100.2' },
-    ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '' },
+    ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '', labels: '' },
   },
   {
     ...{ name: 'pe3', local: '2001:db8::1', remote: '2001:db8::3', protection: 'tunnel' },
     ...{ encapsulation: 'ip', sa: '', interface: '', nextHop: '', mac: '', mtu: 0 },
-    ...{ state: 'down', reason: 'no route to 2001:db8::3' },
+    ...{ state: 'down', reason: 'no route to 2001:db8::3', labels: '' },
   },
 ];
 

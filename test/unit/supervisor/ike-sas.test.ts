@@ -135,7 +135,7 @@ beforeEach(() => {
   real = loadAddon().openTables({ tables: `${folder}/tables`, state: `${folder}/state` });
   real.putInterface({
     ...{ name: 'core0', role: 'core', vrf: 0, port: real.portId('wan'), vlan: 0, mtu: 1500 },
-    ...{ mac: new Uint8Array(6), acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{ mac: new Uint8Array(6), acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false },
   });
   installed = new Set();
   activated = [];

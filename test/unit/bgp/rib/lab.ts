@@ -195,6 +195,7 @@ export interface LabOptions extends Partial<RibOptions> {
   readonly neighbour?: (peer: EstablishedPeer) => NeighbourRib;
   readonly swapLabel?: (route: { net: number; label: number }) => number | undefined;
   readonly exportLabels?: LabelUses;
+  readonly isForeignAs?: (asn: number) => boolean;
 }
 
 export class Lab {
@@ -212,7 +213,7 @@ export class Lab {
   #neighbour: (peer: EstablishedPeer) => NeighbourRib;
 
   constructor(options: LabOptions = {}) {
-    const { neighbour, swapLabel, exportLabels, ...rib } = options;
+    const { neighbour, swapLabel, exportLabels, isForeignAs, ...rib } = options;
     this.#neighbour = neighbour ?? (() => OPEN);
     this.rib = new Rib(
       {
@@ -264,6 +265,7 @@ export class Lab {
         forgotten: (id) => this.forgotten.push(id),
         ...(swapLabel ? { swapLabel } : {}),
         ...(exportLabels ? { exportLabels } : {}),
+        ...(isForeignAs ? { isForeignAs } : {}),
       },
     );
   }

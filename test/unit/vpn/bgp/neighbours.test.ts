@@ -9,6 +9,7 @@ import { resolveNeighbor } from '../../../../src/bgp/session/config.js';
 import type { EstablishedPeer } from '../../../../src/bgp/types.js';
 import { formatPrefix, parseAddress } from '../../../../src/lib/ip.js';
 import { forwardingModel } from '../../../../src/forwarding/model.js';
+import { spNumbers } from '../../../../src/config/sp-numbers.js';
 import { ownRoutes } from '../../../../src/vpn/bgp/local-routes.js';
 import { neighbourRib, neighbours } from '../../../../src/vpn/bgp/neighbours.js';
 import { goodBgp, type BgpDraft } from '../../config/bgp-good.js';
@@ -30,7 +31,7 @@ function rib(draft: BgpDraft, name: string): NeighbourRib {
       ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
     },
   };
-  return neighbourRib(draft, options, peer, compiler(draft));
+  return neighbourRib({ ...draft, numbers: spNumbers(draft) }, options, peer, compiler(draft));
 }
 
 describe('a neighbour of the configuration', () => {
@@ -73,7 +74,7 @@ describe('a neighbour of the configuration', () => {
       Object.entries(options).filter(([key]) => !key.startsWith('policy')),
     );
     const of = (kind: 'ibgp' | 'ebgp'): NeighbourRib =>
-      neighbourRib(draft, bare, peer(kind), compiler(draft));
+      neighbourRib({ ...draft, numbers: spNumbers(draft) }, bare, peer(kind), compiler(draft));
     expect(of('ibgp').policyIn).toBeUndefined();
     expect(of('ibgp').policyOut).toBeUndefined();
     expect(of('ebgp').policyIn).toBe(REJECT_ALL);
