@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Lab } from '../lib/lab.js';
 import { Checks } from './checks.js';
 import type { Findings } from './findings.js';
+import { page } from './html/page.js';
 import { disconnect, SEALANE } from './pe.js';
 import { perform } from './perform.js';
 import { render } from './report.js';
@@ -48,6 +49,7 @@ function lookAround(): string {
 
 function write(findings: Findings): void {
   writeFileSync(`${OUTPUT}/findings.json`, `${JSON.stringify(findings, undefined, 1)}\n`);
+  writeFileSync(`${OUTPUT}/report.html`, page(findings));
 }
 
 /** Runs the demo in a lab and prints its report; whether all was as expected. */
@@ -60,6 +62,7 @@ async function show(lab: Lab, json: boolean): Promise<boolean> {
     const { ok, captures, throughput } = found;
     const report = { ok, checks: found.checks, captures, throughput };
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    progress(`as a page: ${OUTPUT}/report.html`);
     return ok;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

@@ -9,7 +9,6 @@
  */
 import { kernelInterface, type Config } from 'sealane';
 import { ceSessions, external, pe, policies, towardsCe, type ExportRules } from './provider.js';
-import { staticTunnels } from './static-tunnels.js';
 
 const BOTH = ['north', 'south'];
 
@@ -150,6 +149,5 @@ export function northPe({ number, core, inside = 'tunnel' }: NorthPe): Config {
       },
     },
     vrfs: vrfs(number, inside),
-    tunnels: staticTunnels(loopback),
   };
 }

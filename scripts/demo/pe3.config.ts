@@ -2,7 +2,6 @@
 // PE3, of provider south: every VPN has a site here; every packet from here to the north crosses into another provider.
 import { defineConfig, kernelInterface, type Config } from 'sealane';
 import { ceSessions, external, pe, policies, towardsCe } from './provider.js';
-import { staticTunnels } from './static-tunnels.js';
 
 const loopback = '203.0.113.3';
 const neighbours = ceSessions(3);
@@ -71,5 +70,4 @@ export default defineConfig({
     },
   },
   vrfs,
-  tunnels: staticTunnels(loopback),
 });
