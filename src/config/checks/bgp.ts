@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections of the whole and of VRFs: route distinguishers, rules, dumps. */
-import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type { Bgp, BgpImportRule, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type { Protection } from '../classes.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
@@ -81,12 +82,25 @@ function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
   unique('exports', exports, bgp.exportTargets !== undefined);
   imports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'imports', i, 'policy'], rule.policy, 'policies');
+    checkUnsignalled(ctx, [...path, 'imports', i, 'unsignalled'], rule);
   });
   exports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'exports', i, 'policy'], rule.policy, 'policies');
     checkClass(ctx, [...path, 'exports', i], rule);
     checkNextHop(ctx, [...path, 'exports', i, 'nextHop'], rule.nextHop);
   });
+}
+
+const RANK: Readonly<Record<Protection, number>> = {
+  ...{ encrypt: 3, authenticate: 2, tunnel: 1, mpls: 1 },
+};
+
+/** What is used unasked must reach the floor, or no route without community is ever usable. */
+function checkUnsignalled(ctx: Context, path: Path, { floor, unsignalled }: BgpImportRule): void {
+  if (floor === undefined || unsignalled === undefined) return;
+  if (RANK[unsignalled] >= RANK[floor]) return;
+  const reason = `below the floor, "${floor}"`;
+  ctx.fail(path, { reason, remedy: `"${floor}", or leave it out` });
 }
 
 function checkNextHop(ctx: Context, path: Path, nextHop: string | undefined): void {

@@ -20,14 +20,15 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import { VpnFibWriter, type FibLookups } from './fib-writer.js';
+import { fibLookups } from './fib-lookups.js';
+import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
+import type { NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
 import type { WallClock } from '../../bgp/monitor.js';
@@ -39,14 +40,8 @@ import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
-import {
-  prefixKey,
-  type DesiredNexthop,
-  type PlannedLabel,
-  type VpnPolicy,
-} from '../../forwarding/rows.js';
+import type { DesiredNexthop, PlannedLabel, VpnPolicy } from '../../forwarding/rows.js';
 import { parseRd } from '../../lib/bgp-words.js';
-import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
@@ -302,10 +297,21 @@ export class BgpService {
     return new Tracker(events, watchCore, this.#deps.tunnels);
   }
 
+  #newFib(tracker: Tracker): VpnFibWriter {
+    const { tables, nexthopRow } = this.#deps;
+    const lookups = fibLookups({
+      ...{ tracker, tables, nexthopRow },
+      rib: () => this.#running?.rib,
+      inForce: () => this.#inForce,
+      vrfName: (id) => this.#vrfs.get(id),
+    });
+    return new VpnFibWriter(tables, lookups);
+  }
+
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
+    const fib = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -362,38 +368,6 @@ export class BgpService {
       restarting: this.#restart.active,
       forwarding: this.#survived || known ? FORWARDED : 0,
     };
-  }
-
-  #lookups(tracker: Tracker): FibLookups {
-    return {
-      vrfRow: (vrf) => (this.#vrfs.has(vrf) ? vrf : undefined),
-      key: (nextHop) => this.#running?.rib.nextHop(nextHop),
-      way: (key: NextHopKey) => {
-        const way = tracker.way(key);
-        if (!('row' in way)) return undefined;
-        return {
-          row: this.#deps.nexthopRow(way.row),
-          strength: way.kind === 'tunnel' ? way.strength : 0,
-        };
-      },
-      accept: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        if (name === undefined || this.#inForce === undefined) return 0;
-        const route = { family, address: prefix.slice(), length };
-        const exported = (): ReadonlySet<string> => this.#exportedBy(vrf, route);
-        return this.#deps.tables.acceptSet(this.#inForce.policy.acceptOf(name, route, exported));
-      },
-      ownRow: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        const key = prefixKey({ address: prefix, length });
-        return name === undefined ? undefined : this.#inForce?.ownRow(name, family, key);
-      },
-    };
-  }
-
-  #exportedBy(vrf: number, { family, address, length }: Prefix): ReadonlySet<string> {
-    const id = family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
-    return this.#running?.rib.exportedBy(vrf, id, address, length) ?? new Set();
   }
 
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {
