@@ -179,79 +179,89 @@ export interface Rogue {
   readonly key: Uint8Array;
 }
 
+/** In short: id behind `rogue-own-` or `rogue-other-`, counter, what is tried, what is special about the packets. */
+type Trick = readonly [
+  id: string,
+  counter: string,
+  text: string,
+  job: Readonly<Record<string, unknown>>,
+  requirement?: string,
+];
+
+/** With labels and addresses that are not for it. */
+function wrongLabels(own: boolean, labels: Labels): Trick[] {
+  const [otherSp, label] = own ? ['south', labels.cBetween] : ['north', labels.cInside];
+  const back = { inner_src: far.address4, inner_dst: near.address4 };
+  const unexported = { label: labels.cBetween, inner_dst: EXTRA_C.plain.host };
+  const sameVrf: Trick = [
+    ...(['same-vrf', 'route_not_exported_this_way'] as const),
+    "VPN C's label for the south, to a network of VPN C that is not exported there",
+    unexported,
+  ];
+  return [
+    [
+      'label-of-others',
+      'label_wrong_sp',
+      `VPN C's label that is for PEs of the ${otherSp}`,
+      { label },
+    ],
+    [
+      ...(['other-protection', 'label_wrong_protection'] as const),
+      "VPN B's label, which accepts authenticated packets alone, in an encrypting SA",
+      { label: labels.b },
+    ],
+    ['guess', 'label_unknown', 'a label that PE2 has given nobody', { label: 3001 }],
+    [
+      ...(['relay', 'route_not_exported_this_way'] as const),
+      "VPN A's label towards PE1's site: PE2 relays for nobody",
+      { label: labels.a, ...back },
+    ],
+    ...(own ? [] : [sameVrf]),
+  ];
+}
+
+/** With a label that is good. */
+function wrongPackets({ a, b }: Labels): Trick[] {
+  return [
+    ['two-labels', 'label_stack', "VPN B's label hidden under VPN A's", { label: a, under: b }],
+    [
+      'multicast',
+      'ip_multicast',
+      'multicast (OSPF) into VPN A',
+      { label: a, inner_dst: '224.0.0.5' },
+      'P8',
+    ],
+    [
+      'selector',
+      'esp_selector',
+      'IPv4 straight in its SA, which is for GRE',
+      { label: a, bare: true },
+    ],
+    [
+      'gre-ip',
+      'gre_protocol',
+      'IPv4 in GRE in its SA, without a label',
+      { label: a, unlabelled: true },
+    ],
+    ['replay', 'esp_replayed', 'its own packets once more', { label: a, repeat: true }, 'P15'],
+    ['as-pe1', 'esp_outer_address', "its SA's packets from PE1's address", { label: a, ...asPe1 }],
+  ];
+}
+
 /** What either rogue tries with its good keys. */
-function keyed(rogue: Rogue, labels: Labels): Omit<Attack, 'job'>[] & Attack[] {
+function keyed(rogue: Rogue, labels: Labels): Attack[] {
   const own = rogue.name === 'rogue-n';
   const by = own ? 'rogue PE, own SP' : 'rogue PE, other SP';
   const sender = { outer_src: NODES[rogue.name].loopback, outer_dst: NODES.pe2.loopback };
   const key = Buffer.from(rogue.key).toString('hex');
   const base = { kind: 'keyed_esp', spi: rogue.spi, key, ...inner, ...sender };
-  const common = { ...core, by, requirement: 'P14', section: 'a' } as const;
-  const tag = own ? 'own' : 'other';
-  const notOurs = own ? labels.cBetween : labels.cInside;
-  const list: (Omit<Attack, 'job'> & { readonly job: Readonly<Record<string, unknown>> })[] = [
-    {
-      ...{ ...common, id: `rogue-${tag}-label-of-others`, counter: 'label_wrong_sp' },
-      text: own
-        ? "VPN C's label that is for PEs of the south"
-        : "VPN C's label that is for PEs of the north",
-      job: { label: notOurs },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-other-protection`, counter: 'label_wrong_protection' },
-      text: "VPN B's label, which accepts authenticated packets alone, in an encrypting SA",
-      job: { label: labels.b },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-guess`, counter: 'label_unknown' },
-      text: 'a label that PE2 has given nobody',
-      job: { label: 3001 },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-relay`, counter: 'route_not_exported_this_way' },
-      text: "VPN A's label towards PE1's site: PE2 relays for nobody",
-      job: { label: labels.a, inner_src: far.address4, inner_dst: near.address4 },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-two-labels`, counter: 'label_stack' },
-      text: "VPN B's label hidden under VPN A's",
-      job: { label: labels.a, under: labels.b },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-multicast`, counter: 'ip_multicast', requirement: 'P8' },
-      text: 'multicast (OSPF) into VPN A',
-      job: { label: labels.a, inner_dst: '224.0.0.5' },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-selector`, counter: 'esp_selector' },
-      text: 'IPv4 straight in its SA, which is for GRE',
-      job: { label: labels.a, bare: true },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-gre-ip`, counter: 'gre_protocol' },
-      text: 'IPv4 in GRE in its SA, without a label',
-      job: { label: labels.a, unlabelled: true },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-replay`, counter: 'esp_replayed', requirement: 'P15' },
-      section: 'replayed',
-      text: 'its own packets once more',
-      job: { label: 3001, repeat: true },
-    },
-    {
-      ...{ ...common, id: `rogue-${tag}-as-pe1`, counter: 'esp_outer_address' },
-      text: "its SA's packets from PE1's address",
-      job: { label: labels.a, ...asPe1 },
-    },
-  ];
-  if (!own) {
-    list.push({
-      ...{ ...common, id: 'rogue-other-same-vrf', counter: 'route_not_exported_this_way' },
-      text: "VPN C's label for the south, to a network of VPN C that is not exported there",
-      job: { label: labels.cBetween, inner_dst: EXTRA_C.plain.host },
-    });
-  }
-  return list.map((attack) => ({ ...attack, job: { ...base, ...attack.job } }));
+  const tricks = [...wrongLabels(own, labels), ...wrongPackets(labels)];
+  return tricks.map(([name, counter, text, job, requirement = 'P14']) => ({
+    ...{ ...core, by, requirement, counter, text },
+    id: `rogue-${own ? 'own' : 'other'}-${name}`,
+    section: name === 'replay' ? 'replayed' : 'a',
+    job: { ...base, ...job },
+  }));
 }
 
 export interface AttackInput {

@@ -105,7 +105,7 @@ export async function labelsOf(pe2: PeProcess): Promise<Labels> {
   const label = (vrf: string, rule: string): number => {
     const row = rows.find((r) => r.vrf === vrf && r.rules.split(/[ ,]+/).includes(`bgp/${rule}`));
     if (row === undefined) throw new Error(`pe2 has no label for ${vrf} ${rule}`);
-    return Number(row.label);
+    return row.label;
   };
   return {
     ...{ a: label('A', 'encrypted'), b: label('B', 'authenticated') },

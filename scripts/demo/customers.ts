@@ -118,8 +118,7 @@ export async function reachability(lab: Lab, checks: Checks): Promise<void> {
         `ping-${vpn.toLowerCase()}-${family}`,
         'P1 P12',
         silent.length === 0 && own.length === 6,
-        `3 sites, ${String(own.length)} ways: ${String(received)}/${String(sent)} answered` +
-          (detail === '' ? '' : `; not: ${detail}`),
+        `3 sites, ${String(own.length)} ways: ${String(received)}/${String(sent)} answered${detail === '' ? '' : `; not: ${detail}`}`,
       );
     }
   }

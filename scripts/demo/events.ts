@@ -56,7 +56,7 @@ async function wayOfC(pes: Pes): Promise<{ protection: string; label: number }> 
   const { lan4 } = site('C', 2);
   const route = (await show(pes.pe1, 'routes', { vrf: 'C' })).find(({ prefix }) => prefix === lan4);
   const tunnel = (await show(pes.pe1, 'tunnels')).find(({ name }) => name === route?.tunnel);
-  return { protection: tunnel?.protection ?? 'none', label: Number(route?.label ?? 0) };
+  return { protection: tunnel?.protection ?? 'none', label: route?.label ?? 0 };
 }
 
 async function tighten(pes: Pes): Promise<{ detail: string; ok: boolean }> {
@@ -72,7 +72,7 @@ async function tighten(pes: Pes): Promise<{ detail: string; ok: boolean }> {
 
 /** Pids of the supervisor in a PE's namespace and of its worker. */
 async function pids(pes: Pes, name: PeName): Promise<{ supervisor: number; worker: number }> {
-  const worker = Number((await show(pes[name], 'workers'))[0]?.pid ?? 0);
+  const worker = (await show(pes[name], 'workers'))[0]?.pid ?? 0;
   return { supervisor: pes[name].child.pid ?? 0, worker };
 }
 

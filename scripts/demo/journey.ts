@@ -79,7 +79,7 @@ export function layersOf(packet: WirePacket): Layer[] {
   const used = layers.reduce((sum, { bytes }) => sum + bytes, 0);
   if (esp !== undefined && frameLength - used > 0) {
     const bytes = frameLength - used;
-    const detail = `padding ${String(bytes - ICV - 2)}, 2, ICV ${String(ICV)}`;
+    const detail = `padding ${String(bytes - ICV - 2)}, its length and next header 2, ICV ${String(ICV)}`;
     layers.push({ name: 'ESP trailer', detail, bytes, cover });
   }
   return layers;
@@ -142,7 +142,9 @@ export async function journeys(
     );
     return { vpn: way.vpn, title: way.title, hops };
   });
-  found.forEach((journey, i) => judge(checks, WAYS[i], journey, wires));
+  found.forEach((journey, i) => {
+    judge(checks, WAYS[i], journey, wires);
+  });
   return { journeys: found, files: [...captures.values()].map(({ file }) => file) };
 }
 

@@ -40,7 +40,11 @@ export async function show<T extends Topic>(
   } catch (error) {
     // Another supervisor may come with another socket of this name.
     if (clients.get(pe.socket) === opened) clients.delete(pe.socket);
-    await opened.then((client) => client.close()).catch(() => undefined);
+    await opened
+      .then((client) => {
+        client.close();
+      })
+      .catch(() => undefined);
     throw error;
   }
 }
@@ -48,7 +52,11 @@ export async function show<T extends Topic>(
 /** Ends the connections to all PEs. */
 export async function disconnect(): Promise<void> {
   for (const opened of clients.values()) {
-    await opened.then((client) => client.close()).catch(() => undefined);
+    await opened
+      .then((client) => {
+        client.close();
+      })
+      .catch(() => undefined);
   }
   clients.clear();
 }

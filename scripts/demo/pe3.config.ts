@@ -8,7 +8,7 @@ const neighbours = ceSessions(3);
 const redistribute = { connected: true };
 const BOTH = ['south', 'north'];
 
-const vrfs: Config['vrfs'] = {
+const vrfs: NonNullable<Config['vrfs']> = {
   A: {
     bgp: {
       ...{ rd: '65002:310', neighbours, redistribute },

@@ -2,7 +2,8 @@
 /** Each VPN's policy: as its egress signals it, as each ingress chooses by it, as it is on the wire. */
 import type { Checks } from './checks.js';
 import type { PolicyRow } from './findings.js';
-import { show, type Pes } from './pe.js';
+import type { TopicRows } from '../../src/rpc/client.js';
+import { show, type PeProcess, type Pes } from './pe.js';
 import { NODES, NUMBERS, PES, site, VPNS, type PeName, type Vpn } from './topology.js';
 import type { WirePacket } from './wire.js';
 
@@ -49,6 +50,20 @@ function observed(
 
 const hexSpi = (spi: number): string => `0x${spi.toString(16).padStart(8, '0')}`;
 
+/** The best path of a VRF for a prefix, and how it is used. */
+async function choiceOf(
+  pe: PeProcess,
+  vrf: string,
+  exact: string,
+): Promise<{ path: TopicRows['bgp routes'] | undefined; chosen: string }> {
+  const paths = await show(pe, 'bgp routes', { vrf, exact });
+  const path = paths.find((one) => one.best && one.vrf === vrf);
+  const tunnel = (await show(pe, 'tunnels')).find(({ name }) => name === path?.way);
+  if (tunnel !== undefined)
+    return { path, chosen: `${tunnel.protection} in ${tunnel.encapsulation}` };
+  return { path, chosen: path?.reason ?? 'no route' };
+}
+
 async function rowOf(
   pes: Pes,
   wires: Wires,
@@ -58,20 +73,12 @@ async function rowOf(
   const number = NUMBERS[PES.indexOf(egress)] ?? 1;
   const prefix = site(vpn, number).lan4;
   const inside = NODES[ingress].sp === NODES[egress].sp;
-  const filter = { vrf: vpn, exact: prefix };
-  const paths = await show(pes[ingress], 'bgp routes', filter);
-  const path = paths.find(({ best, vrf }) => best && vrf === vpn);
-  const tunnels = await show(pes[ingress], 'tunnels');
-  const tunnel = tunnels.find(({ name }) => name === path?.way);
+  const { path, chosen } = await choiceOf(pes[ingress], vpn, prefix);
   const words = (path?.extendedCommunities ?? '').split(' ');
   const signalled = words.filter((word) => word.startsWith('ipsec:')).join(' ');
   const [from, to] = [NODES[ingress].loopback, NODES[egress].loopback];
   const shapes = observed(wires[egress], from, to, Number(path?.label ?? -1));
   const wanted = expected(vpn, inside);
-  const chosen =
-    tunnel === undefined
-      ? (path?.reason ?? 'no route')
-      : `${tunnel.protection} in ${tunnel.encapsulation}`;
   const right =
     signalled === wanted.community &&
     `ipsec:${chosen.replace(' in ', ':')}` === signalled &&

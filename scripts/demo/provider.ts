@@ -67,7 +67,7 @@ export function towardsCe(vpn: string, number: number): Config['interfaces'][str
 }
 
 /** EBGP with the CE of site N, for both address families. */
-export function ceSessions(number: number): NonNullable<Vrfs[string]['bgp']>['neighbours'] {
+export function ceSessions(number: number): Record<string, BgpNeighbour> {
   const n = String(number);
   const options = {
     asn: 64500 + number,

@@ -149,7 +149,7 @@ async function coreRouter(lab: Lab, name: 'p1' | 'p2'): Promise<void> {
   await lab.must(name, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
 }
 
-async function core(lab: Lab): Promise<void> {
+async function allCore(lab: Lab): Promise<void> {
   for (const name of ['p1', 'p2'] as const) await coreRouter(lab, name);
   await lab.link('p1', 'to-p2', 'p2', 'to-p1');
   await lab.ip('p1', [
@@ -188,7 +188,7 @@ export async function build(): Promise<Lab> {
     await lab.namespace(netns);
   }
   for (const pe of PES) for (const vpn of VPNS) lab.own(`${pe}-${vpn}`);
-  await core(lab);
+  await allCore(lab);
   await Promise.all(SITES.map((s) => customer(lab, s)));
   return lab;
 }

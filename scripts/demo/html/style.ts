@@ -46,6 +46,7 @@ caption { text-align: left; padding: .5rem .7rem .2rem; color: var(--quiet); }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem; border-top: 1px solid var(--line); }
 thead th { border-top: 0; font-weight: 600; color: var(--quiet); white-space: nowrap; }
 tbody th { font-weight: 600; }
+td code { white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .good.verdict { color: var(--good); }

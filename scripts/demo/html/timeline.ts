@@ -72,8 +72,8 @@ function axis({ seconds, probes }: Timeline): Markup {
     ${ticks.map((at) => html`<text class="small" x="${decimal(LEFT + (at * WIDTH) / seconds)}" y="${y + 16}" text-anchor="middle">${at} s</text>`)}`;
 }
 
-function picture(timeline: Timeline): Markup {
-  const { probes, events, perSecond } = timeline;
+function picture(found: Timeline): Markup {
+  const { probes, events, perSecond } = found;
   const height = TOP + probes.length * LANE + 30;
   const lines = probes.map(
     ({ name, sent, lost }) => `${name}: ${String(lost.length)} of ${String(sent)} lost`,
@@ -85,8 +85,8 @@ function picture(timeline: Timeline): Markup {
         <desc id="timeline-words">
           ${lines.join('; ')}. The table below says which event they belong to.
         </desc>
-        ${events.map((event, i) => span(event, i, timeline))}
-        ${probes.map((probe, i) => lane(timeline, probe, i))} ${axis(timeline)}
+        ${events.map((event, i) => span(event, i, found))}
+        ${probes.map((probe, i) => lane(found, probe, i))} ${axis(found)}
       </svg>
     </div>
     <figcaption>

@@ -41,13 +41,20 @@ function link(from: Place, to: Place): Markup {
   return html`<line class="link" x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" />`;
 }
 
-function router({ name, x, y, note, foe }: Place): Markup {
-  const kind = foe === true ? 'box foe' : 'box';
-  return html`<rect class="${kind}" x="${x - 38}" y="${y - 16}" width="76" height="32" rx="6" />
-    <text x="${x}" y="${y + 5}" text-anchor="middle" class="${foe === true ? 'foe-text' : ''}"
+function router({ name, x, y, note = '', foe }: Place): Markup {
+  const half = Math.max(38, note.length * 3.2 + 8);
+  return html`<rect
+      class="${foe === true ? 'box foe' : 'box'}"
+      x="${x - half}"
+      y="${y - 20}"
+      width="${2 * half}"
+      height="40"
+      rx="6"
+    />
+    <text x="${x}" y="${y - 2}" text-anchor="middle" class="${foe === true ? 'foe-text' : ''}"
       >${name}</text
     >
-    <text x="${x}" y="${y + 32}" text-anchor="middle" class="small">${note ?? ''}</text>`;
+    <text x="${x}" y="${y + 13}" text-anchor="middle" class="small">${note}</text>`;
 }
 
 function customers(pe: string, site: number, x: number): Markup[] {
@@ -72,13 +79,13 @@ function services(policies: readonly PolicyRow[]): Markup[] {
     const row = (egress: string): PolicyRow | undefined =>
       policies.find((one) => one.vpn === vpn && one.ingress === 'pe1' && one.egress === egress);
     const x = 215 + i * 20;
-    const top = 96 - i * 26;
+    const top = 40 + i * 27;
     const [near, far] = [row('pe2'), row('pe3')];
     return [
       ...(near === undefined
         ? []
         : [
-            html`<path class="vpn ${coverOf(near.chosen)}" d="M ${x} 186 V 344" />
+            html`<path class="vpn ${coverOf(near.chosen)}" d="M ${x} 190 V 340" />
               <text class="vpn-text ${coverOf(near.chosen)}" x="${x + 4}" y="${257 + (i - 1) * 22}"
                 >${vpn}</text
               >`,
@@ -88,7 +95,7 @@ function services(policies: readonly PolicyRow[]): Markup[] {
         : [
             html`<path
                 class="vpn ${coverOf(far.chosen)}"
-                d="M ${212 + i * 18} 154 C ${240 + i * 10} ${top}, ${300} ${top}, 400 ${top} H 680 C 780 ${top}, ${835 - i * 10} ${top}, ${863 - i * 18} 154"
+                d="M ${212 + i * 20} 150 C ${212 + i * 20} ${top + 20}, 300 ${top}, 380 ${top} H 700 C 780 ${top}, ${863 - i * 20} ${top + 20}, ${863 - i * 20} 150"
               />
               <text
                 class="vpn-text ${coverOf(far.chosen)}"
@@ -114,10 +121,10 @@ export function topology(policies: readonly PolicyRow[]): Markup {
         <desc id="topology-words">${words}</desc>
         <rect class="provider" x="150" y="112" width="440" height="312" rx="14" />
         <rect class="provider" x="620" y="112" width="275" height="312" rx="14" />
-        <text x="164" y="132" class="small">north, AS 65001</text>
+        <text x="470" y="132" class="small">north, AS 65001</text>
         <text x="772" y="416" class="small">south, AS 65002</text>
         ${LINKS.map(([from, to]) => link(placeOf(from), placeOf(to)))}
-        <path class="link" d="M 235 360 V 440 H 605 L 690 260" />
+        <path class="link" d="M 235 360 V 440 H 605 V 272 H 690" />
         ${customers('pe1', 1, 60)}${customers('pe2', 2, 60)}${customers('pe3', 3, 955)}
         ${services(policies)} ${ROUTERS.map(router)}
       </svg>

@@ -42,7 +42,9 @@ export class Browser {
     const [, , , to, from] = child.stdio;
     this.#to = to as Writable;
     this.#to.on('error', () => undefined);
-    (from as Readable).on('data', (chunk: Buffer) => this.#take(chunk));
+    (from as Readable).on('data', (chunk: Buffer) => {
+      this.#take(chunk);
+    });
     child.once('exit', () => {
       for (const done of this.#waiting.values()) done({ error: { message: 'the browser ended' } });
       this.#waiting.clear();
@@ -150,8 +152,9 @@ export class Page {
         this.requests.push(String((params['request'] as { url?: string } | undefined)?.url));
       }
     });
-    for (const domain of ['Page', 'Runtime', 'Log', 'Network'])
+    for (const domain of ['Page', 'Runtime', 'Log', 'Network']) {
       await this.#call(`${domain}.enable`);
+    }
     await this.#call('Emulation.setDeviceMetricsOverride', {
       ...{ width, height: 900, deviceScaleFactor: 1, mobile: false },
     });
