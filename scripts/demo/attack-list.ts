@@ -77,7 +77,7 @@ function mustBeProtected({ a, b, cBetween }: Labels): Attack[] {
 }
 
 /** P §2.7 b.ii: in clear from inside the SP only, and then only as MPLS; b.i: no IPsec asked for. */
-function scopedAndPlain({ a, cScoped, cPlain, cInside }: Labels): Attack[] {
+function scopedAndPlain({ cScoped, cPlain, cInside }: Labels): Attack[] {
   const scoped = { inner_src: near.address4, inner_dst: EXTRA_C.scoped.host };
   const plain = { inner_src: near.address4, inner_dst: EXTRA_C.plain.host };
   return [
@@ -111,17 +111,30 @@ function scopedAndPlain({ a, cScoped, cPlain, cInside }: Labels): Attack[] {
       text: 'label for plain MPLS alone, in MPLS-in-GRE',
       job: { kind: 'mpls_in_gre', label: cPlain, ...plain, ...asPe1 },
     },
+  ];
+}
+
+/** What a customer tries: what it sends concerns its own VPN's addresses, whatever the core's are (policy-model 19). */
+function fromCustomer({ a }: Labels, spi: number, capture: string): Attack[] {
+  const common = { ...ceB, by: 'customer' } as const;
+  return [
     {
-      ...{
-        ...ceB,
-        by: 'customer',
-        requirement: 'P13',
-        section: 'b.iii',
-        counter: 'mpls_not_accepted',
-      },
-      id: 'mpls-from-ce',
+      ...{ ...common, requirement: 'P13', section: 'b.iii', counter: 'mpls_not_accepted' },
+      id: 'ce-mpls',
       text: "plain MPLS with VPN A's label from the customer of VPN B",
       job: { kind: 'plain_mpls', label: a, ...inner },
+    },
+    {
+      ...{ ...common, requirement: 'P13', section: 'b.iii', counter: 'no_route' },
+      id: 'ce-gre',
+      text: "MPLS-in-GRE with VPN A's label to PE2's tunnel address, which VPN B does not have",
+      job: { kind: 'mpls_in_gre', label: a, ...inner, ...asPe1 },
+    },
+    {
+      ...{ ...common, requirement: 'P15', section: 'replayed', counter: 'no_route' },
+      id: 'ce-esp',
+      text: "PE1's own ESP packets, from the customer of VPN B",
+      job: { kind: 'replayed', spi, capture },
     },
   ];
 }
@@ -278,6 +291,7 @@ export function attacks(input: AttackInput): Attack[] {
   return [
     ...mustBeProtected(labels),
     ...scopedAndPlain(labels),
+    ...fromCustomer(labels, spi, capture),
     ...withoutKey({ spi, sequence }, capture, elsewhere),
     ...rogues.flatMap((rogue) => keyed(rogue, labels)),
   ];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Runs the attacks. Each passes only when its named drop counter rose by exactly the packets sent, no other moved, and no
+ * Runs the attacks. Each passes only when its named drop counter rose by exactly the packets sent and no
  * marked packet reached a customer.
  */
 import { spawn, type ChildProcess } from 'node:child_process';

@@ -24,7 +24,7 @@ const payloads = (files: readonly string[]): Record<(typeof VPNS)[number], numbe
 function kinds(packets: readonly WirePacket[]): string {
   const counts = new Map<string, number>();
   for (const packet of packets) {
-    const name = shape(packet) || 'ICMP of the core';
+    const name = shape(packet) || 'ICMP';
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return [...counts].map(([name, n]) => `${String(n)} of ${name}`).join(', ');
@@ -36,6 +36,18 @@ function bare(packets: readonly WirePacket[]): number {
     ({ outer, mpls, inner }) =>
       outer === undefined && mpls === undefined && inner?.source.startsWith('10.') === true,
   ).length;
+}
+
+/** Sessions between the providers run inside an SA of their own from their first packet on (policy-model 18). */
+function bgp(checks: Checks, between: readonly WirePacket[]): void {
+  const sessions = between.filter((packet) => packet.bgp);
+  const clear = sessions.filter(({ esp }) => esp === undefined).length;
+  checks.add(
+    'eavesdropper-bgp',
+    'P8',
+    clear === 0 && sessions.length > 0,
+    `of BGP between the providers ${String(clear)} packets in clear, ${String(sessions.length - clear)} inside ESP`,
+  );
 }
 
 /** Before anything was changed: `inside` in the north, `between` the providers. */
@@ -66,6 +78,7 @@ export function eavesdropper(checks: Checks, inside: Where, between: Where): str
     naked.every((n) => n === 0),
     `${naked.join(' and ')} customers' packets without a tunnel, inside north and between the providers`,
   );
+  bgp(checks, between.packets);
   return [
     `${inside.name}: ${kinds(inside.packets)}. Readable payloads: VPN A ${String(near.A)}, VPN B ${String(near.B)}, VPN C ${String(near.C)}.`,
     `${between.name}: ${kinds(between.packets)}. Readable payloads: VPN A ${String(far.A)}, VPN B ${String(far.B)}, VPN C ${String(far.C)}.`,

@@ -6,7 +6,6 @@ import { Capture } from './captures.js';
 import { ping } from './customers.js';
 import type { Hop, Journey, Layer } from './findings.js';
 import { shape } from './policy.js';
-import type { Pes } from './pe.js';
 import { knownSas } from './sas.js';
 import { NODES, site, type Site, type SiteNumber, type Vpn } from './topology.js';
 import { readWire, type WirePacket } from './wire.js';
@@ -116,7 +115,6 @@ export async function journeys(
   lab: Lab,
   dir: string,
   checks: Checks,
-  pes: Pes,
 ): Promise<{ journeys: Journey[]; files: string[] }> {
   const points = new Map(
     WAYS.flatMap(pointsOf).map((point) => [`${point.netns}-${point.link}`, point]),
@@ -131,7 +129,7 @@ export async function journeys(
     await ping(lab, from, site(vpn, to).address4, 1, ['-s', String(size)]);
   }
   await Promise.all([...captures.values()].map((capture) => capture.stop()));
-  const sas = await knownSas(pes);
+  const sas = knownSas();
   const read = [...captures].map(
     async ([key, { file }]) => [key, await readWire(file, sas)] as const,
   );

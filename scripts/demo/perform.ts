@@ -117,9 +117,9 @@ async function observe(
   await agreed(checks, pes);
   const alone = await isolation(lab, dir, checks);
   await traceroute(lab, checks);
-  const way = await journeys(lab, dir, checks, pes);
+  const way = await journeys(lab, dir, checks);
   await Promise.all(Object.values(taps).map((capture) => capture.stop()));
-  const sas = await knownSas(pes);
+  const sas = knownSas();
   const read = (name: PeName | 'border') => readWire(taps[name].file, sas);
   const [pe1, pe2, pe3, border] = await Promise.all([
     read('pe1'),

@@ -21,11 +21,12 @@ function expected(vpn: Vpn, inside: boolean): { community: string; wire: string 
 }
 
 /** Headers between the outer IP header and the customer's packet, in words. */
-export function shape({ esp, gre, mpls }: WirePacket): string {
+export function shape({ esp, gre, bgp, mpls }: WirePacket): string {
   return [
     ...(esp === undefined ? [] : [`ESP, ${esp.kind}`]),
     ...(gre ? ['GRE'] : []),
     ...(mpls === undefined ? [] : ['MPLS']),
+    ...(bgp ? ['BGP'] : []),
   ].join(' | ');
 }
 
@@ -60,7 +61,7 @@ async function choiceOf(
   const path = paths.find((one) => one.best && one.vrf === vrf);
   const tunnel = (await show(pe, 'tunnels')).find(({ name }) => name === path?.way);
   if (tunnel !== undefined)
-    return { path, chosen: `${tunnel.protection} in ${tunnel.encapsulation}` };
+    {return { path, chosen: `${tunnel.protection} in ${tunnel.encapsulation}` };}
   return { path, chosen: path?.reason ?? 'no route' };
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What is on the wire between two core routers, as tshark reads it. Encrypted ESP is opened with the keys of
- * --debug-keys. Authenticated ESP needs no key to be read, as any eavesdropper knows, but tshark has no AES-GMAC: what is
- * between IV and padding is put into a capture of its own, straight behind the outer IP header.
+ * --debug-keys. What has no key there may be authenticated alone: then everybody can read it, but for tshark, which has no
+ * AES-GMAC; so what is between IV and padding is put into a capture of its own, straight behind the outer IP header, if
+ * the octet that says what it is makes sense.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readPcap, writePcap } from '../../test/lib/pcap.js';
@@ -11,7 +12,7 @@ import { dissect, type TsharkSa } from '../../test/lib/tshark.js';
 const FIELDS = [
   ...['frame.number', 'frame.len', 'eth.src', 'eth.dst', 'eth.type'],
   ...['ip.src', 'ip.dst', 'ip.ttl', 'ip.proto', 'ip.len', 'ipv6.src', 'ipv6.dst', 'ipv6.hlim'],
-  ...['ipv6.plen', 'esp.spi', 'esp.sequence', 'gre.proto', 'mpls.label', 'mpls.exp'],
+  ...['ipv6.plen', 'tcp.port', 'esp.spi', 'esp.sequence', 'gre.proto', 'mpls.label', 'mpls.exp'],
   ...['mpls.bottom', 'mpls.ttl', 'icmp.type', 'icmpv6.type'],
 ] as const;
 type Field = (typeof FIELDS)[number];
@@ -49,6 +50,8 @@ export interface WirePacket {
       }
     | undefined;
   readonly gre: boolean;
+  /** A session of routers, not a customer's packet. */
+  readonly bgp: boolean;
   readonly mpls: { readonly label: number; readonly ttl: number; readonly tc: number } | undefined;
   /** What the customer sent; in a frame without anything of ours: its IP packet. */
   readonly inner: InnerPacket | undefined;
@@ -58,6 +61,8 @@ const ESP = 50;
 const OUTER = 14 + 20;
 const IV_END = 16;
 const ICV = 16;
+/** GRE, MPLS-in-IP. */
+const READABLE: ReadonlySet<number> = new Set([47, 137]);
 
 /** ESP of Ethernet and IPv4 without options, from the SPI on. */
 function espOf(frame: Buffer): Buffer | undefined {
@@ -74,23 +79,19 @@ function checksum(header: Buffer): number {
   return ~sum & 0xffff;
 }
 
-/** The frame without ESP: anybody can do this when nothing is encrypted. Undefined: no such frame. */
+/** The frame without ESP: anybody can do this when nothing is encrypted. Undefined: it makes no sense so. */
 function withoutEsp(frame: Buffer, esp: Buffer): Buffer | undefined {
   if (esp.length < IV_END + 2 + ICV) return undefined;
   const end = esp.length - ICV;
-  const payload = esp.subarray(IV_END, end - 2 - esp.readUInt8(end - 2));
+  const padding = esp.readUInt8(end - 2);
+  if (!READABLE.has(esp.readUInt8(end - 1)) || padding > end - 2 - IV_END) return undefined;
+  const payload = esp.subarray(IV_END, end - 2 - padding);
   const header = Buffer.from(frame.subarray(14, OUTER));
   header.writeUInt16BE(20 + payload.length, 2);
   header.writeUInt8(esp.readUInt8(end - 1), 9);
   header.writeUInt16BE(0, 10);
   header.writeUInt16BE(checksum(header), 10);
   return Buffer.concat([frame.subarray(0, 14), header, payload]);
-}
-
-/** Of SAs that encrypt (keys) and of those that authenticate only (SPIs alone are needed). */
-export interface KnownSas {
-  readonly encrypting: readonly TsharkSa[];
-  readonly authenticating: ReadonlySet<number>;
 }
 
 function innerOf(row: Readonly<Record<Field, string>>, skip: number): InnerPacket | undefined {
@@ -121,7 +122,9 @@ function packetOf(
   const tunnelled = spi !== '' || label !== '' || first('gre.proto', content) !== '';
   const plainMpls = first('eth.type') === '0x8847' || first('eth.type') === '34887';
   const outer = tunnelled && !plainMpls && first('ip.src') !== '';
-  const kind = stripped !== undefined ? 'authenticated' : label === '' ? 'closed' : 'encrypted';
+  const bgp = label === '' && row['tcp.port'].split(',').includes('179');
+  const kind =
+    stripped !== undefined ? 'authenticated' : label === '' && !bgp ? 'closed' : 'encrypted';
   return {
     frameLength: Number(first('frame.len')),
     mac: { source: first('eth.src'), destination: first('eth.dst') },
@@ -133,7 +136,7 @@ function packetOf(
       : undefined,
     esp:
       spi === '' ? undefined : { spi: Number(spi), sequence: Number(first('esp.sequence')), kind },
-    gre: first('gre.proto', content) !== '',
+    ...{ gre: first('gre.proto', content) !== '', bgp },
     mpls:
       label === ''
         ? undefined
@@ -145,23 +148,24 @@ function packetOf(
   };
 }
 
-/** The frames of a capture that are or may be a customer's: not BGP, IKE, ARP and the like. */
-export async function readWire(file: string, sas: KnownSas): Promise<WirePacket[]> {
+/** The frames of a capture that are or may be a customer's, and BGP: not IKE, ARP and the like. */
+export async function readWire(file: string, sas: readonly TsharkSa[]): Promise<WirePacket[]> {
+  const encrypting = new Set(sas.map(({ spi }) => spi));
   const frames = readPcap(readFileSync(file));
   const opened: Buffer[] = [];
   /** Number of the frame without ESP, by number of the frame with it; from 1. */
   const twin = new Map<number, number>();
   frames.forEach((frame, i) => {
     const esp = espOf(frame);
-    if (esp === undefined || !sas.authenticating.has(esp.readUInt32BE(0))) return;
+    if (esp === undefined || encrypting.has(esp.readUInt32BE(0))) return;
     const plain = withoutEsp(frame, esp);
     if (plain !== undefined) twin.set(i + 1, opened.push(plain));
   });
-  const filter = 'esp || mpls || gre || icmp || icmpv6';
+  const filter = 'esp || mpls || gre || icmp || icmpv6 || tcp.port == 179';
   const strippedFile = `${file.replace(/\.pcap$/, '')}-authenticated.pcap`;
   writeFileSync(strippedFile, writePcap(opened));
   const [rows, stripped] = await Promise.all([
-    dissect(file, FIELDS, { sas: sas.encrypting, filter }),
+    dissect(file, FIELDS, { sas, filter }),
     opened.length === 0 ? [] : dissect(strippedFile, FIELDS),
   ]);
   return rows.map((row) =>
