@@ -117,6 +117,8 @@ function scopedAndPlain({ cScoped, cPlain, cInside }: Labels): Attack[] {
 /** What a customer tries: what it sends concerns its own VPN's addresses, whatever the core's are (policy-model 19). */
 function fromCustomer({ a }: Labels, spi: number, capture: string): Attack[] {
   const common = { ...ceB, by: 'customer' } as const;
+  // From an address of its own: errors about packets from elsewhere would count as discarded, too.
+  const own = { outer_src: site('B', 2).link4 };
   return [
     {
       ...{ ...common, requirement: 'P13', section: 'b.iii', counter: 'mpls_not_accepted' },
@@ -128,13 +130,13 @@ function fromCustomer({ a }: Labels, spi: number, capture: string): Attack[] {
       ...{ ...common, requirement: 'P13', section: 'b.iii', counter: 'no_route' },
       id: 'ce-gre',
       text: "MPLS-in-GRE with VPN A's label to PE2's tunnel address, which VPN B does not have",
-      job: { kind: 'mpls_in_gre', label: a, ...inner, ...asPe1 },
+      job: { kind: 'mpls_in_gre', label: a, ...inner, ...asPe1, ...own },
     },
     {
       ...{ ...common, requirement: 'P15', section: 'replayed', counter: 'no_route' },
       id: 'ce-esp',
-      text: "PE1's own ESP packets, from the customer of VPN B",
-      job: { kind: 'replayed', spi, capture },
+      text: "PE1's ESP packets to PE2, from the customer of VPN B",
+      job: { kind: 'replayed_from_elsewhere', spi, capture, ...own },
     },
   ];
 }
