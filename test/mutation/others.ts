@@ -102,6 +102,58 @@ const FORWARD = [
     ],
     ['and the same way', 'p->lane != run->lane || ', '', 'eal_runs: next_hops_by_way'],
   ]),
+  ...of('stages/hold.c', [
+    [
+      'one packet for each next hop (P10)',
+      'held != NULL || !sl_punt_acquire(w, nexthop)',
+      '!sl_punt_acquire(w, nexthop)',
+      'eal_hold: first_is_held',
+      'eal_hold: bounded',
+    ],
+    [
+      'none when nobody could be asked',
+      '!sl_punt_acquire(w, nexthop) ||',
+      '(sl_punt_acquire(w, nexthop), false) ||',
+      'eal_hold: not_held_when_nobody_is_asked',
+    ],
+    [
+      'what came by a label is not held',
+      ' || p->arrival.labelled ||',
+      ' ||',
+      'eal_hold: not_out_of_a_label',
+    ],
+    [
+      'one flow does not fill the ring of requests',
+      'if (w->now_tsc - held->asked_tsc < rte_get_tsc_hz())\n\t\treturn;',
+      '',
+      'eal_hold: asked_once_a_second',
+    ],
+    ['held for so long', 'SL_HOLD_SECONDS * hz', 'UINT64_MAX', 'eal_hold: expired'],
+    [
+      'from when it came, whatever it was held for',
+      'hold->since_tsc != 0 ? hold->since_tsc : w->now_tsc',
+      'w->now_tsc',
+      'eal_hold: goes_on_waiting',
+    ],
+    [
+      'not into another customer’s VRF',
+      'memcmp(row->name, held->vrf, sizeof(row->name)) == 0',
+      'true',
+      'eal_hold: vrf_is_another',
+    ],
+    [
+      'looked up again',
+      'sl_leaf_nexthop(p->leaf) == held->nexthop &&',
+      '',
+      'eal_hold: goes_on_waiting',
+    ],
+    [
+      'freed when the thread ends',
+      'while (w->hold.count > 0)',
+      'while (false)',
+      'eal_hold: end_frees',
+    ],
+  ]),
   ...of('stages/ttl_mtu.c', [
     [
       'the TTL',

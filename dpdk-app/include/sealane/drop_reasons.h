@@ -84,6 +84,7 @@
 	X(group_unknown, "route leads to a next-hop group that is not there")                      \
 	/* IKE */                                                                                  \
 	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")                      \
+	X(held_expired, "held for an SA that did not come in time")                                \
 	/* plain MPLS of another SP */                                                             \
 	X(label_not_advertised, "plain MPLS by a label not advertised on that interface")
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the route found to the active version of its next hop, and what ends there. */
+#include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
@@ -75,7 +76,7 @@ static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_pac
 			: SL_DROP_blackhole;
 
 	if (reason == SL_DROP_sa_missing)
-		sl_punt_acquire(w, m, sl_leaf_nexthop(p->leaf));
+		sl_hold_or_drop(w, m, sl_leaf_nexthop(p->leaf));
 	else if (version->flags & SL_NHF_ICMP_UNREACHABLE && p->lane != SL_LANE_SWAP)
 		sl_icmp_error(w, m, reason, SL_ICMP_HOST_UNREACHABLE, 0);
 	else

@@ -136,8 +136,8 @@ void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m);
 void sl_punt_packet(struct sl_worker *w, struct rte_mbuf *m, uint32_t vrf);
 /* Ask the supervisor for the neighbour behind a glean next hop; the packet is dropped and counted. */
 void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version);
-/* Ask the supervisor for an SA for the tunnel of a next hop; the packet is dropped and counted. */
-void sl_punt_acquire(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop);
+/* Ask the supervisor for an SA for the tunnel of a next hop. False: too many requests are on their way. */
+bool sl_punt_acquire(struct sl_worker *w, uint32_t nexthop);
 
 /* ICMP errors that the packet path sends about packets it drops. */
 enum sl_icmp_error {

@@ -241,6 +241,9 @@ export interface WorkerStatus {
     readonly busyRounds: bigint;
     readonly sleeps: bigint;
     readonly heartbeatNs: bigint;
+    /** Packets that wait for an SA now, and those that have waited for one and were looked up again. */
+    readonly held: bigint;
+    readonly released: bigint;
   }[];
 }
 
