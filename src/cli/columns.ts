@@ -124,6 +124,17 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     held: count('HELD'),
     released: count('RELEASED'),
   },
+  transitions: {
+    vrf: text('VRF'),
+    rule: text('RULE'),
+    from: prose('FROM'),
+    to: prose('TO'),
+    step: text('STEP'),
+    labels: text('LABELS'),
+    secondsLeft: count('LEFT s'),
+    packets: count('PACKETS'),
+    recentPackets: count('LATELY'),
+  },
   ...BGP_COLUMNS,
   ...IKE_COLUMNS,
 };
@@ -187,6 +198,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
+  'transitions',
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

@@ -9,6 +9,7 @@ import { keygen } from './commands/keygen.js';
 import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
 import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
 import { delegate } from './commands/process.js';
+import { tightenNow, type TightenOptions } from './commands/tighten.js';
 import { show, status, type ShowOptions } from './commands/show.js';
 import { TOPICS } from './columns.js';
 import { errorLines, EXIT, exitCodeOf } from './errors.js';
@@ -122,7 +123,7 @@ function addShow(program: Command, output: Output): void {
     .argument('<topic...>', TOPICS.join(', '))
     .option('--json', 'as a JSON array of flat objects, all columns')
     .option('--wide', 'all columns')
-    .option('--vrf <name>', 'interfaces, vrfs, routes, labels, bgp: of one VRF')
+    .option('--vrf <name>', 'interfaces, vrfs, routes, labels, transitions, bgp: of one VRF')
     .option('--prefix <prefix>', 'routes, bgp routes: inside this prefix')
     .option('--address <address>', 'routes: the longest match of this address')
     .option('--limit <n>', 'routes, bgp routes: at most so many', positive)
@@ -196,6 +197,18 @@ function addBgp(program: Command, output: Output): void {
     .argument('<file>', "made by the supervisor; a VRF's table in FILE.VRF")
     .action(async (file: string) => {
       await dump(file, program.opts<Selection>(), output);
+    });
+  bgp
+    .command('tighten')
+    .description('changes of export classes that are under way (show transitions)')
+    .command('now')
+    .description(
+      'end them at once: packets by old labels are dropped, and counted as label_unknown',
+    )
+    .option('--vrf <name>', 'of this VRF alone')
+    .option('--rule <name>', 'of this export rule alone')
+    .action(async (options: TightenOptions) => {
+      await tightenNow(options, program.opts<Selection>(), output);
     });
   bgp
     .command('policy')

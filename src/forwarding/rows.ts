@@ -205,6 +205,8 @@ export interface PlannedLabel {
   readonly accept: AcceptSet;
   /** Export rules it stands for. */
   readonly rules: readonly string[];
+  /** Export rules that told it until lately: it goes soon (policy-model 24). Absent: none. */
+  readonly leaving?: readonly string[];
 }
 
 /** What the VPN policy says about labels and routes; src/vpn makes it of the configuration. */

@@ -53,6 +53,8 @@ export type SaRow = Narrow<
   }
 >;
 
+export type TransitionRow = Narrow<pb.TransitionRow, { step: 'announce' | 'telling' | 'grace' }>;
+
 export type DropRow = Readonly<pb.DropRow>;
 
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
@@ -212,6 +214,10 @@ export interface ControlBackend {
    * there. Throws NOT_FOUND without BGP, APPLY_FAILED for a file that cannot be made.
    */
   dumpBgp(path: string): Promise<readonly DumpedBgpFile[]>;
+  /** Export rules on their way from one class to another. */
+  transitions(): Rows<TransitionRow>;
+  /** Ends those of a VRF and rule, or of any, at once; a line for each that ended. */
+  tightenNow(vrf: string | undefined, rule: string | undefined): Promise<readonly string[]>;
   ikeSas(): Rows<IkeSaRow>;
   ikeChildren(): Rows<IkeChildRow>;
   /** Every counter, also those that are 0. */

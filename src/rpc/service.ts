@@ -86,6 +86,8 @@ type BgpHandlers = Pick<
   | 'clearBgp'
   | 'setBgpNeighbor'
   | 'dumpBgp'
+  | 'showTransitions'
+  | 'tightenNow'
 >;
 
 function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
@@ -119,6 +121,15 @@ function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpH
       checkBgpNeighbor(backend, name);
       checkShutdown(name, message);
       return { sessions: [...backend.setBgpNeighbor(name, shutdown ? message : undefined)] };
+    }),
+    showTransitions: stream(async ({ vrf }: pb.ShowInVrfRequest) => {
+      await checkVrf(backend, vrf);
+      return filter(backend.transitions(), (row) => vrf === '' || row.vrf === vrf);
+    }, wrap),
+    tightenNow: unary(async ({ vrf, rule }: pb.TightenNowRequest) => {
+      await checkVrf(backend, vrf);
+      const named = (word: string): string | undefined => (word === '' ? undefined : word);
+      return { ended: [...(await backend.tightenNow(named(vrf), named(rule)))] };
     }),
     dumpBgp: unary(async (request: pb.DumpBgpRequest) => {
       const files = await backend.dumpBgp(dumpPath(request));

@@ -71,7 +71,11 @@ export class Backend implements ControlBackend {
       labels: (instance.inForce?.rows.labels.size ?? 0) + supervisor.routeLabels.live,
       tunnels: tunnels.length,
       tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
-      warnings: [...source.warnings.map(formatIssue), ...multipathWarnings(tables.multipath())],
+      warnings: [
+        ...source.warnings.map(formatIssue),
+        ...multipathWarnings(tables.multipath()),
+        ...supervisor.exports.words,
+      ],
     };
   }
 
@@ -105,6 +109,14 @@ export class Backend implements ControlBackend {
   }
   workers(): Rows<rows.WorkerRow> {
     return this.#deps.supervisor.workerRows.rows();
+  }
+
+  transitions(): Rows<rows.TransitionRow> {
+    return this.#deps.supervisor.exports.rows();
+  }
+  async tightenNow(vrf?: string, rule?: string): Promise<readonly string[]> {
+    const filter = { ...(vrf !== undefined && { vrf }), ...(rule !== undefined && { rule }) };
+    return asControlError(async () => this.#deps.supervisor.exports.endNow(filter));
   }
 
   ikeSas(): Rows<rows.IkeSaRow> {

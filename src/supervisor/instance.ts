@@ -109,6 +109,31 @@ export class Instance {
     return changes;
   }
 
+  /**
+   * Another plan of the configuration in force: export rules have gone a step further (policy-model 24). When it
+   * throws, the plan before is still the one in force, and this is to be called again.
+   */
+  async relabel(plan: Plan): Promise<Changes> {
+    const { worker, bgp, tables } = this.#deps;
+    const before = this.#must();
+    const rows = projectConfig(plan.model, worker.macs, plan.policy);
+    const changes = noChanges();
+    await worker.reserveLabels(this.#labelLimit(rows));
+    const projected = this.#project(plan, rows);
+    const { overlay } = projected;
+    try {
+      await inSlices(this.#reconciler.publish(rows, overlay, changes));
+      this.#inForce = { plan, rows, ...projected };
+      bgp.apply(this.#forBgp());
+      await inSlices(this.#reconciler.retire(rows, overlay, changes));
+    } catch (error) {
+      this.#inForce = before;
+      throw error;
+    }
+    tables.reclaim();
+    return changes;
+  }
+
   async #retire(plan: Plan, saPlan: SaPlan, changes: Changes): Promise<void> {
     const { rows, overlay } = this.#must();
     await inSlices(this.#reconciler.retire(rows, overlay, changes));
@@ -123,7 +148,7 @@ export class Instance {
     const { live } = this.#reconciler;
     return {
       ...{ config: plan.config, model: plan.model, policy: plan.policy },
-      ...{ labels: plan.policy.labels, sps: plan.sps },
+      ...{ labels: plan.policy.labels, sps: plan.sps, states: plan.exports },
       vrfRow: (name) => live.vrf(name),
       kernelRoutes: () => this.#kernelRoutes,
       nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),

@@ -19,6 +19,7 @@ import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
+import { ExportSteps, STEP_MS } from './export-steps.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
 import { TIMERS } from './ike-timers.js';
@@ -69,6 +70,7 @@ export class Supervisor {
   readonly bgp: BgpService;
   readonly routeLabels: RouteLabels;
   readonly ike: IkeService;
+  readonly exports: ExportSteps;
   readonly tunnels: TunnelSet;
   readonly #saRows: SaRows;
   readonly #namespaces: Namespaces;
@@ -136,6 +138,10 @@ export class Supervisor {
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
       routeLabels: this.routeLabels,
+    });
+    this.exports = new ExportSteps({
+      ...{ instance: this.instance, tables: this.tables, committer: this.#committer },
+      ...{ serial: this.#serial, bgp: this.bgp, routeLabels: this.routeLabels, clock: deps.clock },
     });
     this.#keeper = new WorkerKeeper({
       log: log.area('worker'),
@@ -269,6 +275,7 @@ export class Supervisor {
     this.#state = 'running';
     this.#every(DEAF_CHECK_MS, async () => this.#checkDeaf());
     this.#every(UPKEEP_MS, async () => this.#serial.run(async () => this.#upkeep()));
+    this.#every(STEP_MS, async () => this.exports.step());
     this.#noteHugepages(config);
   }
 

@@ -15,7 +15,12 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/types.js';
 import type { PlannedLabel } from '../forwarding/rows.js';
 import { parseAddress } from '../lib/ip.js';
-import { acceptSetOf } from './accept.js';
+import {
+  acceptOfClasses,
+  NO_EXPORT_STATES,
+  type Classes,
+  type ExportStates,
+} from './export-changes.js';
 import { vrfExports, type VrfExport } from './export-rules.js';
 import { FIRST_ROUTE_LABEL } from './label-register.js';
 import type { SpTables } from './sp-tables.js';
@@ -63,15 +68,23 @@ export function classText(rule: VrfExport['class'], sps: SpTables): string {
   return `${list(rule.protections)} in ${encapsulations} to ${list(rule.toSps ?? [sps.own])}${own}`;
 }
 
-function meaningText(vrf: string, rule: VrfExport, sps: SpTables): string {
-  const target = rule.ce === undefined ? `VRF ${vrf}` : `CE ${rule.ce} of VRF ${vrf}`;
-  return `${target}, ${classText(rule.class, sps)}`;
+/** As {@link classText}, of several: what a label accepts while a change of class is announced. */
+export const classesText = (classes: Classes, sps: SpTables): string =>
+  [...new Set(classes.map((one) => classText(one, sps)))].sort().join(' and ');
+
+function meaningText(
+  vrf: string,
+  { ce, classes }: Pick<VrfExport, 'ce' | 'classes'>,
+  sps: SpTables,
+): string {
+  const target = ce === undefined ? `VRF ${vrf}` : `CE ${ce} of VRF ${vrf}`;
+  return `${target}, ${classesText(classes, sps)}`;
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 interface Wanted {
-  readonly planned: PlannedLabel & { readonly rules: string[] };
+  readonly planned: PlannedLabel & { readonly rules: string[]; readonly leaving: string[] };
   readonly text: string;
 }
 
@@ -108,40 +121,62 @@ class Pool {
 /** Of a rule with a label for each prefix, routes alone have labels. */
 const hasOwnLabel = ({ bgp }: VrfExport): boolean => bgp?.labelPer !== 'prefix';
 
+/** A label that a rule is told with, or was until lately. */
+interface Wish extends Pick<VrfExport, 'name' | 'label' | 'ce' | 'classes'> {
+  readonly vrf: string;
+  readonly leaving: boolean;
+}
+
+function wishesOf(config: Config, states: ExportStates): Wish[] {
+  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
+    vrfExports(of, states[vrf]).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, ...rule }] : [])),
+  );
+  const wishes = rules.flatMap(({ leaving, ...rule }): Wish[] => [
+    { ...rule, leaving: false },
+    ...leaving.map(({ classes }) => ({ ...rule, classes, leaving: true })),
+  ]);
+  // Labels of the configuration first: the pool goes round them. Those that leave only take what is theirs.
+  const rank = ({ label, leaving }: Wish): number =>
+    (label === undefined ? 1 : 0) + (leaving ? 1 : 0);
+  return wishes.sort((a, b) => rank(a) - rank(b));
+}
+
+interface Collected {
+  readonly wanted: Map<number, Wanted>;
+  readonly conflicts: LabelConflict[];
+  readonly next: number;
+}
+
 /** Rules by label; a rule that asks for a value another rule has with another meaning is a conflict. */
 function collect(
   config: Config,
   sps: SpTables,
   before: LabelRegister,
-): { wanted: Map<number, Wanted>; conflicts: LabelConflict[]; next: number } {
+  states: ExportStates,
+): Collected {
   const wanted = new Map<number, Wanted>();
   const conflicts: LabelConflict[] = [];
   const pool = new Pool(before, (label) => wanted.has(label));
   const shared = new Map<string, number>();
-  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
-    vrfExports(of).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, rule }] : [])),
-  );
-  // Labels of the configuration first: the pool goes round them.
-  rules.sort((a, b) => Number(a.rule.label === undefined) - Number(b.rule.label === undefined));
-  for (const { vrf, rule } of rules) {
-    const text = meaningText(vrf, rule, sps);
-    const label = rule.label ?? shared.get(text) ?? pool.choose(text);
+  for (const wish of wishesOf(config, states)) {
+    const { vrf, name } = wish;
+    const text = meaningText(vrf, wish, sps);
+    const label = wish.label ?? shared.get(text) ?? pool.choose(text);
     if (label === undefined) {
       const reason = 'every label of the pool is in use or in quarantine';
-      conflicts.push({ label: 0, vrf, rule: rule.name, reason, remedy: 'wait, or use fewer' });
+      conflicts.push({ label: 0, vrf, rule: name, reason, remedy: 'wait, or use fewer' });
       continue;
     }
-    if (rule.label === undefined) shared.set(text, label);
-    const known = wanted.get(label);
-    if (known === undefined) {
-      const ce = rule.ce === undefined ? undefined : parseAddress(rule.ce);
-      const planned = { label, vrf, ce, accept: acceptSetOf(rule.class, sps), rules: [rule.name] };
-      wanted.set(label, { planned, text });
-    } else if (known.text === text) {
-      known.planned.rules.push(rule.name);
+    if (wish.label === undefined) shared.set(text, label);
+    const known = wanted.get(label) ?? { planned: planned(wish, label, sps), text };
+    if (known.text === text) {
+      wanted.set(label, known);
+      const { rules, leaving } = known.planned;
+      if (!wish.leaving) rules.push(name);
+      else if (!leaving.includes(name) && !rules.includes(name)) leaving.push(name);
     } else {
       conflicts.push({
-        ...{ label, vrf, rule: rule.name },
+        ...{ label, vrf, rule: name },
         reason: `label ${label} already means: ${known.text}`,
         remedy:
           'give the rule a label of its own; only rules of one VRF, class and target share one',
@@ -149,6 +184,12 @@ function collect(
     }
   }
   return { wanted, conflicts, next: pool.next };
+}
+
+function planned({ vrf, ce, classes }: Wish, label: number, sps: SpTables): Wanted['planned'] {
+  const address = ce === undefined ? undefined : parseAddress(ce);
+  const accept = acceptOfClasses(classes, sps);
+  return { label, vrf, ce: address, accept, rules: [], leaving: [] };
 }
 
 function quarantineConflict(
@@ -193,6 +234,8 @@ export interface LabelPlanOptions {
   readonly quarantine?: number;
   /** What a value means, or meant until lately, as a label of routes. */
   readonly ofRoute?: (label: number) => string | undefined;
+  /** How rules of BGP pass from one class to another; default: none does. */
+  readonly states?: ExportStates;
 }
 
 /**
@@ -204,9 +247,13 @@ export function planLabels(
   sps: SpTables,
   before: LabelRegister,
   now: number,
-  { quarantine = LABEL_QUARANTINE_SECONDS, ofRoute }: LabelPlanOptions = {},
+  {
+    quarantine = LABEL_QUARANTINE_SECONDS,
+    ofRoute,
+    states = NO_EXPORT_STATES,
+  }: LabelPlanOptions = {},
 ): LabelPlan {
-  const { wanted, conflicts, next } = collect(config, sps, before);
+  const { wanted, conflicts, next } = collect(config, sps, before, states);
   const register: Record<string, RegisteredLabel> = {};
   for (const [label, entry] of Object.entries(before.labels)) {
     if (wanted.has(Number(label))) continue;
@@ -221,6 +268,8 @@ export function planLabels(
     if (route !== undefined) conflicts.push(routeConflict(want, route));
     register[String(label)] = { meaning: digest(want.text), text: want.text };
   }
-  const labels = [...wanted.values()].map(({ planned }) => planned);
+  const labels = [...wanted.values()].map(({ planned: { leaving, ...label } }): PlannedLabel =>
+    leaving.length === 0 ? label : { ...label, leaving },
+  );
   return { labels, register: { labels: register, next }, conflicts };
 }

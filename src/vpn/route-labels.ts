@@ -35,6 +35,15 @@ const ROWS = 256;
 /** Records of the journal beyond which it is written anew, beside some for each label. */
 const JOURNAL_SLACK = 10_000;
 
+/** The end of the words for a label of routes: VRF, and the classes it is exported by. */
+export const labelClass = (vrf: string, classes: string): string => `of VRF ${vrf}, ${classes}`;
+
+/** What {@link labelClass} was for the meaning; undefined: it is not such a one. */
+function classOf({ text }: Meaning): string | undefined {
+  const at = text.indexOf(' of VRF ');
+  return at < 0 ? undefined : text.slice(at + 1);
+}
+
 /** What a label is to mean. */
 export interface LabelWish {
   /** In words, for the register: what stays the same as long as the value does. */
@@ -140,6 +149,8 @@ export class RouteLabels {
   #closed = false;
   #tick: (() => void) | undefined;
   #highest = -1;
+  /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
+  #leaving: ReadonlySet<string> = new Set();
   /** How often a route was not exported because no value was free, since the start. */
   refusals = 0;
 
@@ -198,6 +209,31 @@ export class RouteLabels {
     for (const label of [...this.#labels.values()]) {
       if (!names.has(label.meaning.vrf)) this.#free(label);
     }
+  }
+
+  /**
+   * Classes by which routes are told, and those by which they were until lately ({@link labelClass}). Labels
+   * of the latter stay as long as they are named here, those of any other go at once, whatever routes still
+   * have them (policy-model 24, 25).
+   */
+  keepClasses(told: ReadonlySet<string>, leaving: ReadonlySet<string>): void {
+    this.#leaving = leaving;
+    for (const label of [...this.#labels.values()]) {
+      const mine = classOf(label.meaning);
+      if (mine !== undefined && !told.has(mine) && !leaving.has(mine)) this.#free(label);
+    }
+    this.#watch();
+  }
+
+  /** Labels in use whose class is this one ({@link labelClass}). */
+  labelsOf(wanted: string): number[] {
+    const found = [...this.#labels.values()].filter(({ meaning }) => classOf(meaning) === wanted);
+    return found.map(({ meaning }) => meaning.label);
+  }
+
+  #isLeaving(label: Label): boolean {
+    const mine = this.#leaving.size === 0 ? undefined : classOf(label.meaning);
+    return mine !== undefined && this.#leaving.has(mine);
   }
 
   /** CEs that labels lead to: they are to stay resolved as long as the labels are in the tables. */
@@ -348,7 +384,7 @@ export class RouteLabels {
     for (const label of this.#idle) {
       const over = label.idleSince + LINGER_MS <= clock.now();
       if (!over || this.#user?.quiet === false) break;
-      this.#free(label);
+      if (!this.#isLeaving(label)) this.#free(label);
     }
     const late = this.#refusedSince + REFUSED_MS <= clock.now();
     if (this.#refused.size === 0 || (given === 0 && !late)) return;

@@ -232,6 +232,10 @@ export const bgpSchema = strict({
   routeTargetConstraint: boolean.exactOptional(),
   keepAllVpnRoutes: boolean.exactOptional(),
   selectionDeferral: seconds(0, 3600, 'wait for neighbours after a restart').exactOptional(),
+  tightening: strict({
+    announce: seconds(0, 600, 'announcement of a stricter class').exactOptional(),
+    grace: seconds(0, 600, 'grace time of an old label').exactOptional(),
+  }).exactOptional(),
   ipsecCommunitySubType: integer(0, 255, 'a sub-type').exactOptional(),
   maximumPaths: maximumPaths.exactOptional(),
   prefixLists: table(list(prefixMatch)).exactOptional(),

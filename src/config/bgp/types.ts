@@ -273,6 +273,14 @@ export interface MrtDump {
   readonly neighbours?: readonly string[];
 }
 
+/** Seconds, 0..600 each. */
+export interface BgpTightening {
+  /** Old and new class are both told for so long, so that ingresses set up their SAs; default 30. */
+  readonly announce?: number;
+  /** The old label is kept for so long after all have been told of the new one; default 60. */
+  readonly grace?: number;
+}
+
 export interface Bgp {
   readonly asn: number;
   readonly routerId: string;
@@ -290,6 +298,8 @@ export interface Bgp {
   readonly keepAllVpnRoutes?: boolean;
   /** Seconds, 0..3600, that routes wait for all neighbours after our restart (RFC 4724 §4.1); default 360. */
   readonly selectionDeferral?: number;
+  /** How export rules pass to a stricter class (policy-model 24). */
+  readonly tightening?: BgpTightening;
   /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */
   readonly ipsecCommunitySubType?: number;
   readonly maximumPaths?: BgpMaximumPaths;

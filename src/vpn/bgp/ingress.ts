@@ -29,6 +29,8 @@ export interface Signalled {
   readonly encapsulations: readonly Encapsulation[] | undefined;
   /** SP number inside which nothing is asked for. */
   readonly onlyOutsideSp?: number | undefined;
+  /** Plain MPLS may go on until the SA that is asked for is there. */
+  readonly alsoMpls?: true;
 }
 
 /** A route that says nothing. */
@@ -74,8 +76,8 @@ export interface TunnelChoice {
   readonly encapsulation: Encapsulation | 'none';
 }
 
-/** Number of a choice in the RIB: index into this, + 1. */
-const CHOICES: readonly TunnelChoice[] = [
+/** Number of a choice in the RIB, in its lowest four bits: index into this, + 1. */
+export const CHOICES: readonly TunnelChoice[] = [
   { protection: 'encrypt', encapsulation: 'gre' },
   { protection: 'encrypt', encapsulation: 'ip' },
   { protection: 'authenticate', encapsulation: 'gre' },
@@ -87,6 +89,13 @@ const CHOICES: readonly TunnelChoice[] = [
 
 /** Added to a choice whose protection is no reason to prefer it. */
 const UNRANKED = 0x10;
+/** Of a number, what is not of the choice: {@link UNRANKED}, and weaker protections that the egress takes as well. */
+const INDEX = 0x0f;
+const ALSO: readonly (readonly [Protection, number])[] = [
+  ['authenticate', 0x20],
+  ['tunnel', 0x40],
+  ['mpls', 0x80],
+];
 /** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
 const UNRANKED_RANK = 1;
 
@@ -122,12 +131,39 @@ export class Ingress {
     const sp = this.#capability.spOf(formatAddress(nextHop));
     if (sp === undefined) return OUTSIDE_RANGES;
     if (!terms.fromSps.includes(sp)) return NOT_BELIEVED;
-    const best = this.alternatives(nextHop, sp, signalled, terms).find(
+    const allowed = this.alternatives(nextHop, sp, signalled, terms).filter(
       ({ refused }) => refused === undefined,
     );
+    const [best] = allowed;
     if (best === undefined) return NO_TUNNEL;
     const number = 1 + CHOICES.findIndex((one) => isSame(one, best));
-    return terms.preferProtected ? number : UNRANKED | number;
+    const protections = allowed.map(({ protection }) => protection);
+    if (signalled.alsoMpls === true && this.#mayGoOnInMpls(nextHop, terms.floor(sp))) {
+      protections.push('mpls');
+    }
+    const also = ALSO.reduce((bits, [one, bit]) => {
+      const isWeaker = STRENGTH[one] < STRENGTH[best.protection];
+      return isWeaker && protections.includes(one) ? bits | bit : bits;
+    }, number);
+    return terms.preferProtected ? also : UNRANKED | also;
+  }
+
+  #mayGoOnInMpls(nextHop: Uint8Array, floor: Protection): boolean {
+    const cannot = this.#capability.cannot(nextHop, 'mpls', 'none');
+    return RANK.mpls >= RANK[floor] && cannot === undefined;
+  }
+
+  /**
+   * How a route that is sent by `old` may go on being sent until the way chosen for it is up (policy-model 24):
+   * by the label it has now, where the egress says that it takes the old protection too; where that is no weaker
+   * than what was chosen, by the label it had. undefined: not at all.
+   */
+  whileWaiting(choice: number, old: TunnelChoice): 'new label' | 'old label' | undefined {
+    const meaning = this.meaning(choice);
+    if (meaning === undefined) return undefined;
+    if (STRENGTH[old.protection] >= STRENGTH[meaning.protection]) return 'old label';
+    const [, bit = 0] = ALSO.find(([one]) => one === old.protection) ?? [];
+    return (choice & bit) === 0 ? undefined : 'new label';
   }
 
   /** All ways of sending there, in the order of preference. `sp`: whose the next hop is. */
@@ -196,7 +232,7 @@ export class Ingress {
 
   /** What a choice means; undefined: that there is no way, see {@link why}. */
   meaning(choice: number): TunnelChoice | undefined {
-    return WHY.has(choice) ? undefined : CHOICES[(choice & ~UNRANKED) - 1];
+    return WHY.has(choice) ? undefined : CHOICES[(choice & INDEX) - 1];
   }
 
   /** Higher is preferred before BGP compares anything (policy-model 12). */

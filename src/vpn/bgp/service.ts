@@ -22,7 +22,8 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import { fibLookups } from './fib-lookups.js';
+import type { Changeover } from './changeover.js';
+import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
 import { vrfRib } from './vrfs.js';
@@ -52,6 +53,8 @@ import { parseRd } from '../../lib/bgp-words.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
+import type { ExportStates } from '../export-changes.js';
+import { routeClasses } from './route-classes.js';
 import type { TunnelSet } from '../tunnel-set.js';
 
 /** Families whose forwarding outlives the supervisor. */
@@ -68,6 +71,8 @@ export interface InForce {
   readonly policy: VpnPolicy;
   readonly labels: readonly PlannedLabel[];
   readonly sps: SpTables;
+  /** How export rules pass from one class to another. */
+  readonly states: ExportStates;
   /** Row of a VRF by name. */
   readonly vrfRow: (name: string) => number | undefined;
   /** Tunnels and adjacencies as they are now, by row name. */
@@ -108,6 +113,7 @@ interface Running {
   readonly speaker: BgpSpeaker;
   readonly fib: VpnFibWriter;
   readonly tracker: Tracker;
+  readonly changeover: Changeover;
 }
 
 export class BgpService {
@@ -260,10 +266,16 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
+  /** Whoever can be told has been told everything. */
+  get told(): boolean {
+    return this.#running?.rib.idle ?? true;
+  }
+
   /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
+    this.#running.changeover.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -281,6 +293,7 @@ export class BgpService {
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
+    running?.changeover.close();
     running?.tracker.close();
     running?.speaker.stop(how);
     this.#monitoring.close();
@@ -307,21 +320,26 @@ export class BgpService {
     return new Tracker(events, watchCore, this.#deps.tunnels);
   }
 
-  #newFib(tracker: Tracker): VpnFibWriter {
-    const { tables, nexthopRow } = this.#deps;
+  #newFib(tracker: Tracker): Pick<Running, 'fib' | 'changeover'> {
+    const { tables, nexthopRow, clock, scheduler } = this.#deps;
+    const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
+    const changeover = changeoverOf({
+      ...common,
+      now: () => clock.now(),
+      after: (delayMs, action) => scheduler.after(delayMs, action),
+    });
     const lookups = fibLookups({
-      ...{ tracker, tables, nexthopRow },
-      rib: () => this.#running?.rib,
+      ...{ ...common, changeover },
       inForce: () => this.#inForce,
       vrfName: (id) => this.#vrfs.get(id),
     });
-    return new VpnFibWriter(tables, lookups);
+    return { fib: new VpnFibWriter(tables, lookups), changeover };
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const fib = this.#newFib(tracker);
+    const { fib, changeover } = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -366,7 +384,7 @@ export class BgpService {
     });
     made.speaker = speaker;
     deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
-    const running = { identity, rib, speaker, fib, tracker };
+    const running = { identity, rib, speaker, fib, tracker, changeover };
     const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
     if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
     else deps.labels.settled();
@@ -445,7 +463,7 @@ export class BgpService {
     const { config } = inForce;
     const context = {
       ...{ config, labels: inForce.labels, policies: this.#policies, ingress },
-      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      ...{ sps: inForce.sps, states: inForce.states, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
@@ -458,6 +476,8 @@ export class BgpService {
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
     this.#deps.labels.keepVrfs(new Set([...wanted.values(), CORE_VRF]));
+    const { told, leaving } = routeClasses(inForce);
+    this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
   }
 

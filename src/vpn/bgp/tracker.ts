@@ -25,7 +25,7 @@ import {
 } from '../../lib/ip.js';
 import type { TunnelKind, TunnelSet } from '../tunnel-set.js';
 import { MOST_TUNNELS } from '../tunnel-set.js';
-import type { Ingress } from './ingress.js';
+import { CHOICES, type Ingress, type TunnelChoice } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
 export interface Ways {
@@ -247,10 +247,32 @@ export class Tracker implements NextHopTracker {
     if (way.kind === 'core') return { usable: true, metric: way.metric, rank: 0 };
     const row = this.#ways?.nexthop(way.row);
     const metric = row?.metric ?? UNREACHABLE;
-    const usable = isUsable(row);
+    // A tunnel that a route has just made is in no table yet: it is as one whose SA is still to come.
+    const usable = row === undefined || isUsable(row);
     // Between ways of one strength that is up wins; a stronger one that comes up goes before all the same.
-    const waits = usable && row?.sa !== undefined && row.sa !== 'up';
+    const waits = usable && this.isWaiting(way.row);
     return { usable, metric, rank: waits ? way.rank - 0.5 : way.rank, strength: way.strength };
+  }
+
+  /** Whether a tunnel's SA, or the tunnel itself, is still to come. `row`: its row's name. */
+  isWaiting(row: string): boolean {
+    const found = this.#ways?.nexthop(row);
+    return found === undefined || (found.sa !== undefined && found.sa !== 'up');
+  }
+
+  /** Tunnels that there are to an address: what each is, and its row if packets can leave by it now. */
+  *tunnelsTo(address: Uint8Array): Generator<TunnelChoice & { readonly row: string }> {
+    for (const choice of CHOICES) {
+      const tunnel = this.#tunnels.find({ remote: address, ...choice });
+      const row = tunnel && names.tunnel(tunnel.name);
+      if (row === undefined || this.isWaiting(row) || !isUsable(this.#ways?.nexthop(row))) continue;
+      yield { ...choice, row };
+    }
+  }
+
+  /** As {@link Ingress.whileWaiting}. */
+  whileWaiting(choice: number, old: TunnelChoice): ReturnType<Ingress['whileWaiting']> {
+    return this.#ways?.ingress.whileWaiting(choice, old);
   }
 }
 

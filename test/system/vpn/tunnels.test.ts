@@ -20,7 +20,7 @@ function config(end: End, { exported, imported }: Rules = {}): Config {
     ...pes.config(end),
     tunnels: {},
     bgp: {
-      ...{ asn: 65001, routerId: `192.0.2.${end}` },
+      ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening: { announce: 2, grace: 5 } },
       neighbours: { [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } } },
     },
     vrfs: {

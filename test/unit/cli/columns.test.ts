@@ -80,6 +80,7 @@ const messages = {
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,
+  transitions: gen.TransitionRow,
   'bgp summary': gen.BgpSummaryRow,
   'bgp neighbors': gen.BgpNeighborRow,
   'bgp routes': gen.BgpRouteRow,

@@ -86,7 +86,11 @@ it('gives a tunnel the cost of the core’s way to its end', () => {
     });
   };
   update();
-  expect(tracker.watch(1, key)).toMatchObject({ usable: false });
+  // In no table yet: as a tunnel whose SA is still to come.
+  expect(tracker.watch(1, key)).toMatchObject({ usable: true, rank: 2.5, strength: 4 });
+  row = { name: NAME, version: undefined };
+  update();
+  expect(told.splice(0)).toMatchObject([[1, { usable: false }]]);
   const version = { kind: 'receive', vrf: '', interface: 'core0' } as const;
   row = { name: NAME, version, metric: 40 };
   update();
