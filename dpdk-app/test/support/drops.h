@@ -37,6 +37,7 @@ enum drops_program {
 	DROPS_ESP,
 	DROPS_LABEL,
 	DROPS_MULTIPATH,
+	DROPS_HOST_POLICY,
 	DROPS_ELSEWHERE
 };
 
@@ -107,6 +108,9 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_bfd_send] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
 	[SL_DROP_group_unknown] = DROPS_MULTIPATH,
 	[SL_DROP_sa_missing] = DROPS_FORWARD,
+	[SL_DROP_host_policy_clear] = DROPS_HOST_POLICY,
+	[SL_DROP_host_policy_no_sa] = DROPS_HOST_POLICY,
+	[SL_DROP_host_policy_fragment] = DROPS_HOST_POLICY,
 };
 
 /* Last test of each program. */
