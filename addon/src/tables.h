@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "host_policies.h"
 #include "labels.h"
 #include "nexthops.h"
 #include "routes.h"
@@ -81,6 +82,7 @@ public:
 	Labels labels;
 	Nexthops nexthops;
 	Sas sas;
+	HostPolicies host_policies;
 	Groups groups;
 	Routes routes;
 };
