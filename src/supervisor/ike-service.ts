@@ -4,6 +4,7 @@
  * as the configuration has an `ike` section.
  */
 import { randomBytes } from 'node:crypto';
+import { type ProtectedPair, protectedPairs } from '../config/bgp/protect.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { IkeManager } from '../ike/manager/api.js';
 import type { Timers } from '../ike/types.js';
@@ -14,6 +15,7 @@ import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
+import { IkeBgp } from './ike-bgp.js';
 import { IkeEngine } from './ike-engine.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
@@ -50,6 +52,7 @@ export class IkeService implements IkePort {
   readonly sas: ChildSas;
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  readonly #bgp = new IkeBgp();
   #plan: Plan | undefined;
   #engine: IkeEngine | undefined;
 
@@ -87,6 +90,7 @@ export class IkeService implements IkePort {
       this.#engine.apply(ike);
     }
     this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
+    this.#bgp.apply(protectedPairs(plan.config), this.#engine.manager, ike.policy);
   }
 
   #begin(plan: IkePlan): IkeEngine {
@@ -104,11 +108,17 @@ export class IkeService implements IkePort {
     const engine = this.#engine;
     this.#engine = undefined;
     this.#tunnels.clear();
+    this.#bgp.clear();
     await engine?.stop(STOP_MS);
   }
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
     return this.#tunnels.states(tunnels);
+  }
+
+  /** How it stands with the SA of a session that has to be inside one; `isUp`: its host policy has it. */
+  bgpState(pair: Pick<ProtectedPair, 'local' | 'remote'>, isUp: boolean): string {
+    return this.#bgp.show(pair, isUp);
   }
 
   /** What is not as it should be, in words. */

@@ -3,6 +3,7 @@
  * One running PE: keeps tables, worker and kernel as the plan in force says. Everything here runs
  * under the one owner of changes ({@link Serial}), except reading.
  */
+import { protectedPairs } from '../config/bgp/protect.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import * as names from '../forwarding/names.js';
 import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
@@ -20,6 +21,7 @@ import {
 import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { BfdSessions } from './bfd-sessions.js';
+import type { HostPolicies } from './host-policies.js';
 import type { KernelPort } from './kernel-port.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
@@ -37,6 +39,7 @@ export interface InstanceDeps {
   readonly sas: ManualSas;
   readonly saRows: SaRows;
   readonly ike: IkePort;
+  readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'retire'>;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
@@ -92,9 +95,14 @@ export class Instance {
     const overlay = this.#project(plan, rows);
     await inSlices(this.#reconciler.publish(rows, overlay, changes));
     this.#inForce = { plan, rows, overlay };
+    const { hostPolicies } = this.#deps;
+    const protectedBgp = protectedPairs(plan.config);
+    // Before anything can be sent or heard that would have to be inside an SA.
+    hostPolicies.install(protectedBgp);
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
+    hostPolicies.retire(protectedBgp);
     await this.#deps.ike.apply(plan, ikePlan);
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
@@ -193,6 +201,7 @@ export class Instance {
     this.#inForce = { ...before, overlay };
     const { reconciler } = this;
     await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
+    this.#deps.hostPolicies.follow();
     this.#deps.bgp.refresh();
     this.#deps.tables.reclaim();
     return changes;

@@ -4,6 +4,7 @@ import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
+import { checkBgpProtection } from './bgp-protection.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
@@ -13,6 +14,7 @@ export function checkBgp(ctx: Context): void {
   checkVrfs(ctx, bgp !== undefined);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
+  checkBgpProtection(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
   checkDumps(ctx, bgp);
 }
