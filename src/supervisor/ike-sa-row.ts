@@ -114,7 +114,9 @@ type Direction = 'in' | 'out';
 function traffic(
   child: ChildInstall,
   direction: Direction,
-): Pick<VpnSaRow, 'encapsulation'> | Pick<BgpSaRow, 'application' | 'sourcePort' | 'destinationPort'> {
+):
+  | Pick<VpnSaRow, 'encapsulation'>
+  | Pick<BgpSaRow, 'application' | 'sourcePort' | 'destinationPort'> {
   const encapsulation = encapsulationOf([...child.local, ...child.remote]);
   if (!isForBgp(child) && encapsulation !== undefined) return { encapsulation };
   const ports = portsOf(child);

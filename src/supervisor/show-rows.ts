@@ -2,7 +2,13 @@
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
-import { type InterfaceCounters, isBgpSa, type LiveSa, type SaState, type Tables } from '../forwarding/addon/api.js';
+import {
+  type InterfaceCounters,
+  isBgpSa,
+  type LiveSa,
+  type SaState,
+  type Tables,
+} from '../forwarding/addon/api.js';
 import { hostInterfaceName, saRowName } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
