@@ -2,7 +2,7 @@
 /** BGP inside an ESP transport SA: whether IKE can set one up for a neighbour that has to have it (policy-model 18). */
 import { hostPrefix, parseAddress, parsePrefix } from '../../lib/ip.js';
 import { ipsecOf } from '../bgp/protect.js';
-import { mergeTemplate } from '../bgp/resolve.js';
+import { isInternal, mergeTemplate } from '../bgp/resolve.js';
 import type { Bgp, BgpDynamicNeighbours, BgpNeighbour, BgpNeighbourOptions } from '../bgp/types.js';
 import type { Mistake, Path } from '../issues.js';
 import { PrefixIndex } from '../prefix-index.js';
@@ -43,6 +43,8 @@ function checkNeighbour(ctx: Context, bgp: Bgp, { path, address, given }: Named,
   const merged = mergeTemplate(bgp, given);
   const { ownSp } = ctx.config;
   const { sp = ownSp } = merged;
+  // An internal neighbour of another SP is a mistake of its own.
+  if (isInternal(merged, bgp) && merged.ipsec === undefined) return;
   if (ipsecOf(merged, ownSp) === 'off') {
     if (sp === ownSp) return;
     const reason = `BGP with SP "${sp}" goes in clear: whoever is on the way can read and reset it`;

@@ -20,7 +20,7 @@ function config(
   neighbour: BgpNeighbour,
   {
     address = '198.51.100.2',
-    ike = IKE as Ike | undefined,
+    ike = IKE as Ike | 'none',
     port = undefined as number | undefined,
   } = {},
 ): unknown {
@@ -36,7 +36,7 @@ function config(
       ...(port === undefined ? {} : { port }),
       neighbours: { [address]: neighbour },
     },
-    ...(ike && { ike }),
+    ...(ike !== 'none' && { ike }),
   };
 }
 
@@ -87,7 +87,7 @@ describe('the default', () => {
 
 describe('what has to be there', () => {
   it('warns of clear text with another SP', () => {
-    expect(told(config({ ...PEER, ipsec: 'off' }, { ike: undefined }))).toEqual({
+    expect(told(config({ ...PEER, ipsec: 'off' }, { ike: 'none' }))).toEqual({
       errors: [],
       warnings: [expect.stringMatching(/ipsec: BGP with SP "east" goes in clear/)],
     });
@@ -108,7 +108,7 @@ describe('what has to be there', () => {
     providers: { ...others, east: { ...bare, anchors: anchors!, esp: { encrypt: [] } } },
   };
   it.each<[string, BgpNeighbour, Parameters<typeof config>[1], RegExp]>([
-    ['no ike', PEER, { ike: undefined }, /ike\.providers has no SP "east".*or ipsec: "off"$/],
+    ['no ike', PEER, { ike: 'none' }, /ike\.providers has no SP "east".*or ipsec: "off"$/],
     ['no such provider', PEER, { ike: without }, /ike\.providers has no SP "east"/],
     ['no key for it', PEER, { ike: psk }, /no credential for SP "east", and no preshared key/],
     ['nothing that encrypts', PEER, { ike: nothing }, /no ESP proposals of SP "east" encrypt/],

@@ -91,14 +91,14 @@ it('are rows that drop until there is an SA, follow it, and drop again when it g
 it('stay for a while after nobody wants them, so that what BGP had still to say does not leave in clear', async () => {
   policies.install([A, B]);
   policies.retire([B]);
-  await time.advance(4_999);
+  await time.pass(4_999);
   expect(live()).toHaveLength(2);
-  await time.advance(1);
+  await time.pass(1);
   expect(live()).toEqual([`${HEX_B} 0 0`]);
   // Wanted again before it was gone.
   policies.retire([]);
   policies.install([B]);
-  await time.advance(60_000);
+  await time.pass(60_000);
   expect(live()).toEqual([`${HEX_B} 0 0`]);
 });
 
@@ -117,7 +117,7 @@ it('are found again by the next supervisor with their SAs, also in the middle of
   expect(one).toBeGreaterThan(0);
   policies.install([A]);
   policies.retire([A]);
-  await time.advance(10_000);
+  await time.pass(10_000);
   expect(live()).toEqual([`${HEX_A} 0 0`]);
 });
 
