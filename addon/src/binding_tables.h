@@ -91,6 +91,10 @@ private:
 	Result remove_sa(const CallbackInfo &info);
 	Result sas(const CallbackInfo &info);
 	Result sa_state(const CallbackInfo &info);
+	Result put_host_policy(const CallbackInfo &info);
+	Result set_host_policy_sas(const CallbackInfo &info);
+	Result remove_host_policy(const CallbackInfo &info);
+	Result host_policies(const CallbackInfo &info);
 	Result apply_routes(const CallbackInfo &info);
 	Result routes(const CallbackInfo &info);
 	Result remove_routes(const CallbackInfo &info);

@@ -49,7 +49,7 @@ export type SaRow = Narrow<
   {
     direction: 'in' | 'out';
     protection: 'encrypt' | 'authenticate';
-    encapsulation: 'gre' | 'ip';
+    encapsulation: 'gre' | 'ip' | 'tcp';
   }
 >;
 

@@ -136,7 +136,8 @@ export class Backend implements ControlBackend {
     return bgpSummaryRows(this.#deps.supervisor.bgp.view());
   }
   bgpNeighbors(): Rows<rows.BgpNeighborRow> {
-    return bgpNeighborRows(this.#deps.supervisor.bgp.view());
+    const { supervisor } = this.#deps;
+    return bgpNeighborRows(supervisor.bgp.view(), (address) => supervisor.bgpProtection(address));
   }
   bgpRoutes(filter: rows.BgpRouteFilter): Rows<rows.BgpRouteRow> {
     return bgpRouteRows(this.#deps.supervisor.bgp.view(), filter);

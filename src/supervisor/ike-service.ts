@@ -4,6 +4,7 @@
  * as the configuration has an `ike` section.
  */
 import { randomBytes } from 'node:crypto';
+import { type ProtectedPair, protectedPairs } from '../config/bgp/protect.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { IkeManager } from '../ike/manager/api.js';
 import type { IkePolicy } from '../ike/policy.js';
@@ -16,6 +17,7 @@ import type { Kernel } from '../lib/kernel-api.js';
 import type { NativeCrypto } from '../lib/native-crypto.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
+import { IkeBgp } from './ike-bgp.js';
 import { IkeEngine } from './ike-engine.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
@@ -55,6 +57,7 @@ export class IkeService implements IkePort {
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
   readonly #status: StatusFiles;
+  readonly #bgp = new IkeBgp();
   #plan: Plan | undefined;
   #policy: IkePolicy | undefined;
   #engine: IkeEngine | undefined;
@@ -99,6 +102,7 @@ export class IkeService implements IkePort {
     }
     this.#status.begin(plan.config.ike, ike);
     this.want(tunnels);
+    this.#bgp.apply(protectedPairs(plan.config), this.#engine.manager, ike.policy);
   }
 
   want(tunnels: Iterable<TunnelModel>): void {
@@ -123,11 +127,17 @@ export class IkeService implements IkePort {
     this.#engine = undefined;
     this.#status.end();
     this.#tunnels.clear();
+    this.#bgp.clear();
     await engine?.stop(STOP_MS);
   }
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
     return this.#tunnels.states(tunnels);
+  }
+
+  /** How it stands with the SA of a session that has to be inside one; `isUp`: its host policy has it. */
+  bgpState(pair: Pick<ProtectedPair, 'local' | 'remote'>, isUp: boolean): string {
+    return this.#bgp.show(pair, isUp);
   }
 
   /** What is not as it should be, in words. */

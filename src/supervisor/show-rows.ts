@@ -2,7 +2,13 @@
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
-import type { InterfaceCounters, LiveSa, SaState, Tables } from '../forwarding/addon/api.js';
+import {
+  type InterfaceCounters,
+  isBgpSa,
+  type LiveSa,
+  type SaState,
+  type Tables,
+} from '../forwarding/addon/api.js';
 import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
@@ -211,7 +217,8 @@ export function* saRows(source: ShowSource): Generator<rows.SaRow> {
 
 /** Of a child SA of IKE; its two rows have one name. */
 function ikeRow(direction: 'in' | 'out', row: LiveSa, state: SaState, sps: SpTables): rows.SaRow {
-  const { name, algorithm, encapsulation, replayWindow: window } = row;
+  const { name, algorithm, replayWindow: window } = row;
+  const encapsulation = isBgpSa(row) ? 'tcp' : row.encapsulation;
   const [local, remote] =
     direction === 'out' ? [row.source, row.destination] : [row.destination, row.source];
   return {

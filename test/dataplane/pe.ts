@@ -17,7 +17,7 @@ import type {
   Encapsulation,
   InterfaceRow,
   RouteWay,
-  SaRow,
+  VpnSaRow,
   SaState,
   Version,
 } from '../../src/forwarding/addon/api.js';
@@ -69,7 +69,7 @@ export const ENCRYPTED: AcceptSet = {
 
 export interface Sa {
   readonly id: number;
-  readonly row: SaRow;
+  readonly row: VpnSaRow;
   readonly esp: EspKey;
   readonly family: Family;
   readonly protocol: number;
@@ -377,7 +377,7 @@ export class Pe {
     const inbound = direction === 'in';
     const key = options.key ?? randomBytes((algorithm.endsWith('256') ? 32 : 16) + 4);
     const ends = [addressBytes(LOCAL[family]), addressBytes(REMOTE[family])] as const;
-    const row: SaRow = {
+    const row: VpnSaRow = {
       ...{ name: this.#name('SA'), algorithm, encapsulation },
       spi: options.spi ?? randomInt(0x10000, 2 ** 32),
       ...{ source: ends[inbound ? 1 : 0], destination: ends[inbound ? 0 : 1] },

@@ -136,6 +136,7 @@ const options = {
   removePrivateAs: oneOf('remove', 'replace').exactOptional(),
   passCe: set(oneOf('route-target', 'ipsec', 'encapsulation', 'color')).exactOptional(),
   sp: entity.exactOptional(),
+  ipsec: oneOf('require', 'off').exactOptional(),
   bfd: byType('true, false or an object: { ... }', { boolean, object: bfd }).exactOptional(),
 };
 

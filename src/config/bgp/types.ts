@@ -140,6 +140,11 @@ export interface BgpNeighbourOptions {
    * (policy-model 6). Default the own one; with VPN families it must be said where there are others.
    */
   readonly sp?: string;
+  /**
+   * In the core: 'require' lets the session run inside an ESP transport SA alone (policy-model 18), 'off' in clear.
+   * Default 'require' where `sp` is another SP, else 'off'.
+   */
+  readonly ipsec?: 'require' | 'off';
   readonly bfd?: boolean | BgpBfd;
 }
 

@@ -5,6 +5,7 @@ import type { Protection } from '../classes.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
+import { checkBgpProtection } from './bgp-protection.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
@@ -21,6 +22,7 @@ export function checkBgp(ctx: Context): void {
     const reason = 'the sub-type of the Export Scope Extended Community';
     ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
   }
+  checkBgpProtection(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
   checkLabelled(ctx, bgp);
   checkDumps(ctx, bgp);

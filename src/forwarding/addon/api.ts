@@ -119,21 +119,42 @@ export interface TunnelHeader {
   readonly labels?: readonly number[];
 }
 
-export interface SaRow {
+interface CommonSaRow {
   readonly name: string; // identity for reconciliation
   readonly spi: number;
   readonly algorithm: Algorithm;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  readonly encapsulation: Encapsulation;
-  readonly spTable: number; // inbound: 1..63; outbound: 0
+  readonly spTable: number; // inbound: 1..63; outbound and BGP: 0
   readonly replayWindow: number; // inbound: multiple of 64, 64..4096; 0 = off
   readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1
 }
-export interface LiveSa extends SaRow {
+/** What comes out of it are labels (policy-model 17). */
+export interface VpnSaRow extends CommonSaRow {
+  readonly application?: 'vpn';
+  readonly encapsulation: Encapsulation;
+}
+/** What comes out of it is TCP with port 179, for the kernel (policy-model 18). */
+export interface BgpSaRow extends CommonSaRow {
+  readonly application: 'bgp';
+  readonly sourcePort: number; // negotiated, as in packets of this direction; 0 = any
+  readonly destinationPort: number;
+}
+export type SaRow = VpnSaRow | BgpSaRow;
+export type LiveSa = SaRow & {
   readonly id: number;
   readonly generation: bigint;
   readonly keyCheck: bigint; // first 8 bytes of SHA-256(key || salt), not the key
+};
+export const isBgpSa = (row: SaRow): row is BgpSaRow => row.application === 'bgp';
+
+/** TCP 179 between two addresses of the core: inside an SA or not at all (policy-model 18). */
+export interface HostPolicy {
+  readonly id: number;
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+  readonly toPort: number; // outbound SA row for packets to port 179 of the remote end; 0: they are dropped
+  readonly fromPort: number; // for packets from our port 179
 }
 export interface SaState {
   readonly ready: boolean; // the worker has expanded the key of this generation
@@ -313,6 +334,14 @@ export interface Tables {
   removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period
   sas(direction: 'out' | 'in'): readonly LiveSa[];
   saState(direction: 'out' | 'in', id: number): SaState;
+
+  /** Row of a pair of addresses; made without SAs, so that all is dropped. */
+  putHostPolicy(pair: Pick<HostPolicy, 'local' | 'remote'>): number;
+  /** One store each. An SA in use here cannot be removed. */
+  setHostPolicySas(id: number, sas: Pick<HostPolicy, 'toPort' | 'fromPort'>): void;
+  /** From now on it may be in clear. */
+  removeHostPolicy(id: number): void;
+  hostPolicies(): readonly HostPolicy[];
 
   applyRoutes(batch: RouteBatch): void;
   /** `except`: without the routes of this owner. `from`, `count`: a page of the table, in no order. */
