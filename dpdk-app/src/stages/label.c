@@ -11,19 +11,7 @@
 static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
                                          const struct sl_arrival *a)
 {
-	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table, 0)) {
-	case SL_ACCEPTED:
-		return SL_DROP_none;
-	case SL_REFUSED_SP:
-		return SL_DROP_label_wrong_sp;
-	case SL_REFUSED_PROTECTION:
-		return SL_DROP_label_wrong_protection;
-	case SL_REFUSED_ENCAP:
-		return SL_DROP_label_wrong_encap;
-	case SL_REFUSED_PROTECTED:
-	default:
-		return SL_DROP_label_protected;
-	}
+	return sl_accept_drop(sl_accept_check(set, a->protection, a->encap, a->sp_table, 0));
 }
 
 /*
