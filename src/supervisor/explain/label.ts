@@ -91,7 +91,7 @@ export function explainLabel(
   const runs = explainWorker(source, steps);
   const row = source.tables.labelRow(label);
   if (row === undefined) {
-    explainUnused(source, inForce, label, steps);
+    explainUnused(source, inForce, { label, asked }, steps);
     return steps.rows;
   }
   explainMeaning(source, inForce, row, steps);
@@ -108,24 +108,27 @@ export function explainLabel(
 }
 
 function wayOf({ plan }: InForce, arrival: ExplainArrival): Way {
-  if (arrival.sp === '') return { ...arrival, spTable: 0 };
-  const spTable = plan.sps.table(arrival.sp);
-  if (spTable !== undefined) return { ...arrival, spTable };
-  const remedy = suggest(arrival.sp, Object.keys(plan.sps.state.assigned), 'SPs');
-  throw new ControlError('NOT_FOUND', `SP "${arrival.sp}" has no label table`, { remedy });
+  const { protection } = arrival;
+  if (protection === 'tunnel' || protection === 'mpls') return { ...arrival, spTable: 0 };
+  const sp = arrival.sp === '' ? plan.sps.own : arrival.sp;
+  const spTable = plan.sps.table(sp);
+  if (spTable !== undefined) return { ...arrival, sp, spTable };
+  const remedy = suggest(sp, Object.keys(plan.sps.state.assigned), 'SPs');
+  throw new ControlError('NOT_FOUND', `SP "${sp}" has no label table`, { remedy });
 }
 
 /** Nothing accepts it, whatever it comes in. */
 function explainUnused(
   source: ExplainLabelSource,
   { plan }: InForce,
-  label: number,
+  { label, asked }: { readonly label: number; readonly asked: Way | undefined },
   steps: Steps,
 ): void {
   const before = source.routeLabels.taken(label) ?? plan.labelRegister.labels[String(label)]?.text;
   const meant = before === undefined ? '' : `in quarantine; it meant: ${before}`;
   steps.fact('label', `${label} means nothing here`, label < 16 ? 'reserved (RFC 3032)' : meant);
-  steps.verdict('dropped', { why: 'no such label', drop: 'label_unknown' });
+  const door = asked && doorRefusal(source, asked);
+  steps.verdict('dropped', door ?? { why: 'no such label', drop: 'label_unknown' });
 }
 
 function explainMeaning(
@@ -139,11 +142,16 @@ function explainMeaning(
   const leads = {
     vrf: () => `a lookup in VRF ${known?.vrf ?? `row ${target}`}`,
     nexthop: () => `straight to ${source.tables.nexthopRow(target)?.name ?? `row ${target}`}`,
-    swap: () => `swapped for ${row.out ?? 0}, on to ${source.tables.nexthopRow(target)?.name ?? ''}`,
+    swap: () =>
+      `swapped for ${row.out ?? 0}, on to ${source.tables.nexthopRow(target)?.name ?? ''}`,
     pop: () => 'a transport label: what is under it goes on as if it had come without',
   }[action]();
   const stale = known === undefined && action !== 'swap' && action !== 'pop';
-  steps.fact('label', `${label}: ${leads}`, stale ? 'of before a restart; nobody asked for it yet' : '');
+  steps.fact(
+    'label',
+    `${label}: ${leads}`,
+    stale ? 'of before a restart; nobody asked for it yet' : '',
+  );
   if (known !== undefined) steps.fact('export rules', known.rules === '' ? 'none' : known.rules);
   steps.fact('accepts', acceptWords(source, inForce).get(row.accept) ?? 'nothing');
   const { packets } = source.tables.labelCounters(label);

@@ -63,7 +63,8 @@ function explainTunnel(
     return;
   }
   const { local, remote, protection, encapsulation } = tunnel;
-  const how = protection === 'mpls' ? 'plain MPLS' : `${protection}, ${encapsulationWord(encapsulation)}`;
+  const how =
+    protection === 'mpls' ? 'plain MPLS' : `${protection}, ${encapsulationWord(encapsulation)}`;
   const state = desired?.sa === undefined ? '' : `; its SA is ${desired.sa}`;
   steps.fact('tunnel', `${formatAddress(local)} to ${formatAddress(remote)}, ${how}${state}`);
 }
@@ -101,7 +102,8 @@ function explainVersion(
       return;
     }
     case 'adjacency':
-      if (active.vrf !== vrf) steps.fact('leak', `to a neighbour of VRF ${vrfName(source, active.vrf)}`);
+      if (active.vrf !== vrf)
+        steps.fact('leak', `to a neighbour of VRF ${vrfName(source, active.vrf)}`);
       steps.fact(
         'adjacency',
         `${formatAddress(active.neighbour)} at ${formatMac(active.header.subarray(0, 6))}`,
@@ -124,12 +126,14 @@ function explainSealing(
   desired: DesiredNexthop | undefined,
   steps: Steps,
 ): Found {
-  const found = version.kind === 'tunnel' && version.header.spi !== undefined
-    ? explainSa(source, version.sa, steps)
-    : undefined;
+  const found =
+    version.kind === 'tunnel' && version.header.spi !== undefined
+      ? explainSa(source, version.sa, steps)
+      : undefined;
   const labels = version.header.labels ?? [];
   if (labels.length > 0) steps.fact('transport labels', labels.join('/'));
-  else if (version.kind === 'lsp') steps.fact('transport labels', 'none: the next router is the end');
+  else if (version.kind === 'lsp')
+    steps.fact('transport labels', 'none: the next router is the end');
   const via = desired?.via === undefined ? 'the next router' : formatAddress(desired.via);
   steps.good('core', `by ${via} at ${formatMac(version.header.ethernet.subarray(0, 6))}`);
   return found;

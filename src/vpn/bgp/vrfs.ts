@@ -81,7 +81,10 @@ export interface Import {
 }
 
 /** The first rule with a target of the route. */
-export const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
+export const ruleFor = (
+  imports: readonly Import[],
+  communities: readonly bigint[],
+): Import | undefined =>
   imports.find(({ targets }) => communities.some((community) => targets.has(community)));
 
 const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
