@@ -81,8 +81,9 @@ export async function explainRouteRequest(
   backend: ControlBackend,
   { vrf, address }: pb.ExplainRouteRequest,
 ): Promise<ExplainRoute> {
-  if (vrf === '')
+  if (vrf === '') {
     throw new ControlError('INVALID_ARGUMENT', 'no VRF is named', { remedy: 'name one' });
+  }
   await checkVrf(backend, vrf);
   return { vrf, address: routeAddress(address) };
 }
@@ -105,8 +106,9 @@ export function explainLabelRequest(request: pb.ExplainLabelRequest): ExplainLab
     throw new ControlError('INVALID_ARGUMENT', `${protection} with --from-sp`, { remedy });
   }
   if (protection === 'mpls') {
-    if (encapsulation === '')
+    if (encapsulation === '') {
       return { label, arrival: { protection, encapsulation: 'none', sp: '' } };
+    }
     const remedy = 'plain MPLS has none';
     throw new ControlError('INVALID_ARGUMENT', 'mpls with an encapsulation', { remedy });
   }

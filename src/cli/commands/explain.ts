@@ -45,12 +45,13 @@ async function write(
   output: Output,
 ): Promise<void> {
   if (json === true) await writeAll(output, jsonArray(from(rows), columnList(EXPLAIN_COLUMNS)));
-  else
+  else {
     await output.out(
       explainText(rows)
         .map((line) => `${line}\n`)
         .join(''),
     );
+  }
 }
 
 async function* from<T>(rows: readonly T[]): AsyncGenerator<T> {

@@ -10,22 +10,27 @@ import { explainPaths } from './paths.js';
 import { type Refusal, Steps } from './steps.js';
 import { explainWay, type ExplainSource } from './way.js';
 
-/** What a packet to it is counted as whatever the routes are; 'link': it stays on the CE's link. */
-function scopeOf(address: Uint8Array): Refusal | 'link' | undefined {
-  const [first = 0, second = 0] = address;
-  const multicast = { why: 'multicast is not routed', drop: 'ip_multicast' };
-  const nobody = { why: 'no host can have this address', drop: 'ip_destination' };
-  if (address.length === 4) {
-    if (address.every((byte) => byte === 255)) return 'link';
-    if (first >= 224 && first < 240) {
-      return first === 224 && second === 0 && address[2] === 0 ? 'link' : multicast;
-    }
-    return first === 0 || first === 127 || first >= 240 ? nobody : undefined;
+const MULTICAST: Refusal = { why: 'multicast is not routed', drop: 'ip_multicast' };
+const NOBODY: Refusal = { why: 'no host can have this address', drop: 'ip_destination' };
+
+/** As ip_header.h of the worker has it: what the address alone decides; 'link': it stays on the CE's link. */
+const scopeOf = (address: Uint8Array): Refusal | 'link' | undefined =>
+  address.length === 4 ? scope4(address) : scope6(address);
+
+function scope4([first = 0, ...rest]: Uint8Array): Refusal | 'link' | undefined {
+  if (first >= 224 && first < 240) {
+    return first === 224 && rest[0] === 0 && rest[1] === 0 ? 'link' : MULTICAST;
   }
-  if (first === 0xff) return (second & 15) <= 2 ? 'link' : multicast;
+  if (first === 255 && rest.every((byte) => byte === 255)) return 'link';
+  return first === 0 || first === 127 || first >= 240 ? NOBODY : undefined;
+}
+
+function scope6(address: Uint8Array): Refusal | 'link' | undefined {
+  const [first = 0, second = 0] = address;
+  if (first === 0xff) return (second & 15) <= 2 ? 'link' : MULTICAST;
   if (first === 0xfe && (second & 0xc0) === 0x80) return 'link';
   const isLow = address.subarray(0, 15).every((byte) => byte === 0) && (address[15] ?? 0) <= 1;
-  return isLow ? nobody : undefined;
+  return isLow ? NOBODY : undefined;
 }
 
 export function inForceOf(source: ExplainSource): InForce {

@@ -61,8 +61,9 @@ function explainImport(explained: ImportExplained, steps: Steps): void {
   steps.fact('import rule', `${rule}: ${believed}${floor === undefined ? '' : `, floor ${floor}`}`);
   for (const one of alternatives) {
     if (one.refused !== undefined) steps.fact('not chosen', choiceWords(one), one.refused);
-    else if (!isSame(one, chosen))
+    else if (!isSame(one, chosen)) {
       steps.fact('not chosen', choiceWords(one), 'another goes before');
+    }
   }
   if (chosen === undefined) steps.bad('chosen', 'nothing', { why: why ?? '', drop: '' });
   else steps.good('chosen', choiceWords(chosen));

@@ -97,13 +97,14 @@ function explainVersion(
       steps.verdict('delivered: an address of our own, to the kernel');
       return;
     case 'glean': {
-      const why = 'the link address of the destination is asked for; later packets go';
-      steps.verdict('dropped', { why, drop: 'neighbour_pending' });
+      const pending = 'the link address of the destination is asked for; later packets go';
+      steps.verdict('dropped', { why: pending, drop: 'neighbour_pending' });
       return;
     }
     case 'adjacency':
-      if (active.vrf !== vrf)
+      if (active.vrf !== vrf) {
         steps.fact('leak', `to a neighbour of VRF ${vrfName(source, active.vrf)}`);
+      }
       steps.fact(
         'adjacency',
         `${formatAddress(active.neighbour)} at ${formatMac(active.header.subarray(0, 6))}`,
@@ -132,8 +133,9 @@ function explainSealing(
       : undefined;
   const labels = version.header.labels ?? [];
   if (labels.length > 0) steps.fact('transport labels', labels.join('/'));
-  else if (version.kind === 'lsp')
+  else if (version.kind === 'lsp') {
     steps.fact('transport labels', 'none: the next router is the end');
+  }
   const via = desired?.via === undefined ? 'the next router' : formatAddress(desired.via);
   steps.good('core', `by ${via} at ${formatMac(version.header.ethernet.subarray(0, 6))}`);
   return found;

@@ -123,6 +123,12 @@ describe('a destination', () => {
       'authenticate, MPLS-in-GRE',
       'not accepted by the egress',
     ]);
+    expect(await net.ping(1, '10.2.0.2', { count: PACKETS })).toBe(PACKETS);
+  });
+
+  it('behind the other PE: says the same as the tables that show has', async () => {
+    const { net } = pes;
+    const rows = await explain('10.2.0.2');
     const [tunnel] = await net.show(1, 'tunnels');
     const [child] = await pes.children(1);
     expect(step(rows, 'SA')?.what).toContain(`out ${child?.outboundSpi ?? 'no SPI'}, in `);
@@ -130,7 +136,6 @@ describe('a destination', () => {
     expect(step(rows, 'MTU')?.what).toContain(`${tunnel?.mtu ?? 0} bytes`);
     const [label] = (await net.show(2, 'labels')).filter(({ vrf }) => vrf === 'A');
     expect(step(rows, 'label')?.what).toBe(`${label?.label ?? 0} is pushed`);
-    expect(await net.ping(1, '10.2.0.2', { count: PACKETS })).toBe(PACKETS);
   });
 
   it.each([

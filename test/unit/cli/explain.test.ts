@@ -97,6 +97,6 @@ describe('sealane explain', () => {
 
   it('lets no name drive the terminal', () => {
     const row = { way: 0, step: 'route', what: 'a\u001b[2Jb', ok: true, why: '\u0007', drop: '' };
-    expect(explainText([row]).join('\n')).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+    expect(explainText([row]).join('\n')).toBe('yes route a?[2Jb\n          because: ?');
   });
 });

@@ -137,7 +137,7 @@ describe('a destination', () => {
       neighbour: address('10.0.0.1'),
       header: HEADER,
     };
-    route('10.0.0.0', 24, { ...common, ...what } as Version, 'because of the weather');
+    route('10.0.0.0', 24, { ...common, ...what }, 'because of the weather');
     const last = verdict('10.0.0.9');
     expect(last).toMatchObject({ step: 'verdict', drop, ok });
     if (drop === 'sa_missing') expect(last?.why).toBe('because of the weather');
