@@ -6,7 +6,7 @@ import type { ExplainRow } from '../../rpc/backend.js';
 import { ControlError } from '../../rpc/errors.js';
 import type { InForce } from '../instance.js';
 import { acceptWords } from '../show-rows.js';
-import { explainPaths } from './paths.js';
+import { explainPaths, explainUnusable } from './paths.js';
 import { type Refusal, Steps } from './steps.js';
 import { explainWay, type ExplainSource } from './way.js';
 
@@ -68,8 +68,12 @@ export function explainRoute(
     return steps.rows;
   }
   const route = source.tables.lookup(id, address);
+  const bgp = source.bgp.view();
+  const better = { address, above: route?.length ?? -1 };
+  const unusable = bgp && explainUnusable(bgp, vrf, better, steps);
   if (route === undefined) {
-    const why = 'no prefix of the VRF covers it';
+    const why =
+      unusable === undefined ? 'no prefix of the VRF covers it' : `${unusable} cannot be used`;
     steps.verdict('dropped, answered by ICMP', { why, drop: 'no_route' });
     return steps.rows;
   }

@@ -2,7 +2,7 @@
 /** `sealane explain` on two running PEs: each verdict beside what becomes of real packets. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import type { Config } from '../../../src/config/types.js';
+import type { BgpExportRule, Config } from '../../../src/config/types.js';
 import type { ExplainRow } from '../../../src/rpc/client.js';
 import { IkePes } from '../ike/ike-pes.js';
 import { MAIN, otherEnd, type End } from '../supervisor/two-pes.js';
@@ -11,7 +11,7 @@ let pes: IkePes;
 const TARGETS = ['65001:100'];
 const PACKETS = 3;
 
-function config(end: End): Config {
+function config(end: End, exported: Partial<BgpExportRule> = {}): Config {
   return {
     ...pes.config(end),
     tunnels: {},
@@ -25,8 +25,8 @@ function config(end: End): Config {
         routes: [{ prefix: '198.51.100.0/24', discard: 'silent' }],
         bgp: {
           rd: `65001:${end}`,
-          imports: [{ name: 'all', targets: TARGETS }],
-          exports: [{ name: 'all', targets: TARGETS, protections: ['encrypt'] }],
+          imports: [{ name: 'all', targets: TARGETS, floor: 'encrypt' }],
+          exports: [{ name: 'all', targets: TARGETS, protections: ['encrypt'], ...exported }],
           redistribute: { connected: true },
         },
       },
@@ -249,5 +249,29 @@ describe('the command', () => {
     expect(await run('label', '1048575', '--protection', 'encrypt')).toContain(
       'counted as: label_unknown',
     );
+  });
+});
+
+describe('a route whose policy cannot be met', () => {
+  it('says what was asked for, what is accepted, and that nothing goes out, which is so', async () => {
+    const { net } = pes;
+    const path = net.write(2, config(2, { protections: ['authenticate'] }));
+    await net.client(2, async (client) => client.reload(path, false));
+    const rows = await eventually('the route is gone', async () => {
+      const found = await explain('10.2.0.2');
+      return found.at(-1)?.drop === 'no_route' ? found : undefined;
+    });
+    expect(rows.at(-1)).toMatchObject({ ok: false, why: '10.2.0.0/24 cannot be used' });
+    expect(step(rows, 'not installed')).toMatchObject({ what: '10.2.0.0/24, known by BGP' });
+    expect(step(rows, 'signalled')?.what).toBe('ipsec:authenticate:gre,ip');
+    expect(step(rows, 'import rule')?.what).toBe('all: believes example, floor encrypt');
+    const why = rows.filter((row) => row.step === 'not chosen').map((row) => [row.what, row.why]);
+    expect(why).toContainEqual(['encrypt, MPLS-in-GRE', 'not accepted by the egress']);
+    expect(why).toContainEqual(['authenticate, MPLS-in-GRE', 'below the floor, encrypt']);
+    expect(step(rows, 'chosen')).toMatchObject({ ok: false, what: 'nothing' });
+    const rose = await rise(1, 'no_route', async () => {
+      expect(await net.ping(1, '10.2.0.2', { count: PACKETS })).toBe(0);
+    });
+    expect(rose).toBe(PACKETS);
   });
 });
