@@ -46,14 +46,16 @@ struct sl_packet {
 		const struct sl_sa_key
 			*key; /* within ESP: read once, so all of a packet sees one key */
 	};
-	uint32_t label; /* label stack entry at egress, host order */
+	uint32_t label; /* label stack entry as received, host order */
 	struct sl_arrival arrival;
 	uint16_t l3_offset;    /* from rte_pktmbuf_mtod to the IP header */
 	uint16_t upper_offset; /* from rte_pktmbuf_mtod to ESP, GRE or the label stack */
-	uint8_t family;        /* of the packet at l3_offset: 4 or 6 */
+	uint8_t family;        /* of the packet at l3_offset: 4 or 6; 0 = under a swapped label,
+	                        * not looked at */
 	uint8_t punt;          /* enum sl_punt */
 	uint8_t from_host;     /* 1: from the VRF's host TAP: TTL stays as it is */
-	uint8_t ttl_source;    /* TTL the label carried, for the uniform model */
+	uint8_t ttl_source;    /* TTL the label carried, for the uniform model; on lane CORE: the
+	                        * lowest of the transport labels it came under, 0 = none */
 	uint8_t lane;          /* enum sl_lane of stages/stage.h: which stages are still to come */
 	uint8_t l2_group;      /* 1: came in a multicast or broadcast frame */
 	uint32_t sa; /* SA row: inbound until the packet is opened, outbound once encapsulated */

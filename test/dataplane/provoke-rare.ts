@@ -152,7 +152,13 @@ async function injectFull({ pe, tracer }: Stage): Promise<void> {
 /** VRF a's host TAP, through which the kernel sends IP packets. */
 async function hostTap(pe: Pe): Promise<string> {
   const name = 'host-a';
-  const host = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false, mac: new Uint8Array(6) };
+  const host = {
+    acceptGre: false,
+    acceptIp: false,
+    mplsOwnSp: false,
+    mplsOtherSp: false,
+    mac: new Uint8Array(6),
+  };
   const row = { name, role: 'host', vrf: pe.vrfs.a, port: 0, vlan: 0, mtu: 1500 } as const;
   const id = pe.harness.tables.putInterface({ ...row, ...host });
   await pe.harness.attach(id, name, 'tun');

@@ -260,6 +260,11 @@ const LABEL: Readonly<Record<string, Provoke>> = {
     const stack = [labelEntry(label, { bottom: false }), labelEntry(label), inner()];
     return outOfSa(pe, () => gre(Buffer.concat(stack)));
   },
+  // another SP's neighbour, by a label that was advertised to the next one
+  label_not_advertised: (pe) => {
+    const label = pe.label('vrf', pe.vrfs.a, { ...ANY, mplsInterface: 'third' });
+    return core(() => mplsFrame(Buffer.concat([labelEntry(label), inner()]), 30));
+  },
   label_unknown: async (pe) => outOfSa(pe, () => labelled(pe.newLabel())),
   label_protected: (pe) => {
     const label = pe.label('vrf', pe.vrfs.a, ENCRYPTED);

@@ -41,8 +41,9 @@ static inline enum sl_drop_reason sl_accept_drop(enum sl_accept_result result)
 		return SL_DROP_label_wrong_protection;
 	case SL_REFUSED_ENCAP:
 		return SL_DROP_label_wrong_encap;
-	case SL_REFUSED_PROTECTED:
 	case SL_REFUSED_INTERFACE:
+		return SL_DROP_label_not_advertised;
+	case SL_REFUSED_PROTECTED:
 	default:
 		return SL_DROP_label_protected;
 	}

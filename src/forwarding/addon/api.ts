@@ -8,6 +8,7 @@
 
 import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Kernel } from '../../lib/kernel-api.js';
+import type { NativeCrypto } from '../../lib/native-crypto.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
@@ -374,5 +375,6 @@ export interface Addon {
   openTables(paths: SegmentPaths): Tables;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly layoutVersion: number;
 }

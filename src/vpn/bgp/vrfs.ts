@@ -27,6 +27,7 @@ import { classText } from '../label-plan.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
+import { spOfRemotes } from './identity.js';
 import type { ImportTerms, Ingress } from './ingress.js';
 
 export interface VrfContext {
