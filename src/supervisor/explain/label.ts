@@ -21,8 +21,11 @@ export interface ExplainLabelSource extends ExplainSource {
 }
 
 /** One way of arriving, with the SP's name. */
-interface Way extends ExplainArrival {
+interface Way extends Omit<ExplainArrival, 'protection'> {
+  readonly protection: Arrival['protection'];
   readonly spTable: number;
+  /** Of plain MPLS of another SP: the interface it comes in by. */
+  readonly on?: Pick<InterfaceRow, 'name'> & { readonly id: number };
 }
 
 const CLEAR: readonly ExplainArrival[] = [
@@ -31,16 +34,28 @@ const CLEAR: readonly ExplainArrival[] = [
   { protection: 'mpls', encapsulation: 'none', sp: '' },
 ];
 
-function allWays({ plan }: InForce): Way[] {
+function allWays({ tables }: ExplainSource, { plan }: InForce): Way[] {
   const secured = Object.entries(plan.sps.state.assigned).flatMap(([sp, spTable]) =>
     (['encrypt', 'authenticate'] as const).flatMap((protection) =>
       (['gre', 'ip'] as const).map((encapsulation) => ({ protection, encapsulation, sp, spTable })),
     ),
   );
-  return [...secured, ...CLEAR.map((one) => ({ ...one, spTable: 0 }))];
+  const others = tables.interfaces().filter(({ mplsOtherSp }) => mplsOtherSp);
+  return [
+    ...secured,
+    ...CLEAR.map((one) => ({ ...one, spTable: 0 })),
+    ...others.map((on): Way => ({
+      protection: 'mpls-other-sp',
+      encapsulation: 'none',
+      sp: '',
+      spTable: 0,
+      on,
+    })),
+  ];
 }
 
-const wayWords = ({ protection, encapsulation, sp }: ExplainArrival): string => {
+const wayWords = ({ protection, encapsulation, sp, on }: Way): string => {
+  if (on !== undefined) return `plain MPLS of another SP on ${on.name}`;
   if (protection === 'mpls') return 'plain MPLS of our own SP';
   const how = encapsulationWord(encapsulation);
   return sp === '' ? `${how} in clear` : `${protection}, ${how}, from SP ${sp}`;
@@ -56,7 +71,7 @@ const DOORS: Readonly<
 };
 
 /** Why such a packet does not get as far as the label lookup, on any core interface. */
-function doorRefusal(source: ExplainSource, way: ExplainArrival): Refusal | undefined {
+function doorRefusal(source: ExplainSource, way: Way): Refusal | undefined {
   const door = DOORS[`${way.protection} ${way.encapsulation}`];
   if (door === undefined) return undefined;
   const core = source.tables.interfaces().filter(({ role }) => role === 'core');
@@ -69,13 +84,17 @@ const WHY: Readonly<Record<string, string>> = {
   label_wrong_sp: 'the label was not exported to that SP',
   label_wrong_protection: 'the label was exported for another protection',
   label_wrong_encap: 'the label was exported for another encapsulation',
+  label_not_advertised: 'the label was not advertised on that interface',
 };
 
 function refusalOf(source: ExplainSource, row: LabelRow, way: Way): Refusal | undefined {
   const door = doorRefusal(source, way);
   if (door !== undefined) return door;
-  const { protection, encapsulation, spTable } = way;
-  const arrival: Arrival = { protection, encapsulation, spTable, interface: 0 };
+  if (row.action === 'pop' && way.encapsulation !== 'none') {
+    return { why: 'a transport label is none of a VPN', drop: 'label_unknown' };
+  }
+  const { protection, encapsulation, spTable, on } = way;
+  const arrival: Arrival = { protection, encapsulation, spTable, interface: on?.id ?? 0 };
   const drop = source.tables.refusal(row.accept, arrival);
   return drop === undefined ? undefined : { why: WHY[drop] ?? '', drop };
 }
@@ -95,7 +114,7 @@ export function explainLabel(
     return steps.rows;
   }
   explainMeaning(source, inForce, row, steps);
-  for (const way of allWays(inForce)) {
+  for (const way of allWays(source, inForce)) {
     const refusal = refusalOf(source, row, way);
     if (refusal === undefined) steps.good('arrival', wayWords(way));
     else steps.bad('arrival', wayWords(way), refusal);

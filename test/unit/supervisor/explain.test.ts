@@ -236,6 +236,20 @@ describe('a label', () => {
     expect(rows.some(({ step }) => step === 'verdict')).toBe(false);
   });
 
+  it('of option B is accepted on its interface alone', () => {
+    const [row] = tables.interfaces().filter(({ name }) => name === 'core0');
+    for (const name of ['other1', 'other2']) {
+      tables.putInterface({ ...row!, name, mplsOtherSp: true });
+    }
+    const accept = tables.acceptSet({ secured: [], clear: [], mplsInterface: 'other1' });
+    tables.setLabel({ label: 1003, action: 'vrf', target: vrf, accept });
+    const rows = ask(1003).filter(({ what }) => what.includes('another SP'));
+    expect(rows.map(({ what, ok, drop }) => [what, ok, drop])).toEqual([
+      ['plain MPLS of another SP on other1', true, ''],
+      ['plain MPLS of another SP on other2', false, 'label_not_advertised'],
+    ]);
+  });
+
   it('that means nothing says what it meant', () => {
     const rows = ask(40_000);
     expect(rows[0]?.why).toBe('in quarantine; it meant: prefix 10.9.0.0/24 of VRF A');
