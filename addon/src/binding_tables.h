@@ -82,10 +82,13 @@ private:
 	Result set_label(const CallbackInfo &info);
 	Result clear_label(const CallbackInfo &info);
 	Result labels(const CallbackInfo &info);
+	Result label_row(const CallbackInfo &info);
+	Result refusal(const CallbackInfo &info);
 	Result nexthop(const CallbackInfo &info);
 	Result set_nexthop(const CallbackInfo &info);
 	Result remove_nexthop(const CallbackInfo &info);
 	Result nexthops(const CallbackInfo &info);
+	Result nexthop_row(const CallbackInfo &info);
 	Result add_sa(const CallbackInfo &info);
 	Result activate_sa(const CallbackInfo &info);
 	Result remove_sa(const CallbackInfo &info);

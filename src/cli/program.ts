@@ -4,6 +4,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
 import { dump } from './commands/dump.js';
+import { explainLabel, explainVrf, type ExplainLabelOptions } from './commands/explain.js';
 import { ike, type IkeOptions } from './commands/ike.js';
 import { keygen } from './commands/keygen.js';
 import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
@@ -75,6 +76,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addChanges(program, output);
   addBgp(program, output);
   addIke(program, output);
+  addExplain(program, output);
   addLab(program, output);
   return program;
 }
@@ -252,6 +254,41 @@ function addIke(program: Command, output: Output): void {
       await ike(action, options, program.opts<Selection>(), output);
     });
   }
+}
+
+function addExplain(program: Command, output: Output): void {
+  const parent = program
+    .command('explain')
+    .description('what would happen to a packet, step by step, and why; changes nothing');
+  parent
+    .command('vrf')
+    .description('a destination, from its route to the wire')
+    .argument('<vrf>', 'its name')
+    .argument('<address>', 'of the destination')
+    .option('--json', 'as a JSON array of flat objects, a step each')
+    .action(async (vrf: string, address: string, options: { json?: boolean }) => {
+      await explainVrf(vrf, address, options, program.opts<Selection>(), output);
+    });
+  parent
+    .command('label')
+    .description('a VPN label, as other PEs send it to us')
+    .argument('<label>', '0 to 1048575', label)
+    .option('--from-sp <name>', "out of an SA of this SP; default, of an SA: our own SP's")
+    .addOption(
+      new Option('--protection <name>', 'how it comes; with --from-sp by default encrypt').choices([
+        ...['encrypt', 'authenticate', 'tunnel', 'mpls'],
+      ]),
+    )
+    .addOption(new Option('--encapsulation <name>', 'default gre').choices(['gre', 'ip']))
+    .option('--json', 'as a JSON array of flat objects, a step each')
+    .action(async (value: number, options: ExplainLabelOptions) => {
+      await explainLabel(value, options, program.opts<Selection>(), output);
+    });
+}
+
+function label(word: string): number {
+  if (!/^[0-9]{1,7}$/.test(word)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(word);
 }
 
 function addLab(program: Command, output: Output): void {

@@ -30,7 +30,7 @@ export interface ShowSource {
   readonly routeLabels: Pick<RouteLabels, 'rows'>;
 }
 
-const formatMac = (mac: Uint8Array): string =>
+export const formatMac = (mac: Uint8Array): string =>
   [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
 function deviceText(device: Device): string {

@@ -145,6 +145,11 @@ const FORWARD = [
       'held != NULL || !sl_punt_acquire(w, nexthop)',
       '!sl_punt_acquire(w, nexthop)',
       'eal_hold: first_is_held',
+    ],
+    [
+      'so many in all',
+      'hold->count == SL_HOLD_MAX) {',
+      'hold->count == SL_HOLD_MAX - 1) {',
       'eal_hold: bounded',
     ],
     [

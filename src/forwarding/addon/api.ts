@@ -177,6 +177,18 @@ export interface LabelRow {
   readonly out?: number; // swap alone: 16..1048575
 }
 
+/** How a packet came to the label lookup. */
+export interface Arrival {
+  /** 'mpls-other-sp': plain MPLS on an interface of another SP. */
+  readonly protection: Protection | 'mpls-other-sp';
+  /** 'none': plain MPLS. */
+  readonly encapsulation: Encapsulation | 'none';
+  /** Out of an SA: secured label table of its SP, 1..63; else 0. */
+  readonly spTable: number;
+  /** Input interface row; counts for 'mpls-other-sp' alone. */
+  readonly interface: number;
+}
+
 /** 'bgp' gives way: it neither replaces nor removes a route of another owner. */
 export type RouteOwner = 'static' | 'connected' | 'local' | 'neighbour' | 'tunnel' | 'bgp';
 
@@ -315,10 +327,14 @@ export interface Tables {
   /** Id of the (immutable, shared) row with these contents; 0 for a set that accepts nothing. */
   acceptSet(set: AcceptSet): number;
   acceptSets(): readonly (AcceptSet & { readonly id: number })[];
+  /** What a label of this accept set counts such a packet as (name of drop_reasons.h); undefined: it accepts it. Worker's code. */
+  refusal(set: number, arrival: Arrival): string | undefined;
 
   setLabel(row: LabelRow): void;
   clearLabel(label: number): void;
   labels(): readonly LabelRow[];
+  /** undefined: the label means nothing. */
+  labelRow(label: number): LabelRow | undefined;
 
   /** Slot of a name, allocated at first use with no version (unusable). */
   nexthop(name: string): number;
@@ -326,6 +342,8 @@ export interface Tables {
   setNexthop(id: number, version: Version | undefined): void;
   removeNexthop(id: number): void; // IN_USE while a route or label refers to it
   nexthops(): readonly NexthopRow[];
+  /** undefined: no such row is live. */
+  nexthopRow(id: number): NexthopRow | undefined;
 
   /** Write an SA row of a new generation. The caller then has the worker install it. `key` holds key and 4 salt bytes. */
   addSa(direction: 'out' | 'in', row: SaRow, key: Uint8Array): number;

@@ -23,6 +23,7 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
+import { explainImport } from './explain.js';
 import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -180,9 +181,13 @@ export class BgpService {
     if (running === undefined) return undefined;
     const { rib, speaker, tracker } = running;
     const nexthop = (name: string): DesiredNexthop | undefined => this.#inForce?.nexthop(name);
+    const { config } = this.#inForce ?? {};
+    const ipsec = ipsecCommunityFormat(config?.bgp?.ipsecCommunitySubType);
+    const ingress = this.#ingress;
     return {
-      ...{ rib, speaker, vrfs: this.#vrfs },
-      ipsec: ipsecCommunityFormat(this.#inForce?.config.bgp?.ipsecCommunitySubType),
+      ...{ rib, speaker, vrfs: this.#vrfs, ipsec },
+      explainImport: (vrf, route) =>
+        config && ingress && explainImport({ config, ingress, ipsec }, vrf, route),
       bfd: (neighbour) => this.#bfd.state(neighbour),
       way: (hop) => wayWords(tracker, nexthop, hop),
     };
