@@ -151,9 +151,12 @@ const LABEL = of('stages/label.c', [
     'return scope == 99 ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
     'eal_drops: link_traffic_out_of_a_tunnel',
   ],
+]);
+
+const LOWER_TTL = of('stages/ip_header.h', [
   [
-    'uniform TTL goes only downwards',
-    ' && ttl < (four ? ip[8] : ip[7])',
+    'a label’s TTL goes only downwards',
+    'if (ttl >= (family == 4 ? ip[8] : ip[7]))\n\t\treturn false;',
     '',
     'eal_paths: uniform_models_at_egress',
   ],
@@ -317,6 +320,6 @@ const ESP = of('esp/esp.c', [
 ]);
 
 export const INBOUND: readonly Mutation[] = [
-  ...[...ACCEPT, ...LABEL, ...LABEL_SWAP, ...TRANSPORT],
+  ...[...ACCEPT, ...LABEL, ...LABEL_SWAP, ...LOWER_TTL, ...TRANSPORT],
   ...[...ESP_SA, ...ESP_OPEN, ...ESP],
 ];
