@@ -8,7 +8,7 @@
  * other VRFs of this PE lend (in the order of `importsFrom`).
  */
 import { bitsOf, hostPrefix, lastAddress, networkOf, type Prefix } from '../lib/ip.js';
-import type { RouteOwner } from './addon/api.js';
+import type { AcceptSet, RouteOwner } from './addon/api.js';
 import { linkLocalOf } from './headers.js';
 import {
   hostInterfaceName,
@@ -238,9 +238,10 @@ function desiredLabel(model: ForwardingModel, planned: PlannedLabel): DesiredLab
   return [{ label, action: 'nexthop', target: names.adjacency(gateway), accept }];
 }
 
-/** A transport label of ours: taken in plain MPLS of the own SP alone. */
+/** How a transport label of ours may come: in plain MPLS of the own SP alone. */
+export const TRANSPORT_ACCEPT: AcceptSet = { secured: [], clear: ['mpls'] };
 export const transportLabel = (label: number): DesiredLabel => ({
-  ...{ label, action: 'pop', accept: { secured: [], clear: ['mpls'] } },
+  ...{ label, action: 'pop', accept: TRANSPORT_ACCEPT },
 });
 
 /** Rows of the configuration, without those of ports whose MAC is not known. */

@@ -33,7 +33,7 @@ export type RouteRow = Narrow<
   }
 >;
 
-export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' | 'swap' }>;
+export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' | 'swap' | 'pop' }>;
 
 export type TunnelRow = Narrow<
   pb.TunnelRow,

@@ -11,6 +11,7 @@ import {
 } from '../forwarding/addon/api.js';
 import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
+import { TRANSPORT_ACCEPT } from '../forwarding/project.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
@@ -109,10 +110,20 @@ export function acceptWords(source: ShowSource, inForce: InForce): ReadonlyMap<n
   return new Map(source.tables.acceptSets().map((set) => [set.id, describeAccept(set, sps)]));
 }
 
+/** core.transportLabels. */
+function* transportRows(source: ShowSource, plan: InForce['plan']): Generator<rows.LabelRow> {
+  for (const label of plan.model.transportLabels) {
+    const accept = describeAccept(TRANSPORT_ACCEPT, plan.sps);
+    const words = { vrf: '', action: 'pop', target: '', rules: '' } as const;
+    yield { label, ...words, accept, ...source.tables.labelCounters(label) };
+  }
+}
+
 export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
   const { plan } = inForce;
+  yield* transportRows(source, plan);
   const ofRoutes = [...source.routeLabels.rows()].map((row) => ({
     ...row,
     ce: row.gateway?.address,

@@ -189,8 +189,14 @@ it('counts what comes by its own transport label', async () => {
     await net.client(end, async (client) => client.reload(file, false));
   }
   for (const end of ENDS) await net.tunnelUp(end);
-  const before = await net.drops(2);
+  const own = async (): Promise<bigint> => {
+    const row = (await net.show(2, 'labels')).find(({ label }) => label === 32);
+    expect(row).toMatchObject({ action: 'pop', accept: 'clear mpls' });
+    return row?.packets ?? -1n;
+  };
+  const before = { label: await own(), drops: await net.drops(2) };
   expect(await net.ping(1, '10.2.0.2', { count: 5 })).toBe(5);
-  const rose = [...(await net.drops(2))].filter(([name, n]) => n !== before.get(name));
+  expect((await own()) - before.label).toBe(5n);
+  const rose = [...(await net.drops(2))].filter(([name, n]) => n !== before.drops.get(name));
   expect(rose).toEqual([]);
 });

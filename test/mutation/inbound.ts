@@ -155,9 +155,9 @@ const LABEL = of('stages/label.c', [
 
 const LOWER_TTL = of('stages/ip_header.h', [
   [
-    'uniform TTL goes only downwards',
-    'if (ttl >= (family == 4 ? ip[8] : ip[7]))',
-    'if (false)',
+    'a label’s TTL goes only downwards',
+    'if (ttl >= (family == 4 ? ip[8] : ip[7]))\n\t\treturn false;',
+    '',
     'eal_paths: uniform_models_at_egress',
   ],
 ]);
