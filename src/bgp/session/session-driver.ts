@@ -15,7 +15,7 @@ import {
 } from '../codec/route-refresh.js';
 import type { FamilyId, Notification } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink } from '../types.js';
-import type { ResolvedNeighbor } from './config.js';
+import { definedOf, type ResolvedNeighbor } from './config.js';
 import { TcpConnection } from './connection-driver.js';
 import { SessionMachine } from './fsm.js';
 import { isBare } from './negotiate.js';
@@ -312,8 +312,7 @@ export class NeighborSession {
         netns: netns(),
         local: neighbor.localAddress ?? new Uint8Array(address.length),
         ...hopsOf(neighbor),
-        ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
-        ...(neighbor.maxSegment === undefined ? {} : { maxSegment: neighbor.maxSegment }),
+        ...definedOf(neighbor, 'interface', 'maxSegment'),
         md5Keys: keys.md5 === undefined ? [] : [keys.md5],
         aoKeys: keys.ao === undefined ? [] : [keys.ao],
       });

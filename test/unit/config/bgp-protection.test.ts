@@ -20,7 +20,7 @@ function config(
   neighbour: BgpNeighbour,
   {
     address = '198.51.100.2',
-    ike = IKE as Ike | 'none',
+    ike = IKE,
     port = undefined as number | undefined,
   } = {},
 ): unknown {
