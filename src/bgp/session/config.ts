@@ -274,13 +274,3 @@ export function foundationOf({ families = {}, ...rest }: NeighborConfig): object
   ]);
   return [Object.entries(rest).filter(([key]) => !CHANGEABLE.has(key)), agreed];
 }
-
-/** Those of the fields that are not undefined. */
-export function definedOf<T extends object, K extends keyof T>(
-  from: T,
-  ...names: readonly K[]
-): { [N in K]?: Exclude<T[N], undefined> } {
-  return Object.fromEntries(
-    names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])),
-  ) as { [N in K]?: Exclude<T[N], undefined> };
-}

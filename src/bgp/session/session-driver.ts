@@ -15,7 +15,7 @@ import {
 } from '../codec/route-refresh.js';
 import type { FamilyId, Notification } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink } from '../types.js';
-import { definedOf, type ResolvedNeighbor } from './config.js';
+import type { ResolvedNeighbor } from './config.js';
 import { TcpConnection } from './connection-driver.js';
 import { SessionMachine } from './fsm.js';
 import { isBare } from './negotiate.js';
@@ -309,10 +309,10 @@ export class NeighborSession {
     let fd: number;
     try {
       fd = kernel.tcpSocket({
-        netns: netns(),
-        local: neighbor.localAddress ?? new Uint8Array(address.length),
+        ...{ netns: netns(), local: neighbor.localAddress ?? new Uint8Array(address.length) },
         ...hopsOf(neighbor),
-        ...definedOf(neighbor, 'interface', 'maxSegment'),
+        ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
+        ...(neighbor.maxSegment === undefined ? {} : { maxSegment: neighbor.maxSegment }),
         md5Keys: keys.md5 === undefined ? [] : [keys.md5],
         aoKeys: keys.ao === undefined ? [] : [keys.ao],
       });

@@ -18,11 +18,7 @@ const PEER: BgpNeighbour = { asn: 65002, sp: 'east', localAddress: '192.0.2.1', 
 
 function config(
   neighbour: BgpNeighbour,
-  {
-    address = '198.51.100.2',
-    ike = IKE,
-    port = undefined as number | undefined,
-  } = {},
+  { address = '198.51.100.2', ike = IKE, port = undefined as number | undefined } = {},
 ): unknown {
   return {
     ...{ instance: 'pe', ownSp: 'west', otherSps: ['east'] },

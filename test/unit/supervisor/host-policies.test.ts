@@ -76,7 +76,9 @@ it('are rows that drop until there is an SA, follow it, and drop again when it g
   current = { toPort: 'one', fromPort: 'one' };
   policies.follow();
   expect(live()).toContain(`${HEX_A} ${one} ${one}`);
-  expect(() => { tables.removeSa('out', one); }).toThrow(/has next hops/);
+  expect(() => {
+    tables.removeSa('out', one);
+  }).toThrow(/has next hops/);
   const two = addSa('two');
   current = { toPort: 'two', fromPort: 'one' };
   policies.follow();
