@@ -28,7 +28,7 @@ function child(
   remote: Selector[],
   more: Partial<ChildInstall> = {},
 ): ChildInstall {
-  const keys = { encryption: new Uint8Array(20), integrity: Buffer.alloc(0) };
+  const keys = { encryption: Buffer.alloc(20), integrity: Buffer.alloc(0) };
   return {
     policy: bgp,
     peer: {
