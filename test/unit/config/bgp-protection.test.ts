@@ -16,7 +16,7 @@ const IKE: Ike = {
 
 const PEER: BgpNeighbour = { asn: 65002, sp: 'east', localAddress: '192.0.2.1', multihop: 3 };
 
-interface Given {
+interface Around {
   readonly address?: string;
   readonly ike?: Ike | 'none';
   readonly port?: number;
@@ -24,7 +24,7 @@ interface Given {
 
 function config(
   neighbour: BgpNeighbour,
-  { address = '198.51.100.2', ike = IKE, port }: Given = {},
+  { address = '198.51.100.2', ike = IKE, port }: Around = {},
 ): unknown {
   return {
     ...{ instance: 'pe', ownSp: 'west', otherSps: ['east'] },
