@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "binding_js.h"
 #include "binding_rows.h"
+#include "tables/accept.h"
 
 namespace sealane::js
 {
@@ -15,6 +16,33 @@ namespace
 
 const std::vector<const char *> kLabelActions{"vrf", "nexthop", "swap",
                                               "pop"}; // sl_label_action, from 1
+const std::vector<const char *> kArrivals{"encrypt", "authenticate", "tunnel", "mpls",
+                                          "mpls-other-sp"};   // sl_protection, from 1
+const std::vector<const char *> kEncaps{"none", "gre", "ip"}; // sl_encap
+
+Object label_object(Napi::Env env, uint32_t label, uint64_t row)
+{
+	Object to = Object::New(env);
+	to.Set("label", label);
+	to.Set("action", kLabelActions.at(sl_label_action(row) - 1));
+	to.Set("target", sl_label_target(row));
+	to.Set("accept", sl_label_accept(row));
+	if (sl_label_action(row) == SL_LABEL_SWAP)
+		to.Set("out", sl_label_out(row));
+	return to;
+}
+
+Object nexthop_object(Napi::Env env, uint32_t id, const Nexthops &nexthops)
+{
+	const uint32_t version = nexthops.version(id);
+	Object to = Object::New(env);
+	to.Set("id", id);
+	to.Set("name", nexthops.name(id));
+	to.Set("version", version);
+	if (version != 0)
+		to.Set("active", version_object(env, nexthops.spec(version)));
+	return to;
+}
 
 } // namespace
 
@@ -178,18 +206,39 @@ Result TablesObject::labels(const CallbackInfo &info)
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t label = 0; label < SL_MAX_LABELS; label++) {
 		const uint64_t row = tables_->labels.row(label);
-		if (row == 0)
-			continue;
-		Object one = Object::New(info.Env());
-		one.Set("label", label);
-		one.Set("action", kLabelActions.at(sl_label_action(row) - 1));
-		one.Set("target", sl_label_target(row));
-		one.Set("accept", sl_label_accept(row));
-		if (sl_label_action(row) == SL_LABEL_SWAP)
-			one.Set("out", sl_label_out(row));
-		all.Set(all.Length(), one);
+		if (row != 0)
+			all.Set(all.Length(), label_object(info.Env(), label, row));
 	}
 	return all;
+}
+
+Result TablesObject::label_row(const CallbackInfo &info)
+{
+	const uint32_t label = unsigned_integer(info[0], "label", SL_MAX_LABELS - 1);
+	const uint64_t row = tables_->labels.row(label);
+	if (row == 0)
+		return info.Env().Undefined();
+	return label_object(info.Env(), label, row);
+}
+
+/// The drop reason of a packet that came so, by the worker's own function; undefined: accepted.
+Result TablesObject::refusal(const CallbackInfo &info)
+{
+	const uint32_t id = unsigned_integer(info[0], "set", SL_MAX_ACCEPT_SETS - 1);
+	const Object arrival = object_of(info, 1);
+	const auto protection =
+		static_cast<uint8_t>(get_choice(arrival, "protection", kArrivals) + 1);
+	const auto encap = static_cast<uint8_t>(get_choice(arrival, "encapsulation", kEncaps));
+	const auto table = static_cast<uint8_t>(get_uint(arrival, "spTable", SL_MAX_SPS - 1));
+	const uint32_t interface = get_uint(arrival, "interface", SL_MAX_INTERFACES - 1);
+	// Beyond the backed rows there is no memory.
+	static const sl_accept_row none{};
+	const sl_accept_row &row = id < tables_->accepts.end() ? tables_->accepts.row(id) : none;
+	const sl_drop_reason reason =
+		sl_accept_drop(sl_accept_check(&row, protection, encap, table, interface));
+	if (reason == SL_DROP_none)
+		return info.Env().Undefined();
+	return Napi::String::New(info.Env(), drop_names().at(reason));
 }
 
 Result TablesObject::nexthop(const CallbackInfo &info)
@@ -216,19 +265,18 @@ Result TablesObject::nexthops(const CallbackInfo &info)
 {
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t id = 1; id < tables_->nexthops.end(); id++) {
-		if (!tables_->nexthops.live(id))
-			continue;
-		const uint32_t version = tables_->nexthops.version(id);
-		Object one = Object::New(info.Env());
-		one.Set("id", id);
-		one.Set("name", tables_->nexthops.name(id));
-		one.Set("version", version);
-		if (version != 0)
-			one.Set("active",
-			        version_object(info.Env(), tables_->nexthops.spec(version)));
-		all.Set(all.Length(), one);
+		if (tables_->nexthops.live(id))
+			all.Set(all.Length(), nexthop_object(info.Env(), id, tables_->nexthops));
 	}
 	return all;
+}
+
+Result TablesObject::nexthop_row(const CallbackInfo &info)
+{
+	const uint32_t id = id_of(info);
+	if (id == 0 || id >= tables_->nexthops.end() || !tables_->nexthops.live(id))
+		return info.Env().Undefined();
+	return nexthop_object(info.Env(), id, tables_->nexthops);
 }
 
 Napi::Function TablesObject::define(Napi::Env env)
@@ -249,15 +297,22 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::set_label>("setLabel"),
 				   bound<&TablesObject::clear_label>("clearLabel"),
 				   bound<&TablesObject::labels>("labels"),
+				   bound<&TablesObject::label_row>("labelRow"),
+				   bound<&TablesObject::refusal>("refusal"),
 				   bound<&TablesObject::nexthop>("nexthop"),
 				   bound<&TablesObject::set_nexthop>("setNexthop"),
 				   bound<&TablesObject::remove_nexthop>("removeNexthop"),
 				   bound<&TablesObject::nexthops>("nexthops"),
+				   bound<&TablesObject::nexthop_row>("nexthopRow"),
 				   bound<&TablesObject::add_sa>("addSa"),
 				   bound<&TablesObject::activate_sa>("activateSa"),
 				   bound<&TablesObject::remove_sa>("removeSa"),
 				   bound<&TablesObject::sas>("sas"),
 				   bound<&TablesObject::sa_state>("saState"),
+				   bound<&TablesObject::put_host_policy>("putHostPolicy"),
+				   bound<&TablesObject::set_host_policy_sas>("setHostPolicySas"),
+				   bound<&TablesObject::remove_host_policy>("removeHostPolicy"),
+				   bound<&TablesObject::host_policies>("hostPolicies"),
 				   bound<&TablesObject::apply_routes>("applyRoutes"),
 				   bound<&TablesObject::routes>("routes"),
 				   bound<&TablesObject::remove_routes>("removeRoutes"),

@@ -125,8 +125,9 @@ void Nexthops::check_sa(const VersionSpec &spec) const
 	    context_.tables->sa_out[spec.sa].state != SL_ROW_LIVE)
 		not_found("outbound SA " + std::to_string(spec.sa) + " does not exist");
 	const sl_sa_row &sa = context_.tables->sa_out[spec.sa];
-	if (sa.protection != spec.protection || sa.encap != spec.encap ||
-	    sa.spi != *spec.tunnel.spi || sa.family != spec.tunnel.family ||
+	if (sa.application != SL_APP_VPN || sa.protection != spec.protection ||
+	    sa.encap != spec.encap || sa.spi != *spec.tunnel.spi ||
+	    sa.family != spec.tunnel.family ||
 	    std::memcmp(sa.source, spec.tunnel.source.data(), 16) != 0 ||
 	    std::memcmp(sa.destination, spec.tunnel.destination.data(), 16) != 0)
 		bad_argument("protection, encapsulation, SPI or addresses are not those of "

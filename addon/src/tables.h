@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "host_policies.h"
 #include "labels.h"
 #include "nexthops.h"
 #include "routes.h"
@@ -84,6 +85,7 @@ public:
 	Labels labels;
 	Nexthops nexthops;
 	Sas sas;
+	HostPolicies host_policies;
 	Groups groups;
 	Routes routes;
 };

@@ -66,6 +66,7 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	n = sl_stage_local(w, frames, n);
 	n = sl_stage_esp_sa(w, frames, n);
 	n = sl_stage_esp_open(w, frames, n);
+	n = sl_stage_host_tcp(w, frames, n);
 	n = sl_stage_decap(w, frames, n);
 	n = sl_stage_label(w, frames, n);
 	forward(w, frames, n);
@@ -90,6 +91,8 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 		else
 			frames[kept++] = frames[i];
 	}
+	kept = sl_stage_host_policy(w, frames, kept);
+	kept = sl_stage_esp_seal(w, frames, kept);
 	sl_stage_inject(w, frames, kept);
 	h = sl_stage_host(w, host, h);
 	forward(w, host, h);

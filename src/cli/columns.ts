@@ -4,7 +4,7 @@
  * The keys are those of the messages in proto/control.proto; docs/cli.md says what each means, and a
  * test holds it to this list. Keys never change their meaning; new ones may be added.
  */
-import type { Status, Topic, TopicRows } from '../rpc/client.js';
+import type { ExplainRow, Status, Topic, TopicRows } from '../rpc/client.js';
 import { BGP_COLUMNS } from './bgp-columns.js';
 import { IKE_COLUMNS } from './ike-columns.js';
 import { count, decimal, flag, orNone, prose, text, wide, type Columns } from './column.js';
@@ -177,6 +177,16 @@ export const CHANGE_COLUMNS: Columns<ChangeRow> = {
   before: text('BEFORE'),
   after: text('AFTER'),
   effect: text('EFFECT'),
+};
+
+/** `sealane explain`. */
+export const EXPLAIN_COLUMNS: Columns<ExplainRow> = {
+  way: orNone(count('WAY')),
+  step: text('STEP'),
+  what: prose('WHAT'),
+  ok: flag('OK'),
+  why: prose('WHY'),
+  drop: text('DROP'),
 };
 
 export interface PolicyTestRow {

@@ -8,7 +8,7 @@
  * other VRFs of this PE lend (in the order of `importsFrom`).
  */
 import { bitsOf, hostPrefix, lastAddress, networkOf, type Prefix } from '../lib/ip.js';
-import type { RouteOwner } from './addon/api.js';
+import type { AcceptSet, RouteOwner } from './addon/api.js';
 import { linkLocalOf } from './headers.js';
 import {
   hostInterfaceName,
@@ -238,6 +238,12 @@ function desiredLabel(model: ForwardingModel, planned: PlannedLabel): DesiredLab
   return [{ label, action: 'nexthop', target: names.adjacency(gateway), accept }];
 }
 
+/** How a transport label of ours may come: in plain MPLS of the own SP alone. */
+export const TRANSPORT_ACCEPT: AcceptSet = { secured: [], clear: ['mpls'] };
+export const transportLabel = (label: number): DesiredLabel => ({
+  ...{ label, action: 'pop', accept: TRANSPORT_ACCEPT },
+});
+
 /** Rows of the configuration, without those of ports whose MAC is not known. */
 export function projectConfig(
   model: ForwardingModel,
@@ -255,7 +261,10 @@ export function projectConfig(
     addVrfRoutes(routes, model, vrf, policy);
     interfaces.set(hostInterfaceName(vrf.name), hostInterface(vrf));
   }
-  const labels = policy.labels.flatMap((planned) => desiredLabel(model, planned));
+  const labels = [
+    ...policy.labels.flatMap((planned) => desiredLabel(model, planned)),
+    ...model.transportLabels.map((label) => transportLabel(label)),
+  ];
   return {
     vrfs: new Map([...model.vrfs].map(([name, vrf]) => [name, desiredVrf(vrf)])),
     interfaces,

@@ -33,7 +33,7 @@ export type RouteRow = Narrow<
   }
 >;
 
-export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' }>;
+export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' | 'swap' | 'pop' }>;
 
 export type TunnelRow = Narrow<
   pb.TunnelRow,
@@ -49,7 +49,7 @@ export type SaRow = Narrow<
   {
     direction: 'in' | 'out';
     protection: 'encrypt' | 'authenticate';
-    encapsulation: 'gre' | 'ip';
+    encapsulation: 'gre' | 'ip' | 'tcp';
   }
 >;
 
@@ -131,6 +131,24 @@ export interface BgpRouteFilter {
   /** One that {@link ControlBackend.bgpNeighborNames} lists. */
   readonly neighbor?: string;
 }
+
+export interface ExplainRoute {
+  readonly vrf: string;
+  readonly address: Uint8Array; // 4 or 16 bytes, network order
+}
+/** How a packet comes to the label lookup; checked by the server. */
+export interface ExplainArrival {
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+  /** 'none': of plain MPLS alone. */
+  readonly encapsulation: 'gre' | 'ip' | 'none';
+  /** Of the SA; empty: it comes in clear, or out of an SA of our own SP. */
+  readonly sp: string;
+}
+export interface ExplainLabel {
+  readonly label: number; // 20 bits
+  readonly arrival: ExplainArrival | undefined;
+}
+export type ExplainRow = Readonly<pb.ExplainRow>;
 
 export interface ReloadRequest {
   /** Absolute path of a TypeScript or JSON file. */
@@ -224,6 +242,10 @@ export interface ControlBackend {
   ikeCounters(): Rows<IkeCounterRow>;
   /** How many SAs it met. Throws NOT_FOUND without IKE, APPLY_FAILED when it came to nothing. */
   commandIke(command: IkeCommand): Promise<number>;
+  /** `vrf`: one that {@link ControlBackend.vrfs} lists. */
+  explainRoute(question: ExplainRoute): readonly ExplainRow[];
+  /** Throws NOT_FOUND for an SP that is not known. */
+  explainLabel(question: ExplainLabel): readonly ExplainRow[];
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

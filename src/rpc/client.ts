@@ -52,6 +52,7 @@ export type IkeCommand = Readonly<pb.CommandIkeRequest>;
 /** Whose routes cross again: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
 export type ReloadReply = Readonly<pb.ReloadReply>;
+export type ExplainRow = Readonly<pb.ExplainRow>;
 export type TestPolicyReply = Readonly<pb.TestPolicyReply>;
 
 export interface ClientOptions {
@@ -189,6 +190,22 @@ export class Client {
       this.#client.commandIke({ ...command }, new Metadata(), options, done),
     );
     return reply.count;
+  }
+
+  /** Steps of a packet's way. Throws INVALID_ARGUMENT, NOT_FOUND. */
+  async explainRoute(vrf: string, address: string): Promise<readonly ExplainRow[]> {
+    const reply = await unary<pb.ExplainReply>((done) =>
+      this.#client.explainRoute({ vrf, address }, new Metadata(), this.#deadline(), done),
+    );
+    return reply.rows;
+  }
+
+  /** The same of a label; empty words: docs/cli.md. Throws INVALID_ARGUMENT, NOT_FOUND. */
+  async explainLabel(question: Readonly<pb.ExplainLabelRequest>): Promise<readonly ExplainRow[]> {
+    const reply = await unary<pb.ExplainReply>((done) =>
+      this.#client.explainLabel({ ...question }, new Metadata(), this.#deadline(), done),
+    );
+    return reply.rows;
   }
 
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */

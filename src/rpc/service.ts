@@ -9,6 +9,8 @@ import {
   checkShutdown,
   checkVrf,
   dumpPath,
+  explainLabelRequest,
+  explainRouteRequest,
   ikeCommand,
   reloadRequest,
   routeFilter,
@@ -75,6 +77,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
     showWorkers: stream(() => backend.workers(), wrap),
     ...bgpHandlers(backend, { unary, stream }),
     ...ikeHandlers(backend, { unary, stream }),
+    ...explainHandlers(backend, { unary }),
   };
 }
 
@@ -154,6 +157,20 @@ function ikeHandlers(backend: ControlBackend, { unary, stream }: Handlers): IkeH
     ),
     commandIke: unary(async (request: pb.CommandIkeRequest) => ({
       count: await backend.commandIke(ikeCommand(request)),
+    })),
+  };
+}
+
+function explainHandlers(
+  backend: ControlBackend,
+  { unary }: Pick<Handlers, 'unary'>,
+): Pick<pb.ControlServer, 'explainRoute' | 'explainLabel'> {
+  return {
+    explainRoute: unary(async (request: pb.ExplainRouteRequest) => ({
+      rows: [...backend.explainRoute(await explainRouteRequest(backend, request))],
+    })),
+    explainLabel: unary((request: pb.ExplainLabelRequest) => ({
+      rows: [...backend.explainLabel(explainLabelRequest(request))],
     })),
   };
 }

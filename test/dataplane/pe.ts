@@ -17,7 +17,7 @@ import type {
   Encapsulation,
   InterfaceRow,
   RouteWay,
-  SaRow,
+  VpnSaRow,
   SaState,
   Version,
 } from '../../src/forwarding/addon/api.js';
@@ -69,7 +69,7 @@ export const ENCRYPTED: AcceptSet = {
 
 export interface Sa {
   readonly id: number;
-  readonly row: SaRow;
+  readonly row: VpnSaRow;
   readonly esp: EspKey;
   readonly family: Family;
   readonly protocol: number;
@@ -128,6 +128,11 @@ function etherHeader(to: string, from: string, vlan: number, of: keyof typeof TY
   const type = TYPE[of];
   const tag = vlan === 0 ? '' : `8100${vlan.toString(16).padStart(4, '0')}`;
   return Buffer.concat([macBytes(to), macBytes(from), Buffer.from(tag + type, 'hex')]);
+}
+
+function protectionOf(sa: Sa | undefined): 'tunnel' | 'authenticate' | 'encrypt' {
+  if (sa === undefined) return 'tunnel';
+  return sa.row.algorithm.startsWith('aes-gmac') ? 'authenticate' : 'encrypt';
 }
 
 export class Pe {
@@ -275,10 +280,9 @@ export class Pe {
     const { encapsulation, family, sa, over = 'core', labels = [] } = options;
     const row = this.rows.get(over);
     if (row === undefined) throw new Error(`no interface ${over}`);
-    const gmac = sa?.row.algorithm.startsWith('aes-gmac') === true;
     return {
       ...{ kind: 'tunnel', interface: this.interfaces[over], encapsulation },
-      protection: sa === undefined ? 'tunnel' : gmac ? 'authenticate' : 'encrypt',
+      protection: protectionOf(sa),
       ...{ mtu: options.mtu ?? 1400, sa: sa?.id ?? 0, dscpCopy: options.dscpCopy ?? false },
       header: {
         ethernet: etherHeader(MAC.p, MAC.peCore, row.vlan, labels.length > 0 ? 'mpls' : family),
@@ -373,7 +377,7 @@ export class Pe {
     const inbound = direction === 'in';
     const key = options.key ?? randomBytes((algorithm.endsWith('256') ? 32 : 16) + 4);
     const ends = [addressBytes(LOCAL[family]), addressBytes(REMOTE[family])] as const;
-    const row: SaRow = {
+    const row: VpnSaRow = {
       ...{ name: this.#name('SA'), algorithm, encapsulation },
       spi: options.spi ?? randomInt(0x10000, 2 ** 32),
       ...{ source: ends[inbound ? 1 : 0], destination: ends[inbound ? 0 : 1] },

@@ -20,8 +20,8 @@ import { spoil, type Tracer } from './tracer.js';
 const RING = 1023;
 /** Frames of an AF_PACKET port's ring: devargs.c. */
 const RX_RING = 512;
-/** Where SAs are counted as another application's; only 1 is the VPN's. */
-const OTHER_APPLICATION = 2;
+/** Where SAs are counted as another application's: 1 is the VPN's, 2 BGP's. */
+const OTHER_APPLICATION = 3;
 /** Row of the first group that tables make. */
 const FIRST_GROUP = 1;
 

@@ -54,6 +54,7 @@
 #define SL_MAX_FIB_LEAVES (1u << 26)
 #define SL_MAX_LCORES 32u
 #define SL_MAX_DROP_REASONS 256u
+#define SL_MAX_HOST_POLICIES 1024u
 #define SL_MAX_SPS 64u /* secured label tables: 1..63; 0 is the unsecured one */
 
 /* Id 0 of every table means "none", except VRF 0, which is the core's routing table. */

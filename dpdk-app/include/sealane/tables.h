@@ -56,7 +56,7 @@ enum sl_protection {
 	SL_PROT_ENCRYPT = 1,      /* ESP with confidentiality and integrity */
 	SL_PROT_AUTHENTICATE = 2, /* ESP with integrity alone */
 	SL_PROT_TUNNEL = 3,       /* MPLS-in-GRE or MPLS-in-IP without IPsec */
-	SL_PROT_MPLS = 4,         /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
+	SL_PROT_MPLS = 4, /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
 	SL_PROT_MPLS_OTHER_SP = 5, /* plain MPLS on an interface of another SP: an arrival alone */
 };
 enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
@@ -184,7 +184,8 @@ enum sl_nexthop_kind {
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
-	SL_NH_TUNNEL = 5,    /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
+	SL_NH_TUNNEL =
+		5, /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
 };
 
 #define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */
@@ -250,7 +251,10 @@ enum sl_algorithm { /* ICV 16 bytes, IV 8 bytes, salt 4 bytes for all of them */
 	            SL_ALG_AES_GMAC_256 = 4,
 };
 
-enum sl_application { SL_APP_VPN = 1 };
+/* What an SA may carry (policy-model 17). SL_APP_BGP: TCP of the kernel, no label ever. */
+enum sl_application { SL_APP_VPN = 1, SL_APP_BGP = 2 };
+
+#define SL_PORT_BGP 179u
 
 /*
  * One direction of an SA pair. Written whole, then `generation` is release-stored; never edited.
@@ -263,22 +267,66 @@ struct sl_sa_row {
 	uint8_t protection; /* SL_PROT_ENCRYPT or SL_PROT_AUTHENTICATE, follows from the algorithm */
 	uint8_t application;       /* enum sl_application */
 	uint8_t family;            /* of the outer addresses: 4 or 6 */
-	uint8_t selector_protocol; /* 47 or 137; policy-model 17 */
-	uint8_t encap;             /* enum sl_encap that selector stands for */
-	uint8_t sp_table;          /* inbound: secured label table of the peer's SP, 1..63 */
+	uint8_t selector_protocol; /* VPN: 47 or 137; BGP: 6; policy-model 17 */
+	uint8_t encap;             /* enum sl_encap that selector stands for; BGP: SL_ENCAP_NONE */
+	uint8_t sp_table; /* inbound, VPN: secured label table of the peer's SP, 1..63; BGP: 0 */
 	uint8_t state; /* enum sl_row_state, for the writer: retired rows await their grace period */
 	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
 	uint8_t source[16];     /* outer addresses as on the wire for this direction */
 	uint8_t destination[16];
 	uint8_t key[32];
 	uint8_t salt[4];
-	uint8_t reserved1[4];
+	uint16_t source_port; /* BGP: selector, ports as in packets of this direction; 0 = any */
+	uint16_t destination_port;
 	uint64_t
 		packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
 	uint64_t key_check; /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t reserved2[16];
 };
 SL_SIZE(struct sl_sa_row, 128);
+
+/* ---- Host policies (policy-model 18) ----------------------------------------------------------
+ *
+ * What the kernel says to `remote` from `local` by TCP with `port` at either end leaves inside an SA or
+ * not at all, and arrives inside one or not at all. Found by (remote, local) through chains:
+ *
+ *   host_policy_head[hash of remote] --> row --next--> row --next--> 0
+ *
+ * Which of the two SA words counts is decided by where `port` is: a peer may have negotiated
+ * an SA for one side alone. A word is {generation 47 | outbound SA row 17}: both change by one store.
+ * 0: there is no SA, drop. Rows are written whole, then linked; unlinked, then reused after a grace
+ * period; a row on its way out keeps `next`, so that a reader on it finds its way.
+ */
+struct sl_host_policy_row {
+	uint64_t sa_to_port;   /* SA for packets to `port` of the remote end; atomic */
+	uint64_t sa_from_port; /* SA for packets from `port` of ours; atomic */
+	uint32_t next;         /* atomic; 0 = last */
+	uint32_t state;
+	uint8_t family;   /* of the addresses: 4 or 6 */
+	uint8_t protocol; /* 6 */
+	uint16_t port;    /* 179 */
+	uint8_t reserved[4];
+	uint8_t local[16];
+	uint8_t remote[16];
+};
+SL_SIZE(struct sl_host_policy_row, 64);
+
+static inline uint64_t sl_host_sa(uint64_t generation, uint32_t row)
+{
+	return generation << 17 | (row & (SL_MAX_SAS - 1));
+}
+static inline uint64_t sl_host_sa_generation(uint64_t word) { return word >> 17; }
+static inline uint32_t sl_host_sa_row(uint64_t word) { return (uint32_t)word & (SL_MAX_SAS - 1); }
+
+/* Chain of a remote address; an IPv4 address is followed by zeros. The addresses are the operator's. */
+static inline uint32_t sl_host_policy_chain(const uint8_t *remote)
+{
+	uint32_t hash = 0x811c9dc5u; /* FNV-1a */
+
+	for (unsigned int i = 0; i < 16; i++)
+		hash = (hash ^ remote[i]) * 0x01000193u;
+	return (hash ^ hash >> 16) & (SL_MAX_HOST_POLICIES - 1);
+}
 
 /* ---- Routes ---------------------------------------------------------------------------------- */
 
@@ -351,7 +399,7 @@ struct sl_tables_header {
 #define SL_PAGED alignas(SL_PAGE)
 #endif
 
-/* The fixed-size tables up to `spi` are backed whole at creation: a packet can index any of their rows. */
+/* The fixed-size tables up to `host_policy` are backed whole at creation: a packet can index any of their rows. */
 struct sl_tables {
 	SL_PAGED struct sl_tables_header header;
 	SL_PAGED struct sl_vrf_row vrf[SL_MAX_VRFS];
@@ -360,6 +408,9 @@ struct sl_tables {
 	SL_PAGED uint64_t label[SL_MAX_LABELS];
 	/* inbound SA row ids, index = SPI & (SL_SPI_SLOTS - 1); atomic words, 0 = no SA */
 	SL_PAGED uint32_t spi[SL_SPI_SLOTS];
+	/* host policy row ids, index = sl_host_policy_chain(); atomic words, 0 = empty */
+	SL_PAGED uint32_t host_policy_head[SL_MAX_HOST_POLICIES];
+	SL_PAGED struct sl_host_policy_row host_policy[SL_MAX_HOST_POLICIES];
 	/* arenas, backed in chunks */
 	SL_PAGED struct sl_accept_row accept[SL_MAX_ACCEPT_SETS];
 	SL_PAGED struct sl_nexthop_slot nexthop[SL_MAX_NEXTHOPS];

@@ -125,4 +125,11 @@ static inline bool sl_find_upper(struct rte_mbuf *m, const struct sl_packet *p,
 	return true;
 }
 
+/*
+ * Is this a packet for us in clear, outside of ESP, that a host policy wants inside an SA, or a message
+ * about one (host_policy.c)? `upper`: NULL when sl_find_upper() did not find it.
+ */
+bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
+                            const struct sl_packet *p, const struct sl_upper *upper);
+
 #endif

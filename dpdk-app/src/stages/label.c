@@ -14,21 +14,8 @@ enum sl_drop_reason sl_check_arrival(const struct sl_worker *w, const struct sl_
 	const struct sl_accept_row *set = &w->tables->accept[accept];
 	const struct sl_arrival *a = &p->arrival;
 
-	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table, p->interface)) {
-	case SL_ACCEPTED:
-		return SL_DROP_none;
-	case SL_REFUSED_SP:
-		return SL_DROP_label_wrong_sp;
-	case SL_REFUSED_PROTECTION:
-		return SL_DROP_label_wrong_protection;
-	case SL_REFUSED_ENCAP:
-		return SL_DROP_label_wrong_encap;
-	case SL_REFUSED_INTERFACE:
-		return SL_DROP_label_not_advertised;
-	case SL_REFUSED_PROTECTED:
-	default:
-		return SL_DROP_label_protected;
-	}
+	return sl_accept_drop(
+		sl_accept_check(set, a->protection, a->encap, a->sp_table, p->interface));
 }
 
 /*

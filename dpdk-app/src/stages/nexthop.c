@@ -7,7 +7,7 @@
 
 /* What became of the packet before: the same happens to the next one if it came alike. */
 struct run {
-	uint64_t leaf; /* SL_LEAF_NONE = none yet */
+	uint64_t leaf;    /* SL_LEAF_NONE = none yet */
 	uint64_t arrival; /* sl_arrival_key() */
 	uint32_t version;
 	uint8_t lane;

@@ -50,8 +50,7 @@ static enum sl_drop_reason uncover(struct rte_mbuf *m, struct sl_packet *p, uint
 	    (is_explicit_null(label) && family != (label == SL_MPLS_IP4_EXPLICIT_NULL ? 4 : 6)))
 		return SL_DROP_inner_not_ip;
 	memmove(frame + front, frame, 2 * SL_MAC_LEN);
-	sl_put16(frame + front + 2 * SL_MAC_LEN,
-	         family == 4 ? SL_ETHERTYPE_IP4 : SL_ETHERTYPE_IP6);
+	sl_put16(frame + front + 2 * SL_MAC_LEN, family == 4 ? SL_ETHERTYPE_IP4 : SL_ETHERTYPE_IP6);
 	m->data_off = (uint16_t)(m->data_off + front);
 	sl_end_at(m, (uint16_t)(m->data_len - front));
 	p->l3_offset = SL_ETH_LEN;

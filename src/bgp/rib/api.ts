@@ -3,6 +3,7 @@
 import type { FamilyId } from '../codec/types.js';
 import type { PathAttributes, TunnelEncapsulation } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, Policy, SessionPort } from '../types.js';
+import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { DecisionOptions } from './decision.js';
 import type { NextHopTracker } from './next-hops.js';
@@ -52,8 +53,19 @@ export interface RibPorts {
   readonly isForeignAs?: (asn: number) => boolean;
   /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
   readonly exportLabels?: LabelUses;
+  /** Told of each labelled unicast route that is decided otherwise; must not call back. */
+  readonly labelled?: (route: LabelledRoute) => void;
   /** Which of our labels routes are told with that we pass on as next hop (see Transit): one call for each, as above. */
   readonly swapLabels?: LabelUses;
+}
+
+/** The best labelled unicast route to a prefix of the core. */
+export interface LabelledRoute {
+  readonly prefix: Prefix;
+  /** Outermost first; none: there is no route, or it is our own. */
+  readonly labels: readonly number[];
+  /** 4 or 16 octets. */
+  readonly nextHop: Uint8Array | undefined;
 }
 
 /** Counts routes by label. */

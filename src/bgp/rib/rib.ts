@@ -8,9 +8,10 @@ import { familiesOf } from '../codec/families.js';
 import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
-import type { RibOptions, RibPorts, VrfRib } from './api.js';
-import { AttributeReader } from './attribute-codec.js';
-import { Core } from './core.js';
+import type { LabelledRoute, RibOptions, RibPorts, VrfRib } from './api.js';
+import { AttributeReader, unmapped } from './attribute-codec.js';
+import { Core, OURSELVES } from './core.js';
+import { BEST } from './path-store.js';
 import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
@@ -355,6 +356,8 @@ export class Rib implements RouteSink {
       this.#fib.change(table, net);
       if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
     }
+    const labelled = family === FAMILY.ipv4Labelled || family === FAMILY.ipv6Labelled;
+    if (labelled) this.#ports.labelled?.(labelledRoute(this.core, table, net));
     this.adjOut.decided(table, net);
     this.watcher?.(table, net);
   }
@@ -417,6 +420,25 @@ export class Rib implements RouteSink {
         this.adjOut.bytes,
     };
   }
+}
+
+function labelledRoute(
+  { paths, labels, attributes }: Core,
+  table: NetTable,
+  net: NetId,
+): LabelledRoute {
+  const address = new Uint8Array(4 * table.keyWords);
+  table.copyKey(net, address, 0);
+  const family = address.length === 4 ? 4 : 6;
+  const prefix = { family, address, length: table.length(net) } as const;
+  const best = table.firstPath(net);
+  const learnt = best !== 0 && paths.has(best, BEST) && paths.peer(best) !== OURSELVES;
+  if (!learnt) return { prefix, labels: [], nextHop: undefined };
+  const { nextHop } = attributes.decoded(paths.attributes(best));
+  return {
+    ...{ prefix, labels: labels.labels(paths.label(best)) },
+    nextHop: nextHop && unmapped(nextHop),
+  };
 }
 
 const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;

@@ -313,6 +313,7 @@ export class NeighborSession {
         local: neighbor.localAddress ?? new Uint8Array(address.length),
         ...hopsOf(neighbor),
         ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
+        ...(neighbor.maxSegment === undefined ? {} : { maxSegment: neighbor.maxSegment }),
         md5Keys: keys.md5 === undefined ? [] : [keys.md5],
         aoKeys: keys.ao === undefined ? [] : [keys.ao],
       });

@@ -136,6 +136,7 @@ const options = {
   removePrivateAs: oneOf('remove', 'replace').exactOptional(),
   passCe: set(oneOf('route-target', 'ipsec', 'encapsulation', 'color')).exactOptional(),
   sp: entity.exactOptional(),
+  ipsec: oneOf('require', 'off').exactOptional(),
   bfd: byType('true, false or an object: { ... }', { boolean, object: bfd }).exactOptional(),
 };
 
@@ -244,6 +245,13 @@ export const bgpSchema = strict({
   neighbours: table(neighbour).exactOptional(),
   dynamicNeighbours: table(dynamicNeighbours).exactOptional(),
   networks: networks.exactOptional(),
+  labelledUnicast: strict({
+    announce: byType('"implicit-null" or a label', {
+      number: integer(16, 1_048_575, 'a label'),
+      string: oneOf('implicit-null'),
+    }).exactOptional(),
+    forIp: boolean.exactOptional(),
+  }).exactOptional(),
   bmp: table(bmpStation).exactOptional(),
   mrt: table(mrtDump).exactOptional(),
 });

@@ -140,6 +140,11 @@ export interface BgpNeighbourOptions {
    * (policy-model 6). Default the own one; with VPN families it must be said where there are others.
    */
   readonly sp?: string;
+  /**
+   * In the core: 'require' lets the session run inside an ESP transport SA alone (policy-model 18), 'off' in clear.
+   * Default 'require' where `sp` is another SP, else 'off'.
+   */
+  readonly ipsec?: 'require' | 'off';
   readonly bfd?: boolean | BgpBfd;
 }
 
@@ -273,6 +278,14 @@ export interface MrtDump {
   readonly neighbours?: readonly string[];
 }
 
+/** LSPs by BGP (RFC 8277), with neighbours of the families ipv4-labelled and ipv6-labelled. */
+export interface BgpLabelledUnicast {
+  /** Tells our tunnel addresses, with this label: one of core.transportLabels, or none on the last link. Default: not told. */
+  readonly announce?: 'implicit-null' | number;
+  /** What is learnt is also pushed above the outer IP header of tunnels; default false: for plain MPLS alone. */
+  readonly forIp?: boolean;
+}
+
 /** Seconds, 0..600 each. */
 export interface BgpTightening {
   /** Old and new class are both told for so long, so that ingresses set up their SAs; default 30. */
@@ -310,6 +323,7 @@ export interface Bgp {
   readonly neighbours?: Readonly<Record<string, BgpNeighbour>>;
   /** By prefix. */
   readonly dynamicNeighbours?: Readonly<Record<string, BgpDynamicNeighbours>>;
+  readonly labelledUnicast?: BgpLabelledUnicast;
   /** Global table. */
   readonly networks?: readonly BgpNetwork[];
   readonly bmp?: Readonly<Record<string, BmpStation>>;

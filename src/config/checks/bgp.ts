@@ -5,6 +5,7 @@ import type { Protection } from '../classes.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
+import { checkBgpProtection } from './bgp-protection.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
 
@@ -21,8 +22,23 @@ export function checkBgp(ctx: Context): void {
     const reason = 'the sub-type of the Export Scope Extended Community';
     ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
   }
+  checkBgpProtection(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
+  checkLabelled(ctx, bgp);
   checkDumps(ctx, bgp);
+}
+
+/** Packets come with the label that is told. */
+function checkLabelled(ctx: Context, { labelledUnicast = {} }: Bgp): void {
+  const { announce } = labelledUnicast;
+  if (typeof announce !== 'number') return;
+  const { transportLabels = [] } = ctx.config.core;
+  if (transportLabels.includes(announce) || !ctx.whole('core', 'transportLabels')) return;
+  const reason = 'no transport label of this PE';
+  ctx.fail(['bgp', 'labelledUnicast', 'announce'], {
+    reason,
+    remedy: 'one of core.transportLabels, or "implicit-null"',
+  });
 }
 
 function checkVrfs(ctx: Context, whole: boolean): void {

@@ -8,6 +8,7 @@
 
 import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Kernel } from '../../lib/kernel-api.js';
+import type { NativeCrypto } from '../../lib/native-crypto.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
@@ -105,7 +106,6 @@ export interface LspHeader {
   readonly dscp: number; // 0..63; its class selector is their TC
 }
 
-
 /** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
 export interface TunnelHeader {
   readonly ethernet: Uint8Array; // 14, or 18 with an 802.1Q tag
@@ -119,21 +119,42 @@ export interface TunnelHeader {
   readonly labels?: readonly number[];
 }
 
-export interface SaRow {
+interface CommonSaRow {
   readonly name: string; // identity for reconciliation
   readonly spi: number;
   readonly algorithm: Algorithm;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  readonly encapsulation: Encapsulation;
-  readonly spTable: number; // inbound: 1..63; outbound: 0
+  readonly spTable: number; // inbound: 1..63; outbound and BGP: 0
   readonly replayWindow: number; // inbound: multiple of 64, 64..4096; 0 = off
   readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1
 }
-export interface LiveSa extends SaRow {
+/** What comes out of it are labels (policy-model 17). */
+export interface VpnSaRow extends CommonSaRow {
+  readonly application?: 'vpn';
+  readonly encapsulation: Encapsulation;
+}
+/** What comes out of it is TCP with port 179, for the kernel (policy-model 18). */
+export interface BgpSaRow extends CommonSaRow {
+  readonly application: 'bgp';
+  readonly sourcePort: number; // negotiated, as in packets of this direction; 0 = any
+  readonly destinationPort: number;
+}
+export type SaRow = VpnSaRow | BgpSaRow;
+export type LiveSa = SaRow & {
   readonly id: number;
   readonly generation: bigint;
   readonly keyCheck: bigint; // first 8 bytes of SHA-256(key || salt), not the key
+};
+export const isBgpSa = (row: SaRow): row is BgpSaRow => row.application === 'bgp';
+
+/** TCP 179 between two addresses of the core: inside an SA or not at all (policy-model 18). */
+export interface HostPolicy {
+  readonly id: number;
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+  readonly toPort: number; // outbound SA row for packets to port 179 of the remote end; 0: they are dropped
+  readonly fromPort: number; // for packets from our port 179
 }
 export interface SaState {
   readonly ready: boolean; // the worker has expanded the key of this generation
@@ -154,6 +175,18 @@ export interface LabelRow {
   readonly target: number;
   readonly accept: number; // accept set id
   readonly out?: number; // swap alone: 16..1048575
+}
+
+/** How a packet came to the label lookup. */
+export interface Arrival {
+  /** 'mpls-other-sp': plain MPLS on an interface of another SP. */
+  readonly protection: Protection | 'mpls-other-sp';
+  /** 'none': plain MPLS. */
+  readonly encapsulation: Encapsulation | 'none';
+  /** Out of an SA: secured label table of its SP, 1..63; else 0. */
+  readonly spTable: number;
+  /** Input interface row; counts for 'mpls-other-sp' alone. */
+  readonly interface: number;
 }
 
 /** 'bgp' gives way: it neither replaces nor removes a route of another owner. */
@@ -294,10 +327,14 @@ export interface Tables {
   /** Id of the (immutable, shared) row with these contents; 0 for a set that accepts nothing. */
   acceptSet(set: AcceptSet): number;
   acceptSets(): readonly (AcceptSet & { readonly id: number })[];
+  /** What a label of this accept set counts such a packet as (name of drop_reasons.h); undefined: it accepts it. Worker's code. */
+  refusal(set: number, arrival: Arrival): string | undefined;
 
   setLabel(row: LabelRow): void;
   clearLabel(label: number): void;
   labels(): readonly LabelRow[];
+  /** undefined: the label means nothing. */
+  labelRow(label: number): LabelRow | undefined;
 
   /** Slot of a name, allocated at first use with no version (unusable). */
   nexthop(name: string): number;
@@ -305,6 +342,8 @@ export interface Tables {
   setNexthop(id: number, version: Version | undefined): void;
   removeNexthop(id: number): void; // IN_USE while a route or label refers to it
   nexthops(): readonly NexthopRow[];
+  /** undefined: no such row is live. */
+  nexthopRow(id: number): NexthopRow | undefined;
 
   /** Write an SA row of a new generation. The caller then has the worker install it. `key` holds key and 4 salt bytes. */
   addSa(direction: 'out' | 'in', row: SaRow, key: Uint8Array): number;
@@ -313,6 +352,14 @@ export interface Tables {
   removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period
   sas(direction: 'out' | 'in'): readonly LiveSa[];
   saState(direction: 'out' | 'in', id: number): SaState;
+
+  /** Row of a pair of addresses; made without SAs, so that all is dropped. */
+  putHostPolicy(pair: Pick<HostPolicy, 'local' | 'remote'>): number;
+  /** One store each. An SA in use here cannot be removed. */
+  setHostPolicySas(id: number, sas: Pick<HostPolicy, 'toPort' | 'fromPort'>): void;
+  /** From now on it may be in clear. */
+  removeHostPolicy(id: number): void;
+  hostPolicies(): readonly HostPolicy[];
 
   applyRoutes(batch: RouteBatch): void;
   /** `except`: without the routes of this owner. `from`, `count`: a page of the table, in no order. */
@@ -357,5 +404,6 @@ export interface Addon {
   openTables(paths: SegmentPaths): Tables;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly layoutVersion: number;
 }

@@ -32,7 +32,7 @@ export interface FibLookups {
       }
     | undefined;
   /** Of routes whose way is still to come up; undefined: they have that way all the same. */
-  readonly changeover?: Pick<Changeover, 'instead' | 'over'>;
+  readonly changeover?: Pick<Changeover, 'instead' | 'over' | 'look' | 'close'>;
   key(nextHop: number): NextHopKey | undefined;
   /** Accept set of a route towards a CE: the classes by which it is exported (policy-model 2). */
   accept(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number;
@@ -143,6 +143,12 @@ export class VpnFibWriter implements FibSink {
   /** Nothing is written any more. */
   close(): void {
     this.#closed = true;
+    this.#lookups.changeover?.close();
+  }
+
+  /** Tunnels may have come up that routes wait for. */
+  look(): void {
+    this.#lookups.changeover?.look();
   }
 
   apply(batch: FibBatch): void {
@@ -228,6 +234,13 @@ export class VpnFibWriter implements FibSink {
     }
     this.installed++;
     if (batch.hopKinds[hop - 1] === HOP_KIND.vpn && this.#stays(batch, vrf, i, hop - 1)) return;
+    this.#hops(batch, vrf, i, hop, end);
+  }
+
+  /** The label and accepted set of change `i`, whose first hop is the one before `hop`, and its further hops. */
+  #hops(batch: FibBatch, vrf: number, i: number, hop: number, end: number): void {
+    const c = this.#columns;
+    const at = c.count - 1;
     c.labels[at] = this.#label;
     if (batch.hopKinds[hop - 1] === HOP_KIND.plain) {
       c.accepts[at] = this.#accept(batch, vrf, i);

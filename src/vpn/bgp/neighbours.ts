@@ -9,6 +9,7 @@ import type { Transit } from '../../bgp/rib/transit.js';
 import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
 import type { EstablishedPeer, Policy } from '../../bgp/types.js';
+import { ipsecOf, protectedSegment } from '../../config/bgp/protect.js';
 import { neighboursOf, type ConfiguredNeighbour } from '../../config/bgp/resolve.js';
 import type { SpNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, BgpFamilies, BgpNeighbourOptions, Config } from '../../config/types.js';
@@ -50,18 +51,31 @@ const SESSION_FIELDS = [
   ...(['ttlSecurity', 'md5KeyFile', 'tcpAo', 'timers', 'gracefulRestart', 'longLived'] as const),
 ] as const;
 
-function sessionOf(options: ConfiguredNeighbour): NeighborConfig {
+/** Room for ESP around each segment of a session that has to be inside an SA. */
+function segmentFor(config: Config, options: ConfiguredNeighbour): { maxSegment?: number } {
+  const { address = '' } = options;
+  if (ipsecOf(options, config.ownSp) === 'off') return {};
+  return { maxSegment: protectedSegment(config, address.includes(':') ? 6 : 4) };
+}
+
+function sessionOf(config: Config, options: ConfiguredNeighbour): NeighborConfig {
   const picked = Object.fromEntries(
     SESSION_FIELDS.flatMap((field) =>
       options[field] === undefined ? [] : [[field, options[field]]],
     ),
   ) as Partial<NeighborConfig>;
-  return { ...picked, asn: options.asn, families: sessionFamilies(options.families) };
+  return {
+    ...{ ...picked, ...segmentFor(config, options) },
+    ...{ asn: options.asn, families: sessionFamilies(options.families) },
+  };
 }
 
 /** Every neighbour, by the name sessions have: address or prefix, %VRF inside a VRF. */
 export function neighbours(config: Config): ReadonlyMap<string, Neighbour> {
-  const all = neighboursOf(config).map((options) => ({ session: sessionOf(options), options }));
+  const all = neighboursOf(config).map((options) => ({
+    session: sessionOf(config, options),
+    options,
+  }));
   return new Map(
     all.map((one) => {
       const { vrf, address, prefix = '' } = one.options;

@@ -13,6 +13,7 @@ import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { Monitoring } from './monitoring.js';
+import { LabelledUnicast } from './labelled.js';
 import { neighbourRib, neighbours, type Neighbour, type Surroundings } from './neighbours.js';
 import { audienceOf, type TransitContext } from './transit-context.js';
 import { vpnTransit } from './transit.js';
@@ -22,7 +23,7 @@ import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker, type WatchCore } from './tracker.js';
-import type { Changeover } from './changeover.js';
+import { explainImport } from './explain.js';
 import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
@@ -42,7 +43,7 @@ import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
 import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
-import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
+import type { ForwardingModel, GatewayModel, LspModel } from '../../forwarding/model.js';
 import {
   CORE_VRF,
   type DesiredNexthop,
@@ -104,6 +105,8 @@ export interface BgpDeps {
   readonly tunnels: TunnelSet;
   /** Labels that come and go with routes. */
   readonly labels: RouteLabels;
+  /** LSPs that labelled routes make; called once for all that comes in one turn. */
+  readonly lsps: (lsps: readonly LspModel[]) => void;
 }
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
@@ -113,7 +116,6 @@ interface Running {
   readonly speaker: BgpSpeaker;
   readonly fib: VpnFibWriter;
   readonly tracker: Tracker;
-  readonly changeover: Changeover;
 }
 
 export class BgpService {
@@ -126,6 +128,8 @@ export class BgpService {
   #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
   #transitContext: TransitContext | undefined;
   readonly #own = new OwnRoutes();
+  readonly #labelled = new LabelledUnicast();
+  #labelledChanged = false;
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
@@ -177,9 +181,13 @@ export class BgpService {
     if (running === undefined) return undefined;
     const { rib, speaker, tracker } = running;
     const nexthop = (name: string): DesiredNexthop | undefined => this.#inForce?.nexthop(name);
+    const { config } = this.#inForce ?? {};
+    const ipsec = ipsecCommunityFormat(config?.bgp?.ipsecCommunitySubType);
+    const ingress = this.#ingress;
     return {
-      ...{ rib, speaker, vrfs: this.#vrfs },
-      ipsec: ipsecCommunityFormat(this.#inForce?.config.bgp?.ipsecCommunitySubType),
+      ...{ rib, speaker, vrfs: this.#vrfs, ipsec },
+      explainImport: (vrf, route) =>
+        config && ingress && explainImport({ config, ingress, ipsec }, vrf, route),
       bfd: (neighbour) => this.#bfd.state(neighbour),
       way: (hop) => wayWords(tracker, nexthop, hop),
     };
@@ -252,6 +260,9 @@ export class BgpService {
       [...this.#neighbours.values()].map(({ session }) => session),
     );
     this.#reconfigurePeers(running);
+    const { tunnelAddresses } = inForce.model;
+    this.#labelled.update(running.rib, bgp.labelledUnicast ?? {}, tunnelAddresses);
+    this.#tellLsps();
     running.rib.reimport();
     running.rib.retell();
     this.#bfd.apply(this.#neighbours);
@@ -275,7 +286,7 @@ export class BgpService {
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
-    this.#running.changeover.look();
+    this.#running.fib.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -288,12 +299,13 @@ export class BgpService {
     const running = this.#running;
     this.#running = undefined;
     this.#own.clear();
+    this.#labelled.clear();
+    if (how !== 'restart') this.#tellLsps();
     this.#vrfs.clear();
     this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
     else this.#bfd.removeAll();
     running?.fib.close();
-    running?.changeover.close();
     running?.tracker.close();
     running?.speaker.stop(how);
     this.#monitoring.close();
@@ -320,7 +332,7 @@ export class BgpService {
     return new Tracker(events, watchCore, this.#deps.tunnels);
   }
 
-  #newFib(tracker: Tracker): Pick<Running, 'fib' | 'changeover'> {
+  #newFib(tracker: Tracker): VpnFibWriter {
     const { tables, nexthopRow, clock, scheduler } = this.#deps;
     const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
     const changeover = changeoverOf({
@@ -333,13 +345,13 @@ export class BgpService {
       inForce: () => this.#inForce,
       vrfName: (id) => this.#vrfs.get(id),
     });
-    return { fib: new VpnFibWriter(tables, lookups), changeover };
+    return new VpnFibWriter(tables, lookups);
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const { fib, changeover } = this.#newFib(tracker);
+    const fib = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -358,6 +370,9 @@ export class BgpService {
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
       swapLabels: deps.labels,
+      labelled: (route) => {
+        if (this.#labelled.decided(route)) this.#tellLsps();
+      },
       isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
@@ -384,7 +399,7 @@ export class BgpService {
     });
     made.speaker = speaker;
     deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
-    const running = { identity, rib, speaker, fib, tracker, changeover };
+    const running = { identity, rib, speaker, fib, tracker };
     const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
     if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
     else deps.labels.settled();
@@ -412,6 +427,18 @@ export class BgpService {
       peer,
       this.#policies,
     );
+  }
+
+  #tellLsps(): void {
+    if (this.#labelledChanged) return;
+    this.#labelledChanged = true;
+    this.#deps.scheduler.soon(() => {
+      this.#labelledChanged = false;
+      const { model, config } = this.#inForce ?? {};
+      if (model === undefined) return;
+      const { forIp = false } = config?.bgp?.labelledUnicast ?? {};
+      this.#deps.lsps(this.#labelled.lsps(model, forIp));
+    });
   }
 
   /** How routes of others are passed on to a neighbour as long as what decides it is in force. */

@@ -62,13 +62,16 @@ function scopesOf(toSps: readonly string[], numbers: SpNumbers): bigint[] {
   });
 }
 
-interface Import {
+export interface Import {
   readonly targets: ReadonlySet<bigint>;
   readonly rule: ReturnType<typeof importRulesOf>[number];
 }
 
 /** The first rule with a target of the route. */
-const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
+export const ruleFor = (
+  imports: readonly Import[],
+  communities: readonly bigint[],
+): Import | undefined =>
   imports.find(({ targets }) => communities.some((community) => targets.has(community)));
 
 const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
@@ -196,11 +199,17 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   ];
 }
 
+/** Import rules of a VRF, in order. */
+export function importsOf(config: Config, name: string): Import[] {
+  const bgp = config.vrfs?.[name]?.bgp;
+  const rules = bgp === undefined ? [] : importRulesOf(bgp, config.ownSp);
+  return rules.map((rule) => ({ rule, targets: new Set(targetsOf(rule.targets)) }));
+}
+
 /** `id`: the VRF's number in the RIB. */
 export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
   const vrf = context.config.vrfs?.[name] ?? {};
-  const rules = vrf.bgp === undefined ? [] : importRulesOf(vrf.bgp, context.config.ownSp);
-  const imports = rules.map((rule) => ({ rule, targets: new Set(targetsOf(rule.targets)) }));
+  const imports = importsOf(context.config, name);
   return {
     ...{ id, name },
     importTargets: imports.flatMap(({ targets }) => [...targets]),

@@ -20,7 +20,11 @@ import { readPcap } from '../../lib/pcap.js';
 import { MAIN } from '../supervisor/two-pes.js';
 
 export type Sp = 'x' | 'y';
-export type Router = 'pe1' | 'ax' | 'ay' | 'pe2' | 'rogue';
+export type Router = 'pe1' | 'pe3' | 'ax' | 'ay' | 'pe2' | 'rx' | 'ry' | 'rogue';
+type Pe = 'pe1' | 'pe2' | 'pe3' | 'rogue';
+/** Third octet of a PE's customer. */
+const CUSTOMER: Readonly<Record<Pe, number>> = { pe1: 1, pe2: 2, pe3: 3, rogue: 9 };
+const isPe = (router: Router): router is Pe => router in CUSTOMER;
 
 interface Place {
   readonly sp: Sp;
@@ -41,6 +45,9 @@ export const PLACES: Readonly<Record<Router, Place>> = {
     ...{ sp: 'y', tunnel: '203.0.113.10' },
     lans: { y: ['203.0.113.10/24'], exch: ['198.51.100.20/24'] },
   },
+  pe3: { sp: 'x', tunnel: '192.0.2.3', lans: { x: ['192.0.2.3/24'] } },
+  rx: { sp: 'x', tunnel: '192.0.2.30', lans: { x: ['192.0.2.30/24'] } },
+  ry: { sp: 'y', tunnel: '203.0.113.30', lans: { y: ['203.0.113.30/24'] } },
   pe2: { sp: 'y', tunnel: '203.0.113.2', lans: { y: ['203.0.113.2/24'] } },
   // A PE of Y with a good certificate, on the exchange: what it sends comes straight to X.
   rogue: {
@@ -51,12 +58,24 @@ export const PLACES: Readonly<Record<Router, Place>> = {
 const ASN: Readonly<Record<Sp, number>> = { x: 65_001, y: 65_002 };
 const RANGES: Readonly<Record<Sp, string>> = { x: '192.0.2.0/24', y: '203.0.113.0/24' };
 /** Routes of the core that nothing in it tells: by router. */
-const STATIC: Readonly<Partial<Record<Router, readonly string[]>>> = {
+const STATIC: Readonly<Record<Router, readonly string[]>> = {
+  pe1: ['203.0.113.0/24 via 192.0.2.10'],
+  pe3: [],
+  rx: ['203.0.113.0/24 via 192.0.2.10'],
+  ry: ['192.0.2.0/24 via 203.0.113.10'],
+  pe2: ['192.0.2.0/24 via 203.0.113.10'],
   ax: ['203.0.113.66/32 via 198.51.100.66', '203.0.113.0/24 via 198.51.100.20'],
   ay: ['192.0.2.0/24 via 198.51.100.10'],
   rogue: ['192.0.2.0/24 via 198.51.100.10'],
 };
 export const TARGETS = ['65001:100'];
+
+/** Of frames: the EtherType, of IPv4 its protocol, as "ip 50". */
+export const kinds = (frames: readonly Buffer[]): string[] =>
+  frames.map((frame) => {
+    const type = frame.readUInt16BE(12);
+    return type === 0x0800 ? `ip ${frame.readUInt8(23)}` : `0x${type.toString(16)}`;
+  });
 
 export class Providers {
   readonly lab: Lab;
@@ -78,18 +97,19 @@ export class Providers {
     this.#cas = { x: makeCa(this.run, 'x'), y: makeCa(this.run, 'y') };
   }
 
-  /** Namespaces, links and certificates; no router runs yet. `name`: at most 5 characters. */
-  static async open(name: string): Promise<Providers> {
+  /**
+   * Namespaces, links and certificates; no router runs yet. `name`: at most 5 characters. `plain`: the border routers
+   * are plain IP routers of the kernel.
+   */
+  static async open(name: string, routers: readonly Router[], plain = false): Promise<Providers> {
     const it = new Providers(await Lab.open(`test-${name}`), name);
     const { lab } = it;
     for (const lan of ['x', 'y', 'exch'] as const) {
       await lab.namespace(it.netns(lan));
       await lab.ip(it.netns(lan), ['link add br0 type bridge', 'link set br0 up']);
     }
-    for (const router of ['pe1', 'ax', 'ay', 'pe2', 'rogue'] as const) await it.#place(router);
-    await it.#customer('pe1', 'ce1', 1);
-    await it.#customer('pe2', 'ce2', 2);
-    await it.#customer('rogue', 'ce9', 9);
+    for (const router of [...routers, 'rogue'] as const) await it.#place(router);
+    if (plain) for (const router of ['ax', 'ay'] as const) await it.#plainRouter(router);
     await lab.namespace(it.netns('out'));
     await it.#join('out', 'exch', 'eth0');
     await lab.ip(it.netns('out'), [
@@ -115,9 +135,30 @@ export class Providers {
     this.lab.own(`${this.netns(router)}-A`);
     for (const lan of Object.keys(lans) as Lan[]) await this.#join(router, lan, `dev${lan}`);
     issue(this.#cas[sp], { name: router, ip: [tunnel] });
+    if (isPe(router)) await this.#customer(router);
   }
 
-  async #customer(router: Router, ce: string, number: number): Promise<void> {
+  async #plainRouter(router: 'ax' | 'ay'): Promise<void> {
+    const { lans } = PLACES[router];
+    const netns = this.netns(router);
+    await this.lab.namespace(netns);
+    for (const [lan, addresses] of Object.entries(lans) as [Lan, readonly string[]][]) {
+      await this.#join(router, lan, `dev${lan}`);
+      await this.lab.ip(
+        netns,
+        addresses.map((one) => `addr add ${one} dev dev${lan}`),
+      );
+    }
+    await this.lab.must(netns, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+    await this.lab.ip(
+      netns,
+      STATIC[router].map((route) => `route add ${route}`),
+    );
+  }
+
+  async #customer(router: Pe): Promise<void> {
+    const number = CUSTOMER[router];
+    const ce = `ce${number}`;
     await this.lab.namespace(this.netns(ce));
     await this.lab.link(this.netns(router), 'cust', this.netns(ce), 'eth0');
     await this.lab.ip(this.netns(ce), [
@@ -173,9 +214,9 @@ export class Providers {
   }
 
   /** A PE with VRF A and its customer. */
-  pe(router: 'pe1' | 'pe2' | 'rogue', bgp: Bgp | undefined, vrf: Partial<VrfBgp>): Config {
+  pe(router: Pe, bgp: Bgp | undefined, vrf: Partial<VrfBgp>): Config {
     const base = this.base(router);
-    const number = { pe1: 1, pe2: 2, rogue: 9 }[router];
+    const number = CUSTOMER[router];
     const rd = `${ASN[PLACES[router].sp]}:${number}`;
     return {
       ...base,
@@ -217,7 +258,7 @@ export class Providers {
   /** Starts a router and, once its interfaces are there, gives its core the routes it needs. */
   async up(router: Router, config: Config): Promise<void> {
     this.start(router, config);
-    for (const route of STATIC[router] ?? []) {
+    for (const route of STATIC[router]) {
       await eventually(`route ${route} of ${router}`, async () => {
         this.#check(router);
         const argv = ['ip', 'route', 'replace', ...route.split(' ')];
@@ -296,8 +337,12 @@ export class Providers {
 
   /** Frames on a port of a LAN while `during` runs. */
   async capture(lan: Lan, port: string, during: () => Promise<unknown>): Promise<Buffer[]> {
-    const file = `${this.run}/${lan}-${port}.pcap`;
-    const log = `${this.run}/tcpdump-${lan}-${port}.log`;
+    return this.#tap(lan, port, during);
+  }
+
+  async #tap(of: string, port: string, during: () => Promise<unknown>): Promise<Buffer[]> {
+    const file = `${this.run}/${of}-${port}.pcap`;
+    const log = `${this.run}/tcpdump-${of}-${port}.log`;
     for (const old of [file, log]) rmSync(old, { force: true });
     const argv = [
       'tcpdump',
@@ -312,7 +357,7 @@ export class Providers {
       '-w',
       file,
     ];
-    const tcpdump = this.lab.start(this.netns(lan), argv, log);
+    const tcpdump = this.lab.start(this.netns(of), argv, log);
     await eventually('tcpdump listens', () =>
       readFileSync(log, 'utf8').includes('listening on') ? true : undefined,
     );
@@ -320,6 +365,45 @@ export class Providers {
     await new Promise((wake) => setTimeout(wake, 200));
     await this.lab.stop(tcpdump, 'SIGINT');
     return readPcap(readFileSync(file));
+  }
+
+  /**
+   * The other SP's PE on the exchange sets up an SA with a router of X, as its certificate lets it: its customer's packets for
+   * the customer of PE 1 go there with the label from then on.
+   */
+  async rogue(
+    router: 'pe1' | 'ax',
+    label: number,
+    protection: 'encrypt' | 'authenticate' = 'encrypt',
+  ): Promise<void> {
+    const config = this.pe('rogue', undefined, {});
+    const to = { local: PLACES.rogue.tunnel, remote: PLACES[router].tunnel };
+    const routes = [{ prefix: '10.1.0.0/24', tunnel: 'victim', label }];
+    await this.up('rogue', {
+      ...config,
+      tunnels: { victim: { ...to, protection, encapsulation: 'gre' } },
+      vrfs: { A: { ...config.vrfs?.['A'], routes } },
+    });
+    await eventually('the rogue has its SA', async () => {
+      await this.ping('ce9', '10.1.0.2', 1);
+      const rows = await this.show('rogue', 'tunnels').catch(() => []);
+      return rows[0]?.state === 'up' ? true : undefined;
+    });
+    // What was held for the SA has gone.
+    await this.ping('ce9', '10.1.0.2', 1);
+  }
+
+  /**
+   * By how many packets a router's counter rises while `during` runs. Nothing may arrive at the customer of PE 1, whose
+   * interface is watched.
+   */
+  async dropped(router: Router, reason: string, during: () => Promise<unknown>): Promise<number> {
+    const before = (await this.drops(router)).get(reason) ?? 0n;
+    const frames = await this.#tap('ce1', 'eth0', during);
+    const after = (await this.drops(router)).get(reason) ?? 0n;
+    const delivered = frames.filter((frame) => frame.readUInt16BE(12) === 0x0800);
+    if (delivered.length > 0) throw new Error(`${delivered.length} packets were delivered`);
+    return Number(after - before);
   }
 
   async close(): Promise<void> {

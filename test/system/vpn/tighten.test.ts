@@ -5,7 +5,7 @@
  * classes in clear all the time.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config, Protection } from '../../../src/config/types.js';
@@ -98,15 +98,17 @@ const inStep = async (step: string): Promise<TopicRows['transitions']> =>
     120_000,
   );
 
-const settled = async (): Promise<void> =>
+/** Of a supervisor whose configuration is in force: one that starts shows nothing yet. */
+const settled = async (): Promise<true> =>
   eventually(
     'no change is under way',
     async () => {
+      const labels = await pes.net.show(2, 'labels').catch(() => []);
       const rows = await pes.net.show(2, 'transitions').catch(() => undefined);
-      return rows?.length === 0 ? true : undefined;
+      return labels.length > 0 && rows?.length === 0 ? true : undefined;
     },
     120_000,
-  ).then(() => undefined);
+  );
 
 // ---- The outsider ----------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Listener {
   #child: ChildProcess | undefined;
 
   async start(): Promise<void> {
+    rmSync(this.#log, { force: true });
     const argv = ['/usr/bin/python3', '-c', RECEIVER];
     this.#child = pes.net.lab.start(pes.net.ce(2), argv, this.#log);
     await eventually('the listener listens', () =>
@@ -175,6 +178,7 @@ class Outsider {
   readonly #child: ChildProcess;
 
   constructor(labels: string) {
+    rmSync(this.#log, { force: true });
     const argv = ['/usr/bin/python3', '-c', SENDER(labels, 0)];
     this.#child = pes.net.lab.start(outsider, argv, this.#log);
   }
@@ -208,6 +212,7 @@ async function watched(work: () => Promise<void>): Promise<void> {
   const listener = new Listener();
   await listener.start();
   const before = await dropped(...REFUSED);
+  const drops = { 1: await net.drops(1), 2: await net.drops(2) };
   const probing = new Outsider(`range(${FIRST + 1}, ${FIRST + LABELS})`);
   const stream = await Stream.start(net, 1);
   await work();
@@ -215,7 +220,15 @@ async function watched(work: () => Promise<void>): Promise<void> {
   const probes = await probing.stop();
   expect(await listener.stop()).toBe(0);
   expect(sent).toBeGreaterThan(5_000);
-  expect({ lost: sent - received, twice }).toEqual({ lost: 0, twice: 0 });
+  const risen: string[] = [];
+  for (const end of [1, 2] as const) {
+    for (const [reason, packets] of await net.drops(end)) {
+      const more = packets - (drops[end].get(reason) ?? 0n);
+      const isProbe = end === 2 && REFUSED.some((one) => one === reason);
+      if (more > 0n && !isProbe) risen.push(`PE ${end} ${reason} ${more}`);
+    }
+  }
+  expect({ lost: sent - received, twice, risen }).toEqual({ lost: 0, twice: 0, risen: [] });
   expect(probes).toBeGreaterThan(1_000n);
   expect((await dropped(...REFUSED)) - before).toBe(probes);
 }
@@ -258,6 +271,7 @@ describe('a policy that is changed under traffic (policy-model 24)', () => {
     await reload('tunnel');
     await sendsBy('tunnel');
     await settled();
+    await pes.net.reach(1, '10.2.0.2', 60_000);
     expect(await probe(FIRST, 20)).toBe(20);
     await watched(async () => {
       await reload('encrypt');

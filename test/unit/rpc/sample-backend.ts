@@ -130,6 +130,7 @@ export interface SampleBackend extends backend.ControlBackend, SampleBgp {
   returned: number;
   onReload: (request: backend.ReloadRequest) => Promise<backend.ReloadResult>;
   readonly policyTests: backend.TestPolicyRequest[];
+  readonly explained: (backend.ExplainRoute | backend.ExplainLabel)[];
   onTestPolicy: () => Promise<backend.TestPolicyResult>;
 }
 
@@ -158,6 +159,13 @@ export const testPolicyResult: backend.TestPolicyResult = {
   ...{ accepted: true, because: 'rule 2', result: ['origin=igp', 'med=3'] },
 };
 
+export const explained: readonly backend.ExplainRow[] = [
+  { way: 0, step: 'route', what: '10.2.0.0/24', ok: undefined, why: '', drop: '' },
+  { way: 1, step: 'SA', what: 'out 0x00000100', ok: true, why: '', drop: '' },
+  { way: 1, step: 'verdict', what: 'goes out by core0', ok: true, why: '', drop: '' },
+  { way: 2, step: 'verdict', what: 'dropped', ok: false, why: 'no SA', drop: 'sa_missing' },
+];
+
 export function sampleBackend(): SampleBackend {
   const ike = sampleIke();
   const sample: SampleBackend = {
@@ -173,6 +181,7 @@ export function sampleBackend(): SampleBackend {
     onReload: async () => Promise.resolve(reloadResult),
     policyTests: [],
     onTestPolicy: async () => Promise.resolve(testPolicyResult),
+    explained: [],
     status: () => status,
     interfaces: () => interfaces,
     vrfs: () => vrfs,
@@ -203,6 +212,14 @@ export function sampleBackend(): SampleBackend {
     testPolicy: async (request) => {
       sample.policyTests.push(request);
       return sample.onTestPolicy();
+    },
+    explainRoute: (question) => {
+      sample.explained.push(question);
+      return explained;
+    },
+    explainLabel: (question) => {
+      sample.explained.push(question);
+      return explained;
     },
     stop: (options) => {
       sample.stops.push(options);

@@ -149,8 +149,9 @@ export function parseIpsec(text: string): IpsecMeaning | undefined {
   const encapsulations = namesOf(ENCAPSULATIONS, second);
   if (word !== 'ipsec' || rest.length > 0) return undefined;
   if (protections === undefined || encapsulations === undefined) return undefined;
-  if (third === undefined)
+  if (third === undefined) {
     return { protections, encapsulations, onlyOutsideSp: undefined, ...also };
+  }
   const sp = /^outside=([1-9][0-9]{0,9})$/.exec(third)?.[1];
   const onlyOutsideSp = sp === undefined ? 0 : Number(sp);
   return isSpNumber(onlyOutsideSp)

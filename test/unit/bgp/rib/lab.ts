@@ -24,7 +24,13 @@ import {
   isNotification,
   splitUpdate,
 } from '../../../../src/bgp/codec/update-split.js';
-import type { FibBatch, LabelUses, RibOptions, VrfRib } from '../../../../src/bgp/rib/api.js';
+import type {
+  FibBatch,
+  LabelledRoute,
+  LabelUses,
+  RibOptions,
+  VrfRib,
+} from '../../../../src/bgp/rib/api.js';
 import { DEFAULT_DECISION } from '../../../../src/bgp/rib/decision.js';
 import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
@@ -196,6 +202,7 @@ export interface LabOptions extends Partial<RibOptions> {
   readonly swapLabels?: LabelUses;
   readonly exportLabels?: LabelUses;
   readonly isForeignAs?: (asn: number) => boolean;
+  readonly labelled?: (route: LabelledRoute) => void;
 }
 
 export class Lab {
@@ -213,7 +220,7 @@ export class Lab {
   #neighbour: (peer: EstablishedPeer) => NeighbourRib;
 
   constructor(options: LabOptions = {}) {
-    const { neighbour, swapLabels, exportLabels, isForeignAs, ...rib } = options;
+    const { neighbour, swapLabels, exportLabels, isForeignAs, labelled, ...rib } = options;
     this.#neighbour = neighbour ?? (() => OPEN);
     this.rib = new Rib(
       {
@@ -266,6 +273,7 @@ export class Lab {
         ...(swapLabels ? { swapLabels } : {}),
         ...(exportLabels ? { exportLabels } : {}),
         ...(isForeignAs ? { isForeignAs } : {}),
+        ...(labelled ? { labelled } : {}),
       },
     );
   }
