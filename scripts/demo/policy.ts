@@ -60,8 +60,9 @@ async function choiceOf(
   const paths = await show(pe, 'bgp routes', { vrf, exact });
   const path = paths.find((one) => one.best && one.vrf === vrf);
   const tunnel = (await show(pe, 'tunnels')).find(({ name }) => name === path?.way);
-  if (tunnel !== undefined)
-    {return { path, chosen: `${tunnel.protection} in ${tunnel.encapsulation}` };}
+  if (tunnel !== undefined) {
+    return { path, chosen: `${tunnel.protection} in ${tunnel.encapsulation}` };
+  }
   return { path, chosen: path?.reason ?? 'no route' };
 }
 
