@@ -59,7 +59,9 @@ export function layersOf(packet: WirePacket): Layer[] {
   }
   if (esp !== undefined) {
     const detail = `SPI 0x${esp.spi.toString(16).padStart(8, '0')}, sequence ${String(esp.sequence)}`;
-    layers.push({ name: 'ESP', detail, bytes: ESP_FRONT, cover });
+    // SPI, sequence number and IV: everybody reads them, nobody changes them.
+    const front = cover === 'encrypted' ? 'authenticated' : cover;
+    layers.push({ name: 'ESP', detail, bytes: ESP_FRONT, cover: front });
   }
   if (gre) layers.push({ name: 'GRE', detail: 'MPLS unicast', bytes: GRE, cover });
   if (mpls !== undefined) {

@@ -4,17 +4,13 @@
  * ended by a zero byte (--remote-debugging-pipe). No library and no port.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 
 const PROGRAM = '/usr/bin/chromium';
 const NEVER_ANSWERED_MS = 60_000;
-
-/** Why there can be no browser; undefined: there can. */
-export const noBrowser = (): string | undefined =>
-  existsSync(PROGRAM) ? undefined : `${PROGRAM} is not installed`;
 
 interface Message {
   readonly id?: number;
@@ -45,10 +41,18 @@ export class Browser {
     (from as Readable).on('data', (chunk: Buffer) => {
       this.#take(chunk);
     });
-    child.once('exit', () => {
-      for (const done of this.#waiting.values()) done({ error: { message: 'the browser ended' } });
-      this.#waiting.clear();
+    child.once('error', (error) => {
+      this.#end(error.message);
     });
+    child.once('exit', () => {
+      this.#end('the browser ended');
+    });
+  }
+
+  /** Whoever waits for an answer is told why there is none. */
+  #end(message: string): void {
+    for (const done of this.#waiting.values()) done({ error: { message } });
+    this.#waiting.clear();
   }
 
   static start(): Browser {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Findings } from '../../../scripts/demo/findings.js';
 import { eventually, outcome, type Outcome } from '../../../scripts/lib/lab.js';
-import { Browser, noBrowser } from './browser.js';
+import { Browser } from './browser.js';
 import { inspect, WINDOWS } from './inspect.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -27,22 +27,24 @@ interface Report {
 let ended: Outcome;
 let findings: Findings;
 
-beforeAll(async () => {
-  const [program = '', ...args] = DEMO;
-  const killed = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  killed.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await eventually('the pings', () => (said.includes('ok   ping') ? true : undefined), 240_000);
-  killed.kill('SIGKILL');
-  ended = await outcome([...DEMO, '--json'], { timeoutMs: 600_000 });
-  findings = JSON.parse(readFileSync(`${root}build/demo/findings.json`, 'utf8')) as Findings;
-}, 900_000);
-
-afterAll(async () => {
-  await outcome([...DEMO, '--stop']);
-});
+const found = (): Findings =>
+  JSON.parse(readFileSync(`${root}build/demo/findings.json`, 'utf8')) as Findings;
 
 describe('the demo', () => {
+  beforeAll(async () => {
+    const [program = '', ...args] = DEMO;
+    const killed = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    killed.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await eventually('the pings', () => (said.includes('ok   ping') ? true : undefined), 240_000);
+    killed.kill('SIGKILL');
+    ended = await outcome([...DEMO, '--json'], { timeoutMs: 600_000 });
+    findings = found();
+  }, 900_000);
+  afterAll(async () => {
+    await outcome([...DEMO, '--stop']);
+  });
+
   test('after a run killed in the middle, every check passes, and nothing is left', async () => {
     const { code, stdout, stderr } = ended;
     const report = JSON.parse(stdout) as Report;
@@ -81,10 +83,11 @@ describe('the demo', () => {
   });
 });
 
-describe.skipIf(noBrowser() !== undefined)('its page in a browser', () => {
+describe('its page in a browser', () => {
   let browser: Browser;
   const folder = mkdtempSync(`${tmpdir()}/page-`);
   beforeAll(() => {
+    findings = found(); // of the run above
     browser = Browser.start();
   });
   afterAll(async () => {
