@@ -15,8 +15,8 @@ constexpr uint32_t kFirstLabel = 16; // RFC 3032 2.1: 0..15 have special meaning
 
 AcceptSets::Content AcceptSets::content(const sl_accept_row &row)
 {
-	return {row.secured[0][0], row.secured[0][1], row.secured[1][0], row.secured[1][1],
-	        row.clear, row.mpls_interface};
+	return {row.secured[0][0], row.secured[0][1], row.secured[1][0],
+	        row.secured[1][1], row.clear,         row.mpls_interface};
 }
 
 void AcceptSets::attach()

@@ -61,7 +61,8 @@ private:
 	void disuse(uint64_t row);
 	/// nullptr: the action has no target.
 	UseCount *target_uses(uint64_t row);
-	void check_target(const std::string &text, enum sl_label_action action, uint32_t target) const;
+	void check_target(const std::string &text, enum sl_label_action action,
+	                  uint32_t target) const;
 
 	Context context_;
 	uint32_t live_ = 0;

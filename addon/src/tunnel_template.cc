@@ -117,8 +117,7 @@ void check(const TunnelHeader &h, sl_encap encap)
 {
 	const bool lsp = encap == SL_ENCAP_NONE;
 	check_labels(h.labels);
-	check_ethernet(h.ethernet,
-	               lsp || !h.labels.empty() ? kEtherMpls : ip_ethertype(h.family));
+	check_ethernet(h.ethernet, lsp || !h.labels.empty() ? kEtherMpls : ip_ethertype(h.family));
 	if (lsp && h.spi)
 		bad_argument("an LSP has no SPI");
 	if (h.ttl == 0)

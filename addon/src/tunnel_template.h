@@ -21,7 +21,7 @@ struct TunnelHeader {
 	uint8_t family;                // 4 or 6
 	std::array<uint8_t, 16> source;
 	std::array<uint8_t, 16> destination;
-	uint8_t ttl; // of the outer header and of the transport labels
+	uint8_t ttl;         // of the outer header and of the transport labels
 	uint8_t dscp;        // 0..63
 	uint32_t flow_label; // IPv6, 20 bits
 	std::optional<uint32_t> spi;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages. docs/packet-path.md draws it. */
+#include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -94,3 +95,20 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 	forward(w, host, h);
 	answer(w);
 }
+
+/* As if it had just come from its CE or the host. */
+static void forward_held(struct sl_worker *w, struct rte_mbuf *packet)
+{
+	sl_packet(packet)->lane = SL_LANE_IP;
+	forward(w, &packet, 1);
+	answer(w);
+}
+
+uint32_t sl_pipeline_release(struct sl_worker *w)
+{
+	if (likely(w->hold.count == 0) || w->now_tsc < w->hold.next_look_tsc)
+		return 0;
+	return sl_hold_look(w, forward_held);
+}
+
+void sl_pipeline_end(struct sl_worker *w) { sl_hold_end(w); }

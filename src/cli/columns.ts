@@ -121,6 +121,8 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     tid: wide(count('TID')),
     busyPercent: decimal('BUSY %'),
     heartbeatAgeMs: count('HEARTBEAT ms'),
+    held: count('HELD'),
+    released: count('RELEASED'),
   },
   transitions: {
     vrf: text('VRF'),

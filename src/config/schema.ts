@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
 import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
+import { IMPLICIT_NULL } from './defaults.js';
 import { encapsulation, entity, exportClass, LONGEST, protection } from './common-schema.js';
 import {
   address,
@@ -44,9 +45,6 @@ const netns = name(LONGEST.netns);
 const algorithm = oneOf('aes-gcm-128', 'aes-gcm-256', 'aes-gmac-128', 'aes-gmac-256');
 /** RFC 3032 §2.1: 0..15 are reserved. */
 const label = integer(16, 1_048_575, 'a label');
-
-/** RFC 3032 §2.1: never on the wire. In a list of transport labels it says that there is none. */
-export const IMPLICIT_NULL = 3;
 
 const instance = scalar<string>('a name', (value) => {
   if (typeof value === 'string' && /^[a-z0-9][a-z0-9-]{0,11}$/.test(value)) return value;
@@ -159,7 +157,8 @@ const core = strict({
   tunnelAddresses: list(address()),
   encapsulations: set(encapsulation).exactOptional(),
   lsps: table(lsp).exactOptional(),
-  transportLabels: list(label).exactOptional(),
+  /** Those above are labels of routes: src/vpn/label-register.ts. */
+  transportLabels: list(integer(16, 32_767, 'a transport label of this PE')).exactOptional(),
 });
 
 const replayWindow = scalar<number>('a replay window', (value) => {

@@ -187,7 +187,7 @@ export interface Config {
     readonly encapsulations?: readonly Encapsulation[];
     /** Static LSPs, by the addresses of far ends that they lead to; the longest prefix counts. */
     readonly lsps?: Readonly<Record<string, Lsp>>;
-    /** Transport labels 16..1048575 by which routers of the core may send to this PE: popped, nothing more. */
+    /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
     readonly transportLabels?: readonly number[];
   };
   readonly interfaces: Readonly<Record<string, Interface>>;

@@ -4,7 +4,13 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
-import { DEFAULT_LSP_TTL, DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
+import {
+  DEFAULT_LSP_TTL,
+  DEFAULT_MTU,
+  DEFAULT_TUNNEL_TTL,
+  deviceKey,
+  IMPLICIT_NULL,
+} from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
@@ -55,6 +61,19 @@ export interface VrfModel {
   readonly importsFrom: readonly string[];
 }
 
+/** How plain MPLS reaches far ends: static, or learnt from BGP (labelled unicast). */
+export interface LspModel {
+  /** Far ends; the longest prefix counts, and of equal ones the first in a list. */
+  readonly prefix: Prefix;
+  /** Core interface and router that the outermost label is sent to. */
+  readonly interface: string;
+  readonly via: Uint8Array;
+  /** Transport labels, outermost first; none: the router takes the packet without. */
+  readonly labels: readonly number[];
+  /** Also above the outer IP header of tunnels. */
+  readonly forIp: boolean;
+}
+
 export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
@@ -79,6 +98,10 @@ export interface ForwardingModel {
   readonly vrfs: ReadonlyMap<string, VrfModel>;
   readonly tunnels: ReadonlyMap<string, TunnelModel>;
   readonly tunnelAddresses: readonly Uint8Array[];
+  /** Of the configuration. */
+  readonly lsps: readonly LspModel[];
+  /** Labels that are popped. */
+  readonly transportLabels: readonly number[];
   readonly problems: readonly string[];
 }
 
@@ -215,6 +238,23 @@ function tunnelModel(
   };
 }
 
+function lspModel(
+  read: Reader,
+  text: string,
+  from: config.Lsp,
+  interfaces: readonly InterfaceModel[],
+): LspModel[] {
+  const path = `core.lsps.${text}`;
+  const [prefix] = read.prefix(path, text);
+  const via = read.address(`${path}.via`, from.via);
+  const core = interfaces.filter(({ role }) => role === 'core');
+  const out = gatewayOf(core, via, from.interface);
+  if (out === undefined) read.problems.push(`${path}: no core interface reaches ${from.via}`);
+  if (prefix === undefined || out === undefined) return [];
+  const labels = from.labels.filter((label) => label !== IMPLICIT_NULL);
+  return [{ prefix, interface: out.name, via, labels, forIp: from.forIp ?? false }];
+}
+
 export function forwardingModel(from: config.Config): ForwardingModel {
   const read = new Reader();
   const interfaces = new Map(
@@ -237,6 +277,10 @@ export function forwardingModel(from: config.Config): ForwardingModel {
     tunnelAddresses: from.core.tunnelAddresses.map((text) =>
       read.address('core.tunnelAddresses', text),
     ),
+    lsps: Object.entries(from.core.lsps ?? {}).flatMap(([text, lsp]) =>
+      lspModel(read, text, lsp, [...interfaces.values()]),
+    ),
+    transportLabels: from.core.transportLabels ?? [],
     problems: read.problems,
   };
 }

@@ -238,6 +238,11 @@ function desiredLabel(model: ForwardingModel, planned: PlannedLabel): DesiredLab
   return [{ label, action: 'nexthop', target: names.adjacency(gateway), accept }];
 }
 
+/** A transport label of ours: taken in plain MPLS of the own SP alone. */
+export const transportLabel = (label: number): DesiredLabel => ({
+  ...{ label, action: 'pop', accept: { secured: [], clear: ['mpls'] } },
+});
+
 /** Rows of the configuration, without those of ports whose MAC is not known. */
 export function projectConfig(
   model: ForwardingModel,
@@ -255,7 +260,10 @@ export function projectConfig(
     addVrfRoutes(routes, model, vrf, policy);
     interfaces.set(hostInterfaceName(vrf.name), hostInterface(vrf));
   }
-  const labels = policy.labels.flatMap((planned) => desiredLabel(model, planned));
+  const labels = [
+    ...policy.labels.flatMap((planned) => desiredLabel(model, planned)),
+    ...model.transportLabels.map((label) => transportLabel(label)),
+  ];
   return {
     vrfs: new Map([...model.vrfs].map(([name, vrf]) => [name, desiredVrf(vrf)])),
     interfaces,

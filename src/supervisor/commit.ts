@@ -7,6 +7,7 @@ import { configDigest } from '../config/canonical.js';
 import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { Changes } from '../forwarding/reconcile.js';
+import type { CertificateLibrary } from '../lib/certificate-api.js';
 import { equalBytes } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { oneLine, SupervisorError } from './errors.js';
@@ -36,6 +37,7 @@ export interface CommitterDeps {
   readonly paths: InstancePaths;
   readonly log: Logger;
   readonly routeLabels: Pick<RouteLabels, 'taken' | 'avoid'>;
+  readonly certificates: CertificateLibrary;
   /** Seconds since 1970. */
   readonly clock: () => number;
   /** Makes the configuration the one a restart loads. */
@@ -100,7 +102,7 @@ export class Committer {
 
   async #ike(config: Config, sas: SaPlan): Promise<IkePlan | undefined> {
     try {
-      return await planIke(config);
+      return await planIke(config, this.#deps.certificates);
     } catch (error) {
       wipe(sas);
       throw error;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Pairs of SA rows that IKE made, and those that a supervisor finds when it starts. */
 import type { Tables } from '../forwarding/addon/api.js';
+import { formatAddress } from '../lib/ip.js';
 import { pairKey } from './ike-sa-row.js';
 import type { SaDirection } from './sa-rows.js';
 
@@ -14,6 +15,8 @@ export interface Pair {
   readonly name: string;
   /** What tunnels find it by. */
   readonly key: string;
+  /** Tunnel address of the other end. */
+  readonly remote: string;
   readonly inboundSpi: number;
   readonly outboundSpi: number;
   /** When it was found: a next hop leads to it. */
@@ -48,6 +51,7 @@ export function foundPairs(tables: Tables): Found {
     }
     pairs.push({
       ...{ name: out.name, key: pairKey(out, out.algorithm) },
+      remote: formatAddress(out.destination),
       ...{ inboundSpi: other.spi, outboundSpi: out.spi },
       ...{ inUse: used.has(out.id), isClaimed: false, isGoing: false },
     });

@@ -19,6 +19,7 @@ import type { Logger } from '../lib/log.js';
 import { messageOf, oneLine } from './errors.js';
 import { inboundRow, outboundRow, pairKey, refusal } from './ike-sa-row.js';
 import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
+import { RowQuota } from './row-quota.js';
 import type { SaRows } from './sa-rows.js';
 import { SpiPool } from './spi-pool.js';
 
@@ -51,6 +52,7 @@ export class ChildSas implements ChildSink {
   readonly #deps: IkeSasDeps;
   readonly #spis: SpiPool;
   readonly #pairs = new Map<number, Pair>();
+  readonly #quota = new RowQuota();
   /** Pairs that may carry the traffic of a key, the one in use last. */
   readonly #active = new Map<string, Pair[]>();
   readonly #cancel = new Map<Pair, () => void>();
@@ -69,7 +71,7 @@ export class ChildSas implements ChildSink {
     for (const { spi } of tables.sas('in')) this.#spis.take(spi);
     const { pairs, halves } = foundPairs(tables);
     for (const pair of pairs) {
-      this.#pairs.set(pair.inboundSpi, pair);
+      this.#enter(pair);
       if (pair.inUse) this.#push(pair);
     }
     this.#halves = halves;
@@ -103,6 +105,10 @@ export class ChildSas implements ChildSink {
     const table = spTable(child.peer.sp);
     const why = table === undefined ? `SP ${child.peer.sp} is not configured` : refusal(child);
     if (why !== undefined || table === undefined) return bad('INTERNAL', 'us', why ?? '');
+    const remote = formatAddress(child.path.remote.address);
+    if (!this.#quota.has(remote)) {
+      return bad('BUSY', 'us', `${remote} has ${this.#quota.of(remote)} child SAs here`);
+    }
     const inbound = inboundRow(child, table);
     const outbound = outboundRow(child);
     this.#spis.take(child.inboundSpi);
@@ -126,8 +132,9 @@ export class ChildSas implements ChildSink {
     const outKeys = keying(child.outboundKeys);
     try {
       const ids = { in: rows.add('in', inbound, inKeys), out: rows.add('out', outbound, outKeys) };
-      this.#pairs.set(child.inboundSpi, {
+      this.#enter({
         ...{ name: inbound.name, key: pairKey(outbound, inbound.algorithm) },
+        remote: formatAddress(outbound.destination),
         ...{ inboundSpi: child.inboundSpi, outboundSpi: child.outboundSpi },
         ...{ inUse: false, isClaimed: true, isGoing: false },
       });
@@ -136,6 +143,19 @@ export class ChildSas implements ChildSink {
       inKeys.fill(0);
       outKeys.fill(0);
     }
+  }
+
+  #enter(pair: Pair): void {
+    this.#pairs.set(pair.inboundSpi, pair);
+    this.#quota.take(pair.remote);
+  }
+
+  #leave(inboundSpi: number): void {
+    const pair = this.#pairs.get(inboundSpi);
+    this.#spis.release(inboundSpi);
+    if (pair === undefined) return;
+    this.#pairs.delete(inboundSpi);
+    this.#quota.give(pair.remote);
   }
 
   async activate(inboundSpi: number): Promise<void> {
@@ -190,8 +210,7 @@ export class ChildSas implements ChildSink {
   #removeInbound(pair: Pair): void {
     this.#cancel.delete(pair);
     this.#drop('in', pair.name);
-    this.#pairs.delete(pair.inboundSpi);
-    this.#spis.release(pair.inboundSpi);
+    this.#leave(pair.inboundSpi);
   }
 
   #drop(direction: 'in' | 'out', name: string): void {
@@ -203,10 +222,9 @@ export class ChildSas implements ChildSink {
   }
 
   #forget(inboundSpi: number, name: string): void {
-    this.#pairs.delete(inboundSpi);
     this.#drop('out', name);
     this.#drop('in', name);
-    this.#spis.release(inboundSpi);
+    this.#leave(inboundSpi);
   }
 
   usage(inboundSpi: number): ChildUsage | undefined {

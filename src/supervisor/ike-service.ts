@@ -13,6 +13,7 @@ import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
 import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import type { NativeCrypto } from '../lib/native-crypto.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
 import { IkeEngine } from './ike-engine.js';
@@ -20,6 +21,7 @@ import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
 import { qcdSecret } from './ike-secret.js';
+import { StatusFiles } from './ike-status-files.js';
 import { IkeTunnels } from './ike-tunnels.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -33,6 +35,7 @@ export interface IkeServiceDeps {
   readonly rows: SaRows;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly paths: InstancePaths;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: () => string | undefined;
@@ -51,6 +54,7 @@ export class IkeService implements IkePort {
   readonly sas: ChildSas;
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  readonly #status: StatusFiles;
   #plan: Plan | undefined;
   #policy: IkePolicy | undefined;
   #engine: IkeEngine | undefined;
@@ -68,6 +72,10 @@ export class IkeService implements IkePort {
       }),
     });
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    this.#status = new StatusFiles({
+      ...{ timers, log, certificates: deps.certificates },
+      changed: (setup) => this.#engine?.renewStatus(setup),
+    });
     if (debugKeys === undefined) return;
     log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
   }
@@ -80,7 +88,7 @@ export class IkeService implements IkePort {
   async apply(plan: Plan, ike: IkePlan | undefined, tunnels: Iterable<TunnelModel>): Promise<void> {
     this.#plan = plan;
     this.#policy = ike?.policy;
-    if (ike === undefined) {
+    if (ike === undefined || plan.config.ike === undefined) {
       await this.#end();
       return;
     }
@@ -89,6 +97,7 @@ export class IkeService implements IkePort {
     } else {
       this.#engine.apply(ike);
     }
+    this.#status.begin(plan.config.ike, ike);
     this.want(tunnels);
   }
 
@@ -98,9 +107,10 @@ export class IkeService implements IkePort {
   }
 
   #begin(plan: IkePlan): IkeEngine {
-    const { tables, kernel, certificates, paths, netns, log, timers, debugKeys } = this.#deps;
+    const { tables, kernel, certificates, crypto, paths, netns, log, timers, debugKeys } =
+      this.#deps;
     const deps = {
-      ...{ kernel, certificates, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      ...{ kernel, certificates, crypto, netns: netns(), timers, log, sink: this.sas, debugKeys },
       store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
       segmentsWereLost: tables.attached === 'created',
       qcdSecret: qcdSecret(paths.ikeSecret),
@@ -111,6 +121,7 @@ export class IkeService implements IkePort {
   async #end(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     this.#tunnels.clear();
     await engine?.stop(STOP_MS);
   }
@@ -139,6 +150,7 @@ export class IkeService implements IkePort {
   close(): void {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     engine?.detach();
     this.sas.close();
   }

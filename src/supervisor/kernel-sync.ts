@@ -144,7 +144,7 @@ export class KernelSync implements KernelPort {
   }
 
   async followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void> {
-    await this.#core?.paths.follow(tunnels);
+    await this.#core?.paths.follow(tunnels, this.#plan?.model.lsps ?? []);
   }
 
   async #spacesOf(plan: Plan, vrfs: readonly string[]): Promise<[string, KernelSpace][]> {

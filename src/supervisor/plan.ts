@@ -54,7 +54,8 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
   const labels = planLabels(config, sps, memory.labels, now, options);
   const [conflict] = labels.conflicts;
   if (conflict !== undefined) {
-    const where = `vrfs.${conflict.vrf}, export ${conflict.rule}`;
+    const { vrf, rule } = conflict;
+    const where = vrf === '' ? rule : `vrfs.${vrf}, export ${rule}`;
     throw new SupervisorError('LABELS', `${where}: ${conflict.reason}`, conflict.remedy);
   }
   const policy = vpnPolicy(config, sps, labels.labels, model, exports);

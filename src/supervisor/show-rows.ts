@@ -13,10 +13,12 @@ import type { SpTables } from '../vpn/sp-tables.js';
 import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface ShowSource {
   readonly tables: Tables;
+  readonly saRows: Pick<SaRows, 'state'>;
   readonly instance: Instance;
   readonly worker: WorkerLink;
   readonly routeLabels: Pick<RouteLabels, 'rows'>;
@@ -188,18 +190,16 @@ export function* saRows(source: ShowSource): Generator<rows.SaRow> {
   }
   for (const direction of ['out', 'in'] as const) {
     for (const row of source.tables.sas(direction)) {
-      if (isIkeRow(row.name)) yield ikeRow(source, direction, row, sps);
+      if (!isIkeRow(row.name)) continue;
+      // By name, as it is when its turn comes: rows go meanwhile, and their ids are given to others.
+      const state = source.saRows.state(direction, row.name);
+      if (state !== undefined) yield ikeRow(direction, row, state, sps);
     }
   }
 }
 
 /** Of a child SA of IKE; its two rows have one name. */
-function ikeRow(
-  { tables }: ShowSource,
-  direction: 'in' | 'out',
-  row: LiveSa,
-  sps: SpTables,
-): rows.SaRow {
+function ikeRow(direction: 'in' | 'out', row: LiveSa, state: SaState, sps: SpTables): rows.SaRow {
   const { name, algorithm, encapsulation, replayWindow: window } = row;
   const [local, remote] =
     direction === 'out' ? [row.source, row.destination] : [row.destination, row.source];
@@ -208,7 +208,7 @@ function ikeRow(
     ...{ local: formatAddress(local), remote: formatAddress(remote), algorithm },
     ...{ protection: protectionOf(algorithm), encapsulation, window },
     sp: direction === 'in' ? (sps.name(row.spTable) ?? '') : '',
-    ...tables.saState(direction, row.id),
+    ...state,
   };
 }
 
@@ -247,32 +247,25 @@ export function nexthopWords(
   if (version === undefined || !isUp(nexthop)) {
     return unusableWords(inForce, name, nexthop?.why ?? '');
   }
-  const common = {
-    nexthop: version.kind === 'lsp' ? 'tunnel' : version.kind,
-    via: '',
-    tunnel: '',
-    interface: '',
-    usable: true,
-    reason: '',
-  };
+  const none = { via: '', tunnel: '', interface: '', usable: true, reason: '' };
   switch (version.kind) {
     case 'drop':
-      return { ...common, reason: version.reason };
+      return { ...none, nexthop: 'drop', reason: version.reason };
     case 'receive':
     case 'glean':
-      return { ...common, interface: version.interface };
-    case 'adjacency':
-      return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+      return { ...none, nexthop: version.kind, interface: version.interface };
+    case 'adjacency': {
+      const via = formatAddress(version.neighbour);
+      return { ...none, nexthop: 'adjacency', via, interface: version.interface };
+    }
     case 'lsp':
     case 'tunnel': {
-      const via = nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);
-      return {
-        ...common,
-        nexthop: 'tunnel',
-        via,
-        tunnel: name.slice('tunnel/'.length),
-        interface: version.interface,
-      };
+      const tunnel = name.slice('tunnel/'.length);
+      const via = remoteText(nexthop);
+      return { ...none, nexthop: 'tunnel', via, tunnel, interface: version.interface };
     }
   }
 }
+
+const remoteText = (nexthop: DesiredNexthop | undefined): string =>
+  nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);

@@ -72,7 +72,7 @@ export class Supervisor {
   readonly ike: IkeService;
   readonly exports: ExportSteps;
   readonly tunnels: TunnelSet;
-  readonly #saRows: SaRows;
+  readonly saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -121,9 +121,9 @@ export class Supervisor {
         writeState(paths.keyLedger, entries);
       },
     };
-    this.#saRows = new SaRows(this.tables);
+    this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
-    const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
+    const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
     this.tunnels = this.#makeTunnels();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
@@ -132,12 +132,12 @@ export class Supervisor {
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
       tunnels: this.tunnels,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
-      ...{ log: log.area('worker'), saRows: this.#saRows },
+      ...{ log: log.area('worker'), saRows: this.saRows },
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
-      routeLabels: this.routeLabels,
+      ...{ routeLabels: this.routeLabels, certificates: addon.certificates },
     });
     this.exports = new ExportSteps({
       ...{ instance: this.instance, tables: this.tables, committer: this.#committer },
@@ -183,9 +183,10 @@ export class Supervisor {
 
   #makeIke(): IkeService {
     return new IkeService({
-      ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
       certificates: this.#deps.addon.certificates,
+      crypto: this.#deps.addon.crypto,
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),

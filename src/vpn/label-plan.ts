@@ -49,6 +49,7 @@ export const NO_LABELS: LabelRegister = { labels: {} };
 
 export interface LabelConflict {
   readonly label: number;
+  /** '': of the core, and `rule` is a path of the configuration. */
   readonly vrf: string;
   readonly rule: string;
   readonly reason: string;
@@ -80,6 +81,10 @@ function meaningText(
   const target = ce === undefined ? `VRF ${vrf}` : `CE ${ce} of VRF ${vrf}`;
   return `${target}, ${classesText(classes, sps)}`;
 }
+
+/** What core.transportLabels mean. */
+const TRANSPORT = 'transport label of this PE';
+const transportOf = ({ core }: Config): readonly number[] => core.transportLabels ?? [];
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -156,7 +161,8 @@ function collect(
 ): Collected {
   const wanted = new Map<number, Wanted>();
   const conflicts: LabelConflict[] = [];
-  const pool = new Pool(before, (label) => wanted.has(label));
+  const transport = new Set(transportOf(config));
+  const pool = new Pool(before, (label) => wanted.has(label) || transport.has(label));
   const shared = new Map<string, number>();
   for (const wish of wishesOf(config, states)) {
     const { vrf, name } = wish;
@@ -192,15 +198,23 @@ function plannedOf({ vrf, ce, classes }: Wish, label: number, sps: SpTables): Wa
   return { label, vrf, ce: address, accept, rules: [], leaving: [] };
 }
 
+/** A label that is wanted, and who wants it. */
+interface Claim extends Pick<LabelConflict, 'label' | 'vrf' | 'rule'> {
+  readonly text: string;
+}
+
+const claimOf = ({ planned: { label, vrf, rules }, text }: Wanted): Claim => ({
+  ...{ label, vrf, rule: rules.join(' '), text },
+});
+
 function quarantineConflict(
-  { planned, text }: Wanted,
+  { text, ...at }: Claim,
   before: RegisteredLabel,
   now: number,
   quarantine: number,
 ): LabelConflict | undefined {
   if (before.meaning === digest(text)) return undefined;
-  const { label, vrf, rules } = planned;
-  const at = { label, vrf, rule: rules.join(' ') };
+  const { label } = at;
   if (before.freedAt === undefined) {
     return {
       ...at,
@@ -219,10 +233,9 @@ function quarantineConflict(
 }
 
 /** A value that a route has, or had until lately, is not the configuration's. */
-function routeConflict({ planned }: Wanted, meaning: string): LabelConflict {
-  const { label, vrf, rules } = planned;
+function routeConflict({ label, vrf, rule }: Claim, meaning: string): LabelConflict {
   return {
-    ...{ label, vrf, rule: rules.join(' ') },
+    ...{ label, vrf, rule },
     reason: `label ${label} is or was a route's: ${meaning}`,
     remedy: `use a label below ${FIRST_ROUTE_LABEL}`,
   };
@@ -255,18 +268,26 @@ export function planLabels(
 ): LabelPlan {
   const { wanted, conflicts, next } = collect(config, sps, before, states);
   const register: Record<string, RegisteredLabel> = {};
+  const claims: Claim[] = [
+    ...[...wanted.values()].map(claimOf),
+    ...transportOf(config).map((label) => ({
+      ...{ label, vrf: '', rule: 'core.transportLabels', text: TRANSPORT },
+    })),
+  ];
+  const claimed = new Set(claims.map(({ label }) => label));
   for (const [label, entry] of Object.entries(before.labels)) {
-    if (wanted.has(Number(label))) continue;
+    if (claimed.has(Number(label))) continue;
     const freedAt = entry.freedAt ?? now;
     if (freedAt + quarantine > now) register[label] = { ...entry, freedAt };
   }
-  for (const [label, want] of wanted) {
+  for (const claim of claims) {
+    const { label, text } = claim;
     const entry = before.labels[String(label)];
-    const conflict = entry && quarantineConflict(want, entry, now, quarantine);
+    const conflict = entry && quarantineConflict(claim, entry, now, quarantine);
     if (conflict !== undefined) conflicts.push(conflict);
     const route = ofRoute?.(label);
-    if (route !== undefined) conflicts.push(routeConflict(want, route));
-    register[String(label)] = { meaning: digest(want.text), text: want.text };
+    if (route !== undefined) conflicts.push(routeConflict(claim, route));
+    register[String(label)] = { meaning: digest(text), text };
   }
   const labels = [...wanted.values()].map(({ planned: { leaving, ...label } }): PlannedLabel =>
     leaving.length === 0 ? label : { ...label, leaving },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Labels that come and go with routes: per CE and per prefix (policy-model 1, 5).
+ * Labels that come and go with routes: per CE and per prefix (policy-model 1, 5), and those that are swapped for others'
+ * (RFC 4364 §10 b).
  *
  *   asked for ──► on disk ──► row in the tables ──► advertised ──► withdrawn everywhere
  *      │ 'later'                   │ asked again: the value            │ after a while
@@ -47,12 +48,22 @@ function classOf({ text }: Meaning): string | undefined {
 export interface LabelWish {
   /** In words, for the register: what stays the same as long as the value does. */
   readonly text: string;
+  /** CORE_VRF of one that is swapped or popped. */
   readonly vrf: string;
-  /** Name of the export rule. */
+  /** Name of the export rule, or who is told. */
   readonly rule: string;
   /** The CE it leads to; undefined: a lookup in the VRF. */
   readonly gateway: GatewayModel | undefined;
+  /** Packets go on with another label. */
+  readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
+}
+
+/** Where packets go on, and with which label. */
+export interface LabelSwap {
+  /** Row of a tunnel or LSP. */
+  readonly nexthop: string;
+  readonly label: number;
 }
 
 /** A route of a VRF, `vrf` by its number in the RIB. */
@@ -61,12 +72,15 @@ export interface LabelledRoute {
   readonly family: FamilyId;
   readonly prefix: Uint8Array;
   readonly length: number;
+  /** Of one that is passed on: its number in the table of its family, instead of the prefix. */
+  readonly net?: number;
 }
 
 export interface RouteLabelRow {
   readonly label: number;
   readonly vrf: string;
   readonly gateway: GatewayModel | undefined;
+  readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
 }
 
@@ -234,8 +248,7 @@ export class RouteLabels {
   *rows(): Generator<RouteLabelRow & { readonly rules: readonly string[] }> {
     for (const { meaning, wish, ready, rules } of this.#labels.values()) {
       if (!ready || wish === undefined) continue;
-      const { vrf, gateway, accept } = wish;
-      yield { label: meaning.label, vrf, gateway, accept, rules: [...rules] };
+      yield { ...rowOf(meaning.label, wish), rules: [...rules] };
     }
   }
 
@@ -455,11 +468,14 @@ export class RouteLabels {
   }
 }
 
-const keyOf = ({ vrf, family, prefix, length }: LabelledRoute): string =>
-  `${vrf} ${family} ${formatAddress(prefix)}/${length}`;
+const keyOf = ({ vrf, family, prefix, length, net }: LabelledRoute): string =>
+  net === undefined
+    ? `${vrf} ${family} ${formatAddress(prefix)}/${length}`
+    : `net ${net} of ${family}`;
 
-const rowOf = (label: number, { vrf, gateway, accept }: LabelWish): RouteLabelRow => ({
+const rowOf = (label: number, { vrf, gateway, swap, accept }: LabelWish): RouteLabelRow => ({
   ...{ label, vrf, gateway, accept },
+  ...(swap && { swap }),
 });
 
 /** Whether the row in the tables is right for both. */
@@ -467,6 +483,7 @@ function leadsAlike(a: LabelWish | undefined, b: LabelWish): boolean {
   if (a === b) return true;
   if (a?.vrf !== b.vrf) return false;
   if (a.accept !== b.accept && acceptKey(a.accept) !== acceptKey(b.accept)) return false;
+  if (a.swap?.nexthop !== b.swap?.nexthop || a.swap?.label !== b.swap?.label) return false;
   const [from, to] = [a.gateway, b.gateway];
   if (from === undefined || to === undefined) return from === to;
   return adjacency(from) === adjacency(to);

@@ -83,7 +83,10 @@
 	/* multipath */                                                                            \
 	X(group_unknown, "route leads to a next-hop group that is not there")                      \
 	/* IKE */                                                                                  \
-	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")
+	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")                      \
+	X(held_expired, "held for an SA that did not come in time")                                \
+	/* plain MPLS of another SP */                                                             \
+	X(label_not_advertised, "plain MPLS by a label not advertised on that interface")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

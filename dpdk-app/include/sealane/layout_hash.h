@@ -160,6 +160,8 @@
 	F(sl_lcore_block, heartbeat_ns)                                                            \
 	F(sl_lcore_block, tid)                                                                     \
 	F(sl_lcore_block, running)                                                                 \
+	F(sl_lcore_block, held)                                                                    \
+	F(sl_lcore_block, released)                                                                \
 	F(sl_lcore_block, drops)                                                                   \
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \

@@ -56,7 +56,7 @@ enum sl_protection {
 	SL_PROT_ENCRYPT = 1,      /* ESP with confidentiality and integrity */
 	SL_PROT_AUTHENTICATE = 2, /* ESP with integrity alone */
 	SL_PROT_TUNNEL = 3,       /* MPLS-in-GRE or MPLS-in-IP without IPsec */
-	SL_PROT_MPLS = 4,         /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
+	SL_PROT_MPLS = 4, /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
 	SL_PROT_MPLS_OTHER_SP = 5, /* plain MPLS on an interface of another SP: an arrival alone */
 };
 enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
@@ -184,7 +184,8 @@ enum sl_nexthop_kind {
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
-	SL_NH_TUNNEL = 5,    /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
+	SL_NH_TUNNEL =
+		5, /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
 };
 
 #define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */

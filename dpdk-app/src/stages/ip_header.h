@@ -24,6 +24,18 @@ static inline enum sl_drop_reason sl_check_ip(struct rte_mbuf *m, const struct s
 	return SL_DROP_none;
 }
 
+/* Lower the TTL or hop limit to `ttl`. False: it is not higher. The header was checked. */
+static inline bool sl_lower_ttl(uint8_t *ip, uint8_t family, uint8_t ttl)
+{
+	if (ttl >= (family == 4 ? ip[8] : ip[7]))
+		return false;
+	if (family == 4)
+		sl_ip4_set_ttl(ip, ttl);
+	else
+		ip[7] = ttl;
+	return true;
+}
+
 /* What the addresses alone say about a packet. */
 enum sl_scope {
 	SL_SCOPE_ROUTED,      /* unicast, to be looked up */

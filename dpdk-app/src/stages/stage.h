@@ -24,6 +24,7 @@ enum sl_lane {
 	SL_LANE_DIRECT, /* IP packet whose next hop is known already: a label said so */
 	SL_LANE_LINK,   /* to leave by an adjacency */
 	SL_LANE_TUNNEL, /* to leave by a tunnel */
+	SL_LANE_SWAP, /* under a label that is swapped (family 0); its next hop is known already */
 };
 
 /* Ethernet: MAC, VLAN, EtherType; finds the interface. Only it sees uninitialised notes. */

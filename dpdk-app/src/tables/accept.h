@@ -18,7 +18,7 @@ enum sl_accept_result {
 	SL_REFUSED_SP,         /* not exported to the SP whose SA the packet came out of */
 	SL_REFUSED_PROTECTION, /* exported there, but not for this protection */
 	SL_REFUSED_ENCAP,      /* nor for this encapsulation */
-	SL_REFUSED_INTERFACE,  /* plain MPLS of another SP, not advertised where the packet came in */
+	SL_REFUSED_INTERFACE, /* plain MPLS of another SP, not advertised where the packet came in */
 };
 
 /*

@@ -37,6 +37,7 @@ enum drops_program {
 	DROPS_ESP,
 	DROPS_LABEL,
 	DROPS_MULTIPATH,
+	DROPS_MPLS,
 	DROPS_ELSEWHERE
 };
 
@@ -107,6 +108,8 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_bfd_send] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
 	[SL_DROP_group_unknown] = DROPS_MULTIPATH,
 	[SL_DROP_sa_missing] = DROPS_FORWARD,
+	[SL_DROP_held_expired] = DROPS_ELSEWHERE, /* eal_hold.c */
+	[SL_DROP_label_not_advertised] = DROPS_MPLS,
 };
 
 /* Last test of each program. */

@@ -128,7 +128,8 @@ static inline void world_start(void)
 	                                  SL_HEADROOM + 2048, SOCKET_ID_ANY);
 	world_check(w->pool != NULL, "pool");
 	w->punt = rte_ring_create("punt", 256, SOCKET_ID_ANY, 0);
-	world_check(w->punt != NULL, "punt ring");
+	w->acquire = rte_ring_create("acquire", 256, SOCKET_ID_ANY, 0);
+	world_check(w->punt != NULL && w->acquire != NULL, "rings");
 	w->crypto = alloc_mb_mgr(0);
 	world_check(w->crypto != NULL, "alloc_mb_mgr");
 	init_mb_mgr_auto(w->crypto, NULL);
@@ -408,6 +409,15 @@ static inline struct rte_mbuf *world_punted(void)
 	return rte_ring_dequeue(world.worker.punt, &m) == 0 ? m : NULL;
 }
 
+/* Next hop of the next request for an SA, 0 = none. */
+static inline uint32_t world_acquired(void)
+{
+	void *nexthop;
+
+	return rte_ring_dequeue(world.worker.acquire, &nexthop) == 0 ? (uint32_t)(uintptr_t)nexthop
+	                                                             : 0;
+}
+
 static inline void world_expect_bytes(const char *what, const uint8_t *got, size_t n,
                                       const uint8_t *want, size_t m)
 {
@@ -442,6 +452,11 @@ static inline void world_reset(void)
 		;
 	while ((m = world_punted()) != NULL)
 		rte_pktmbuf_free(m);
+	while (world_acquired() != 0)
+		;
+	if (world.tables != NULL)
+		sl_pipeline_end(w);
+	w->hold = (struct sl_hold){.count = 0};
 	if (world.tables != NULL) {
 		munmap(world.tables, sizeof(*world.tables));
 		munmap(world.state, sizeof(*world.state));

@@ -63,9 +63,12 @@ export class AdjOut implements PathKeeper {
         this.#waits.delete(peer);
       },
     );
-    const { sessions, swapLabel } = ports;
+    const { sessions } = ports;
     const { routeTargets } = this;
-    this.#around = { core, reader, sessions, routeTargets, swapLabel, ranked: around.ranked };
+    this.#around = { core, reader, sessions, routeTargets, ranked: around.ranked };
+    core.hops.freed = (hop) => {
+      for (const group of this.#passing()) group.ways?.freed(hop);
+    };
   }
 
   get bytes(): number {
@@ -172,6 +175,33 @@ export class AdjOut implements PathKeeper {
     let keepers = 0;
     for (const group of this.#addPath) if (group.gone(path)) keepers++;
     return keepers;
+  }
+
+  /** Groups that tell routes of others with ourselves as next hop. */
+  *#passing(): Generator<UpdateGroup> {
+    for (const group of this.#groups.values()) if (group.ways !== undefined) yield group;
+  }
+
+  /** Next hops, as routes have them, whose packets take this one. */
+  *plainOf(hop: number): Generator<number> {
+    for (const { ways } of this.#passing()) {
+      const plain = ways?.plainOf(hop);
+      if (plain !== undefined) yield plain;
+    }
+  }
+
+  /** How routes of others are passed on may be another thing now: everything is told again as it is. */
+  retell(): void {
+    for (const group of this.#passing()) {
+      group.forgetTransit();
+      const table = this.#core.nets.of(group.family);
+      const visit = (net: NetId): void => {
+        if (group.abandoned) return;
+        if (group.addPath) group.visited(net);
+        else group.decided(net);
+      };
+      this.#sweeper.walk(table, group.scope, visit, () => group.ways?.end());
+    }
   }
 
   /** Sends until `enough` says so. False: nothing can be sent for now. */
@@ -281,6 +311,7 @@ export class AdjOut implements PathKeeper {
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
       ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
       ...[config.otherSp ?? '', config.vpnNextHopUnchanged ?? false],
+      ...[config.transit?.key ?? '', config.labelledTransit?.key ?? ''],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],

@@ -52,14 +52,8 @@ export interface RibPorts {
   readonly isForeignAs?: (asn: number) => boolean;
   /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
   readonly exportLabels?: LabelUses;
-  /**
-   * The label under which we send VPN or labelled routes on whose next hop we become (option B); undefined:
-   * they are not sent. `label` is the one received.
-   */
-  readonly swapLabel?: (route: {
-    readonly net: number;
-    readonly label: number;
-  }) => number | undefined;
+  /** Which of our labels routes are told with that we pass on as next hop (see Transit): one call for each, as above. */
+  readonly swapLabels?: LabelUses;
 }
 
 /** Counts routes by label. */

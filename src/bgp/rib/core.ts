@@ -57,6 +57,8 @@ export class Core {
   keeper: PathKeeper = { gone: () => 0 };
   /** Of the VPN routes that our VRFs export. */
   exportLabels: LabelUses = { retain: nothing, release: nothing };
+  /** Of the routes that update groups tell with ourselves as next hop. */
+  swapLabels: LabelUses = { retain: nothing, release: nothing };
   /** The rule that made an exported path; undefined: it is no more. */
   exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
   /** An AS of another SP. */

@@ -15,6 +15,7 @@ import { IMPORT, type PathId } from './path-store.js';
 import type { NeighbourRib, Peer } from './peers.js';
 import { isVpn, shapeOf } from './scope.js';
 import { SetCache } from './set-cache.js';
+import { type Transit, transitQuestion } from './transit.js';
 import { without, withoutVpnAttributes } from './vpn-communities.js';
 
 const NO_ADDRESS = new Uint8Array(0);
@@ -66,13 +67,19 @@ export class Outbound {
   }
 
   /**
-   * Whether the label must be ours: we become the next hop of a route whose label another router has
-   * given out. Routes of our own have our label already.
+   * Whether the label of routes of this neighbour must be ours: we become the next hop of a route whose label another
+   * router has given out. Routes of our own have our label already.
    */
-  swapsLabel(path: PathId): boolean {
+  swapsFrom(peer: number): boolean {
     const labelled = this.#family >= FAMILY.vpnv4 && this.#family <= FAMILY.ipv6Labelled;
-    const ours = this.#core.paths.peer(path) === OURSELVES;
-    return labelled && !ours && this.#becomesNextHop();
+    return labelled && peer !== OURSELVES && this.#becomesNextHop();
+  }
+
+  /** How routes are passed on for which that holds; undefined: they are not. */
+  get transit(): Transit | undefined {
+    if (!this.#becomesNextHop()) return undefined;
+    const { transit, labelledTransit } = this.#config;
+    return isVpn(this.#family) ? transit : labelledTransit;
   }
 
   #origin(path: PathId): Origin {
@@ -146,9 +153,24 @@ export class Outbound {
       });
       if (passed === undefined) return undefined;
       const nextHop = passed.nextHop === now.nextHop ? undefined : passed.nextHop;
-      return this.#finish(passed, origin, nextHop);
+      return this.#passOn(passed, origin, nextHop);
     }
-    return this.#finish(now, origin, undefined);
+    return this.#passOn(now, origin, undefined);
+  }
+
+  /** Of a route that comes to a label of ours, what its packets may come by. */
+  #passOn(
+    attributes: PathAttributes,
+    origin: Origin,
+    chosen: Uint8Array | undefined,
+  ): PathAttributes | undefined {
+    const { path } = origin;
+    if (!this.swapsFrom(this.#core.paths.peer(path))) {
+      return this.#finish(attributes, origin, chosen);
+    }
+    const question = transitQuestion(this.#core, path);
+    const told = this.transit?.attributes(attributes, question);
+    return told && this.#finish(told, origin, chosen ?? this.transit?.nextHop);
   }
 
   /** `chosen`: the next hop the policy has set. */

@@ -83,6 +83,7 @@ export class Rib implements RouteSink {
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
+    if (ports.swapLabels !== undefined) this.core.swapLabels = ports.swapLabels;
     if (ports.isForeignAs !== undefined) this.core.isForeignAs = ports.isForeignAs;
     if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
     this.#life = new PeerLife(this.core, reader, ports, around);
@@ -245,6 +246,20 @@ export class Rib implements RouteSink {
     return this.#deferral.pending;
   }
 
+  /** How routes of others are passed on may be another thing now: see Transit. */
+  retell(): void {
+    this.adjOut.retell();
+    this.#wake();
+  }
+
+  /** The label of a route that is passed on may be ready now. */
+  tellAgain(family: FamilyId, net: NetId): void {
+    const table = this.core.nets.of(family);
+    if (!table.isLive(net)) return;
+    table.markTouched(net);
+    this.#wake();
+  }
+
   /** The export rules may answer otherwise for this route of a VRF. `prefix`: host bits zero. */
   exportAgain(vrf: number, family: FamilyId, prefix: Uint8Array, length: number): void {
     const table = this.core.nets.of(family);
@@ -262,6 +277,10 @@ export class Rib implements RouteSink {
     if (!this.core.hops.change(id, state)) return;
     // Only what comparison can see needs a new decision.
     if (before.usable || state.usable) this.#sweeper.hopChanged(id);
+    if (before.usable !== state.usable) {
+      this.#sweeper.passedOn(id);
+      for (const plain of this.adjOut.plainOf(id)) this.#sweeper.passedOn(plain);
+    }
     this.#wake();
   }
 

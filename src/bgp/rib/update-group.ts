@@ -17,6 +17,7 @@ import { type Member, newMember, partsFor } from './out-member.js';
 import { BEST, type PathId } from './path-store.js';
 import type { Peer } from './peers.js';
 import { familyOfScope, isVpn } from './scope.js';
+import { TransitWays } from './transit.js';
 import type { Membership, RouteTargets } from './route-targets.js';
 
 /** Routes per batch. */
@@ -29,7 +30,6 @@ export interface GroupSurroundings {
   readonly routeTargets: RouteTargets;
   /** Usable paths of a net, best first. */
   readonly ranked: (table: NetTable, net: NetId) => readonly PathId[];
-  readonly swapLabel: ((route: { net: number; label: number }) => number | undefined) | undefined;
 }
 
 export class UpdateGroup {
@@ -37,6 +37,8 @@ export class UpdateGroup {
   readonly family: FamilyId;
   readonly addPath: boolean;
   readonly members = new Map<Peer, Member>();
+  /** Where routes of others are passed on with ourselves as next hop. */
+  readonly ways: TransitWays | undefined;
   /** All nets of the table have been looked at. */
   filled = false;
   messages = 0;
@@ -60,6 +62,8 @@ export class UpdateGroup {
     this.#around = around;
     this.#table = around.core.nets.of(this.family);
     this.#outbound = new Outbound(around.core, around.reader, this.family, first);
+    const { transit } = this.#outbound;
+    this.ways = transit && new TransitWays(around.core, transit);
   }
 
   get bytes(): number {
@@ -191,7 +195,22 @@ export class UpdateGroup {
     const { paths } = this.#around.core;
     const best = this.#table.firstPath(net);
     const path = best !== 0 && paths.has(best, BEST) ? best : 0;
-    this.#tell(net, net, path);
+    this.#tell(net, net, path === 0 ? 0 : this.#passable(net, path));
+  }
+
+  /** The best path, or where we would be next hop and its way cannot be used, the best of which it can. */
+  #passable(net: NetId, best: PathId): PathId {
+    const { core, ranked } = this.#around;
+    const fits = (path: PathId): boolean =>
+      !this.#outbound.swapsFrom(core.paths.peer(path)) || this.ways?.hop(path) !== undefined;
+    if (this.ways === undefined || core.paths.next(this.#table.firstPath(net)) === 0) return best;
+    return fits(best) ? best : (ranked(this.#table, net).find(fits) ?? best);
+  }
+
+  /** What was found out about passing routes on does not count any more. */
+  forgetTransit(): void {
+    this.#outbound.clear();
+    this.ways?.begin();
   }
 
   /** A net was looked at: with ADD-PATH each usable path counts. */
@@ -227,17 +246,18 @@ export class UpdateGroup {
     const log = this.#log;
     const present = log.has(entry, PRESENT);
     const set = path === 0 ? 0 : this.#outbound.transform(path);
-    const label = set === 0 ? 0 : this.#label(net, path);
-    if (set === 0 || label === undefined) {
+    const label = set === 0 ? undefined : this.#label(net, path, set);
+    if (set === 0 || typeof label !== 'number') {
       if (set !== 0) core.attributes.release(set);
-      if (present && log.set(entry) !== 0) this.#withdraw(entry);
+      // What has been told stays until its new label is ready.
+      if (label !== 'later' && present && log.set(entry) !== 0) this.#withdraw(entry);
       return;
     }
     const source = core.paths.peer(path);
     const same = log.set(entry) === set && log.label(entry) === label;
     if (present && same && log.source(entry) === source) {
       core.attributes.release(set);
-      core.labels.release(label);
+      this.#releaseLabel(source, label);
     } else this.#write(entry, net, { set, label, source });
   }
 
@@ -260,25 +280,46 @@ export class UpdateGroup {
     const moved = log.source(entry) !== what.source;
     if (old !== 0) {
       core.attributes.release(old);
-      core.labels.release(log.label(entry));
+      this.#releaseLabel(log.source(entry), log.label(entry));
     }
     log.write(entry, what.set, what.label, what.source, CHANGED | (moved ? SOURCE_CHANGED : 0));
   }
 
-  /** With a reference to a stack; undefined: the route needs a label of ours and there is none. */
-  #label(net: NetId, path: PathId): number | undefined {
-    const { core, swapLabel } = this.#around;
+  /** With a reference; undefined: the route needs a label of ours and there is none. */
+  #label(net: NetId, path: PathId, told: number): number | 'later' | undefined {
+    const { core } = this.#around;
     const label = core.paths.label(path);
-    if (this.#outbound.swapsLabel(path)) return swapLabel?.({ net, label });
+    if (this.#outbound.swapsFrom(core.paths.peer(path))) return this.#swapLabel(net, path, told);
     core.labels.retain(label);
     return label;
+  }
+
+  #swapLabel(net: NetId, path: PathId, told: number): number | 'later' | undefined {
+    const { core } = this.#around;
+    const hop = this.ways?.hop(path);
+    const key = hop === undefined ? undefined : core.hops.key(hop);
+    if (key === undefined) return undefined;
+    const label = this.#outbound.transit?.label({
+      ...{ family: this.family, net, labels: core.labels.labels(core.paths.label(path)) },
+      ...{ nextHop: key.address, protection: key.protection },
+      told: core.attributes.decoded(told),
+    });
+    if (typeof label === 'number') core.swapLabels.retain(label);
+    return label;
+  }
+
+  /** `source`: the neighbour whose route had the label. */
+  #releaseLabel(source: number, label: number): void {
+    const { core } = this.#around;
+    if (this.#outbound.swapsFrom(source)) core.swapLabels.release(label);
+    else core.labels.release(label);
   }
 
   #withdraw(entry: NodeId): void {
     const { core } = this.#around;
     const log = this.#log;
     core.attributes.release(log.set(entry));
-    core.labels.release(log.label(entry));
+    this.#releaseLabel(log.source(entry), log.label(entry));
     const members = this.#memberCount;
     log.write(entry, 0, 0, log.source(entry), CHANGED);
     log.setPending(entry, members);
@@ -324,11 +365,12 @@ export class UpdateGroup {
       const set = log.set(entry);
       if (set !== 0) {
         this.#around.core.attributes.release(set);
-        this.#around.core.labels.release(log.label(entry));
+        this.#releaseLabel(log.source(entry), log.label(entry));
       }
       this.#drop(entry);
     }
     if (log.first !== 0) return true;
+    this.ways?.clear();
     this.#outbound.clear();
     return false;
   }

@@ -128,6 +128,7 @@ const options = {
     protections: set(protection),
     encapsulations: set(encapsulation).exactOptional(),
   }).exactOptional(),
+  transitFloor: protection.exactOptional(),
   unmarkedToSp: boolean.exactOptional(),
   asOverride: boolean.exactOptional(),
   allowAsIn: integer(0, 10, 'occurrences of the own AS number').exactOptional(),

@@ -116,6 +116,11 @@ export interface BgpNeighbourOptions {
    */
   readonly accepts?: BgpAccepts;
   /**
+   * Weakest protection used towards next hops of VPN routes that came from this neighbour and are passed on with our own next
+   * hop (policy-model 7); default `encrypt` to other SPs, `mpls` inside.
+   */
+  readonly transitFloor?: Protection;
+  /**
    * VPN routes that do not say to which SPs they are exported are told to this neighbour of another SP; default
    * false: they stay inside (policy-model 6).
    */

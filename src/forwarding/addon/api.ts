@@ -8,6 +8,7 @@
 
 import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Kernel } from '../../lib/kernel-api.js';
+import type { NativeCrypto } from '../../lib/native-crypto.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
@@ -104,7 +105,6 @@ export interface LspHeader {
   readonly ttl: number; // of the transport labels, 1..255
   readonly dscp: number; // 0..63; its class selector is their TC
 }
-
 
 /** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
 export interface TunnelHeader {
@@ -241,6 +241,9 @@ export interface WorkerStatus {
     readonly busyRounds: bigint;
     readonly sleeps: bigint;
     readonly heartbeatNs: bigint;
+    /** Packets that wait for an SA now, and those that have waited for one and were looked up again. */
+    readonly held: bigint;
+    readonly released: bigint;
   }[];
 }
 
@@ -354,5 +357,6 @@ export interface Addon {
   openTables(paths: SegmentPaths): Tables;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly layoutVersion: number;
 }

@@ -106,7 +106,7 @@ export const OWN_ADDRESS = 251;
 
 const WHY: ReadonlyMap<number, string> = new Map([
   [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],
-  [NO_TUNNEL, 'nothing that the egress, the floor and this PE’s own abilities allow'],
+  [NO_TUNNEL, 'no way to the next hop is acceptable to the egress, the floor and this PE'],
   [NOT_BELIEVED, 'the next hop belongs to an SP that the import rule does not accept'],
   [OUTSIDE_RANGES, 'the next hop lies outside the tunnel address ranges of every SP'],
   [OWN_ADDRESS, 'the next hop is an address of our own'],

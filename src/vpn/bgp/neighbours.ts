@@ -5,6 +5,7 @@
  */
 import { ACCEPT_ALL, defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { NeighbourRib, PrefixLimit } from '../../bgp/rib/peers.js';
+import type { Transit } from '../../bgp/rib/transit.js';
 import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
 import type { EstablishedPeer, Policy } from '../../bgp/types.js';
@@ -121,6 +122,7 @@ export interface Surroundings {
   readonly bgp: Bgp;
   readonly ownSp: string;
   readonly numbers: Pick<SpNumbers, 'of'>;
+  readonly transit: (peer: EstablishedPeer, options: BgpNeighbourOptions) => Transit | undefined;
 }
 
 /** How the RIB treats a neighbour whose session is up. */
@@ -131,6 +133,7 @@ export function neighbourRib(
   policies: PolicyCompiler,
 ): NeighbourRib {
   const { bgp } = around;
+  const transit = peer.vrf === undefined ? around.transit(peer, options) : undefined;
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
   // What passes everything is none: the RIB then does not even decode the attributes.
   const unnamed = standard === ACCEPT_ALL ? undefined : standard;
@@ -153,6 +156,7 @@ export function neighbourRib(
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
     ...toldFor(options, peer, around),
+    ...(transit && { transit }),
     prefixLimits: prefixLimits(options.families) ?? {},
     addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,

@@ -8,12 +8,14 @@
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
 import { capabilityOf } from './capability.js';
-import { identityOf, ribOptions, routerIdOf } from './identity.js';
+import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { Monitoring } from './monitoring.js';
-import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
+import { neighbourRib, neighbours, type Neighbour, type Surroundings } from './neighbours.js';
+import { audienceOf, type TransitContext } from './transit-context.js';
+import { vpnTransit } from './transit.js';
 import type { TakenRoutes } from './kernel-routes.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
@@ -40,7 +42,12 @@ import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, Config } from '../../config/types.js';
 import type { Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
-import type { DesiredNexthop, PlannedLabel, VpnPolicy } from '../../forwarding/rows.js';
+import {
+  CORE_VRF,
+  type DesiredNexthop,
+  type PlannedLabel,
+  type VpnPolicy,
+} from '../../forwarding/rows.js';
 import { parseRd } from '../../lib/bgp-words.js';
 import type { Logger } from '../../lib/log.js';
 import type { RouteLabels } from '../route-labels.js';
@@ -115,6 +122,7 @@ export class BgpService {
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress: Ingress | undefined;
   #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
+  #transitContext: TransitContext | undefined;
   readonly #own = new OwnRoutes();
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
@@ -230,6 +238,7 @@ export class BgpService {
     this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
     this.#spNumbers = spNumbers(inForce.config);
     this.#neighbours = neighbours(inForce.config);
+    this.#transitContext = this.#newTransitContext(inForce, this.#ingress);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
@@ -242,6 +251,7 @@ export class BgpService {
     );
     this.#reconfigurePeers(running);
     running.rib.reimport();
+    running.rib.retell();
     this.#bfd.apply(this.#neighbours);
     this.#applyMonitoring(running, bgp, inForce.config);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
@@ -344,6 +354,7 @@ export class BgpService {
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
+      swapLabels: deps.labels,
       isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
@@ -392,7 +403,34 @@ export class BgpService {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
     const numbers = this.#spNumbers;
-    return neighbourRib({ bgp, ownSp, numbers }, neighbour.options, peer, this.#policies);
+    return neighbourRib(
+      { bgp, ownSp, numbers, transit: this.#transit },
+      neighbour.options,
+      peer,
+      this.#policies,
+    );
+  }
+
+  /** How routes of others are passed on to a neighbour as long as what decides it is in force. */
+  readonly #transit: Surroundings['transit'] = (peer, options) => {
+    const need = (): TransitContext => {
+      if (this.#transitContext === undefined) throw new Error('no configuration is in force');
+      return this.#transitContext;
+    };
+    return vpnTransit(need, audienceOf(need().config, options, peer));
+  };
+
+  #newTransitContext({ config, sps }: InForce, ingress: Ingress): TransitContext {
+    return {
+      ...{ config, sps, ingress, numbers: this.#spNumbers, routeLabels: this.#deps.labels },
+      ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
+      spOf: spOfRemotes(config),
+      neighbour: (name) => this.#neighbours.get(name)?.options,
+      row: (key) => {
+        const way = this.#running?.tracker.way(key);
+        return way?.kind === 'tunnel' ? way.row : undefined;
+      },
+    };
   }
 
   #reconfigurePeers({ rib }: Running): void {
@@ -434,7 +472,7 @@ export class BgpService {
     }
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
-    this.#deps.labels.keepVrfs(new Set(wanted.values()));
+    this.#deps.labels.keepVrfs(new Set([...wanted.values(), CORE_VRF]));
     const { told, leaving } = routeClasses(inForce);
     this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));

@@ -30,6 +30,7 @@ function documented(heading: string): Documented[] {
 
 const optional = new Set([
   ...['secondsLeft', 'label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
+  ...['held', 'released'],
   ...['uptimeSeconds of bgp summary', 'uptimeSeconds of bgp neighbors', 'asn of bgp neighbors'],
   ...['restartTime', 'maxMessage', 'holdTime', 'keepaliveTime', 'sendHoldTime'],
   ...['errorCode', 'errorSubcode', 'pathId', 'localPref', 'med'],

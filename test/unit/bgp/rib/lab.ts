@@ -193,7 +193,7 @@ export type Fib = Map<string, string[]>;
 
 export interface LabOptions extends Partial<RibOptions> {
   readonly neighbour?: (peer: EstablishedPeer) => NeighbourRib;
-  readonly swapLabel?: (route: { net: number; label: number }) => number | undefined;
+  readonly swapLabels?: LabelUses;
   readonly exportLabels?: LabelUses;
   readonly isForeignAs?: (asn: number) => boolean;
 }
@@ -213,7 +213,7 @@ export class Lab {
   #neighbour: (peer: EstablishedPeer) => NeighbourRib;
 
   constructor(options: LabOptions = {}) {
-    const { neighbour, swapLabel, exportLabels, isForeignAs, ...rib } = options;
+    const { neighbour, swapLabels, exportLabels, isForeignAs, ...rib } = options;
     this.#neighbour = neighbour ?? (() => OPEN);
     this.rib = new Rib(
       {
@@ -263,7 +263,7 @@ export class Lab {
         log: silentLog,
         neighbour: (info) => this.#neighbour(info),
         forgotten: (id) => this.forgotten.push(id),
-        ...(swapLabel ? { swapLabel } : {}),
+        ...(swapLabels ? { swapLabels } : {}),
         ...(exportLabels ? { exportLabels } : {}),
         ...(isForeignAs ? { isForeignAs } : {}),
       },
@@ -349,11 +349,12 @@ export class Lab {
     return outcome;
   }
 
-  /** The tracker has news of an address, in whatever table. */
-  hop(address: string, state: Partial<NextHopState>): void {
+  /** The tracker has news of an address, in whatever table; `protection`: of that way alone. */
+  hop(address: string, state: Partial<NextHopState>, protection?: number): void {
     const now = { usable: true, metric: 10, rank: 0, ...state };
-    this.hopStates.set(address, now);
+    if (protection === undefined) this.hopStates.set(address, now);
     for (const [id, hop] of this.hops) {
+      if (protection !== undefined && hop.protection !== protection) continue;
       if (formatAddress(hop.address) === address) this.rib.nextHopChanged(id, now);
     }
   }

@@ -147,7 +147,7 @@ describe('the rank of a choice', () => {
     expect(ingress.rank(mpls)).toBe(ingress.rank(of('tunnel')));
     // But never used together.
     expect(ingress.strength(mpls)).not.toBe(ingress.strength(of('tunnel')));
-    expect(ingress.why(NO_TUNNEL)).toMatch(/egress, the floor/);
+    expect(ingress.why(NO_TUNNEL)).toMatch(/acceptable to the egress/);
     expect(ingress.rank(NO_TUNNEL)).toBe(0);
     expect(ingress.strength(NO_TUNNEL)).toBe(0);
   });

@@ -11,13 +11,18 @@ import { formatPrefix, parseAddress } from '../../../../src/lib/ip.js';
 import { forwardingModel } from '../../../../src/forwarding/model.js';
 import { spNumbers } from '../../../../src/config/sp-numbers.js';
 import { ownRoutes } from '../../../../src/vpn/bgp/local-routes.js';
-import { neighbourRib, neighbours } from '../../../../src/vpn/bgp/neighbours.js';
+import { neighbourRib, neighbours, type Surroundings } from '../../../../src/vpn/bgp/neighbours.js';
 import { goodBgp, type BgpDraft } from '../../config/bgp-good.js';
 
 const SPEAKER = { asn: 65001, routerId: 0xc000_0201 };
 
 const compiler = ({ bgp }: BgpDraft): PolicyCompiler =>
   new PolicyCompiler(bgp, ipsecCommunityFormat(bgp.ipsecCommunitySubType));
+
+const around = (draft: BgpDraft): Surroundings => ({
+  ...draft,
+  ...{ numbers: spNumbers(draft), transit: () => undefined },
+});
 
 function rib(draft: BgpDraft, name: string): NeighbourRib {
   const { options } = neighbours(draft).get(name)!;
@@ -31,7 +36,7 @@ function rib(draft: BgpDraft, name: string): NeighbourRib {
       ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
     },
   };
-  return neighbourRib({ ...draft, numbers: spNumbers(draft) }, options, peer, compiler(draft));
+  return neighbourRib(around(draft), options, peer, compiler(draft));
 }
 
 describe('a neighbour of the configuration', () => {
@@ -74,7 +79,7 @@ describe('a neighbour of the configuration', () => {
       Object.entries(options).filter(([key]) => !key.startsWith('policy')),
     );
     const of = (kind: 'ibgp' | 'ebgp'): NeighbourRib =>
-      neighbourRib({ ...draft, numbers: spNumbers(draft) }, bare, peer(kind), compiler(draft));
+      neighbourRib(around(draft), bare, peer(kind), compiler(draft));
     expect(of('ibgp').policyIn).toBeUndefined();
     expect(of('ibgp').policyOut).toBeUndefined();
     expect(of('ebgp').policyIn).toBe(REJECT_ALL);
