@@ -97,7 +97,8 @@ Mac new_mac(Hash hash)
 void set_key(const Mac &mac, View key)
 {
 	static const uint8_t nothing = 0;
-	check(EVP_MAC_init(mac.get(), key.empty() ? &nothing : key.data(), key.size(), nullptr) == 1);
+	check(EVP_MAC_init(mac.get(), key.empty() ? &nothing : key.data(), key.size(), nullptr) ==
+	      1);
 }
 
 void add(const Mac &mac, View part)
@@ -236,8 +237,8 @@ void x25519_public(View secret, uint8_t *to)
 bool x25519_shared(const KeyPair &own, View peer, uint8_t *to)
 {
 	const Key key = key_of(own);
-	const Key other(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer.data(),
-	                                            peer.size()));
+	const Key other(
+		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer.data(), peer.size()));
 	const KeyContext context(EVP_PKEY_CTX_new(key.get(), nullptr));
 	check(other != nullptr && context != nullptr && EVP_PKEY_derive_init(context.get()) == 1);
 	check(EVP_PKEY_derive_set_peer_ex(context.get(), other.get(), 0) == 1);

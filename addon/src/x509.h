@@ -43,8 +43,8 @@ struct Facts {
 	std::string serial; // hexadecimal
 	int64_t not_before = 0;
 	int64_t not_after = 0;
-	bool is_ca = false; // by basicConstraints
-	Bytes key_hash;     // SHA-1 of SubjectPublicKeyInfo (RFC 7296 §3.7)
+	bool is_ca = false;           // by basicConstraints
+	Bytes key_hash;               // SHA-1 of SubjectPublicKeyInfo (RFC 7296 §3.7)
 	std::optional<PublicKey> key; // nothing: of another kind
 	std::vector<Bytes> addresses;
 	std::vector<std::string> dns_names; // lower case

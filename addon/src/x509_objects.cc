@@ -85,7 +85,9 @@ std::optional<PublicKey> curve_key(const EVP_PKEY *key)
 	constexpr std::array<std::array<const char *, 2>, 3> kCurves = {
 		{{"prime256v1", "P-256"}, {"secp384r1", "P-384"}, {"secp521r1", "P-521"}}};
 	char group[32] = {};
-	const auto is_group = [&group](const auto &curve) { return std::string_view(curve[0]) == group; };
+	const auto is_group = [&group](const auto &curve) {
+		return std::string_view(curve[0]) == group;
+	};
 	if (EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) != 1)
 		return std::nullopt;
 	const auto curve = std::find_if(kCurves.begin(), kCurves.end(), is_group);

@@ -153,6 +153,15 @@ const LABEL = of('stages/label.c', [
   ],
 ]);
 
+const ARRIVAL = of('stages/packet.h', [
+  [
+    'another SP’s packets share a decision only on one interface',
+    'key |= (uint64_t)p->interface << 32;',
+    '(void)key;',
+    'eal_mpls: labels_by_interface',
+  ],
+]);
+
 const LOWER_TTL = of('stages/ip_header.h', [
   [
     'a label’s TTL goes only downwards',
@@ -320,6 +329,6 @@ const ESP = of('esp/esp.c', [
 ]);
 
 export const INBOUND: readonly Mutation[] = [
-  ...[...ACCEPT, ...LABEL, ...LABEL_SWAP, ...LOWER_TTL, ...TRANSPORT],
+  ...[...ACCEPT, ...LABEL, ...LABEL_SWAP, ...LOWER_TTL, ...ARRIVAL, ...TRANSPORT],
   ...[...ESP_SA, ...ESP_OPEN, ...ESP],
 ];

@@ -25,7 +25,7 @@ enum sl_lane {
 	SL_LANE_LINK,   /* to leave by an adjacency */
 	SL_LANE_TUNNEL, /* to leave by a tunnel */
 	SL_LANE_SWAP, /* under a label that is swapped (family 0); its next hop is known already */
-	SL_LANE_TCP,    /* TCP at upper_offset, out of an SA, for the kernel */
+	SL_LANE_TCP,  /* TCP at upper_offset, out of an SA, for the kernel */
 };
 
 /* Ethernet: MAC, VLAN, EtherType; finds the interface. Only it sees uninitialised notes. */

@@ -9,7 +9,7 @@ import type { Core, PathKeeper } from './core.js';
 import type { Deferral } from './deferral.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import type { PathId } from './path-store.js';
-import type { Peer } from './peers.js';
+import type { NeighbourRib, Peer } from './peers.js';
 import { RouteTargets } from './route-targets.js';
 import { CORE, scopeOf } from './scope.js';
 import type { Sweeper } from './sweeper.js';
@@ -309,9 +309,7 @@ export class AdjOut implements PathKeeper {
       ...[this.#scopeOf(peer, family), info.kind, info.localAsn, [...info.localAddress]],
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
-      ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
-      ...[config.otherSp ?? '', config.vpnNextHopUnchanged ?? false],
-      ...[config.transit?.key ?? '', config.labelledTransit?.key ?? ''],
+      ...[config.asOverride ?? false, config.removePrivateAs ?? '', ...vpnKey(config)],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],
@@ -319,3 +317,8 @@ export class AdjOut implements PathKeeper {
     ]);
   }
 }
+
+/** Of VPN routes: whom they are for, and how they are passed on. */
+const vpnKey = ({ sp, otherSp, vpnNextHopUnchanged, transit }: NeighbourRib): unknown[] => [
+  ...[sp ?? '', otherSp ?? '', vpnNextHopUnchanged ?? false, transit?.key ?? ''],
+];

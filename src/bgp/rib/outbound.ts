@@ -15,7 +15,8 @@ import { IMPORT, type PathId } from './path-store.js';
 import type { NeighbourRib, Peer } from './peers.js';
 import { isVpn, shapeOf } from './scope.js';
 import { SetCache } from './set-cache.js';
-import { type Transit, transitQuestion } from './transit.js';
+import { transitQuestion } from './transit-ways.js';
+import type { Transit } from './transit.js';
 import { without, withoutVpnAttributes } from './vpn-communities.js';
 
 const NO_ADDRESS = new Uint8Array(0);
@@ -77,9 +78,7 @@ export class Outbound {
 
   /** How routes are passed on for which that holds; undefined: they are not. */
   get transit(): Transit | undefined {
-    if (!this.#becomesNextHop()) return undefined;
-    const { transit, labelledTransit } = this.#config;
-    return isVpn(this.#family) ? transit : labelledTransit;
+    return isVpn(this.#family) && this.#becomesNextHop() ? this.#config.transit : undefined;
   }
 
   #origin(path: PathId): Origin {

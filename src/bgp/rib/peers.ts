@@ -65,8 +65,6 @@ export interface NeighbourRib {
   readonly otherSp?: { readonly number: number | undefined; readonly unmarked: boolean };
   /** How VPN routes are passed on where we become next hop; undefined: only those of our own are told there. */
   readonly transit?: Transit;
-  /** The same of labelled unicast routes. */
-  readonly labelledTransit?: Transit;
   /** VPN routes keep their next hop (RFC 4364 §10 c), whatever `nextHop` says. */
   readonly vpnNextHopUnchanged?: boolean;
   /** Let through from and to a CE although they are VPN matters (policy-model 13). */

@@ -84,9 +84,7 @@ export class Rib implements RouteSink {
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
-    if (ports.swapLabels !== undefined) this.core.swapLabels = ports.swapLabels;
-    if (ports.isForeignAs !== undefined) this.core.isForeignAs = ports.isForeignAs;
-    if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
+    takePorts(this.core, ports);
     this.#life = new PeerLife(this.core, reader, ports, around);
     // A reflector wants everything from the start; who has VRFs learns what it wants from them.
     this.#local.setRouteTargets([]);
@@ -420,6 +418,12 @@ export class Rib implements RouteSink {
         this.adjOut.bytes,
     };
   }
+}
+
+function takePorts(core: Core, { exportLabels, swapLabels, isForeignAs }: RibPorts): void {
+  if (exportLabels !== undefined) core.exportLabels = exportLabels;
+  if (swapLabels !== undefined) core.swapLabels = swapLabels;
+  if (isForeignAs !== undefined) core.isForeignAs = isForeignAs;
 }
 
 function labelledRoute(

@@ -12,12 +12,13 @@ import type { Core } from './core.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import { OutBatch } from './out-batch.js';
 import { CHANGED, isMarker, type NodeId, OutLog, PRESENT, SOURCE_CHANGED } from './out-log.js';
+import { OutLabels } from './out-labels.js';
 import { Outbound } from './outbound.js';
 import { type Member, newMember, partsFor } from './out-member.js';
 import { BEST, type PathId } from './path-store.js';
 import type { Peer } from './peers.js';
 import { familyOfScope, isVpn } from './scope.js';
-import { TransitWays } from './transit.js';
+import type { TransitWays } from './transit-ways.js';
 import type { Membership, RouteTargets } from './route-targets.js';
 
 /** Routes per batch. */
@@ -37,8 +38,6 @@ export class UpdateGroup {
   readonly family: FamilyId;
   readonly addPath: boolean;
   readonly members = new Map<Peer, Member>();
-  /** Where routes of others are passed on with ourselves as next hop. */
-  readonly ways: TransitWays | undefined;
   /** All nets of the table have been looked at. */
   filled = false;
   messages = 0;
@@ -46,6 +45,7 @@ export class UpdateGroup {
   readonly #around: GroupSurroundings;
   readonly #table: NetTable;
   readonly #outbound: Outbound;
+  readonly #labels: OutLabels;
   readonly #log = new OutLog();
   readonly #left: Member[] = [];
   readonly #frozen = new Map<Peer, Member>();
@@ -62,12 +62,16 @@ export class UpdateGroup {
     this.#around = around;
     this.#table = around.core.nets.of(this.family);
     this.#outbound = new Outbound(around.core, around.reader, this.family, first);
-    const { transit } = this.#outbound;
-    this.ways = transit && new TransitWays(around.core, transit);
+    this.#labels = new OutLabels(around.core, this.#outbound, this.family);
   }
 
   get bytes(): number {
     return this.#log.bytes;
+  }
+
+  /** Where routes of others are passed on with ourselves as next hop. */
+  get ways(): TransitWays | undefined {
+    return this.#labels.ways;
   }
 
   get entries(): number {
@@ -201,10 +205,9 @@ export class UpdateGroup {
   /** The best path, or where we would be next hop and its way cannot be used, the best of which it can. */
   #passable(net: NetId, best: PathId): PathId {
     const { core, ranked } = this.#around;
-    const fits = (path: PathId): boolean =>
-      !this.#outbound.swapsFrom(core.paths.peer(path)) || this.ways?.hop(path) !== undefined;
     if (this.ways === undefined || core.paths.next(this.#table.firstPath(net)) === 0) return best;
-    return fits(best) ? best : (ranked(this.#table, net).find(fits) ?? best);
+    if (this.#labels.isPassable(best)) return best;
+    return ranked(this.#table, net).find((path) => this.#labels.isPassable(path)) ?? best;
   }
 
   /** What was found out about passing routes on does not count any more. */
@@ -246,7 +249,7 @@ export class UpdateGroup {
     const log = this.#log;
     const present = log.has(entry, PRESENT);
     const set = path === 0 ? 0 : this.#outbound.transform(path);
-    const label = set === 0 ? undefined : this.#label(net, path, set);
+    const label = set === 0 ? undefined : this.#labels.acquire(net, path, set);
     if (set === 0 || typeof label !== 'number') {
       if (set !== 0) core.attributes.release(set);
       // What has been told stays until its new label is ready.
@@ -257,7 +260,7 @@ export class UpdateGroup {
     const same = log.set(entry) === set && log.label(entry) === label;
     if (present && same && log.source(entry) === source) {
       core.attributes.release(set);
-      this.#releaseLabel(source, label);
+      this.#labels.release(source, label);
     } else this.#write(entry, net, { set, label, source });
   }
 
@@ -280,46 +283,16 @@ export class UpdateGroup {
     const moved = log.source(entry) !== what.source;
     if (old !== 0) {
       core.attributes.release(old);
-      this.#releaseLabel(log.source(entry), log.label(entry));
+      this.#labels.release(log.source(entry), log.label(entry));
     }
     log.write(entry, what.set, what.label, what.source, CHANGED | (moved ? SOURCE_CHANGED : 0));
-  }
-
-  /** With a reference; undefined: the route needs a label of ours and there is none. */
-  #label(net: NetId, path: PathId, told: number): number | 'later' | undefined {
-    const { core } = this.#around;
-    const label = core.paths.label(path);
-    if (this.#outbound.swapsFrom(core.paths.peer(path))) return this.#swapLabel(net, path, told);
-    core.labels.retain(label);
-    return label;
-  }
-
-  #swapLabel(net: NetId, path: PathId, told: number): number | 'later' | undefined {
-    const { core } = this.#around;
-    const hop = this.ways?.hop(path);
-    const key = hop === undefined ? undefined : core.hops.key(hop);
-    if (key === undefined) return undefined;
-    const label = this.#outbound.transit?.label({
-      ...{ family: this.family, net, labels: core.labels.labels(core.paths.label(path)) },
-      ...{ nextHop: key.address, protection: key.protection },
-      told: core.attributes.decoded(told),
-    });
-    if (typeof label === 'number') core.swapLabels.retain(label);
-    return label;
-  }
-
-  /** `source`: the neighbour whose route had the label. */
-  #releaseLabel(source: number, label: number): void {
-    const { core } = this.#around;
-    if (this.#outbound.swapsFrom(source)) core.swapLabels.release(label);
-    else core.labels.release(label);
   }
 
   #withdraw(entry: NodeId): void {
     const { core } = this.#around;
     const log = this.#log;
     core.attributes.release(log.set(entry));
-    this.#releaseLabel(log.source(entry), log.label(entry));
+    this.#labels.release(log.source(entry), log.label(entry));
     const members = this.#memberCount;
     log.write(entry, 0, 0, log.source(entry), CHANGED);
     log.setPending(entry, members);
@@ -365,7 +338,7 @@ export class UpdateGroup {
       const set = log.set(entry);
       if (set !== 0) {
         this.#around.core.attributes.release(set);
-        this.#releaseLabel(log.source(entry), log.label(entry));
+        this.#labels.release(log.source(entry), log.label(entry));
       }
       this.#drop(entry);
     }

@@ -309,8 +309,7 @@ export class NeighborSession {
     let fd: number;
     try {
       fd = kernel.tcpSocket({
-        netns: netns(),
-        local: neighbor.localAddress ?? new Uint8Array(address.length),
+        ...{ netns: netns(), local: neighbor.localAddress ?? new Uint8Array(address.length) },
         ...hopsOf(neighbor),
         ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
         ...(neighbor.maxSegment === undefined ? {} : { maxSegment: neighbor.maxSegment }),

@@ -14,7 +14,8 @@ const BGP_PORT = 179;
 export function checkBgpProtection(ctx: Context, bgp: Bgp): void {
   for (const [vrf, { bgp: section }] of Object.entries(ctx.config.vrfs ?? {})) {
     for (const kind of ['neighbours', 'dynamicNeighbours'] as const) {
-      for (const [key, given] of Object.entries(section?.[kind] ?? {})) {
+      const entries: Readonly<Record<string, BgpNeighbourOptions>> = section?.[kind] ?? {};
+      for (const [key, given] of Object.entries(entries)) {
         if (given.ipsec === undefined) continue;
         const remedy = 'remove it';
         ctx.fail(['vrfs', vrf, 'bgp', kind, key, 'ipsec'], { reason: 'a CE has no SA', remedy });

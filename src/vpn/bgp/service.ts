@@ -8,16 +8,15 @@
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
 import { capabilityOf } from './capability.js';
-import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
+import { identityOf, ribOptions, routerIdOf } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd, type BfdPort } from './bfd.js';
 import { Monitoring } from './monitoring.js';
 import { LabelledUnicast } from './labelled.js';
-import { neighbourRib, neighbours, type Neighbour, type Surroundings } from './neighbours.js';
-import { audienceOf, type TransitContext } from './transit-context.js';
-import { vpnTransit } from './transit.js';
+import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import type { TakenRoutes } from './kernel-routes.js';
+import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
 import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
@@ -126,7 +125,7 @@ export class BgpService {
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
   #ingress: Ingress | undefined;
   #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
-  #transitContext: TransitContext | undefined;
+  readonly #passing: Passing;
   readonly #own = new OwnRoutes();
   readonly #labelled = new LabelledUnicast();
   #labelledChanged = false;
@@ -139,6 +138,7 @@ export class BgpService {
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
+    this.#passing = new Passing(deps.labels, (key) => this.#running?.tracker.way(key));
     this.#survived = deps.tables.attached === 'reattached';
     this.#restart = new RestartDriver({
       ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
@@ -248,7 +248,7 @@ export class BgpService {
     this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
     this.#spNumbers = spNumbers(inForce.config);
     this.#neighbours = neighbours(inForce.config);
-    this.#transitContext = this.#newTransitContext(inForce, this.#ingress);
+    this.#passing.apply(inForce, this.#ingress, this.#spNumbers, this.#neighbours);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
@@ -422,7 +422,7 @@ export class BgpService {
     }
     const numbers = this.#spNumbers;
     return neighbourRib(
-      { bgp, ownSp, numbers, transit: this.#transit },
+      { bgp, ownSp, numbers, transit: this.#passing.transit },
       neighbour.options,
       peer,
       this.#policies,
@@ -439,28 +439,6 @@ export class BgpService {
       const { forIp = false } = config?.bgp?.labelledUnicast ?? {};
       this.#deps.lsps(this.#labelled.lsps(model, forIp));
     });
-  }
-
-  /** How routes of others are passed on to a neighbour as long as what decides it is in force. */
-  readonly #transit: Surroundings['transit'] = (peer, options) => {
-    const need = (): TransitContext => {
-      if (this.#transitContext === undefined) throw new Error('no configuration is in force');
-      return this.#transitContext;
-    };
-    return vpnTransit(need, audienceOf(need().config, options, peer));
-  };
-
-  #newTransitContext({ config, sps }: InForce, ingress: Ingress): TransitContext {
-    return {
-      ...{ config, sps, ingress, numbers: this.#spNumbers, routeLabels: this.#deps.labels },
-      ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
-      spOf: spOfRemotes(config),
-      neighbour: (name) => this.#neighbours.get(name)?.options,
-      row: (key) => {
-        const way = this.#running?.tracker.way(key);
-        return way?.kind === 'tunnel' ? way.row : undefined;
-      },
-    };
   }
 
   #reconfigurePeers({ rib }: Running): void {

@@ -64,7 +64,13 @@ it('comes up through ESP alone, whichever end is first: not one segment in clear
     await eventually('one child SA', async () =>
       (await pes.bgpChildren(end)).length === 1 ? true : undefined,
     );
-    const sas = (await pes.net.show(end, 'sas')).filter(({ name }) => name.startsWith('ike/bgp/'));
+    // What came in by another that was begun at the same time has its grace time.
+    const sas = await eventually('one SA each way', async () => {
+      const rows = (await pes.net.show(end, 'sas')).filter(({ name }) =>
+        name.startsWith('ike/bgp/'),
+      );
+      return rows.length === 2 ? rows : undefined;
+    });
     expect(sas.map(({ direction }) => direction).sort()).toEqual(['in', 'out']);
     for (const sa of sas) expect(sa).toMatchObject({ encapsulation: 'tcp', protection: 'encrypt' });
   }

@@ -4,7 +4,7 @@
  * path; PE 2, of SP Y and an external neighbour over several hops, has to encrypt.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Config } from '../../../src/config/types.js';
+import type { Config, Interface, Lsp } from '../../../src/config/types.js';
 import { attack } from './outsider.js';
 import { kinds, PLACES, Providers, TARGETS } from './providers.js';
 
@@ -17,11 +17,14 @@ const EXPORT = {
 
 /** Speaks MPLS inside, with LSPs of one hop to the others of X. */
 function inside(config: Config, others: readonly string[]): Config {
-  const interfaces = Object.entries(config.interfaces).map(([name, one]) => [
+  const interfaces = Object.entries(config.interfaces).map(([name, one]): [string, Interface] => [
     name,
     one.role === 'core' ? { ...one, mpls: 'own-sp' as const } : one,
   ]);
-  const lsps = others.map((remote) => [`${remote}/32`, { via: remote, labels: [3] }]);
+  const lsps = others.map((remote): [string, Lsp] => [
+    `${remote}/32`,
+    { via: remote, labels: [3] },
+  ]);
   return {
     ...config,
     core: { ...config.core, lsps: Object.fromEntries(lsps) },

@@ -280,7 +280,7 @@ export class Providers {
 
   #check(router: Router): void {
     const child = this.#supervisors.get(router);
-    if (child?.exitCode == null && child?.signalCode == null) return;
+    if (child === undefined || (child.exitCode === null && child.signalCode === null)) return;
     throw new Error(`${router} ended:\n${this.logText(router)}`);
   }
 
@@ -313,11 +313,8 @@ export class Providers {
   /** The route of VRF A to a prefix, once it can be used. */
   async route(router: Router, prefix: string): Promise<TopicRows['routes']> {
     return eventually(`${router} has a way to ${prefix}`, async () => {
-      const rows = await this.show(router, 'routes').catch((error: unknown) => {
-        this.#check(router);
-        void error;
-        return [];
-      });
+      const rows = await this.show(router, 'routes').catch(() => []);
+      this.#check(router);
       return rows.find((row) => row.vrf === 'A' && row.prefix === prefix && row.usable);
     });
   }

@@ -16,13 +16,15 @@ const IKE: Ike = {
 
 const PEER: BgpNeighbour = { asn: 65002, sp: 'east', localAddress: '192.0.2.1', multihop: 3 };
 
+interface Around {
+  readonly address?: string;
+  readonly ike?: Ike | 'none';
+  readonly port?: number;
+}
+
 function config(
   neighbour: BgpNeighbour,
-  {
-    address = '198.51.100.2',
-    ike = IKE as Ike | 'none',
-    port = undefined as number | undefined,
-  } = {},
+  { address = '198.51.100.2', ike = IKE, port }: Around = {},
 ): unknown {
   return {
     ...{ instance: 'pe', ownSp: 'west', otherSps: ['east'] },

@@ -40,7 +40,7 @@ export const neighbors: readonly backend.BgpNeighborRow[] = [
     ...{ stale: '', error: 'malformed attribute', errorAt: '2026-01-02T03:05:00.000Z' },
     ...{ errorBy: 'us', errorCode: 3, errorSubcode: 1, errorData: 'c0', errorOctets: '0000' },
     bfd: 'up',
-  ipsec: 'up',
+    ipsec: 'up',
   },
 ];
 

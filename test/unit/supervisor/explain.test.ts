@@ -55,7 +55,13 @@ const sps = SpTables.assign(NO_SP_TABLES, 'own', ['other'])!;
 
 function source(): ExplainLabelSource {
   const config = { interfaces: { core0: { role: 'core', device: { kernel: 'wan' } } } };
-  const plan = { config, sps, policy: { labels: [] }, labelRegister: { labels: {} } };
+  const plan = {
+    config,
+    sps,
+    model: { transportLabels: [] },
+    policy: { labels: [] },
+    labelRegister: { labels: {} },
+  };
   const inForce = {
     plan,
     rows: { nexthops: new Map() },

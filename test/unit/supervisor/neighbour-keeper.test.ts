@@ -46,13 +46,7 @@ describe('neighbour keeper', () => {
   it('lets go of a gateway that the next plan does not have', () => {
     const { keeper, taken } = setUp();
     taken();
-    keeper.require(
-      makePlan(
-        { ...BASE, vrfs: { A: {}, B: {} } },
-        MEMORY,
-        0,
-      ),
-    );
+    keeper.require(makePlan({ ...BASE, vrfs: { A: {}, B: {} } }, MEMORY, 0));
     expect(taken()).toEqual(['unmanage ce-a 10.1.0.7']);
   });
 

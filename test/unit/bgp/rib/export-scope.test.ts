@@ -32,8 +32,9 @@ function told(over: Partial<NeighbourRib>): number[] {
     lab.announce(1, [route(n)], attributes({ extendedCommunities: [target(1), ...of] }));
   });
   lab.settle();
-  for (const { attributes: held } of peer.holds.values())
+  for (const { attributes: held } of peer.holds.values()) {
     expect(held.nextHop).toEqual(ip('192.0.2.2'));
+  }
   return marks.flatMap((_, n) => (peer.holds.has(nameOf(route(n))) ? [n] : []));
 }
 

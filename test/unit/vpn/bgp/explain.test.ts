@@ -14,13 +14,12 @@ import { capability } from './capable.js';
 const ipsec = ipsecCommunityFormat();
 const TARGET = parseRouteTarget('65001:100')!;
 
-const config = (imported: object): Config =>
-  ({
-    ...{ instance: 'pe1', ownSp: 'own', core: { tunnelAddresses: ['192.0.2.1'] }, interfaces: {} },
-    vrfs: {
-      A: { bgp: { rd: '65001:1', imports: [{ name: 'r', targets: ['65001:100'], ...imported }] } },
-    },
-  });
+const config = (imported: object): Config => ({
+  ...{ instance: 'pe1', ownSp: 'own', core: { tunnelAddresses: ['192.0.2.1'] }, interfaces: {} },
+  vrfs: {
+    A: { bgp: { rd: '65001:1', imports: [{ name: 'r', targets: ['65001:100'], ...imported }] } },
+  },
+});
 
 function route(nextHop: string, communities: readonly bigint[]): RouteView {
   const attributes = {

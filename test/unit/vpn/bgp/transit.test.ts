@@ -61,7 +61,7 @@ class Asbr {
   readonly lab: Lab;
   readonly wishes = new Map<number, LabelWish>();
   readonly uses = new Map<number, number>();
-  readonly waiting: { family: number; net: number }[] = [];
+  readonly waiting: number[] = [];
   readonly peer1: TestPeer;
   readonly peer2: TestPeer;
   readonly peer3: TestPeer;
@@ -83,9 +83,9 @@ class Asbr {
       row: ({ address, protection }: NextHopKey) =>
         `${ROW} to ${formatAddress(address)} (${String(protection)})`,
       routeLabels: {
-        ask: (wish, { family, net = 0 }) => {
+        ask: (wish, { net = 0 }) => {
           if (options.ready?.() === false) {
-            this.waiting.push({ family, net });
+            this.waiting.push(net);
             return 'later';
           }
           const label = labels.get(wish.text) ?? 40_000 + labels.size;
@@ -341,8 +341,9 @@ describe('labels', () => {
     expect(asbr.told(asbr.peer2, 1)).toBeUndefined();
     const again = (): void => {
       ready = true;
-      for (const { family, net } of asbr.waiting.splice(0))
-        asbr.lab.rib.tellAgain(family as 2, net);
+      for (const net of asbr.waiting.splice(0)) {
+        asbr.lab.rib.tellAgain(FAMILY.vpnv4, net);
+      }
       asbr.lab.settle();
     };
     again();
