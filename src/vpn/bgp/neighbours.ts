@@ -147,7 +147,9 @@ export function neighbourRib(
   policies: PolicyCompiler,
 ): NeighbourRib {
   const { bgp } = around;
-  const transit = peer.vrf === undefined ? around.transit(peer, options) : undefined;
+  // A PE that happens to have an external neighbour passes nothing on: only who is a border router does.
+  const isBorder = bgp.keepAllVpnRoutes === true && peer.vrf === undefined;
+  const transit = isBorder ? around.transit(peer, options) : undefined;
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
   // What passes everything is none: the RIB then does not even decode the attributes.
   const unnamed = standard === ACCEPT_ALL ? undefined : standard;
