@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # lab.sh up|down: see README.md
+# shellcheck disable=SC2034  # lib.sh reads it
 LAB=ce
 HERE=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=../lib.sh
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$HERE/../lib.sh"
+ZEBRA=/run/sealane-example-ce
 up() {
   local n
   netns ce-pe ce-site1 ce-site2
@@ -13,13 +15,14 @@ up() {
     ip -n "ce-site$n" addr add "10.$n.0.2/24" dev eth0
     ip -n "ce-site$n" addr add "172.16.$n.1/24" dev lo  # the site behind it
   done
-  mkdir -p "$FOLDER/ce-site1"
-  : >"$FOLDER/zebra.conf"
-  daemon ce-site1 zebra /usr/lib/frr/zebra -f "$FOLDER/zebra.conf" -i "$FOLDER/ce-site1/zebra.pid" -S \
-    -z "$FOLDER/ce-site1/zserv.api" --vty_socket "$FOLDER/ce-site1" -A 127.0.0.1 -P 0
-  frr_bgpd ce-site1 "$HERE/frr.conf" -z "$FOLDER/ce-site1/zserv.api"
+  # zebra gives up root's rights: its files are where its user may go
+  install -d -o frr -g frr -m 755 "$ZEBRA"
+  install -o frr -g frr -m 600 /dev/null "$ZEBRA/zebra.conf"
+  daemon ce-site1 zebra /usr/lib/frr/zebra -f "$ZEBRA/zebra.conf" -i "$ZEBRA/zebra.pid" -z "$ZEBRA/zserv.api" \
+    --vty_socket "$ZEBRA" -A 127.0.0.1 -P 0
+  frr_bgpd ce-site1 "$HERE/frr.conf" -z "$ZEBRA/zserv.api"
   daemon ce-site2 bird bird -f -c "$HERE/bird.conf" -s "$FOLDER/bird.ctl" -P "$FOLDER/bird.pid"
   pe ce-pe "$HERE/pe.config.ts"
 }
-down() { end ce-pe -- ce-pe ce-site1 ce-site2 ce-pe-blue; }
+down() { rm -rf "$ZEBRA"; end ce-pe -- ce-pe ce-site1 ce-site2 ce-pe-blue; }
 main "$@"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # lab.sh up|down: see README.md
+# shellcheck disable=SC2034  # lib.sh reads it
 LAB=two-providers
 HERE=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=../lib.sh
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$HERE/../lib.sh"
 up() {
   ca alpha
