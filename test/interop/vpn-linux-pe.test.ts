@@ -6,7 +6,7 @@
  *   ce (namespace) -- Sealane 192.0.2.1 -- wan0 ---- wan0 -- 192.0.2.2 Linux PE (guest; its customer inside)
  *   10.1.0.2                    VPNv4, IKEv2 by certificates, MPLS-in-GRE in ESP                10.2.0.2
  */
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
