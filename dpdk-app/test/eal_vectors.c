@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole frames, in and out, against what Scapy and OpenSSL made of the same packets. */
-#include "support/world.h"
+#include "support/world_tunnels.h"
 
 static void expect_sent(const struct vec_frame *v, uint32_t port, const char *hex)
 {

@@ -221,19 +221,23 @@ export function formatExtendedCommunity(community: bigint): string {
     const word = ADMINISTERED_WORDS.find((each) => SUBTYPE[each] === subType);
     return word === undefined ? hex64(community) : `${word}:${formatAdministered({ kind, value })}`;
   }
-  if (type === OPAQUE && subType === SUBTYPE.color && (value & 0x3fff_0000_0000n) === 0n) {
-    const co = value >> 46n;
-    const bits = co === 0n ? '' : `${co.toString(2).padStart(2, '0')}:`;
-    return `color:${bits}${value & 0xffff_ffffn}`;
-  }
-  if (type === OPAQUE && subType === SUBTYPE.encapsulation && value <= 0xffffn) {
-    return `encapsulation:${value}`;
-  }
+  if (type === OPAQUE) return formatOpaque(subType, value) ?? hex64(community);
   if (type === EXPORT_SCOPE >> 56n && subType === ((EXPORT_SCOPE >> 48n) & 0xffn)) {
     const sp = value & 0xffff_ffffn;
     if (sp === value && sp !== 0n) return `export-to:${sp}`;
   }
   return hex64(community);
+}
+
+/** An opaque one (RFC 4360 §3.3) by its sub-type and six octets; undefined: it has no word. */
+function formatOpaque(subType: bigint, value: bigint): string | undefined {
+  if (subType === SUBTYPE.color && (value & 0x3fff_0000_0000n) === 0n) {
+    const co = value >> 46n;
+    const bits = co === 0n ? '' : `${co.toString(2).padStart(2, '0')}:`;
+    return `color:${bits}${value & 0xffff_ffffn}`;
+  }
+  if (subType === SUBTYPE.encapsulation && value <= 0xffffn) return `encapsulation:${value}`;
+  return undefined;
 }
 
 /** Tunnel type of an Encapsulation Extended Community (RFC 9012 §4.1); undefined: it is none. */

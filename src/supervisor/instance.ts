@@ -19,7 +19,8 @@ import {
   NO_KERNEL_ROUTES,
   type TakenRoutes,
 } from '../vpn/bgp/kernel-routes.js';
-import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { InForce as BgpInForce } from '../vpn/bgp/service-deps.js';
+import type { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { TunnelSet } from '../vpn/tunnel-set.js';
 import type { BfdSessions } from './bfd-sessions.js';

@@ -28,7 +28,7 @@ import { IkeService } from './ike-service.js';
 import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
-import { checkLedger } from './key-ledger.js';
+import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
@@ -37,7 +37,6 @@ import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
 import { WorkerRows } from './show-worker.js';
 import { StallGuard } from './stall-guard.js';
-import { readState, writeState } from './state-file.js';
 import { WorkerKeeper } from './worker-keeper.js';
 import { WorkerLink } from './worker-link.js';
 import { WorkerProcess } from './worker-process.js';
@@ -119,12 +118,7 @@ export class Supervisor {
     });
     this.worker = this.#makeWorker();
     this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
-    const ledger = {
-      read: () => readState(paths.keyLedger, checkLedger) ?? {},
-      write: (entries: object) => {
-        writeState(paths.keyLedger, entries);
-      },
-    };
+    const ledger = ledgerFile(paths.keyLedger);
     this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
     const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });

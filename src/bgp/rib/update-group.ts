@@ -14,7 +14,15 @@ import { OutBatch } from './out-batch.js';
 import { CHANGED, isMarker, type NodeId, OutLog, PRESENT, SOURCE_CHANGED } from './out-log.js';
 import { OutLabels } from './out-labels.js';
 import { Outbound } from './outbound.js';
-import { type Member, newMember, partsFor } from './out-member.js';
+import {
+  freeMember,
+  goOn,
+  isAlike,
+  type Member,
+  newMember,
+  partsFor,
+  startOver,
+} from './out-member.js';
 import { BEST, type PathId } from './path-store.js';
 import type { Peer } from './peers.js';
 import { familyOfScope, isVpn } from './scope.js';
@@ -168,7 +176,7 @@ export class UpdateGroup {
     const member = this.members.get(peer);
     if (member === undefined) return;
     const marked = peer.info.enhancedRefresh && member.ending !== 'end-of-rib';
-    this.#again(member);
+    startOver(this.#log, member);
     // A difference that was being told is not known any more.
     if (member.before !== undefined) member.blind = true;
     member.before = undefined;
@@ -185,7 +193,7 @@ export class UpdateGroup {
     if (!member.started) return;
     member.blind = member.resume !== 0;
     member.before = member.blind ? undefined : before;
-    this.#again(member);
+    startOver(this.#log, member);
   }
 
   writable(peer: Peer): void {
@@ -331,7 +339,7 @@ export class UpdateGroup {
   /** Frees everything, a part at a time: nobody is told any more. True: there is more. */
   dissolve(): boolean {
     const log = this.#log;
-    for (const member of this.#left.splice(0)) this.#freeMember(member);
+    for (const member of this.#left.splice(0)) freeMember(this.#log, member);
     for (let i = 0; i < BATCH; i++) {
       const entry = log.first;
       if (entry === 0) break;
@@ -346,12 +354,6 @@ export class UpdateGroup {
     this.ways?.clear();
     this.#outbound.clear();
     return false;
-  }
-
-  #freeMember(member: Member): void {
-    this.#log.freeMarker(member.position);
-    if (member.resume !== 0) this.#log.freeMarker(member.resume);
-    member.resume = 0;
   }
 
   #isReady(member: Member, now: number): boolean {
@@ -370,15 +372,6 @@ export class UpdateGroup {
   /** It has been told everything there is: a member that is told again has its own marker ahead. */
   #atEnd(member: Member): boolean {
     return member.resume === 0 && this.#log.isAtEnd(member.position);
-  }
-
-  /** Starts a member over; what it has been told so far it is known to have been told. */
-  #again(member: Member): void {
-    if (member.resume === 0) {
-      member.resume = this.#log.newMarker();
-      this.#log.moveBehind(member.resume, member.position);
-    }
-    this.#log.moveToFront(member.position);
   }
 
   /** A batch from the lead's position on, for all at the same place in the same state. */
@@ -406,7 +399,7 @@ export class UpdateGroup {
     if (telling) this.#told(batch.withdrawn, party.length);
     this.unsendable += batch.unsendable;
     for (const member of party) {
-      if (member.resume !== 0 && member.resume === node) this.#resumed(member);
+      if (member.resume !== 0 && member.resume === node) goOn(this.#log, member);
       this.#afterRound(member, now);
     }
   }
@@ -422,13 +415,7 @@ export class UpdateGroup {
       const member = byMarker.get(node);
       if (node === lead.resume) break;
       if (member === undefined || !this.#isReady(member, now)) continue;
-      const alike =
-        (member.resume === 0) === (lead.resume === 0) &&
-        member.before === undefined &&
-        lead.before === undefined &&
-        !member.blind &&
-        !lead.blind;
-      if (alike) party.push(member);
+      if (isAlike(lead, member)) party.push(member);
     }
     return party;
   }
@@ -462,21 +449,12 @@ export class UpdateGroup {
     }
   }
 
-  /** From here on the member is told changes. */
-  #resumed(member: Member): void {
-    this.#log.moveBehind(member.position, member.resume);
-    this.#log.freeMarker(member.resume);
-    member.resume = 0;
-    member.before = undefined;
-    member.blind = false;
-  }
-
   #afterRound(member: Member, now: number): void {
     const { peer } = member;
     if (!this.#atEnd(member)) return;
     if (peer === undefined) {
       this.#left.splice(this.#left.indexOf(member), 1);
-      this.#freeMember(member);
+      freeMember(this.#log, member);
       return;
     }
     member.nextRound = now + (peer.config.advertisementIntervalMs ?? 0);

@@ -11,51 +11,38 @@ import { capabilityOf } from './capability.js';
 import { identityOf, ribOptions, routerIdOf } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
-import { NeighbourBfd, type BfdPort } from './bfd.js';
-import { Monitoring } from './monitoring.js';
+import { NeighbourBfd } from './bfd.js';
+import type { Monitoring } from './monitoring.js';
 import { LabelledUnicast } from './labelled.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
-import type { TakenRoutes } from './kernel-routes.js';
 import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
+import type { BgpDeps, InForce } from './service-deps.js';
 import { tellingOthers } from './session-events.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
-import { Tracker, type WatchCore } from './tracker.js';
+import { Tracker } from './tracker.js';
 import { explainImport } from './explain.js';
 import { changeoverOf, fibLookups } from './fib-lookups.js';
 import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
+import { applyMonitoring, monitoringOf, type Watched } from './watched.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
+import type { ExportQuestion } from '../../bgp/rib/api.js';
 import type { NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
-import type { WallClock } from '../../bgp/monitor.js';
-import { CORE } from '../../bgp/rib/scope.js';
-import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
+import type { EstablishedPeer } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
-import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
+import type { BgpSpeaker } from '../../bgp/session/speaker.js';
 import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
-import type { Bgp, Config } from '../../config/types.js';
-import type { Tables } from '../../forwarding/addon/api.js';
-import type { ForwardingModel, GatewayModel, LspModel } from '../../forwarding/model.js';
-import {
-  CORE_VRF,
-  type DesiredNexthop,
-  type PlannedLabel,
-  type VpnPolicy,
-} from '../../forwarding/rows.js';
-import { parseRd } from '../../lib/bgp-words.js';
-import type { Logger } from '../../lib/log.js';
-import type { RouteLabels } from '../route-labels.js';
-import type { SpTables } from '../sp-tables.js';
-import type { ExportStates } from '../export-changes.js';
+import type { Bgp } from '../../config/types.js';
+import type { GatewayModel } from '../../forwarding/model.js';
+import { CORE_VRF, type DesiredNexthop } from '../../forwarding/rows.js';
 import { routeClasses } from './route-classes.js';
-import type { TunnelSet } from '../tunnel-set.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -63,50 +50,6 @@ const FORWARDED =
 
 /** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
 const SELECTION_DEFERRAL = 360;
-
-/** What the rest of the supervisor has in force. */
-export interface InForce {
-  readonly config: Config;
-  readonly model: ForwardingModel;
-  readonly policy: VpnPolicy;
-  readonly labels: readonly PlannedLabel[];
-  readonly sps: SpTables;
-  /** How export rules pass from one class to another. */
-  readonly states: ExportStates;
-  /** Row of a VRF by name. */
-  readonly vrfRow: (name: string) => number | undefined;
-  /** Tunnels and adjacencies as they are now, by row name. */
-  readonly nexthop: (name: string) => DesiredNexthop | undefined;
-  /** Routes of VRFs' kernel tables as they are now. */
-  readonly kernelRoutes: () => TakenRoutes;
-  /** Row by which a VRF reaches a prefix of its own; undefined: it has none. */
-  readonly ownRow: (vrf: string, family: 4 | 6, key: string) => number | undefined;
-}
-
-export interface BgpDeps {
-  readonly tables: Tables;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly log: Logger;
-  readonly wallClock: WallClock;
-  /** Uniform in 0..1. */
-  readonly random: () => number;
-  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port' | 'tap'>) => BgpSpeaker;
-  /** These VRFs are all there are. */
-  readonly vrfs: (names: ReadonlySet<string>) => void;
-  /** Row of a next hop by name; made when it is not there. */
-  readonly nexthopRow: (name: string) => number;
-  /** The neighbours that are to be kept resolved are others now. */
-  readonly gatewaysChanged: () => void;
-  readonly bfd: BfdPort;
-  readonly watchCore: WatchCore;
-  /** Tunnels that routes lead to. */
-  readonly tunnels: TunnelSet;
-  /** Labels that come and go with routes. */
-  readonly labels: RouteLabels;
-  /** LSPs that labelled routes make; called once for all that comes in one turn. */
-  readonly lsps: (lsps: readonly LspModel[]) => void;
-}
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
 interface Running {
@@ -134,6 +77,7 @@ export class BgpService {
   #survived: boolean;
   readonly #restart: RestartDriver;
   readonly #bfd: NeighbourBfd;
+  readonly #watched: Watched;
   readonly #monitoring: Monitoring;
 
   constructor(deps: BgpDeps) {
@@ -152,14 +96,13 @@ export class BgpService {
       this.#pathFailed(neighbour, independent);
     };
     this.#bfd = new NeighbourBfd(deps.bfd, { failed }, deps.log);
-    this.#monitoring = new Monitoring({
+    this.#watched = {
+      running: () => this.#running,
+      vrfs: () => this.#vrfs,
+      config: () => this.#inForce?.config,
+    };
+    this.#monitoring = monitoringOf(this.#watched, {
       ...{ log: deps.log, now: deps.wallClock, random: deps.random },
-      rdOf: (vrf) => this.#rdOf(vrf),
-      locRib: (vrf) => this.#locRib(vrf),
-      counts: (peer) => this.#running?.rib.peerCounts(peer),
-      again: (peer, whose) => {
-        this.#again(peer, whose);
-      },
       after: (delayMs, action) => deps.scheduler.after(delayMs, action),
       dumpTables: async (options) => this.dumpTables(options),
     });
@@ -266,7 +209,7 @@ export class BgpService {
     running.rib.reimport();
     running.rib.retell();
     this.#bfd.apply(this.#neighbours);
-    this.#applyMonitoring(running, bgp, inForce.config);
+    applyMonitoring(this.#monitoring, this.#watched, bgp);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
     if (!this.#restart.active) this.#deps.bfd.removeOthers();
   }
@@ -484,38 +427,5 @@ export class BgpService {
     const { told, leaving } = routeClasses(inForce);
     this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
-  }
-
-  // ---- Monitoring ----------------------------------------------------------------------------------
-
-  #applyMonitoring({ rib }: Running, bgp: Bgp, config: Config): void {
-    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
-    const vrfs = [...this.#vrfs.values()].map((vrf) => ({ vrf, rd: this.#rdOf(vrf), ...own }));
-    const core = { vrf: undefined, rd: undefined, ...own };
-    this.#monitoring.apply(bgp, config.instance, [core, ...vrfs]);
-    rib.watcher = this.#monitoring.watchesTables
-      ? (table, net) => {
-          const vrf = this.#vrfs.get(rib.locRib.vrfOf(table, net));
-          this.#monitoring.decided(vrf, rib.locRib.update(table, net));
-        }
-      : undefined;
-  }
-
-  #rdOf(vrf: string): bigint | undefined {
-    const rd = this.#inForce?.config.vrfs?.[vrf]?.bgp?.rd;
-    return rd === undefined ? undefined : parseRd(rd);
-  }
-
-  #locRib(vrf: string | undefined): Iterable<Uint8Array> {
-    const found = vrf === undefined ? [CORE] : [...this.#vrfs].find(([, name]) => name === vrf);
-    return found === undefined ? [] : (this.#running?.rib.locRib.contents(found[0]) ?? []);
-  }
-
-  #again(peer: PeerId, whose: 'in' | 'out'): void {
-    const { rib, speaker } = this.#running ?? {};
-    const name = rib?.core.peers[peer]?.info.name;
-    if (name === undefined) return;
-    if (whose === 'out') rib?.resend(peer);
-    else speaker?.clearSoft(name);
   }
 }

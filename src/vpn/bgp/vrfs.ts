@@ -28,7 +28,6 @@ import { classesText } from '../label-plan.js';
 import { labelClass, type RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
-import { spOfRemotes } from './identity.js';
 import type { ImportTerms, Ingress } from './ingress.js';
 import { signalledBy } from './signalled.js';
 

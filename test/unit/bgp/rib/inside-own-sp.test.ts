@@ -14,7 +14,7 @@ const vpn = (n: number) => ({
 function asked(community: bigint): boolean[] {
   const lab = new Lab({ isForeignAs: (asn) => asn === 65_002 });
   const said: boolean[] = [];
-  const accept = ({ insideOwnSp }: { insideOwnSp: boolean }) => Number(said.push(insideOwnSp));
+  const accept = ({ insideOwnSp }: { insideOwnSp: boolean }) => said.push(insideOwnSp);
   lab.vrf(1, { importTargets: [target(1)], accept });
   lab.up(1);
   lab.up(2, { kind: 'ebgp', asn: 65_003, context: contextOf({ ibgp: false }) });
