@@ -19,6 +19,8 @@ const folder = mkdtempSync(`${tmpdir()}/pasb-`);
 let net: TwoPes;
 const peers = new Map<number, BgpPeer>();
 const [INSIDE, OUTSIDE] = [11, 21] as const;
+const SPS = ['example', 'other'] as const;
+type Sp = (typeof SPS)[number];
 
 /** A border router or PE with one VPN route, RD ASN:9. */
 const frr = (number: number, asn: number, prefix: string, label: number): string =>
@@ -50,13 +52,18 @@ function config(unmarkedToSp: boolean): Config {
         [`192.0.2.${OUTSIDE}`]: {
           ...{ asn: 65002, sp: 'other', timers, families, unmarkedToSp },
           ...{ accepts: { protections: ['mpls'] }, transitFloor: 'mpls' },
+          // It has no IKE, so BGP with it cannot be in an SA.
+          ipsec: 'off',
         },
       },
     },
   });
   const { core0 } = interfaces;
   if (core0?.role !== 'core') throw new Error('no core interface');
-  const psk = (remote: string) => ({ all: { remote, file: `${folder}/psk` } });
+  const provider = (sp: Sp, range: string) => ({
+    ranges: [range],
+    psks: { all: { remote: range, file: `${folder}/psk-${sp}` } },
+  });
   return {
     ...rest,
     otherSps: ['other'],
@@ -64,8 +71,8 @@ function config(unmarkedToSp: boolean): Config {
     core: { ...core, lsps: { '192.0.2.21/32': { via: '192.0.2.21', labels: [3] } } },
     ike: {
       providers: {
-        example: { ranges: ['192.0.2.0/28'], psks: psk('192.0.2.0/28') },
-        other: { ranges: ['192.0.2.16/28'], psks: psk('192.0.2.16/28') },
+        example: provider('example', '192.0.2.0/28'),
+        other: provider('other', '192.0.2.16/28'),
       },
     },
   };
@@ -79,7 +86,9 @@ const peer = (number: number): BgpPeer => {
 
 beforeAll(async () => {
   if (absent !== undefined) return;
-  writeFileSync(`${folder}/psk`, 'a preshared key of this test alone\n', { mode: 0o600 });
+  for (const sp of SPS) {
+    writeFileSync(`${folder}/psk-${sp}`, `a preshared key of SP ${sp}\n`, { mode: 0o600 });
+  }
   net = await TwoPes.open('pasb', { switched: true });
   const start = async (number: number, text: string): Promise<void> => {
     const netns = await net.router(number);

@@ -23,15 +23,16 @@ const pe = (router: 'pe1' | 'pe2', border: 'ax' | 'ay'): Config => {
   return net.pe(router, net.bgp(router, neighbours), { imports: [IMPORT], exports: [EXPORT] });
 };
 const asbr = (router: 'ax' | 'ay'): Config => {
-  const [own, other, peer] =
-    router === 'ax' ? (['x', 'y', 'pe1'] as const) : (['y', 'x', 'pe2'] as const);
+  const [own, other, peer, beyond] =
+    router === 'ax' ? (['x', 'y', 'pe1', 'ay'] as const) : (['y', 'x', 'pe2', 'ax'] as const);
   const asn = { x: 65_001, y: 65_002 };
   const inside: BgpNeighbour = { asn: asn[own], nextHopSelf: true, families: vpn };
-  const outside: BgpNeighbour = { asn: asn[other], sp: other, families: vpn };
-  const neighbours = {
-    [PLACES[peer].tunnel]: inside,
-    [router === 'ax' ? '198.51.100.20' : '198.51.100.10']: outside,
+  // Between tunnel addresses, not those of the exchange: BGP is in an SA of its own.
+  const outside: BgpNeighbour = {
+    ...{ asn: asn[other], sp: other, families: vpn, multihop: 2 },
+    localAddress: PLACES[router].tunnel,
   };
+  const neighbours = { [PLACES[peer].tunnel]: inside, [PLACES[beyond].tunnel]: outside };
   return { ...net.base(router), bgp: net.bgp(router, neighbours, { keepAllVpnRoutes: true }) };
 };
 
