@@ -204,6 +204,11 @@ export class AdjOut implements PathKeeper {
     }
   }
 
+  /** Every neighbour that is up has been sent everything. */
+  get toldAll(): boolean {
+    return [...this.#groups.values()].every((group) => group.toldAll);
+  }
+
   /** Sends until `enough` says so. False: nothing can be sent for now. */
   run(enough: () => boolean): boolean {
     this.routeTargets.run();

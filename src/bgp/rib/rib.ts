@@ -312,6 +312,11 @@ export class Rib implements RouteSink {
     return !this.#scheduled;
   }
 
+  /** Nothing is left to do, and neighbours that are up have been sent everything, slow ones included. */
+  get toldAll(): boolean {
+    return this.idle && this.adjOut.toldAll;
+  }
+
   #wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

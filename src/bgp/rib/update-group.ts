@@ -336,6 +336,15 @@ export class UpdateGroup {
     return next;
   }
 
+  /** Every member has been sent everything, those that cannot take it or wait for their round included. */
+  get toldAll(): boolean {
+    for (const member of this.members.values()) {
+      if (member.blocked || member.held || member.ending !== undefined) return false;
+      if (!this.#atEnd(member)) return false;
+    }
+    return true;
+  }
+
   /** Frees everything, a part at a time: nobody is told any more. True: there is more. */
   dissolve(): boolean {
     const log = this.#log;

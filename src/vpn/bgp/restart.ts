@@ -66,6 +66,16 @@ export function awaited(
   return found;
 }
 
+/** Families whose routes come with labels of ours that lead into VRFs. */
+const WITH_LABELS = familyBit(FAMILY.vpnv4) | familyBit(FAMILY.vpnv6);
+
+/**
+ * Whether somebody away may still send by what an earlier session told it, and has not heard what is told now
+ * (RFC 4724 §4.2: it keeps our routes as stale ones and forwards by them).
+ */
+export const goesByOldRoutes = (neighbours: readonly Awaited[]): boolean =>
+  neighbours.some(({ up, missing }) => !up && (missing & WITH_LABELS) !== 0);
+
 type Phase = 'held' | 'selected' | 'done';
 
 /** What to do now. */

@@ -19,6 +19,7 @@ import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
 import type { BgpDeps, InForce } from './service-deps.js';
 import { tellingOthers } from './session-events.js';
+import { awaited, goesByOldRoutes } from './restart.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker } from './tracker.js';
@@ -220,9 +221,15 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
-  /** Whoever can be told has been told everything. */
+  /**
+   * Whoever forwards by our routes has been told everything: none of them is away with what an earlier session told,
+   * and nothing is held back after a restart.
+   */
   get told(): boolean {
-    return this.#running?.rib.idle ?? true;
+    const { rib } = this.#running ?? {};
+    if (rib === undefined) return true;
+    if (this.#restart.active || !rib.toldAll) return false;
+    return !goesByOldRoutes(awaited(this.#neighbours, rib.core.peers));
   }
 
   /** Tunnels, adjacencies or routes of the kernel have changed. */

@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import type { NeighborConfig } from '../../../../src/bgp/session/config.js';
 import { Peer } from '../../../../src/bgp/rib/peers.js';
-import { awaited, DEFERRED, Restart, type Awaited } from '../../../../src/vpn/bgp/restart.js';
+import {
+  awaited,
+  DEFERRED,
+  goesByOldRoutes,
+  Restart,
+  type Awaited,
+} from '../../../../src/vpn/bgp/restart.js';
 import { OPEN } from '../../bgp/rib/lab.js';
 import { contextOf, ip } from '../../bgp/rib/lab.js';
 
@@ -110,5 +116,14 @@ describe('neighbours that are waited for', () => {
     expect(awaited(all, [undefined, peer(0)])).toEqual([up(0)]);
     // One out of a prefix.
     expect(awaited(new Map(), [peer(away, '192.0.2.0/24')])).toEqual([up(away)]);
+  });
+
+  it('and away: they go by what they were told before, if that has labels', () => {
+    expect(goesByOldRoutes([down(bits(FAMILY.vpnv4), 120_000), up(0)])).toBe(true);
+    expect(goesByOldRoutes([down(bits(FAMILY.vpnv6), 120_000)])).toBe(true);
+    // A CE; and one that is there, whom the RIB tells.
+    expect(goesByOldRoutes([down(bits(FAMILY.ipv4Unicast), 120_000)])).toBe(false);
+    expect(goesByOldRoutes([up(bits(FAMILY.vpnv4))])).toBe(false);
+    expect(goesByOldRoutes([])).toBe(false);
   });
 });
