@@ -94,7 +94,7 @@ end() {
   local what
   while [ "$1" != -- ]; do
     sealane --instance "$1" stop >/dev/null 2>&1 || true
-    rm -rf "/var/lib/sealane/$1"; shift
+    rm -rf "/var/lib/sealane/$1" "/run/sealane/$1" "/dev/shm/sealane/$1"; shift
   done
   shift
   for what; do

@@ -20,6 +20,8 @@ up() {
   install -o frr -g frr -m 600 /dev/null "$ZEBRA/zebra.conf"
   daemon ce-site1 zebra /usr/lib/frr/zebra -f "$ZEBRA/zebra.conf" -i "$ZEBRA/zebra.pid" -z "$ZEBRA/zserv.api" \
     --vty_socket "$ZEBRA" -A 127.0.0.1 -P 0
+  # bgpd tries again only after 10 s
+  for _ in $(seq 600); do [ ! -S "$ZEBRA/zserv.api" ] || break; sleep 0.1; done
   frr_bgpd ce-site1 "$HERE/frr.conf" -z "$ZEBRA/zserv.api"
   daemon ce-site2 bird bird -f -c "$HERE/bird.conf" -s "$FOLDER/bird.ctl" -P "$FOLDER/bird.pid"
   pe ce-pe "$HERE/pe.config.ts"
