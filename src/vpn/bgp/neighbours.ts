@@ -139,6 +139,16 @@ export interface Surroundings {
   readonly transit: (peer: EstablishedPeer, options: BgpNeighbourOptions) => Transit | undefined;
 }
 
+/** A PE that happens to have an external neighbour passes nothing on: only who is a border router does. */
+function transitTo(
+  { bgp, transit }: Surroundings,
+  options: BgpNeighbourOptions,
+  peer: EstablishedPeer,
+): Transit | undefined {
+  const isBorder = bgp.keepAllVpnRoutes === true && peer.vrf === undefined;
+  return isBorder ? transit(peer, options) : undefined;
+}
+
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
   around: Surroundings,
@@ -147,9 +157,7 @@ export function neighbourRib(
   policies: PolicyCompiler,
 ): NeighbourRib {
   const { bgp } = around;
-  // A PE that happens to have an external neighbour passes nothing on: only who is a border router does.
-  const isBorder = bgp.keepAllVpnRoutes === true && peer.vrf === undefined;
-  const transit = isBorder ? around.transit(peer, options) : undefined;
+  const transit = transitTo(around, options, peer);
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
   // What passes everything is none: the RIB then does not even decode the attributes.
   const unnamed = standard === ACCEPT_ALL ? undefined : standard;
