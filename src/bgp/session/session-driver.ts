@@ -283,6 +283,7 @@ export class NeighborSession {
       ...{ routeRefresh: agreement.routeRefresh, enhancedRefresh: agreement.enhancedRefresh },
       forwardingKept: agreement.forwardingKept,
       awaitEndOfRib: agreement.awaitEndOfRib,
+      ...(agreement.laterEndOfRib !== undefined && { laterEndOfRib: agreement.laterEndOfRib }),
       longLived: agreement.longLivedOffered,
       ports: this.#connections.get(connection)?.ports ?? { local: 0, remote: 0 },
     };
