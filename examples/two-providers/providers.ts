@@ -61,10 +61,12 @@ export function pe(own: Provider, other: Provider): Config {
       // VPN routes alone, filtered by the rules of the VRFs below; give external neighbours policies where there is more.
       ebgpRequiresPolicy: false,
       neighbours: {
-        [PROVIDERS[other].exchange]: {
+        // Between the tunnels' ends: with another provider BGP itself is inside an SA, unless ipsec is "off".
+        [PROVIDERS[other].tunnel]: {
           asn: PROVIDERS[other].asn,
           sp: other,
-          localAddress: exchange,
+          localAddress: tunnel,
+          multihop: 2,
           families: { 'vpnv4-unicast': {} },
         },
       },

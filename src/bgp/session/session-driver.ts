@@ -281,8 +281,8 @@ export class NeighborSession {
       ...{ address, localAddress: local },
       ...{ asn, localAsn: neighbor.localAsn, routerId, kind, context },
       ...{ routeRefresh: agreement.routeRefresh, enhancedRefresh: agreement.enhancedRefresh },
-      forwardingKept: agreement.forwardingKept,
-      awaitEndOfRib: agreement.awaitEndOfRib,
+      ...{ forwardingKept: agreement.forwardingKept, awaitEndOfRib: agreement.awaitEndOfRib },
+      ...(agreement.laterEndOfRib !== undefined && { laterEndOfRib: agreement.laterEndOfRib }),
       longLived: agreement.longLivedOffered,
       ports: this.#connections.get(connection)?.ports ?? { local: 0, remote: 0 },
     };

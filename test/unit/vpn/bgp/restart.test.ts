@@ -65,6 +65,20 @@ describe('selection', () => {
     expect(restart.step(10_100, silent, 0)).toEqual({ select: 0, sweep: [4, 6] });
   });
 
+  it('does not wait for who has restarted too; the rows of before do, until the timer ends', () => {
+    const restarted = { ...up(0), later: bits(FAMILY.vpnv4) };
+    for (const [end, neighbours] of [
+      [2, [up(0)]],
+      [LIMIT, [restarted]],
+    ] as const) {
+      const restart = new Restart(0, LIMIT);
+      expect(restart.step(0, [restarted], DEFERRED)).toEqual({ select: DEFERRED, sweep: [] });
+      expect(restart.step(1, [restarted], 0)).toEqual({ select: 0, sweep: [6] });
+      expect(restart.over).toBe(false);
+      expect(restart.step(end, neighbours, 0)).toEqual({ select: 0, sweep: [4] });
+    }
+  });
+
   it('does not wait at all without the timer; the rows of before do', () => {
     const restart = new Restart(0, 0);
     const silent = [up(DEFERRED)];
