@@ -77,6 +77,16 @@ static void hidden_clear_is_dropped(void **state)
 	from_peer(6, 44);
 	from_core();
 	EXPECT_DROP(host_policy_clear);
+	for (uint16_t next = 0; next < 4; next++) { /* an extension header in it, and TCP behind that */
+		static const uint16_t inside[] = {0, 43, 44, 60};
+
+		segment(40000, 179, 10);
+		sl_put32(build_front(&b, 8), 0x06000104);
+		sl_put16(build_front(&b, 8), (uint16_t)(inside[next] << 8));
+		from_peer(6, 44);
+		from_core();
+		EXPECT_DROP(host_policy_clear);
+	}
 	segment(40000, 179, 10);
 	build_front(&b, 24)[0] = 6; /* AH, which some kernels know */
 	build_bytes(&b)[1] = 4;

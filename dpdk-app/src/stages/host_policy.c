@@ -169,6 +169,22 @@ static bool quotes_protected(const struct sl_worker *w, const uint8_t *icmp, siz
 	       sl_host_policy_has_port(policy, ip + header);
 }
 
+/* A fragment of IPv6 whose first header is an extension header: what is behind it only the kernel sees. */
+static bool hides(const struct sl_packet *p, const struct sl_upper *upper)
+{
+	if (p->family != 6 || !upper->fragment)
+		return false;
+	switch (upper->protocol) {
+	case SL_PROTO_HOPOPTS:
+	case SL_PROTO_ROUTING:
+	case SL_PROTO_FRAGMENT:
+	case SL_PROTO_DSTOPTS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
                             const struct sl_packet *p, const struct sl_upper *upper)
 {
@@ -184,7 +200,7 @@ bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
 	if (likely(policy == NULL))
 		return false;
 	/* headers that we do not walk, the kernel may */
-	if (upper == NULL || upper->protocol == SL_PROTO_AH)
+	if (upper == NULL || upper->protocol == SL_PROTO_AH || hides(p, upper))
 		return true;
 	if (upper->protocol != policy->protocol)
 		return false;

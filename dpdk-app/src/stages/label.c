@@ -72,7 +72,8 @@ static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t 
 	} else { /* not in use, or a transport label where none is taken */
 		return;
 	}
-	run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
+	if (run->lane != SL_LANE_SWAP) /* what is under a swapped label is not looked at */
+		run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
 	run->reason = sl_check_arrival(w, p, sl_label_accept(row));
 }
 

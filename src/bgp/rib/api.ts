@@ -88,6 +88,11 @@ export interface ImportQuestion {
    * asks to see. Found out only where an IPsec community has a scope; else false.
    */
   readonly insideOwnSp: boolean;
+  /**
+   * The SP of the external neighbour that told the route, where it is another than ours: it speaks for its own
+   * routers alone (policy-model 7, 10).
+   */
+  readonly toldBySp?: string | undefined;
 }
 
 /**

@@ -253,6 +253,12 @@ export class Core {
     return !asPath.some(({ asns }) => asns.some((asn) => this.isForeignAs(asn)));
   }
 
+  /** The SP of the neighbour that told a VPN path, where it is another than ours. */
+  toldBySp(path: PathId): string | undefined {
+    const { external = false, config } = this.peers[this.paths.peer(path)] ?? {};
+    return external && config?.otherSp !== undefined ? config.sp : undefined;
+  }
+
   /** Whether a path may be chosen at all. */
   isUsable(path: PathId): boolean {
     const { paths } = this;

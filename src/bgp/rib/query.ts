@@ -69,6 +69,8 @@ export interface RouteView {
   judged(): PathAttributes;
   /** See ImportQuestion.insideOwnSp. */
   insideOwnSp(): boolean;
+  /** See ImportQuestion.toldBySp. */
+  toldBySp(): string | undefined;
 }
 
 export interface RoutePage {
@@ -172,6 +174,7 @@ export class RouteQueries {
       attributes: () => attributes.decoded(set),
       judged: () => attributes.decoded(paths.attributes(source)),
       insideOwnSp: () => this.#core.isInsideOwnSp(source),
+      toldBySp: () => this.#core.toldBySp(source),
     };
   }
 

@@ -89,9 +89,10 @@ export class Changeover {
       this.#stays.delete(id);
       return undefined;
     }
-    const goesOn = before?.old === installed.row && before.key.protection === key.protection;
     const longest = how === 'new label' ? STAY_MS : OLD_LABEL_MS;
-    const until = goesOn ? before.until : this.#deps.now() + longest;
+    // However often what is asked for changes meanwhile, the time on one old tunnel does not begin again.
+    const latest = this.#deps.now() + longest;
+    const until = before?.old === installed.row ? Math.min(before.until, latest) : latest;
     if (until <= this.#deps.now()) {
       this.#stays.delete(id);
       return undefined;

@@ -44,7 +44,7 @@ export function explainImport(
   const nextHop = unmapped(told);
   const question = { extendedCommunities, tunnelEncapsulation };
   const signalled = narrowed(ipsec.read(extendedCommunities), question);
-  const inside = { insideOwnSp: route.insideOwnSp() };
+  const inside = { insideOwnSp: route.insideOwnSp(), toldBySp: route.toldBySp() };
   const terms = importTerms(config, spNumbers(config), found.rule, inside);
   const sp = spOfRemotes(config)(formatAddress(nextHop));
   const choice = ingress.choose(nextHop, signalled, terms);

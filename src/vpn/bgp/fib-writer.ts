@@ -32,7 +32,7 @@ export interface FibLookups {
       }
     | undefined;
   /** Of routes whose way is still to come up; undefined: they have that way all the same. */
-  readonly changeover?: Pick<Changeover, 'instead' | 'over' | 'look' | 'close'>;
+  readonly changeover?: Pick<Changeover, 'size' | 'instead' | 'over' | 'look' | 'close'>;
   key(nextHop: number): NextHopKey | undefined;
   /** Accept set of a route towards a CE: the classes by which it is exported (policy-model 2). */
   accept(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number;
@@ -228,12 +228,14 @@ export class VpnFibWriter implements FibSink {
     c.nexthops[at] = nexthop;
     c.remove[at] = nexthop === 0 ? 1 : 0;
     if (nexthop === 0) {
+      this.#leaves(batch, vrf, i);
       // The configuration's own rows say where our own routes go; ours would give way.
       if (first < end && batch.hopKinds[first] !== HOP_KIND.local) this.refused++;
       return;
     }
     this.installed++;
-    if (batch.hopKinds[hop - 1] === HOP_KIND.vpn && this.#stays(batch, vrf, i, hop - 1)) return;
+    if (batch.hopKinds[hop - 1] !== HOP_KIND.vpn) this.#leaves(batch, vrf, i);
+    else if (this.#stays(batch, vrf, i, hop - 1)) return;
     this.#hops(batch, vrf, i, hop, end);
   }
 
@@ -246,6 +248,14 @@ export class VpnFibWriter implements FibSink {
       c.accepts[at] = this.#accept(batch, vrf, i);
     }
     if (hop < end) c.moreCounts[at] = this.#more(batch, i, hop, end);
+  }
+
+  /** What stayed on an old tunnel is gone, or goes another way than by a tunnel. */
+  #leaves(batch: FibBatch, vrf: number, i: number): void {
+    const { changeover } = this.#lookups;
+    if (changeover === undefined || changeover.size === 0) return;
+    const { family } = batch;
+    changeover.over({ vrf, family, prefix: prefixOf(batch, i), length: batch.lengths[i] ?? 0 });
   }
 
   /** Whether the route keeps the tunnel it has for a while; its row is written then. */

@@ -80,9 +80,11 @@ export function importTerms(
   config: Config,
   numbers: SpNumbers,
   rule: Import['rule'],
-  { insideOwnSp }: Pick<ImportQuestion, 'insideOwnSp'>,
+  { insideOwnSp, toldBySp }: Pick<ImportQuestion, 'insideOwnSp' | 'toldBySp'>,
 ): ImportTerms {
-  const { fromSps, preferProtected, unsignalled } = rule;
+  const { preferProtected, unsignalled } = rule;
+  // Whoever tells us routes of another SP tells us of no next hop of ours, whatever ranges it lies in.
+  const fromSps = rule.fromSps.filter((sp) => toldBySp === undefined || sp === toldBySp);
   return {
     floor: (sp) => rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt'),
     ...{ fromSps, preferProtected, unsignalled },
