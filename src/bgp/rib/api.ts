@@ -66,6 +66,8 @@ export interface LabelledRoute {
   readonly labels: readonly number[];
   /** 4 or 16 octets. */
   readonly nextHop: Uint8Array | undefined;
+  /** As of {@link ImportQuestion.toldBySp}. */
+  readonly toldBySp: string | undefined;
 }
 
 /** Counts routes by label. */

@@ -431,22 +431,19 @@ function takePorts(core: Core, { exportLabels, swapLabels, isForeignAs }: RibPor
   if (isForeignAs !== undefined) core.isForeignAs = isForeignAs;
 }
 
-function labelledRoute(
-  { paths, labels, attributes }: Core,
-  table: NetTable,
-  net: NetId,
-): LabelledRoute {
+function labelledRoute(core: Core, table: NetTable, net: NetId): LabelledRoute {
+  const { paths, labels, attributes } = core;
   const address = new Uint8Array(4 * table.keyWords);
   table.copyKey(net, address, 0);
   const family = address.length === 4 ? 4 : 6;
   const prefix = { family, address, length: table.length(net) } as const;
   const best = table.firstPath(net);
   const learnt = best !== 0 && paths.has(best, BEST) && paths.peer(best) !== OURSELVES;
-  if (!learnt) return { prefix, labels: [], nextHop: undefined };
+  if (!learnt) return { prefix, labels: [], nextHop: undefined, toldBySp: undefined };
   const { nextHop } = attributes.decoded(paths.attributes(best));
   return {
     ...{ prefix, labels: labels.labels(paths.label(best)) },
-    nextHop: nextHop && unmapped(nextHop),
+    ...{ nextHop: nextHop && unmapped(nextHop), toldBySp: core.toldBySp(best) },
   };
 }
 

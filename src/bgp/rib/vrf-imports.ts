@@ -93,9 +93,7 @@ export class VrfImports implements VpnListener {
   changed(path: PathId): void {
     const { paths } = this.#core;
     const set = paths.attributes(path);
-    const verdicts = paths.has(path, FILTERED)
-      ? []
-      : this.#verdictsOf(set, this.#sourceOf(path));
+    const verdicts = paths.has(path, FILTERED) ? [] : this.#verdictsOf(set, this.#sourceOf(path));
     if (verdicts.length === 0 && paths.nextImport(path) === 0) return;
     const own = paths.peer(path) === OURSELVES ? vrfOfExport(paths.identifier(path)) : 0;
     if (paths.nextImport(path) === 0) {

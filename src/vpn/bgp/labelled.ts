@@ -73,11 +73,17 @@ export class LabelledUnicast {
     }
   }
 
-  /** The best route to a prefix is another one. True: {@link lsps} may say something else now. */
-  decided({ prefix, labels, nextHop }: LabelledRoute): boolean {
+  /**
+   * The best route to a prefix is another one. True: {@link lsps} may say something else now. A neighbour of another SP
+   * tells the way to that SP's own routers alone: to ours it would lead what is protected by nothing but the core.
+   */
+  decided({ prefix, labels, nextHop, toldBySp }: LabelledRoute, spOf: SpOf): boolean {
     const key = formatPrefix(prefix);
     const [label, ...more] = labels;
-    const usable = label !== undefined && more.length === 0 && isPushed(label);
+    const isHost = prefix.length === 8 * prefix.address.length;
+    const its =
+      toldBySp === undefined || (isHost && spOf(formatAddress(prefix.address)) === toldBySp);
+    const usable = label !== undefined && more.length === 0 && isPushed(label) && its;
     if (!usable || nextHop === undefined) return this.#learnt.delete(key);
     if (!this.#learnt.has(key) && this.#learnt.size >= MOST_ROUTES) {
       this.refused++;
@@ -121,5 +127,8 @@ export class LabelledUnicast {
     });
   }
 }
+
+/** The SP that a tunnel address belongs to. */
+type SpOf = (remote: string) => string | undefined;
 
 const isPushed = (label: number): boolean => label === IMPLICIT_NULL || label >= FIRST_UNRESERVED;

@@ -8,7 +8,7 @@
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
 import { capabilityOf } from './capability.js';
-import { identityOf, ribOptions, routerIdOf } from './identity.js';
+import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
 import { NeighbourBfd } from './bfd.js';
@@ -72,6 +72,7 @@ export class BgpService {
   readonly #passing: Passing;
   readonly #own = new OwnRoutes();
   readonly #labelled = new LabelledUnicast();
+  #spOf: (remote: string) => string | undefined = () => undefined;
   #labelledChanged = false;
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
@@ -191,6 +192,7 @@ export class BgpService {
     }
     this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
     this.#spNumbers = spNumbers(inForce.config);
+    this.#spOf = spOfRemotes(inForce.config);
     this.#neighbours = neighbours(inForce.config);
     this.#passing.apply(inForce, this.#ingress, this.#spNumbers, this.#neighbours);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
@@ -321,7 +323,7 @@ export class BgpService {
       exportLabels: deps.labels,
       swapLabels: deps.labels,
       labelled: (route) => {
-        if (this.#labelled.decided(route)) this.#tellLsps();
+        if (this.#labelled.decided(route, this.#spOf)) this.#tellLsps();
       },
       isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),

@@ -25,7 +25,11 @@ function route(nextHop: string, communities: readonly bigint[]): RouteView {
   const attributes = {
     ...{ nextHop: parseAddress(nextHop)!, extendedCommunities: communities },
   } as unknown as PathAttributes;
-  return { judged: () => attributes, insideOwnSp: () => false, toldBySp: () => undefined } as unknown as RouteView;
+  return {
+    judged: () => attributes,
+    insideOwnSp: () => false,
+    toldBySp: () => undefined,
+  } as unknown as RouteView;
 }
 
 const asks = (...protections: readonly ('encrypt' | 'authenticate')[]): bigint =>

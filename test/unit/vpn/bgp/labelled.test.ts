@@ -25,7 +25,7 @@ class Net {
   readonly lab = new Lab({
     retainVpn: false,
     labelled: (route) => {
-      this.labelled.decided(route);
+      this.labelled.decided(route, () => 'own');
     },
   });
   readonly peer = this.lab.up(1, { context: contextOf({ families: LABELLED }) });
@@ -50,6 +50,23 @@ class Net {
       });
   }
 }
+
+describe('a labelled route of another SP', () => {
+  const labelled = (): string[] => {
+    const learnt = new LabelledUnicast();
+    const spOf = (address: string): string => (address.startsWith('203.0.113.') ? 'b' : 'own');
+    for (const text of ['203.0.113.1/32', '192.0.2.7/32', '203.0.113.0/24', '0.0.0.0/0']) {
+      const prefix = parsePrefix(text)!;
+      const route = { prefix, labels: [1001], nextHop: ip('192.0.2.2'), toldBySp: 'b' };
+      learnt.decided(route, spOf);
+    }
+    return learnt.lsps({ interfaces, lsps: [] }, false).map(({ prefix }) => formatPrefix(prefix));
+  };
+
+  it('is a way to its own routers, one by one, and never to ours', () => {
+    expect(labelled()).toEqual(['203.0.113.1/32']);
+  });
+});
 
 describe('a labelled route', () => {
   it('from a router on the link is an LSP with its label, or none with implicit null', () => {
