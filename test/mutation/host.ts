@@ -45,7 +45,7 @@ export const HOST: readonly Mutation[] = [
     ],
     [
       'nothing is hidden behind headers that are not walked',
-      'if (upper == NULL || upper->protocol == SL_PROTO_AH)\n\t\treturn true;',
+      'if (upper == NULL || upper->protocol == SL_PROTO_AH || hides(p, upper))\n\t\treturn true;',
       'if (upper == NULL || upper->protocol == SL_PROTO_AH)\n\t\treturn false;',
       'eal_host_policy: hidden_clear_is_dropped',
     ],
