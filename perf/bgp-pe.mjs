@@ -12,6 +12,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 
 const root = process.env['SEALANE_JS'] ?? new URL('../build/js', import.meta.url).pathname;
 const { BgpService } = await import(`${root}/vpn/bgp/service.js`);
+const { TunnelSet } = await import(`${root}/vpn/tunnel-set.js`);
 const { BgpSpeaker } = await import(`${root}/bgp/session/speaker.js`);
 const { LOOP } = await import(`${root}/supervisor/bgp-speaker.js`);
 const { makePlan } = await import(`${root}/supervisor/plan.js`);
@@ -88,6 +89,8 @@ const labels = routeLabels({
   reconciler: () => ({ setLabels: silent, clearLabel: silent }),
   reserve: () => Promise.resolve(),
 });
+const tunnels = new TunnelSet({ now: () => performance.now(), changed: silent });
+tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses);
 const service = new BgpService({
   ...{ tables, log, clock: { now: () => performance.now() }, scheduler: LOOP },
   speaker: (rest) =>
@@ -104,6 +107,7 @@ const service = new BgpService({
       followed = false;
     };
   },
+  tunnels,
   bfd: { add: () => ({ remove: silent }), removeOthers: silent },
 });
 service.apply({

@@ -64,7 +64,14 @@ interface Plan {
 
 function rows(t: Tables): Plan {
   const vrf = t.putVrf({ name: 'bench', ttlUniform: false, tcUniform: true, hostInterface: 0 });
-  const common = { vlan: 0, mtu: 1500, acceptGre: false, acceptIp: false, mplsOwnSp: false };
+  const common = {
+    vlan: 0,
+    mtu: 1500,
+    acceptGre: false,
+    acceptIp: false,
+    mplsOwnSp: false,
+    mplsOtherSp: false,
+  };
   const ce = t.putInterface({
     ...common,
     ...{ name: 'ce', role: 'ce', vrf, port: t.portId('ce'), mac: CE_MAC },

@@ -36,6 +36,14 @@ function elements(bytes, at) {
 const ECDSA_SHA256 = sequence(der('06082a8648ce3d040302'));
 const RSA_SHA256 = sequence(der('06092a864886f70d01010b'), der('0500'));
 
+/** Of a CA: subjectKeyIdentifier, of 20 octets. */
+function keyIdOf(certificate) {
+  const begin = der('0603551d0e04160414');
+  const at = certificate.indexOf(begin);
+  if (at < 0) throw new Error('a CA without a subjectKeyIdentifier');
+  return certificate.subarray(at + begin.length, at + begin.length + 20);
+}
+
 /** @param authority {certificateDer, keyPem} of a root */
 export function issuer({ certificateDer, keyPem }) {
   const bytes = Buffer.from(certificateDer);
@@ -43,6 +51,7 @@ export function issuer({ certificateDer, keyPem }) {
   const fields = elements(bytes, tbsAt);
   // [0] version, serial, algorithm, issuer, validity, subject: of a root issuer and subject are the same.
   const name = bytes.subarray(...fields[3]);
+  const keyId = keyIdOf(bytes);
   const key = createPrivateKey(keyPem);
   const algorithm = key.asymmetricKeyType === 'rsa' ? RSA_SHA256 : ECDSA_SHA256;
   const now = Date.now();
@@ -60,6 +69,7 @@ export function issuer({ certificateDer, keyPem }) {
         0xa3,
         sequence(
           extension('551d0f', true, der('03020780')), // digitalSignature
+          extension('551d23', false, sequence(tlv(0x80, keyId))),
           extension('551d25', false, sequence(der('06082b06010505070311'))), // id-kp-ipsecIKE
           extension(
             '551d11',

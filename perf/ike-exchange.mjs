@@ -20,7 +20,8 @@ const prf = PRFS.sha256;
 export const SUITE = { prf, cipher: CIPHERS['aes-128-gcm'] };
 export const EXCHANGE = { init: 34, auth: 35, informational: 37, intermediate: 43 };
 const NOTIFY = {
-  ...{ natSource: 16388, natDestination: 16389, cookie: 16390, transportMode: 16391 },
+  ...{ initialContact: 16384, natSource: 16388, natDestination: 16389, cookie: 16390 },
+  transportMode: 16391,
   ...{ childless: 16418, intermediate: 16438, hashes: 16431 },
 };
 const X25519 = 31;
@@ -106,10 +107,13 @@ function publicKeyOf(der) {
 
 /** One IKE SA, either side. */
 export class LoadSa {
-  /** @param path {local, remote}: each {address, port} */
-  constructor(role, { path, kem, child, credential }) {
+  /**
+   * @param path {local, remote}: each {address, port}
+   * @param initialContact it says that it has no other IKE SA with this peer (RFC 7296 §2.4)
+   */
+  constructor(role, { path, kem, child, credential, initialContact = false }) {
     this.role = role;
-    Object.assign(this, { path, kem, child, credential });
+    Object.assign(this, { path, kem, child, credential, initialContact });
     this.nonces = {};
     this.messages = {};
     this.nextId = 0;
@@ -312,6 +316,7 @@ export class LoadSa {
     const chosen = offered && find(offered, 'SA').proposals[0];
     const spi = randomBytes(4);
     spi[0] |= 1;
+    this.childSpi = spi.readUInt32BE();
     const transforms = [
       { type: 1, id: 20, keyLength: 128, attributes: [] },
       { type: 5, id: 0, attributes: [] },
@@ -338,7 +343,8 @@ export class LoadSa {
   }
 
   authRequest() {
-    const payloads = [...this.authPayloads(), ...this.childPayloads()];
+    const first = this.initialContact ? [notify(NOTIFY.initialContact)] : [];
+    const payloads = [...this.authPayloads(), ...first, ...this.childPayloads()];
     return this.seal(EXCHANGE.auth, this.nextId++, false, payloads);
   }
 
@@ -349,6 +355,9 @@ export class LoadSa {
     if (auth === undefined || (error !== undefined && this.child)) {
       throw new Error(`refused: notify ${error}`);
     }
+    const chosen = find(payloads, 'SA')?.proposals[0];
+    if (this.child && chosen === undefined) throw new Error('no child SA');
+    if (chosen !== undefined) this.peerChildSpi = Buffer.from(chosen.spi).readUInt32BE();
     const identity = find(payloads, this.role === 'initiator' ? 'IDr' : 'IDi');
     const octets = this.signed(this.other, identity);
     const { scheme, psk } = this.credential;
@@ -359,7 +368,6 @@ export class LoadSa {
     const certificate = find(payloads, 'CERT');
     if (certificate === undefined) throw new Error('no certificate');
     must(verifyOctets(scheme, publicKeyOf(certificate.data), octets, auth.data), 'AUTH');
-    if (this.child && find(payloads, 'SA') === undefined) throw new Error('no child SA');
   }
 
   authResponse({ header, payloads }) {

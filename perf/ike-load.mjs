@@ -4,8 +4,10 @@
 // SETTINGS: { first: 'A.B.C.D', count, port, remote: {address, port}, concurrency, pauseMs, kem, child,
 //   psk } or { ..., scheme, kind: 'ecdsa'|'rsa', authority: {certificate, key} } (paths; DER and PEM)
 // `initiate` opens an IKE SA from each of `count` addresses, `concurrency` at once, one begun each `pauseMs` at
-// most, and prints { opened, failed, retransmitted, ms: [...], seconds } as JSON. `respond` answers on each address,
-// prints "ready", and on SIGUSR2 { opened }.
+// most, and prints { opened, failed, retransmitted, ms: [...], seconds } as JSON. With `list`, also what it has:
+// sas: [[address, initiator's SPI, inbound SPI of the child, outbound SPI], ...]. With `initialContact` each says that
+// it is the only one. `waits` (ms) and `jitter` (the share that is random) are of retransmissions. `respond` answers on
+// each address, prints "ready", and on SIGUSR2 { opened }. test/system/ike/load.ts runs it as well.
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -24,9 +26,10 @@ import {
 const [mode, file] = process.argv.slice(2);
 const settings = JSON.parse(readFileSync(file, 'utf8'));
 const { first, count, port, remote, kem = false, child = false } = settings;
+const { initialContact = false, list = false } = settings;
 const MOST_COOKIES = 5;
-/** Retransmissions of an initiator, ms; as many tries as there are waits. */
-const WAITS = [1000, 2000, 4000, 8000, 16_000];
+/** As many tries as there are waits. */
+const { waits = [1000, 2000, 4000, 8000, 16_000], jitter = 0 } = settings;
 
 function addressAt(index) {
   const base = first.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + index;
@@ -59,6 +62,7 @@ const open = (address) =>
 
 /** Sends until an answer comes that `take` returns something for. */
 function exchange(socket, octets, counts, take) {
+  const type = octets[18];
   return new Promise((resolve, reject) => {
     let tries = 0;
     let timer;
@@ -78,26 +82,30 @@ function exchange(socket, octets, counts, take) {
       }
     };
     const send = () => {
-      if (tries === WAITS.length) {
+      if (tries === waits.length) {
         end();
-        reject(new Error('no answer'));
+        reject(new Error(`no answer to exchange ${type}`));
         return;
       }
       if (tries > 0) counts.retransmitted++;
       socket.send(octets, remote.port, remote.address);
-      timer = setTimeout(send, WAITS[tries++]);
+      timer = setTimeout(send, waits[tries++] * (1 - jitter * Math.random()));
     };
     socket.on('message', onMessage);
     send();
   });
 }
 
+/** The IKE SA, open. */
 async function initiateOne(index, counts) {
   const address = addresses[index];
   const socket = await open(address);
   try {
     const path = { local: { address, port }, remote };
-    const sa = new LoadSa('initiator', { path, kem, child, credential: all[index] });
+    const sa = new LoadSa('initiator', {
+      ...{ path, kem, child, initialContact },
+      credential: all[index],
+    });
     const initTaken = (octets) => {
       const message = decodeMessage(octets, 0, octets.length);
       if ('fault' in message || message.header.initiatorSpi !== sa.initiatorSpi) return undefined;
@@ -121,6 +129,7 @@ async function initiateOne(index, counts) {
       sa.takeIntermediateResponse(await exchange(socket, sa.intermediateRequest(), counts, inSa));
     }
     sa.checkAuth(await exchange(socket, sa.authRequest(), counts, inSa));
+    return sa;
   } finally {
     socket.close();
   }
@@ -130,6 +139,7 @@ async function initiate() {
   const { concurrency = 1, pauseMs = 0 } = settings;
   const counts = { opened: 0, failed: 0, retransmitted: 0, cookies: 0 };
   const ms = [];
+  const sas = [];
   const why = {};
   const begin = performance.now();
   let next = 0;
@@ -142,8 +152,11 @@ async function initiate() {
       }
       const from = performance.now();
       try {
-        await initiateOne(index, counts);
+        const sa = await initiateOne(index, counts);
         counts.opened++;
+        if (list) {
+          sas.push([addresses[index], `${sa.initiatorSpi}`, sa.childSpi, sa.peerChildSpi]);
+        }
         ms.push(Math.round(100 * (performance.now() - from)) / 100);
       } catch (error) {
         counts.failed++;
@@ -154,7 +167,9 @@ async function initiate() {
   process.stdout.write('ready\n');
   await Promise.all(Array.from({ length: concurrency }, worker));
   const seconds = (performance.now() - begin) / 1000;
-  process.stdout.write(`${JSON.stringify({ ...counts, why, seconds, ms })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ...counts, why, seconds, ms, ...(list && { sas }) })}\n`,
+  );
 }
 
 async function respond() {

@@ -13,17 +13,14 @@ import { setTimeout } from 'node:timers';
 const root = process.env['SEALANE_JS'] ?? new URL('../build/js', import.meta.url).pathname;
 const load = (name) => import(`${root}/${name}.js`);
 const { createAuthenticator } = await load('ike/auth/authenticator');
-const { createChannel, restoreChannel } = await load('ike/channel/channel');
-const { createChildAgreement } = await load('ike/child/agreement');
 const { createNodeCrypto } = await load('ike/crypto/node-crypto');
+const { usePrimitives } = await load('ike/crypto/primitives');
+const { portioned } = await load('ike/crypto/random');
 const { CryptoPool } = await load('ike/crypto/pool-driver');
-const { screenInit } = await load('ike/exchange/ike-sa-init-responder');
 const { createIkeCounters, createIkeManager } = await load('ike/manager/manager');
+const { realParts } = await load('ike/manager/parts');
 const { selectorOf } = await load('ike/negotiation/selectors');
 const { parseEspProposal, parseIkeProposal } = await load('ike/negotiation/text');
-const { openAsInitiator } = await load('ike/open/initiator');
-const { openAsResponder } = await load('ike/open/responder');
-const { createIkeSas } = await load('ike/sa/ike-sas');
 const { IkeTransport } = await load('ike/transport/transport');
 const { createLogger } = await load('lib/log');
 const { parseAddress, parsePrefix } = await load('lib/ip');
@@ -31,25 +28,8 @@ const { TIMERS: timers } = await load('supervisor/ike-timers');
 const { loadAddon } = await load('forwarding/addon/load');
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const { kernel } = loadAddon();
-
-const parts = {
-  createOpenings(given) {
-    const env = { ...given, createChannel };
-    const agreement = createChildAgreement(env);
-    return {
-      initiate: (request) => openAsInitiator(env, request, agreement),
-      screen: (policy, octets, path) => screenInit(env, policy, octets, path),
-      respond: (init, responderSpi, expireMs) =>
-        openAsResponder(env, { init, responderSpi, expireMs }, agreement),
-    };
-  },
-  createIkeSas: (env, events) =>
-    createIkeSas(
-      { ...env, agreement: createChildAgreement(env), createChannel, restoreChannel },
-      events,
-    ),
-};
+const { kernel, certificates, crypto } = loadAddon();
+usePrimitives(crypto);
 
 const derOf = (file) =>
   Buffer.from(/-----BEGIN [^-]+-----([^-]+)-----END/.exec(readFileSync(file, 'utf8'))[1], 'base64');
@@ -121,7 +101,7 @@ const sink = {
 const pool = new CryptoPool({ threads: 1, queue: 1000 });
 const counters = createIkeCounters();
 const env = {
-  ...{ crypto: createNodeCrypto(pool, randomBytes), timers, count: counters.count },
+  ...{ crypto: createNodeCrypto(pool, portioned(randomBytes)), timers, count: counters.count },
   wallClock: () => Math.floor(Date.now() / 1000),
   log: createLogger(
     { write: (line) => process.stderr.write(`${line}\n`), now: () => new Date().toISOString() },
@@ -134,8 +114,8 @@ const transport = new IkeTransport({
   onDatagram: (datagram) => manager.receive(datagram),
 });
 const manager = createIkeManager({
-  ...{ env, counters, parts, sink, segmentsWereLost: true },
-  authenticator: createAuthenticator(authSetup(settings), env),
+  ...{ env, counters, parts: realParts, sink, segmentsWereLost: true },
+  authenticator: createAuthenticator(authSetup(settings), env, certificates),
   ...{ qcdSecret: undefined, store: undefined },
   policy: {
     forPeer: () => policy,

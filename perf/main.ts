@@ -13,12 +13,14 @@ import { fib } from './fib.js';
 import { ike } from './ike.js';
 import { plot } from './plot.js';
 import { printTable, type Result } from './result.js';
+import { vpnSpi } from './vpn-spi.js';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
   dataplane,
   fib,
   bgp,
   ike,
+  'vpn-spi': () => Promise.resolve(vpnSpi()),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

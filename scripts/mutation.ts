@@ -201,7 +201,8 @@ async function main(): Promise<void> {
   for (const survivor of survivors) process.stdout.write(`not caught: ${survivor}\n`);
   const caught = chosen.length - survivors.length;
   process.stdout.write(`${String(caught)} caught, ${String(survivors.length)} not caught\n`);
-  if (survivors.length > 0 || chosen.length === 0) process.exitCode = 1;
+  if (survivors.length > 0) process.exitCode = 1;
+  else if (chosen.length === 0) process.exitCode = 3; // nothing to try
 }
 
 await main();

@@ -9,6 +9,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports)
 	sl_bind_tables(env, exports);
 	sl_bind_kernel(env, exports);
 	sl_bind_x509(env, exports);
+	sl_bind_crypto(env, exports);
 	return exports;
 }
 

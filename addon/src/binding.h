@@ -11,6 +11,8 @@ void sl_bind_tables(Napi::Env env, Napi::Object exports);
 void sl_bind_kernel(Napi::Env env, Napi::Object exports);
 /// Adds `certificates` to the module's exports.
 void sl_bind_x509(Napi::Env env, Napi::Object exports);
+/// Adds `crypto` to the module's exports.
+void sl_bind_crypto(Napi::Env env, Napi::Object exports);
 /// Adds the TCP calls to `kernel`.
 void sl_bind_tcp(Napi::Object kernel);
 /// Adds the BFD sockets to `kernel`.

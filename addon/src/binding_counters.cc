@@ -21,6 +21,8 @@ Napi::Object lcore_object(Napi::Env env, uint32_t index, const sl_lcore_block &b
 	to.Set("busyRounds", bigint(env, load(block.busy_rounds)));
 	to.Set("sleeps", bigint(env, load(block.sleeps)));
 	to.Set("heartbeatNs", bigint(env, load(block.heartbeat_ns)));
+	to.Set("held", bigint(env, load(block.held)));
+	to.Set("released", bigint(env, load(block.released)));
 	return to;
 }
 

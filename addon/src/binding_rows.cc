@@ -17,6 +17,7 @@ const std::vector<const char *> kRoles{"ce", "core", "host"};               // s
 const std::vector<const char *> kSecured{"encrypt", "authenticate"};        // sl_accept_row
 const std::vector<const char *> kEncaps{"gre", "ip"};                       // sl_encap, from 1
 const std::vector<const char *> kClear{"gre", "ip", "mpls", "mpls-own-sp"}; // SL_CLEAR_* bits
+const std::vector<const char *> kApplications{"vpn", "bgp"}; // sl_application, from 1
 const std::vector<const char *> kOwners{"static",    "connected", "local",
                                         "neighbour", "tunnel",    "bgp"};
 const std::vector<const char *> kAlgorithms{"aes-gcm-128", "aes-gcm-256", "aes-gmac-128",
@@ -83,7 +84,8 @@ sl_interface_row interface_row(const Napi::Object &from)
 	copy_optional(from, "linkLocal6", row.linklocal6, 16);
 	row.flags = (get_bool(from, "acceptGre") ? SL_IF_ACCEPT_GRE : 0) |
 	            (get_bool(from, "acceptIp") ? SL_IF_ACCEPT_IP : 0) |
-	            (get_bool(from, "mplsOwnSp") ? SL_IF_MPLS_OWN_SP : 0);
+	            (get_bool(from, "mplsOwnSp") ? SL_IF_MPLS_OWN_SP : 0) |
+	            (get_bool(from, "mplsOtherSp") ? SL_IF_MPLS_OTHER_SP : 0);
 	return row;
 }
 
@@ -104,6 +106,7 @@ Napi::Object interface_object(Napi::Env env, uint32_t id, const sl_interface_row
 	to.Set("acceptGre", (row.flags & SL_IF_ACCEPT_GRE) != 0);
 	to.Set("acceptIp", (row.flags & SL_IF_ACCEPT_IP) != 0);
 	to.Set("mplsOwnSp", (row.flags & SL_IF_MPLS_OWN_SP) != 0);
+	to.Set("mplsOtherSp", (row.flags & SL_IF_MPLS_OTHER_SP) != 0);
 	return to;
 }
 
@@ -166,6 +169,17 @@ Napi::Object accept_object(Napi::Env env, uint32_t id, const sl_accept_row &row)
 	return to;
 }
 
+namespace
+{
+/// What an SA of BGP has in the place of an encapsulation.
+void bgp_selector(const Napi::Object &from, sl_sa_row &row)
+{
+	row.application = SL_APP_BGP;
+	row.source_port = static_cast<uint16_t>(get_uint(from, "sourcePort", UINT16_MAX));
+	row.destination_port = static_cast<uint16_t>(get_uint(from, "destinationPort", UINT16_MAX));
+}
+} // namespace
+
 sl_sa_row sa_row(const Napi::Object &from)
 {
 	sl_sa_row row{};
@@ -174,7 +188,12 @@ sl_sa_row sa_row(const Napi::Object &from)
 	row.family = copy_address(from, "source", row.source);
 	if (copy_address(from, "destination", row.destination) != row.family)
 		bad_argument("source and destination are of different families");
-	row.encap = static_cast<uint8_t>(get_choice(from, "encapsulation", kEncaps) + 1);
+	row.application = SL_APP_VPN;
+	if (from.Get("application").IsUndefined() ||
+	    get_choice(from, "application", kApplications) == 0)
+		row.encap = static_cast<uint8_t>(get_choice(from, "encapsulation", kEncaps) + 1);
+	else
+		bgp_selector(from, row);
 	row.sp_table = static_cast<uint8_t>(get_uint(from, "spTable", SL_MAX_SPS - 1));
 	row.replay_window = get_uint(from, "replayWindow", 4096);
 	row.packet_limit = get_bigint(from, "packetLimit");
@@ -192,7 +211,13 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 	to.Set("algorithm", kAlgorithms.at(row.algorithm - 1u));
 	to.Set("source", bytes(env, row.source, address_length(row.family)));
 	to.Set("destination", bytes(env, row.destination, address_length(row.family)));
-	to.Set("encapsulation", kEncaps.at(row.encap - 1u));
+	to.Set("application", kApplications.at(row.application - 1u));
+	if (row.application == SL_APP_VPN) {
+		to.Set("encapsulation", kEncaps.at(row.encap - 1u));
+	} else {
+		to.Set("sourcePort", row.source_port);
+		to.Set("destinationPort", row.destination_port);
+	}
 	to.Set("spTable", row.sp_table);
 	to.Set("replayWindow", row.replay_window);
 	to.Set("packetLimit", bigint(env, row.packet_limit));

@@ -6,9 +6,45 @@
 #include "binding.h"
 #include "binding_js.h"
 #include "binding_rows.h"
+#include "tables/accept.h"
 
 namespace sealane::js
 {
+
+namespace
+{
+
+const std::vector<const char *> kLabelActions{"vrf", "nexthop", "swap",
+                                              "pop"}; // sl_label_action, from 1
+const std::vector<const char *> kArrivals{"encrypt", "authenticate", "tunnel", "mpls",
+                                          "mpls-other-sp"};   // sl_protection, from 1
+const std::vector<const char *> kEncaps{"none", "gre", "ip"}; // sl_encap
+
+Object label_object(Napi::Env env, uint32_t label, uint64_t row)
+{
+	Object to = Object::New(env);
+	to.Set("label", label);
+	to.Set("action", kLabelActions.at(sl_label_action(row) - 1));
+	to.Set("target", sl_label_target(row));
+	to.Set("accept", sl_label_accept(row));
+	if (sl_label_action(row) == SL_LABEL_SWAP)
+		to.Set("out", sl_label_out(row));
+	return to;
+}
+
+Object nexthop_object(Napi::Env env, uint32_t id, const Nexthops &nexthops)
+{
+	const uint32_t version = nexthops.version(id);
+	Object to = Object::New(env);
+	to.Set("id", id);
+	to.Set("name", nexthops.name(id));
+	to.Set("version", version);
+	if (version != 0)
+		to.Set("active", version_object(env, nexthops.spec(version)));
+	return to;
+}
+
+} // namespace
 
 [[noreturn]] void throw_addon_error(Napi::Env env, const TablesError &error)
 {
@@ -72,12 +108,12 @@ Result TablesObject::vrfs(const CallbackInfo &info)
 Result TablesObject::put_interface(const CallbackInfo &info)
 {
 	return Napi::Number::New(info.Env(),
-	                         tables_->interfaces.put(interface_row(object_of(info))));
+	                         tables_->put_interface(interface_row(object_of(info))));
 }
 
 Result TablesObject::remove_interface(const CallbackInfo &info)
 {
-	tables_->interfaces.remove(id_of(info));
+	tables_->remove_interface(id_of(info));
 	return info.Env().Undefined();
 }
 
@@ -122,7 +158,15 @@ Result TablesObject::release_port(const CallbackInfo &info)
 
 Result TablesObject::accept_set(const CallbackInfo &info)
 {
-	return Napi::Number::New(info.Env(), tables_->accepts.id(accept_row(object_of(info))));
+	const Object from = object_of(info);
+	sl_accept_row wanted = accept_row(from);
+	if (!from.Get("mplsInterface").IsUndefined()) {
+		const std::string name = get_text(from, "mplsInterface");
+		wanted.mpls_interface = tables_->interfaces.latest(name);
+		if (wanted.mpls_interface == 0)
+			not_found("interface \"" + name + "\" does not exist");
+	}
+	return Napi::Number::New(info.Env(), tables_->accepts.id(wanted));
 }
 
 Result TablesObject::accept_sets(const CallbackInfo &info)
@@ -130,8 +174,13 @@ Result TablesObject::accept_sets(const CallbackInfo &info)
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t id = 1; id < tables_->accepts.end(); id++) {
 		const sl_accept_row &row = tables_->accepts.row(id);
-		if (row.state == SL_ROW_LIVE)
-			all.Set(all.Length(), accept_object(info.Env(), id, row));
+		if (row.state != SL_ROW_LIVE)
+			continue;
+		Object one = accept_object(info.Env(), id, row);
+		if (row.mpls_interface != 0)
+			one.Set("mplsInterface",
+			        read_name(tables_->interfaces.row(row.mpls_interface).name));
+		all.Set(all.Length(), one);
 	}
 	return all;
 }
@@ -139,9 +188,10 @@ Result TablesObject::accept_sets(const CallbackInfo &info)
 Result TablesObject::set_label(const CallbackInfo &info)
 {
 	const Object row = object_of(info);
-	const size_t action = get_choice(row, "action", {"vrf", "nexthop"}) + 1;
+	const size_t action = get_choice(row, "action", kLabelActions) + 1;
 	tables_->labels.set(get_uint(row, "label"), static_cast<enum sl_label_action>(action),
-	                    get_uint(row, "target"), get_uint(row, "accept", UINT16_MAX));
+	                    get_uint(row, "target"), get_uint(row, "accept", UINT16_MAX),
+	                    row.Get("out").IsUndefined() ? 0 : get_uint(row, "out"));
 	return info.Env().Undefined();
 }
 
@@ -156,16 +206,39 @@ Result TablesObject::labels(const CallbackInfo &info)
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t label = 0; label < SL_MAX_LABELS; label++) {
 		const uint64_t row = tables_->labels.row(label);
-		if (row == 0)
-			continue;
-		Object one = Object::New(info.Env());
-		one.Set("label", label);
-		one.Set("action", sl_label_action(row) == SL_LABEL_VRF ? "vrf" : "nexthop");
-		one.Set("target", sl_label_target(row));
-		one.Set("accept", sl_label_accept(row));
-		all.Set(all.Length(), one);
+		if (row != 0)
+			all.Set(all.Length(), label_object(info.Env(), label, row));
 	}
 	return all;
+}
+
+Result TablesObject::label_row(const CallbackInfo &info)
+{
+	const uint32_t label = unsigned_integer(info[0], "label", SL_MAX_LABELS - 1);
+	const uint64_t row = tables_->labels.row(label);
+	if (row == 0)
+		return info.Env().Undefined();
+	return label_object(info.Env(), label, row);
+}
+
+/// The drop reason of a packet that came so, by the worker's own function; undefined: accepted.
+Result TablesObject::refusal(const CallbackInfo &info)
+{
+	const uint32_t id = unsigned_integer(info[0], "set", SL_MAX_ACCEPT_SETS - 1);
+	const Object arrival = object_of(info, 1);
+	const auto protection =
+		static_cast<uint8_t>(get_choice(arrival, "protection", kArrivals) + 1);
+	const auto encap = static_cast<uint8_t>(get_choice(arrival, "encapsulation", kEncaps));
+	const auto table = static_cast<uint8_t>(get_uint(arrival, "spTable", SL_MAX_SPS - 1));
+	const uint32_t interface = get_uint(arrival, "interface", SL_MAX_INTERFACES - 1);
+	// Beyond the backed rows there is no memory.
+	static const sl_accept_row none{};
+	const sl_accept_row &row = id < tables_->accepts.end() ? tables_->accepts.row(id) : none;
+	const sl_drop_reason reason =
+		sl_accept_drop(sl_accept_check(&row, protection, encap, table, interface));
+	if (reason == SL_DROP_none)
+		return info.Env().Undefined();
+	return Napi::String::New(info.Env(), drop_names().at(reason));
 }
 
 Result TablesObject::nexthop(const CallbackInfo &info)
@@ -192,19 +265,18 @@ Result TablesObject::nexthops(const CallbackInfo &info)
 {
 	Napi::Array all = Napi::Array::New(info.Env());
 	for (uint32_t id = 1; id < tables_->nexthops.end(); id++) {
-		if (!tables_->nexthops.live(id))
-			continue;
-		const uint32_t version = tables_->nexthops.version(id);
-		Object one = Object::New(info.Env());
-		one.Set("id", id);
-		one.Set("name", tables_->nexthops.name(id));
-		one.Set("version", version);
-		if (version != 0)
-			one.Set("active",
-			        version_object(info.Env(), tables_->nexthops.spec(version)));
-		all.Set(all.Length(), one);
+		if (tables_->nexthops.live(id))
+			all.Set(all.Length(), nexthop_object(info.Env(), id, tables_->nexthops));
 	}
 	return all;
+}
+
+Result TablesObject::nexthop_row(const CallbackInfo &info)
+{
+	const uint32_t id = id_of(info);
+	if (id == 0 || id >= tables_->nexthops.end() || !tables_->nexthops.live(id))
+		return info.Env().Undefined();
+	return nexthop_object(info.Env(), id, tables_->nexthops);
 }
 
 Napi::Function TablesObject::define(Napi::Env env)
@@ -225,15 +297,22 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::set_label>("setLabel"),
 				   bound<&TablesObject::clear_label>("clearLabel"),
 				   bound<&TablesObject::labels>("labels"),
+				   bound<&TablesObject::label_row>("labelRow"),
+				   bound<&TablesObject::refusal>("refusal"),
 				   bound<&TablesObject::nexthop>("nexthop"),
 				   bound<&TablesObject::set_nexthop>("setNexthop"),
 				   bound<&TablesObject::remove_nexthop>("removeNexthop"),
 				   bound<&TablesObject::nexthops>("nexthops"),
+				   bound<&TablesObject::nexthop_row>("nexthopRow"),
 				   bound<&TablesObject::add_sa>("addSa"),
 				   bound<&TablesObject::activate_sa>("activateSa"),
 				   bound<&TablesObject::remove_sa>("removeSa"),
 				   bound<&TablesObject::sas>("sas"),
 				   bound<&TablesObject::sa_state>("saState"),
+				   bound<&TablesObject::put_host_policy>("putHostPolicy"),
+				   bound<&TablesObject::set_host_policy_sas>("setHostPolicySas"),
+				   bound<&TablesObject::remove_host_policy>("removeHostPolicy"),
+				   bound<&TablesObject::host_policies>("hostPolicies"),
 				   bound<&TablesObject::apply_routes>("applyRoutes"),
 				   bound<&TablesObject::routes>("routes"),
 				   bound<&TablesObject::remove_routes>("removeRoutes"),

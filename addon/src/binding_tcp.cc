@@ -93,6 +93,9 @@ sealane::TcpOptions tcp_options(const Value &value)
 			static_cast<uint16_t>(integer(from.Get("port"), "port", 0, UINT16_MAX));
 	if (!from.Get("interface").IsUndefined())
 		options.interface = text(from.Get("interface"), "interface");
+	if (!from.Get("maxSegment").IsUndefined())
+		options.max_segment =
+			static_cast<int>(integer(from.Get("maxSegment"), "maxSegment", 88, 32767));
 	options.hops = tcp_hops(from);
 	options.md5_keys = each(from.Get("md5Keys"), "md5Keys", md5_key);
 	options.ao_keys = each(from.Get("aoKeys"), "aoKeys", ao_key);

@@ -57,6 +57,14 @@ Napi::Value array_of(Napi::Env env, const Bytes &from)
 	return to;
 }
 
+Napi::Array arrays_of(Napi::Env env, const std::vector<Bytes> &from)
+{
+	Napi::Array to = Napi::Array::New(env, from.size());
+	for (size_t i = 0; i < from.size(); i++)
+		to.Set(static_cast<uint32_t>(i), array_of(env, from[i]));
+	return to;
+}
+
 /// Seconds; Infinity for ever.
 Value seconds(Napi::Env env, int64_t from)
 {
@@ -75,10 +83,13 @@ Napi::Object facts(Napi::Env env, const Facts &from)
 	to.Set("notAfter", seconds(env, from.not_after));
 	to.Set("isCa", from.is_ca);
 	to.Set("keyHash", array_of(env, from.key_hash));
-	Napi::Array addresses = Napi::Array::New(env);
-	for (size_t i = 0; i < from.addresses.size(); i++)
-		addresses.Set(static_cast<uint32_t>(i), array_of(env, from.addresses[i]));
-	to.Set("addresses", addresses);
+	if (from.key) {
+		Napi::Object key = Napi::Object::New(env);
+		key.Set("kind", from.key->kind);
+		key.Set("numbers", arrays_of(env, from.key->numbers));
+		to.Set("key", key);
+	}
+	to.Set("addresses", arrays_of(env, from.addresses));
 	Napi::Array names = Napi::Array::New(env);
 	for (size_t i = 0; i < from.dns_names.size(); i++)
 		names.Set(static_cast<uint32_t>(i), from.dns_names[i]);

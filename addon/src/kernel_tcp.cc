@@ -143,6 +143,8 @@ Fd bound_socket(const TcpOptions &options, bool listener)
 		set_option(fd.get(), IPPROTO_IP, IP_TOS, kTrafficClass, "IP_TOS");
 	}
 	set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+	if (options.max_segment != 0)
+		set_option(fd.get(), IPPROTO_TCP, TCP_MAXSEG, options.max_segment, "TCP_MAXSEG");
 	if (listener) {
 		set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
 		set_option(fd.get(), IPPROTO_TCP, TCP_SAVE_SYN, 1, "TCP_SAVE_SYN");

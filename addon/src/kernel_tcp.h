@@ -66,7 +66,8 @@ struct TcpOptions {
 	TcpHops hops;
 	std::vector<Md5Key> md5_keys;
 	std::vector<AoKey> ao_keys;
-	int backlog = 0; // listeners: at least 1
+	int max_segment = 0; // octets of data both ways; 0: the kernel's choice
+	int backlog = 0;     // listeners: at least 1
 };
 
 /// A non-blocking socket, bound, neither connected nor listening.

@@ -109,11 +109,12 @@ void Nexthops::check(const VersionSpec &spec) const
 /// What a tunnel says about protection must be what its SA does.
 void Nexthops::check_sa(const VersionSpec &spec) const
 {
-	if (spec.protection == SL_PROT_MPLS || spec.protection == SL_PROT_NONE)
+	const bool lsp = spec.protection == SL_PROT_MPLS;
+	if (spec.protection == SL_PROT_NONE || spec.protection > SL_PROT_MPLS)
 		bad_argument("a tunnel's protection is encrypt, authenticate or tunnel");
-	if (spec.encap == SL_ENCAP_NONE)
-		bad_argument("a tunnel needs an encapsulation");
-	const bool with_sa = spec.protection != SL_PROT_TUNNEL;
+	if (lsp != (spec.encap == SL_ENCAP_NONE))
+		bad_argument("a tunnel needs an encapsulation, and an LSP has none");
+	const bool with_sa = spec.protection != SL_PROT_TUNNEL && !lsp;
 	if (with_sa != (spec.sa != 0) || with_sa != spec.tunnel.spi.has_value())
 		bad_argument(
 			"SA and SPI belong to protection encrypt or authenticate, and only there");
@@ -124,8 +125,9 @@ void Nexthops::check_sa(const VersionSpec &spec) const
 	    context_.tables->sa_out[spec.sa].state != SL_ROW_LIVE)
 		not_found("outbound SA " + std::to_string(spec.sa) + " does not exist");
 	const sl_sa_row &sa = context_.tables->sa_out[spec.sa];
-	if (sa.protection != spec.protection || sa.encap != spec.encap ||
-	    sa.spi != *spec.tunnel.spi || sa.family != spec.tunnel.family ||
+	if (sa.application != SL_APP_VPN || sa.protection != spec.protection ||
+	    sa.encap != spec.encap || sa.spi != *spec.tunnel.spi ||
+	    sa.family != spec.tunnel.family ||
 	    std::memcmp(sa.source, spec.tunnel.source.data(), 16) != 0 ||
 	    std::memcmp(sa.destination, spec.tunnel.destination.data(), 16) != 0)
 		bad_argument("protection, encapsulation, SPI or addresses are not those of "

@@ -27,6 +27,7 @@ enum class Retired : uint8_t {
 	vrf,
 	interface,
 	group,
+	host_policy,
 	attach_barrier, // everything that was free or unknown when this writer attached
 };
 

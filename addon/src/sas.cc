@@ -39,6 +39,14 @@ uint8_t protection_of(uint8_t algorithm)
 	               : SL_PROT_AUTHENTICATE;
 }
 
+/// IP protocol that comes out of it.
+uint8_t selector_of(const sl_sa_row &row)
+{
+	if (row.application == SL_APP_BGP)
+		return 6;
+	return row.encap == SL_ENCAP_GRE ? 47 : 137;
+}
+
 } // namespace
 
 void KeyMemory::add(uint64_t check)
@@ -150,12 +158,29 @@ std::string Sas::name(Direction direction, uint32_t id) const
 	return read_name(side(direction).names[id].name);
 }
 
+/// What an SA carries, and where labels out of it are looked up (policy-model 17).
+void Sas::check_application(Direction direction, const sl_sa_row &w)
+{
+	if (w.application == SL_APP_BGP) {
+		if (w.encap != SL_ENCAP_NONE || w.sp_table != 0)
+			bad_argument("an SA of BGP has neither encapsulation nor label table");
+		if (protection_of(w.algorithm) == SL_PROT_AUTHENTICATE)
+			bad_argument("an SA of BGP encrypts");
+		return;
+	}
+	if (w.encap != SL_ENCAP_GRE && w.encap != SL_ENCAP_IP)
+		bad_argument("an SA's encapsulation is gre or ip");
+	if (w.source_port != 0 || w.destination_port != 0)
+		bad_argument("an SA of the VPN has no ports");
+	if (direction == Direction::in && (w.sp_table == 0 || w.sp_table >= SL_MAX_SPS))
+		bad_argument("label table of an inbound SA is not within 1..63");
+}
+
 void Sas::check(Direction direction, const sl_sa_row &w) const
 {
 	if (w.spi < kLowestSpi)
 		bad_argument("SPI " + std::to_string(w.spi) + " is reserved (below 256)");
-	if (w.encap != SL_ENCAP_GRE && w.encap != SL_ENCAP_IP)
-		bad_argument("an SA's encapsulation is gre or ip");
+	check_application(direction, w);
 	if (w.packet_limit > UINT32_MAX)
 		bad_argument("packet limit is above 2^32 - 1");
 	if (direction == Direction::out) {
@@ -163,8 +188,6 @@ void Sas::check(Direction direction, const sl_sa_row &w) const
 			bad_argument("an outbound SA has neither label table nor replay window");
 		return;
 	}
-	if (w.sp_table == 0 || w.sp_table >= SL_MAX_SPS)
-		bad_argument("label table of an inbound SA is not within 1..63");
 	if (w.replay_window > 4096 || w.replay_window % 64 != 0)
 		bad_argument("replay window is not 0 or a multiple of 64 up to 4096");
 	if (w.packet_limit != 0)
@@ -182,8 +205,8 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
                   const uint8_t *key, size_t key_bytes, uint64_t key_check)
 {
 	check_name("SA name", name, SL_ROW_NAME_LEN);
-	check(direction, wanted);
 	const size_t length = key_length(wanted.algorithm);
+	check(direction, wanted);
 	if (key_bytes != length + kSaltBytes)
 		bad_argument("key must have " + std::to_string(length + kSaltBytes) +
 		             " bytes: key and 4 salt bytes");
@@ -206,8 +229,7 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
 	sl_sa_row row = wanted;
 	row.generation = 0;
 	row.protection = protection_of(wanted.algorithm);
-	row.application = SL_APP_VPN;
-	row.selector_protocol = wanted.encap == SL_ENCAP_GRE ? 47 : 137;
+	row.selector_protocol = selector_of(wanted);
 	row.state = SL_ROW_LIVE;
 	row.key_check = key_check;
 	publish_name(s.names[id].name, name);

@@ -68,6 +68,7 @@ private:
 	Side &side(Direction d) { return d == Direction::out ? out_ : in_; }
 	const Side &side(Direction d) const { return d == Direction::out ? out_ : in_; }
 	void check(Direction direction, const sl_sa_row &wanted) const;
+	static void check_application(Direction direction, const sl_sa_row &wanted);
 	void remember_counted_keys();
 	void attach_side(Direction direction, bool counted, std::vector<uint32_t> &lost);
 	void retire(Direction direction, uint32_t id);

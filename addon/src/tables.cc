@@ -15,7 +15,8 @@ Tables::Tables(const std::string &tables, const std::string &state)
 		  [this](Retired kind, uint32_t id, uint32_t count) { release(kind, id, count); }),
 	  context_{segment_, segment_.tables(), state_, reclaimer_, uses_}, vrfs(context_),
 	  interfaces(context_), ports(context_), accepts(context_), labels(context_),
-	  nexthops(context_), sas(context_), groups(context_), routes(context_, groups)
+	  nexthops(context_), sas(context_), host_policies(context_), groups(context_),
+	  routes(context_, groups)
 {
 	if (!segment_.created())
 		attach();
@@ -29,8 +30,10 @@ void Tables::attach()
 	vrfs.attach();
 	interfaces.attach();
 	nexthops.attach();
-	for (const uint32_t sa : sas.attach())
+	const std::vector<uint32_t> lost = sas.attach();
+	for (const uint32_t sa : lost)
 		nexthops.forget_sa(sa);
+	host_policies.attach(lost);
 	labels.attach();
 	groups.attach();
 	routes.attach();
@@ -48,6 +51,7 @@ void Tables::thaw()
 	accepts.thaw();
 	nexthops.thaw();
 	sas.thaw();
+	host_policies.thaw();
 	routes.thaw();
 }
 
@@ -72,6 +76,8 @@ void Tables::release(Retired kind, uint32_t id, uint32_t count)
 		return interfaces.released(id);
 	case Retired::group:
 		return groups.released(id);
+	case Retired::host_policy:
+		return host_policies.released(id);
 	case Retired::attach_barrier:
 		return thaw();
 	}
@@ -81,6 +87,21 @@ void Tables::remove_vrf(uint32_t id)
 {
 	vrfs.require(id);
 	vrfs.remove(id, routes.count(id, 4) + routes.count(id, 6));
+}
+
+uint32_t Tables::put_interface(const sl_interface_row &wanted)
+{
+	const uint32_t before = interfaces.latest(read_name(wanted.name));
+	const uint32_t id = interfaces.put(wanted);
+	if (before != 0 && before != id)
+		accepts.follow(before, id);
+	return id;
+}
+
+void Tables::remove_interface(uint32_t id)
+{
+	interfaces.remove(id);
+	accepts.follow(id, 0);
 }
 
 void Tables::set_config_digest(const std::array<uint8_t, 32> &digest)
@@ -107,6 +128,8 @@ std::vector<TableMemory> Tables::memory() const
 	         backed(SL_ARENA_SA_OUT) + backed(SL_ARENA_SA_OUT_NAME)},
 		{"sa_in", sas.live_rows(Direction::in),
 	         backed(SL_ARENA_SA_IN) + backed(SL_ARENA_SA_IN_NAME) + sizeof(sl_tables::spi)},
+		{"host_policy", host_policies.live_rows(),
+	         sizeof(sl_tables::host_policy) + sizeof(sl_tables::host_policy_head)},
 		{"prefix", routes.live_rows(), backed(SL_ARENA_PREFIX)},
 		{"fib_node", routes.fib().nodes(), backed(SL_ARENA_FIB_NODE)},
 		{"fib_leaf", routes.fib().leaves(), backed(SL_ARENA_FIB_LEAF)},

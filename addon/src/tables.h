@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "host_policies.h"
 #include "labels.h"
 #include "nexthops.h"
 #include "routes.h"
@@ -48,6 +49,9 @@ public:
 	StateView &state() { return state_; }
 
 	void remove_vrf(uint32_t id);
+	/// As Interfaces::put() and remove(); accepted sets that name the interface follow it.
+	uint32_t put_interface(const sl_interface_row &wanted);
+	void remove_interface(uint32_t id);
 	/// True while something still waits for readers.
 	bool reclaim() { return reclaimer_.advance(); }
 	size_t waiting() const { return reclaimer_.waiting(); }
@@ -81,6 +85,7 @@ public:
 	Labels labels;
 	Nexthops nexthops;
 	Sas sas;
+	HostPolicies host_policies;
 	Groups groups;
 	Routes routes;
 };

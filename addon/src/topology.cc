@@ -117,6 +117,7 @@ void Interfaces::attach()
 		if (r.state == SL_ROW_LIVE) {
 			context_.uses.vrf.add(r.vrf);
 			context_.uses.port.add(r.port);
+			latest_[read_name(r.name)] = id;
 		} else if (r.state == SL_ROW_RETIRED) {
 			context_.reclaimer.retire(Retired::interface, id, 1);
 		} else {
@@ -144,6 +145,12 @@ uint32_t Interfaces::find(const sl_interface_row &wanted) const
 	return 0;
 }
 
+uint32_t Interfaces::latest(const std::string &name) const
+{
+	const auto known = latest_.find(name);
+	return known == latest_.end() ? 0 : known->second;
+}
+
 uint32_t Interfaces::put(const sl_interface_row &wanted)
 {
 	const std::string name = read_name(wanted.name);
@@ -162,6 +169,7 @@ uint32_t Interfaces::put(const sl_interface_row &wanted)
 	store_address(row.address4, wanted.address4);
 	store_address(row.address6, wanted.address6);
 	store_address(row.linklocal6, wanted.linklocal6);
+	latest_[name] = id;
 	if (known != 0)
 		return id;
 	row.vrf = wanted.vrf;
@@ -187,6 +195,8 @@ void Interfaces::remove(uint32_t id)
 			store_word(vrf.host_interface, 0);
 	}
 	sl_interface_row &row = context_.tables->interface[id];
+	if (latest(read_name(row.name)) == id)
+		latest_.erase(read_name(row.name));
 	context_.uses.vrf.drop(row.vrf);
 	context_.uses.port.drop(row.port);
 	store_word(row.state, SL_ROW_RETIRED);

@@ -54,6 +54,8 @@ public:
 	void remove(uint32_t id);
 	void released(uint32_t id);
 	void require(uint32_t id) const;
+	/// The row last put by that name, 0 when it has none that is live.
+	uint32_t latest(const std::string &name) const;
 	uint32_t end() const { return ids_.end(); }
 	const sl_interface_row &row(uint32_t id) const { return context_.tables->interface[id]; }
 	uint32_t live_rows() const { return ids_.live(); }
@@ -63,6 +65,7 @@ private:
 
 	Context context_;
 	RowIds ids_;
+	std::map<std::string, uint32_t> latest_;
 };
 
 /// Stable ids of ports. Readers know ports by their ids alone, so a name needs no grace period.

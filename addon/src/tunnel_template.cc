@@ -36,8 +36,10 @@ uint32_t get16(const uint8_t *from) { return static_cast<uint32_t>(from[0] << 8 
 
 uint32_t get32(const uint8_t *from) { return get16(from) << 16 | get16(from + 2); }
 
-/// 14 bytes with the EtherType of an IP family, or 18 with one 802.1Q tag before it.
-void check_ethernet(const std::vector<uint8_t> &ethernet, unsigned family)
+uint32_t ip_ethertype(unsigned family) { return family == 4 ? kEtherIp4 : kEtherIp6; }
+
+/// 14 bytes with this EtherType, or 18 with one 802.1Q tag before it.
+void check_ethernet(const std::vector<uint8_t> &ethernet, uint32_t type)
 {
 	const size_t length = ethernet.size();
 	if (length != 14 && length != 18)
@@ -45,8 +47,9 @@ void check_ethernet(const std::vector<uint8_t> &ethernet, unsigned family)
 		             " bytes: 14, or 18 with an 802.1Q tag");
 	if (length == 18 && get16(&ethernet[12]) != kEtherVlan)
 		bad_argument("Ethernet header of 18 bytes without an 802.1Q tag (0x8100)");
-	if (get16(&ethernet[length - 2]) != (family == 4 ? kEtherIp4 : kEtherIp6))
-		bad_argument("EtherType is not that of IPv" + std::to_string(family));
+	if (get16(&ethernet[length - 2]) != type)
+		bad_argument(type == kEtherMpls ? "EtherType is not that of MPLS unicast"
+		                                : "EtherType is not that of the IP family");
 }
 
 /*
@@ -97,51 +100,97 @@ uint16_t ip4_sum(const uint8_t *ip)
 	return static_cast<uint16_t>(sum);
 }
 
-void check(const TunnelHeader &h)
+void check_labels(const std::vector<uint32_t> &labels)
 {
-	check_ethernet(h.ethernet, h.family);
+	if (labels.size() > SL_MAX_CORE_LABELS)
+		bad_argument(std::to_string(labels.size()) + " transport labels: at most " +
+		             std::to_string(SL_MAX_CORE_LABELS));
+	for (const uint32_t label : labels) {
+		// RFC 3032 2.1: 16 up; explicit null may be asked for, implicit null is never sent
+		if (label > 0xfffff || (label < 16 && label != 0 && label != 2))
+			bad_argument("transport label " + std::to_string(label) +
+			             " is neither 16..1048575 nor explicit null");
+	}
+}
+
+void check(const TunnelHeader &h, sl_encap encap)
+{
+	const bool lsp = encap == SL_ENCAP_NONE;
+	check_labels(h.labels);
+	check_ethernet(h.ethernet, lsp || !h.labels.empty() ? kEtherMpls : ip_ethertype(h.family));
+	if (lsp && h.spi)
+		bad_argument("an LSP has no SPI");
 	if (h.ttl == 0)
 		bad_argument("outer TTL is 0");
 	if (h.dscp > 63)
 		bad_argument("DSCP " + std::to_string(h.dscp) + " is not within 0..63");
-	if (h.flow_label > 0xfffff || (h.family == 4 && h.flow_label != 0))
-		bad_argument("flow label: 20 bits, and 0 for IPv4");
+	if (h.flow_label > 0xfffff || (h.family != 6 && h.flow_label != 0))
+		bad_argument("flow label: 20 bits, and 0 without an IPv6 header");
 	if (h.spi && *h.spi < kLowestSpi)
 		bad_argument("SPI " + std::to_string(*h.spi) + " is reserved (below 256)");
 }
 
-} // namespace
-
-void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap encap)
+/*
+ * Label stack entries (RFC 3032): label 20, TC 3, S 1, TTL 8. S = 1 is in the last one when an IP header
+ * follows; in an LSP the VPN label is the last.
+ */
+size_t put_labels(uint8_t *to, const TunnelHeader &h, bool bottom)
 {
-	check(header);
+	size_t at = 0;
+	for (const uint32_t label : h.labels) {
+		put32(to + at, label << 12 | static_cast<uint32_t>(h.dscp >> 3) << 9 | h.ttl);
+		at += 4;
+	}
+	if (bottom && at != 0)
+		to[at - 2] |= 1;
+	return at;
+}
+
+/// Outer IP header, ESP header and IV, GRE; returns how many bytes from `at` on.
+size_t put_headers(sl_version_row &row, const TunnelHeader &header, sl_encap encap, size_t at)
+{
 	uint8_t *const start = row.template_bytes;
-	std::memset(start, 0, SL_TEMPLATE_LEN);
-	std::memcpy(start, header.ethernet.data(), header.ethernet.size());
-	size_t at = header.ethernet.size();
+	const size_t first = at;
 	const uint8_t inner = encap == SL_ENCAP_GRE ? kProtocolGre : kProtocolMpls;
 	const uint8_t protocol = header.spi ? kProtocolEsp : inner;
 	row.family = header.family;
 	row.ip_off = static_cast<uint8_t>(at);
-	row.ip4_sum = 0;
 	if (header.family == 4) {
 		at += put_ip4(start + at, header, protocol);
 		row.ip4_sum = ip4_sum(start + row.ip_off);
 	} else {
 		at += put_ip6(start + at, header, protocol);
 	}
-	row.esp_off = 0;
 	if (header.spi) {
 		row.esp_off = static_cast<uint8_t>(at);
 		put32(start + at, *header.spi);
 		at += 4 + 4 + 8; // SPI, sequence number, IV
 	}
-	row.gre_off = 0;
 	if (encap == SL_ENCAP_GRE) {
 		row.gre_off = static_cast<uint8_t>(at);
 		put16(start + at + 2, kEtherMpls); // RFC 2784: no checksum, version 0
 		at += 4;
 	}
+	return at - first;
+}
+
+} // namespace
+
+void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap encap)
+{
+	check(header, encap);
+	uint8_t *const start = row.template_bytes;
+	std::memset(start, 0, SL_TEMPLATE_LEN);
+	std::memcpy(start, header.ethernet.data(), header.ethernet.size());
+	size_t at = header.ethernet.size();
+	const bool lsp = encap == SL_ENCAP_NONE;
+	row.family = lsp ? 0 : header.family;
+	row.ip_off = row.esp_off = row.gre_off = 0;
+	row.ip4_sum = 0;
+	row.core_labels = static_cast<uint8_t>(header.labels.size());
+	at += put_labels(start + at, header, !lsp);
+	if (!lsp)
+		at += put_headers(row, header, encap, at);
 	row.label_off = static_cast<uint8_t>(at);
 	put32(start + at, 1u << 8); // RFC 3032: S = 1
 	row.template_len = static_cast<uint8_t>(at + 4);
@@ -150,11 +199,20 @@ void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap enca
 TunnelHeader parse_tunnel(const sl_version_row &row)
 {
 	const uint8_t *const start = row.template_bytes;
-	const uint8_t *const ip = start + row.ip_off;
+	const bool lsp = row.ip_off == 0;
+	const uint8_t *const ip = start + (lsp ? row.label_off : row.ip_off);
+	const uint8_t *const stack = ip - size_t{row.core_labels} * 4;
 	TunnelHeader h{};
-	h.ethernet.assign(start, ip);
+	h.ethernet.assign(start, stack);
+	for (const uint8_t *entry = stack; entry != ip; entry += 4)
+		h.labels.push_back(get32(entry) >> 12);
 	h.family = row.family;
-	if (row.family == 4) {
+	if (lsp) {
+		if (row.core_labels != 0) {
+			h.ttl = stack[3];
+			h.dscp = static_cast<uint8_t>((stack[2] >> 1 & 7) << 3);
+		}
+	} else if (row.family == 4) {
 		std::memcpy(h.source.data(), ip + 12, 4);
 		std::memcpy(h.destination.data(), ip + 16, 4);
 		h.ttl = ip[8];
@@ -174,7 +232,7 @@ TunnelHeader parse_tunnel(const sl_version_row &row)
 
 void build_adjacency(sl_version_row &row, const std::vector<uint8_t> &ethernet, unsigned family)
 {
-	check_ethernet(ethernet, family);
+	check_ethernet(ethernet, ip_ethertype(family));
 	std::memset(row.template_bytes, 0, SL_TEMPLATE_LEN);
 	std::memcpy(row.template_bytes, ethernet.data(), ethernet.size());
 	row.template_len = static_cast<uint8_t>(ethernet.size());

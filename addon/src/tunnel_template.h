@@ -13,13 +13,15 @@
 namespace sealane
 {
 
-/// What a tunnel's template is made of. Addresses in network order, IPv4 in the first four bytes.
+/// What a tunnel's template is made of. Addresses in network order, IPv4 in the first four bytes. Of an
+/// LSP (encapsulation SL_ENCAP_NONE) `ethernet`, `labels`, `ttl` and `dscp` count, and family is 0.
 struct TunnelHeader {
 	std::vector<uint8_t> ethernet; // 14, or 18 with an 802.1Q tag
+	std::vector<uint32_t> labels;  // transport labels, outermost first
 	uint8_t family;                // 4 or 6
 	std::array<uint8_t, 16> source;
 	std::array<uint8_t, 16> destination;
-	uint8_t ttl;
+	uint8_t ttl;         // of the outer header and of the transport labels
 	uint8_t dscp;        // 0..63
 	uint32_t flow_label; // IPv6, 20 bits
 	std::optional<uint32_t> spi;

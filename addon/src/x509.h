@@ -28,6 +28,13 @@ constexpr size_t kMostResponses = 8;
 /// A status without an end.
 constexpr int64_t kForever = INT64_MAX;
 
+/// A public key as JSON Web Keys have them (RFC 7518 §6, RFC 8037 §2): numbers big-endian, those of a curve as long as its
+/// field, an Ed25519 key as it is.
+struct PublicKey {
+	std::string kind;           // "RSA", "P-256", "P-384", "P-521", "Ed25519"
+	std::vector<Bytes> numbers; // n and e; x and y; x
+};
+
 /// What a certificate says. Times are seconds since 1970, names DER.
 struct Facts {
 	std::string subject; // RFC 4514, printable ASCII
@@ -36,8 +43,9 @@ struct Facts {
 	std::string serial; // hexadecimal
 	int64_t not_before = 0;
 	int64_t not_after = 0;
-	bool is_ca = false; // by basicConstraints
-	Bytes key_hash;     // SHA-1 of SubjectPublicKeyInfo (RFC 7296 §3.7)
+	bool is_ca = false;           // by basicConstraints
+	Bytes key_hash;               // SHA-1 of SubjectPublicKeyInfo (RFC 7296 §3.7)
+	std::optional<PublicKey> key; // nothing: of another kind
 	std::vector<Bytes> addresses;
 	std::vector<std::string> dns_names; // lower case
 };

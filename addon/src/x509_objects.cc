@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "x509_objects.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -8,8 +9,10 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <mutex>
+#include <string_view>
 
 namespace sealane::x509
 {
@@ -61,6 +64,70 @@ Bytes key_hash_of(const X509 *certificate)
 		SHA1(der, static_cast<size_t>(length), hash.data());
 	OPENSSL_free(der);
 	return hash;
+}
+
+std::optional<PublicKey> rsa_key(const EVP_PKEY *key)
+{
+	PublicKey result = {"RSA", {}};
+	for (const char *name : {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E}) {
+		BIGNUM *number = nullptr;
+		if (EVP_PKEY_get_bn_param(key, name, &number) != 1)
+			return std::nullopt;
+		Bytes &to = result.numbers.emplace_back(static_cast<size_t>(BN_num_bytes(number)));
+		BN_bn2bin(number, to.data());
+		BN_free(number);
+	}
+	return result;
+}
+
+std::optional<PublicKey> curve_key(const EVP_PKEY *key)
+{
+	constexpr std::array<std::array<const char *, 2>, 3> kCurves = {
+		{{"prime256v1", "P-256"}, {"secp384r1", "P-384"}, {"secp521r1", "P-521"}}};
+	char group[32] = {};
+	const auto is_group = [&group](const auto &curve) {
+		return std::string_view(curve[0]) == group;
+	};
+	if (EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) != 1)
+		return std::nullopt;
+	const auto curve = std::find_if(kCurves.begin(), kCurves.end(), is_group);
+	const size_t bytes = static_cast<size_t>(EVP_PKEY_get_bits(key) + 7) / 8;
+	if (curve == kCurves.end())
+		return std::nullopt;
+	PublicKey result = {(*curve)[1], {}};
+	for (const char *name : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
+		BIGNUM *number = nullptr;
+		if (EVP_PKEY_get_bn_param(key, name, &number) != 1)
+			return std::nullopt;
+		Bytes &to = result.numbers.emplace_back(bytes);
+		const int length = BN_bn2binpad(number, to.data(), static_cast<int>(bytes));
+		BN_free(number);
+		if (length < 0)
+			return std::nullopt;
+	}
+	return result;
+}
+
+std::optional<PublicKey> key_of(const X509 *certificate)
+{
+	const EVP_PKEY *key = X509_get0_pubkey(certificate);
+	if (key == nullptr)
+		return std::nullopt;
+	switch (EVP_PKEY_get_base_id(key)) {
+	case EVP_PKEY_RSA:
+		return rsa_key(key);
+	case EVP_PKEY_EC:
+		return curve_key(key);
+	case EVP_PKEY_ED25519: {
+		Bytes raw(32);
+		size_t length = raw.size();
+		if (EVP_PKEY_get_raw_public_key(key, raw.data(), &length) != 1)
+			return std::nullopt;
+		return PublicKey{"Ed25519", {raw}};
+	}
+	default:
+		return std::nullopt;
+	}
 }
 
 /// Letters, digits, hyphen, underscore, dots and asterisk, nothing that a comparison could be misled by.
@@ -175,6 +242,8 @@ std::optional<Facts> facts_of(X509 *certificate)
 	result.not_after = *not_after;
 	result.is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
 	result.key_hash = key_hash_of(certificate);
+	result.key = key_of(certificate);
+	ERR_clear_error();
 	return result;
 }
 

@@ -46,6 +46,7 @@ uint32_t add_sa(Tables &tables, Direction direction, uint32_t spi, uint8_t n)
 	row.source[0] = 10;
 	row.destination[0] = 11;
 	row.encap = SL_ENCAP_GRE;
+	row.application = SL_APP_VPN;
 	row.sp_table = direction == Direction::in ? 1 : 0;
 	uint8_t key[20];
 	for (size_t i = 0; i < sizeof key; i++)

@@ -281,9 +281,10 @@ int main(int argc, char **argv)
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);
 	w->inject = rte_ring_create("inject", 1024, SOCKET_ID_ANY, 0);
+	w->acquire = rte_ring_create("acquire", 1024, SOCKET_ID_ANY, 0);
 	bench.frames = calloc(MAX_FRAMES, sizeof(*bench.frames));
 	if (w->pool == NULL || w->ports == NULL || w->tx == NULL || w->punt == NULL ||
-	    w->inject == NULL || bench.frames == NULL)
+	    w->inject == NULL || w->acquire == NULL || bench.frames == NULL)
 		die("memory", "not enough");
 	for (uint32_t i = 0; i < SL_MAX_PORTS; i++)
 		w->ports[i].dpdk_port = RTE_MAX_ETHPORTS;

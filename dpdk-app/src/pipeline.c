@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages. docs/packet-path.md draws it. */
+#include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -65,6 +66,7 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	n = sl_stage_local(w, frames, n);
 	n = sl_stage_esp_sa(w, frames, n);
 	n = sl_stage_esp_open(w, frames, n);
+	n = sl_stage_host_tcp(w, frames, n);
 	n = sl_stage_decap(w, frames, n);
 	n = sl_stage_label(w, frames, n);
 	forward(w, frames, n);
@@ -89,8 +91,27 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 		else
 			frames[kept++] = frames[i];
 	}
+	kept = sl_stage_host_policy(w, frames, kept);
+	kept = sl_stage_esp_seal(w, frames, kept);
 	sl_stage_inject(w, frames, kept);
 	h = sl_stage_host(w, host, h);
 	forward(w, host, h);
 	answer(w);
 }
+
+/* As if it had just come from its CE or the host. */
+static void forward_held(struct sl_worker *w, struct rte_mbuf *packet)
+{
+	sl_packet(packet)->lane = SL_LANE_IP;
+	forward(w, &packet, 1);
+	answer(w);
+}
+
+uint32_t sl_pipeline_release(struct sl_worker *w)
+{
+	if (likely(w->hold.count == 0) || w->now_tsc < w->hold.next_look_tsc)
+		return 0;
+	return sl_hold_look(w, forward_held);
+}
+
+void sl_pipeline_end(struct sl_worker *w) { sl_hold_end(w); }

@@ -32,29 +32,30 @@ struct sl_arrival {
 };
 
 /* Why an mbuf is on the punt ring. */
-enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3, SL_PUNT_ACQUIRE = 4 };
+enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3 };
 
 /*
  * Per-packet notes, in the mbuf's private area. Valid from classify to transmit, and across the punt
  * and inject rings (there: `interface`, `punt`, `address`, `family`).
  */
 struct sl_packet {
-	uint32_t interface; /* input interface row; on the rings: the interface concerned, or with
-	                     * SL_PUNT_ACQUIRE the next hop */
+	uint32_t interface; /* input interface row; on the rings: the interface concerned */
 	uint32_t vrf;
 	union {
 		uint64_t leaf; /* route found; 0 = none */
 		const struct sl_sa_key
 			*key; /* within ESP: read once, so all of a packet sees one key */
 	};
-	uint32_t label; /* label stack entry at egress, host order */
+	uint32_t label; /* label stack entry as received, host order */
 	struct sl_arrival arrival;
 	uint16_t l3_offset;    /* from rte_pktmbuf_mtod to the IP header */
 	uint16_t upper_offset; /* from rte_pktmbuf_mtod to ESP, GRE or the label stack */
-	uint8_t family;        /* of the packet at l3_offset: 4 or 6 */
+	uint8_t family;        /* of the packet at l3_offset: 4 or 6; 0 = under a swapped label,
+	                        * not looked at */
 	uint8_t punt;          /* enum sl_punt */
 	uint8_t from_host;     /* 1: from the VRF's host TAP: TTL stays as it is */
-	uint8_t ttl_source;    /* TTL the label carried, for the uniform model */
+	uint8_t ttl_source;    /* TTL the label carried, for the uniform model; on lane CORE: the
+	                        * lowest of the transport labels it came under, 0 = none */
 	uint8_t lane;          /* enum sl_lane of stages/stage.h: which stages are still to come */
 	uint8_t l2_group;      /* 1: came in a multicast or broadcast frame */
 	uint32_t sa; /* SA row: inbound until the packet is opened, outbound once encapsulated */
@@ -91,6 +92,22 @@ struct sl_tx_queue {
 	} note[SL_TX_QUEUE];
 };
 
+/* Packets that wait for an SA, at most one for each next hop: stages/hold.c. */
+#define SL_HOLD_MAX 256u
+struct sl_held {
+	struct rte_mbuf *packet; /* its notes as they were when it was looked up */
+	uint64_t since_tsc;
+	uint64_t asked_tsc; /* when its SA was asked for */
+	uint32_t nexthop;
+	char vrf[SL_NAME_LEN]; /* name of the VRF noted */
+};
+struct sl_hold {
+	uint32_t count;
+	uint64_t next_look_tsc;
+	uint64_t since_tsc; /* of the packet being let go; 0 = none is */
+	struct sl_held held[SL_HOLD_MAX];
+};
+
 /* One packet-path thread. Everything it may touch. */
 struct sl_worker {
 	const struct sl_tables *tables;
@@ -102,6 +119,8 @@ struct sl_worker {
 	struct sl_tx_queue *tx;  /* [SL_MAX_PORTS] */
 	struct rte_ring *punt;   /* to the control thread */
 	struct rte_ring *inject; /* from the control thread */
+	/* to the control thread: next hops an SA is wanted for, as numbers in the place of pointers */
+	struct rte_ring *acquire;
 	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
@@ -114,12 +133,20 @@ struct sl_worker {
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
 	uint16_t icmp_count; /* ICMP errors built in this burst, still to be forwarded */
 	struct rte_mbuf *icmp[SL_BURST];
+	struct sl_hold hold;
 };
 
 /* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */
 void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
 /* The same for frames (CE, core interfaces) and IP packets (host TAPs) from the kernel. */
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
+/*
+ * Once per round: send on the packets held for an SA that is there now, drop those held too long. Returns
+ * how many it was. Costs a comparison when none is held.
+ */
+uint32_t sl_pipeline_release(struct sl_worker *w);
+/* The thread stops: free what it still holds. */
+void sl_pipeline_end(struct sl_worker *w);
 /* Hand everything queued for transmission to the ports; called at the end of each round. */
 void sl_pipeline_flush(struct sl_worker *w);
 

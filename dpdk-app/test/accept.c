@@ -89,7 +89,7 @@ static void every_set_and_arrival(void **state)
 
 		for (unsigned int i = 0; i < POINTS; i++)
 			if (sl_accept_check(&row, points[i].protection, points[i].encap,
-			                    points[i].sp_table) != expected(subset, i))
+			                    points[i].sp_table, 1) != expected(subset, i))
 				fail_msg("set %#x, arrival %u", subset, i);
 	}
 }
@@ -104,7 +104,7 @@ static void not_live_accepts_nothing(void **state)
 		row.state = s;
 		for (unsigned int i = 0; i < POINTS; i++) {
 			enum sl_accept_result got = sl_accept_check(
-				&row, points[i].protection, points[i].encap, points[i].sp_table);
+				&row, points[i].protection, points[i].encap, points[i].sp_table, 1);
 
 			assert_int_equal(got == SL_ACCEPTED, s == SL_ROW_LIVE);
 		}
@@ -127,11 +127,34 @@ static void impossible_arrivals(void **state)
 			if (protection == SL_PROT_ENCRYPT || protection == SL_PROT_AUTHENTICATE)
 				possible = sp >= 1 && sp < SL_MAX_SPS;
 			assert_int_equal(sl_accept_check(&row, (uint8_t)protection, SL_ENCAP_GRE,
-			                                 (uint8_t)sp) == SL_ACCEPTED,
+			                                 (uint8_t)sp, 1) == SL_ACCEPTED,
 			                 possible);
 		}
-	assert_int_equal(sl_accept_check(&row, SL_PROT_ENCRYPT, SL_ENCAP_NONE, 1), SL_REFUSED_SP);
-	assert_int_equal(sl_accept_check(&row, SL_PROT_TUNNEL, SL_ENCAP_NONE, 0),
+	assert_int_equal(sl_accept_check(&row, SL_PROT_ENCRYPT, SL_ENCAP_NONE, 1, 1),
+	                 SL_REFUSED_SP);
+	assert_int_equal(sl_accept_check(&row, SL_PROT_TUNNEL, SL_ENCAP_NONE, 0, 1),
+	                 SL_REFUSED_PROTECTED);
+}
+
+/* Plain MPLS of another SP: the interface the label was advertised on, and no bit makes up for it. */
+static void advertised_interface(void **state)
+{
+	struct sl_accept_row row = row_of((1u << POINTS) - 1);
+
+	(void)state;
+	for (uint32_t set = 0; set < 3; set++) {
+		row.mpls_interface = set;
+		for (uint32_t on = 0; on < 3; on++)
+			assert_int_equal(
+				sl_accept_check(&row, SL_PROT_MPLS_OTHER_SP, SL_ENCAP_NONE, 0, on),
+				set != 0 && set == on ? SL_ACCEPTED : SL_REFUSED_INTERFACE);
+	}
+	row.mpls_interface = 1;
+	row.state = SL_ROW_RETIRED;
+	assert_int_equal(sl_accept_check(&row, SL_PROT_MPLS_OTHER_SP, SL_ENCAP_NONE, 0, 1),
+	                 SL_REFUSED_INTERFACE);
+	row = (struct sl_accept_row){.state = SL_ROW_LIVE, .mpls_interface = 1};
+	assert_int_equal(sl_accept_check(&row, SL_PROT_MPLS, SL_ENCAP_NONE, 0, 1),
 	                 SL_REFUSED_PROTECTED);
 }
 
@@ -141,6 +164,7 @@ int main(void)
 		cmocka_unit_test(every_set_and_arrival),
 		cmocka_unit_test(not_live_accepts_nothing),
 		cmocka_unit_test(impossible_arrivals),
+		cmocka_unit_test(advertised_interface),
 	};
 
 	return cmocka_run_group_tests_name("accept", tests, NULL, NULL);

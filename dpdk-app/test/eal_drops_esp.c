@@ -272,7 +272,7 @@ static void esp_selector(void **state)
 static void esp_application(void **state)
 {
 	(void)state;
-	world.tables->sa_in[1].application = SL_APP_VPN + 1;
+	world.tables->sa_in[1].application = SL_APP_BGP + 1;
 	build_secured4(&b, 1, 1, LABEL_ALL, HERE4);
 	from_core();
 	EXPECT(esp_application);

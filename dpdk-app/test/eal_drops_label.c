@@ -84,7 +84,7 @@ static void label_unknown(void **state)
 	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
 		if (labels[i] < 16) /* even if a row were there by mistake */
 			world.tables->label[labels[i]] =
-				sl_label_row(SL_LABEL_VRF, scene.accept_all, VRF_A);
+				sl_label_row(SL_LABEL_VRF, scene.accept_all, 0, VRF_A);
 		build_labelled4(&b, labels[i], HERE4);
 		send_secured(1);
 		EXPECT(label_unknown);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole frames, in and out, against what Scapy and OpenSSL made of the same packets. */
-#include "support/world.h"
+#include "support/world_tunnels.h"
 
 static void expect_sent(const struct vec_frame *v, uint32_t port, const char *hex)
 {
@@ -78,7 +78,7 @@ static void out_of_tunnel(void **state)
 		            world_simple(SL_NH_RECEIVE, SL_VRF_CORE, IF_CORE), 0, 0);
 		world_route(VRF_A, v->inner, v->inner == 4 ? HERE4 : HERE6, v->inner == 4 ? 24 : 64,
 		            world_adjacency(IF_CE, v->inner), 0, accept);
-		world.tables->label[VEC_LABEL_IN] = sl_label_row(SL_LABEL_VRF, accept, VRF_A);
+		world.tables->label[VEC_LABEL_IN] = sl_label_row(SL_LABEL_VRF, accept, 0, VRF_A);
 		world_commit();
 		receive(PORT_CORE, v->from_core);
 		assert_int_equal(world_all_drops(), 0);

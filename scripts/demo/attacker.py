@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The attacker of the demo: builds frames with Scapy and sends them from the router p, or from a CE.
+"""The attacker of the demo: builds frames with Scapy and sends them from a core router, or from a CE.
 
 For each line of standard input, a JSON object, it prints {"sent": N}. Keys come that way too, never
 as arguments. Frames carry a marker, by which a delivered one would be recognised behind the PE.
 """
 import json
 import os
+import socket
 import struct
 import sys
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from scapy.all import Ether, GRE, ICMP, IP, IPv6, Raw, conf, rdpcap, sendp
+from scapy.all import Ether, GRE, ICMP, IP, Raw, conf, rdpcap
 from scapy.contrib.mpls import MPLS
 
 ESP, MPLS_IN_IP = 50, 137
@@ -27,7 +28,10 @@ def customer_packet(job, number):
 
 
 def labelled(job, number):
-    return MPLS(label=job["label"], s=1, ttl=64) / customer_packet(job, number)
+    packet = customer_packet(job, number)
+    if "under" in job:
+        return MPLS(label=job["label"], s=0, ttl=64) / MPLS(label=job["under"], s=1, ttl=64) / packet
+    return MPLS(label=job["label"], s=1, ttl=64) / packet
 
 
 def outer(job, protocol):
@@ -52,13 +56,22 @@ def forged_esp(job, link, n):
     return link(0x0800) / outer(job, ESP) / Raw(header + os.urandom(8 + 128 + 16))
 
 
+def inside(job, n):
+    """Next header and payload of a keyed PE's packet: MPLS-in-GRE, or what its SA is not for."""
+    if job.get("bare"):
+        return 4, bytes(customer_packet(job, n))
+    if job.get("unlabelled"):
+        return 47, bytes(GRE(proto=0x0800) / customer_packet(job, n))
+    return 47, bytes(GRE(proto=0x8847) / labelled(job, n))
+
+
 def keyed_esp(job, link, n):
-    """A correctly keyed PE's packet: RFC 4106 around MPLS-in-GRE."""
+    """A correctly keyed PE's packet: RFC 4106."""
     key = bytes.fromhex(job["key"])
     sequence = job["sequence"] + n
-    payload = bytes(GRE(proto=0x8847) / labelled(job, n))
+    protocol, payload = inside(job, n)
     padding = -(len(payload) + 2) % 4
-    payload += bytes(range(1, padding + 1)) + bytes([padding, 47])
+    payload += bytes(range(1, padding + 1)) + bytes([padding, protocol])
     header = struct.pack("!II", job["spi"], sequence)
     iv = struct.pack("!Q", sequence)
     sealed = AESGCM(key[:-4]).encrypt(key[-4:] + iv, payload, header)
@@ -87,6 +100,14 @@ def replayed_from_elsewhere(job):
     return frames
 
 
+def redirected(job):
+    frames = captured(job)
+    for frame in frames:
+        frame[IP].dst = job["outer_dst"]
+        del frame[IP].chksum
+    return frames
+
+
 def bit_flipped(job):
     """One bit changed: in the sequence number, so that it looks new."""
     frames = []
@@ -99,7 +120,7 @@ def bit_flipped(job):
 
 
 BUILD = {f.__name__: f for f in (plain_mpls, mpls_in_gre, mpls_in_ip, forged_esp, keyed_esp)}
-REUSE = {f.__name__: f for f in (replayed, replayed_from_elsewhere, bit_flipped)}
+REUSE = {f.__name__: f for f in (replayed, replayed_from_elsewhere, redirected, bit_flipped)}
 
 
 def attack(job):
@@ -108,9 +129,14 @@ def attack(job):
 
     if job["kind"] in REUSE:
         frames = REUSE[job["kind"]](job)
+        for frame in frames:
+            frame[Ether].src, frame[Ether].dst = job["src_mac"], job["dst_mac"]
     else:
         frames = [BUILD[job["kind"]](job, link, n) for n in range(job["count"])]
-    sendp(frames, iface=job["interface"], verbose=False)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind((job["interface"], 0))
+        for frame in frames:
+            wire.send(bytes(frame))
     return {"sent": len(frames)}
 
 

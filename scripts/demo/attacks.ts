@@ -1,149 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The attacks of the demo. Each passes only when its named drop counter rose by exactly the packets
- * sent and no marked packet reached a customer.
+ * Runs the attacks. Each passes only when its named drop counter rose by exactly the packets sent and no
+ * marked packet reached a customer.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually, inNetns, type Lab } from '../lib/lab.js';
-import type { Checks } from './checks.js';
+import {
+  attacks,
+  lawful,
+  type Attack,
+  type AttackInput,
+  type Labels,
+  type Lawful,
+} from './attack-list.js';
 import { Capture, occurrences } from './captures.js';
-import { drops, type PeProcess } from './pe.js';
-import { PES, SITES, type PeName } from './topology.js';
+import type { Checks } from './checks.js';
+import { ping } from './customers.js';
+import type { AttackResult } from './findings.js';
+import { drops, show, type PeProcess } from './pe.js';
+import { NODES, site, SITES } from './topology.js';
 
 const EACH = 20;
 
-interface Attack {
-  readonly id: string;
-  readonly requirement: string;
-  readonly text: string;
-  readonly counter: string;
-  readonly at: PeName;
-  readonly from: { readonly netns: string; readonly link: string };
-  readonly job: Readonly<Record<string, unknown>>;
-}
-
-const fromCore = { netns: 'p', link: 'to-pe2' };
-const inner = { inner_src: SITES.a1.address4, inner_dst: SITES.a2.address4 };
-const asPe1 = { outer_src: PES.pe1.tunnel4, outer_dst: PES.pe2.tunnel4 };
-
-const core = { at: 'pe2', from: fromCore } as const;
-
-/** What an outsider tries in clear, on the path and from a customer's site; `label`: VPN A's. */
-function inClear(label: number): Attack[] {
-  return [
-    {
-      ...core,
-      id: 'attack-plain-mpls',
-      requirement: 'P13',
-      text: "plain MPLS with VPN A's label",
-      counter: 'label_protected',
-      job: { kind: 'plain_mpls', label, ...inner },
-    },
-    {
-      ...core,
-      id: 'attack-mpls-in-gre',
-      requirement: 'P13',
-      text: "MPLS-in-GRE in clear with VPN A's label, from PE1's address",
-      counter: 'label_protected',
-      job: { kind: 'mpls_in_gre', label, ...inner, ...asPe1 },
-    },
-    {
-      ...core,
-      id: 'attack-mpls-in-ip',
-      requirement: 'P13',
-      text: "MPLS-in-IP in clear with VPN A's label, from PE1's address",
-      counter: 'label_protected',
-      job: { kind: 'mpls_in_ip', label, ...inner, ...asPe1 },
-    },
-    {
-      id: 'attack-mpls-from-ce',
-      requirement: 'P13',
-      text: "plain MPLS with VPN A's label from the customer of VPN B",
-      counter: 'mpls_not_accepted',
-      at: 'pe2',
-      from: { netns: 'ce-b2', link: 'eth0' },
-      job: { kind: 'plain_mpls', label, ...inner },
-    },
-  ];
-}
-
-/** What an outsider on the path tries with ESP; `capture` holds what PE1 sent to PE2. */
-function withEsp(spi: number, sequence: number, capture: string): Attack[] {
-  return [
-    {
-      ...core,
-      id: 'attack-forged-esp',
-      requirement: 'P15',
-      text: "ESP forged without the key, on PE1's SA",
-      counter: 'esp_auth_failed',
-      job: { kind: 'forged_esp', spi, sequence: sequence + 1000, ...asPe1 },
-    },
-    {
-      ...core,
-      id: 'attack-unknown-spi',
-      requirement: 'P15',
-      text: 'ESP with an SPI of no SA',
-      counter: 'esp_unknown_spi',
-      job: { kind: 'forged_esp', spi: (spi ^ 0x0055_5555) >>> 0, sequence: 1, ...asPe1 },
-    },
-    {
-      ...core,
-      id: 'attack-replay',
-      requirement: 'P15',
-      text: "PE1's own ESP packets once more",
-      counter: 'esp_replayed',
-      job: { kind: 'replayed', spi, capture },
-    },
-    {
-      ...core,
-      id: 'attack-bit-flip',
-      requirement: 'P15',
-      text: "PE1's ESP packets, one bit of the sequence number changed",
-      counter: 'esp_auth_failed',
-      job: { kind: 'bit_flipped', spi, capture },
-    },
-    {
-      ...core,
-      id: 'attack-other-source',
-      requirement: 'P15',
-      text: "PE1's ESP packets from another outer address",
-      counter: 'esp_outer_address',
-      job: { kind: 'replayed_from_elsewhere', spi, capture, outer_src: '192.0.2.99' },
-    },
-  ];
-}
-
-/** What a PE of another provider tries that holds a good SA with PE2. */
-function rogue(spi: number, key: Uint8Array, label: number): Attack[] {
-  const common = { at: 'pe2', from: fromCore, requirement: 'P14' } as const;
-  const sender = { outer_src: '192.0.2.66', outer_dst: PES.pe2.tunnel4 };
-  const keyed = { kind: 'keyed_esp', spi, key: Buffer.from(key).toString('hex'), ...inner };
-  return [
-    {
-      ...common,
-      id: 'attack-rogue-pe',
-      text: 'a keyed PE of provider "transit" uses VPN A\'s label',
-      counter: 'label_wrong_sp',
-      job: { ...keyed, ...sender, label, sequence: 1 },
-    },
-    {
-      ...common,
-      id: 'attack-rogue-pe-unknown-label',
-      text: 'the same PE guesses a label',
-      counter: 'label_unknown',
-      job: { ...keyed, ...sender, label: 3001, sequence: 1000 },
-    },
-    {
-      ...common,
-      id: 'attack-rogue-pe-as-pe1',
-      text: "the same PE sends its SA's packets from PE1's address",
-      counter: 'esp_outer_address',
-      job: { ...keyed, ...asPe1, label, sequence: 2000 },
-    },
-  ];
-}
+/** What the packets of one carry, and those of no other. */
+const markerOf = ({ id }: { readonly id: string }): string => `SEALANE<${id}>`;
 
 async function macOf(lab: Lab, netns: string, link: string): Promise<string> {
   const out = await lab.must(netns, ['ip', '-j', 'link', 'show', 'dev', link]);
@@ -152,16 +34,24 @@ async function macOf(lab: Lab, netns: string, link: string): Promise<string> {
   return first.address;
 }
 
+interface Program {
+  readonly child: ChildProcess;
+  readonly lines: AsyncIterator<string>;
+}
+
 /** One attacker program per place it sends from: starting Scapy takes longer than an attack. */
 class Attackers {
   readonly #lab: Lab;
-  readonly #running = new Map<string, { child: ChildProcess; lines: AsyncIterator<string> }>();
+  readonly #running = new Map<string, Program>();
+  readonly #macs = new Map<string, Promise<string>>();
+  /** By SPI of a rogue's SA: the next sequence number. */
+  readonly #sequences = new Map<unknown, number>();
 
   constructor(lab: Lab) {
     this.#lab = lab;
   }
 
-  #at(netns: string): { child: ChildProcess; lines: AsyncIterator<string> } {
+  #at(netns: string): Program {
     const known = this.#running.get(netns);
     if (known !== undefined) return known;
     const script = fileURLToPath(new URL('attacker.py', import.meta.url));
@@ -173,22 +63,34 @@ class Attackers {
     return started;
   }
 
-  /** Sends an attack's frames; returns how many. */
-  async launch(attack: Attack, marker: string): Promise<number> {
-    const { netns, link } = attack.from;
-    const peLink = netns === 'p' ? 'wan' : `to-${netns}`;
-    const job = {
-      ...attack.job,
-      marker,
-      count: EACH,
-      interface: link,
-      src_mac: await macOf(this.#lab, netns, link),
-      dst_mac: await macOf(this.#lab, attack.at, peLink),
+  #mac(netns: string, link: string): Promise<string> {
+    const key = `${netns} ${link}`;
+    const found = this.#macs.get(key) ?? macOf(this.#lab, netns, link);
+    this.#macs.set(key, found);
+    return found;
+  }
+
+  /** The sequence number that a rogue's packets begin with: anew, or those sent last once more. */
+  #sequence({ spi, repeat }: Readonly<Record<string, unknown>>): number {
+    const next = this.#sequences.get(spi) ?? 1000;
+    if (repeat === true) return next - EACH;
+    this.#sequences.set(spi, next + EACH);
+    return next;
+  }
+
+  /** Sends frames; returns how many. */
+  async launch({ from, to, job }: Attack | Lawful, marker: string): Promise<number> {
+    const whole = {
+      ...(job['kind'] === 'keyed_esp' && { sequence: this.#sequence(job) }),
+      ...job,
+      ...{ marker, count: EACH, interface: from.link },
+      src_mac: await this.#mac(from.netns, from.link),
+      dst_mac: await this.#mac('pe2', to),
     };
-    const { child, lines } = this.#at(netns);
-    child.stdin?.write(`${JSON.stringify(job)}\n`);
+    const { child, lines } = this.#at(from.netns);
+    child.stdin?.write(`${JSON.stringify(whole)}\n`);
     const answer = await lines.next();
-    if (answer.done === true) throw new Error(`the attacker in ${netns} ended`);
+    if (answer.done === true) throw new Error(`the attacker in ${from.netns} ended`);
     return (JSON.parse(answer.value) as { sent: number }).sent;
   }
 
@@ -197,15 +99,55 @@ class Attackers {
   }
 }
 
-export interface AttackInput {
-  readonly pes: Readonly<Record<PeName, PeProcess>>;
-  /** That PE2 gave VPN A. */
-  readonly labelOfA: number;
-  readonly spi: number;
-  readonly sequence: number;
-  readonly capture: string;
-  readonly rogueSpi: number;
-  readonly rogueKey: Uint8Array;
+/** PE2's labels, as BGP gave them. */
+export async function labelsOf(pe2: PeProcess): Promise<Labels> {
+  const rows = await show(pe2, 'labels');
+  const label = (vrf: string, rule: string): number => {
+    const row = rows.find((r) => r.vrf === vrf && r.rules.split(/[ ,]+/).includes(`bgp/${rule}`));
+    if (row === undefined) throw new Error(`pe2 has no label for ${vrf} ${rule}`);
+    return row.label;
+  };
+  return {
+    ...{ a: label('A', 'encrypted'), b: label('B', 'authenticated') },
+    ...{ cInside: label('C', 'inside'), cBetween: label('C', 'between') },
+    ...{ cPlain: label('C', 'plain'), cScoped: label('C', 'scoped') },
+  };
+}
+
+interface Launched {
+  readonly attack: Attack;
+  readonly marker: string;
+  readonly sent: number;
+  readonly risen: number;
+  readonly others: string;
+}
+
+async function launch(attackers: Attackers, attack: Attack, pe2: PeProcess): Promise<Launched> {
+  const marker = markerOf(attack);
+  const before = await drops(pe2);
+  const sent = await attackers.launch(attack, marker);
+  const delta = async (): Promise<Map<string, number>> =>
+    new Map([...(await drops(pe2))].map(([k, v]) => [k, v - (before.get(k) ?? 0)]));
+  await eventually(
+    `${attack.id} to be counted`,
+    async () => (((await delta()).get(attack.counter) ?? 0) >= sent ? true : undefined),
+    3000,
+  ).catch(() => undefined);
+  const after = await delta();
+  const others = [...after].filter(([k, v]) => v !== 0 && k !== attack.counter);
+  return {
+    ...{ attack, marker, sent, risen: after.get(attack.counter) ?? 0 },
+    others: others.map(([k, v]) => `${k} +${String(v)}`).join(', '),
+  };
+}
+
+const customersOfPe2 = SITES.filter(({ pe }) => pe === 'pe2');
+
+/** Markers at the customers of PE2, but for where they were sent from. */
+function delivered(captures: readonly Capture[], marker: string, from: string): number {
+  return captures
+    .filter((_, i) => customersOfPe2[i]?.netns !== from)
+    .reduce((sum, { file }) => sum + occurrences(file, Buffer.from(marker)), 0);
 }
 
 /** Runs all attacks one after another, with a capture at every customer of PE2. */
@@ -213,60 +155,72 @@ export async function attackAll(
   lab: Lab,
   directory: string,
   checks: Checks,
+  pe2: PeProcess,
   input: AttackInput,
-): Promise<string[]> {
-  const sites = [SITES.a2, SITES.b2];
+): Promise<{ results: AttackResult[]; files: string[] }> {
   const captures = await Promise.all(
-    sites.map((s) => Capture.start(lab, s.netns, 'eth0', `${directory}/attack-${s.netns}.pcap`)),
+    customersOfPe2.map(({ netns }) =>
+      Capture.start(lab, netns, 'eth0', `${directory}/attack-${netns}.pcap`),
+    ),
   );
-  const all = [
-    ...inClear(input.labelOfA),
-    ...withEsp(input.spi, input.sequence, input.capture),
-    ...rogue(input.rogueSpi, input.rogueKey, input.labelOfA),
-  ];
   const attackers = new Attackers(lab);
-  const results: { attack: Attack; sent: number; risen: number; others: string; marker: string }[] =
-    [];
-  for (const attack of all) {
-    const marker = `SEALANE-${attack.id}-`;
-    const before = await drops(lab, input.pes[attack.at]);
-    const sent = await attackers.launch(attack, marker);
-    const delta = async (): Promise<Map<string, number>> => {
-      const after = await drops(lab, input.pes[attack.at]);
-      return new Map([...after].map(([k, v]) => [k, v - (before.get(k) ?? 0)]));
-    };
-    await eventually(
-      `${attack.id} to be counted`,
-      async () => {
-        const risen = (await delta()).get(attack.counter) ?? 0;
-        return risen >= sent ? true : undefined;
-      },
-      3000,
-    ).catch(() => undefined);
-    const after = await delta();
-    const others = [...after].filter(([k, v]) => v !== 0 && k !== attack.counter);
-    results.push({
-      attack,
-      sent,
-      risen: after.get(attack.counter) ?? 0,
-      others: others.map(([k, v]) => `${k} +${String(v)}`).join(', '),
-      marker,
-    });
+  const launched: Launched[] = [];
+  const taken: (Lawful & { sent: number })[] = [];
+  for (const attack of attacks(input)) launched.push(await launch(attackers, attack, pe2));
+  for (const one of lawful(input)) {
+    taken.push({ ...one, sent: await attackers.launch(one, markerOf(one)) });
   }
   attackers.close();
-  await Promise.all(captures.map((c) => c.stop()));
-  for (const { attack, sent, risen, others, marker } of results) {
-    const delivered = captures
-      // the customer of VPN B sends its own attack from its own interface
-      .filter((_, i) => sites[i]?.netns !== attack.from.netns)
-      .reduce((sum, c) => sum + occurrences(c.file, Buffer.from(marker)), 0);
+  await Promise.all(captures.map((capture) => capture.stop()));
+  const results = launched.map(({ attack, marker, sent, risen, others }): AttackResult => {
+    const { id, requirement, by, section, text, counter } = attack;
+    const reached = delivered(captures, marker, attack.from.netns);
+    const ok = sent === EACH && risen === sent && reached === 0;
+    return {
+      ...{ id: `attack-${id}`, requirement, by, section, text, counter, sent, risen },
+      ...{ delivered: reached, others, ok },
+    };
+  });
+  for (const r of results) {
     checks.add(
-      attack.id,
-      attack.requirement,
-      sent === EACH && risen === sent && delivered === 0,
-      `${attack.text}: ${String(sent)} sent, ${attack.counter} +${String(risen)}, ` +
-        `${String(delivered)} delivered${others === '' ? '' : ` (also ${others})`}`,
+      r.id,
+      r.requirement,
+      r.ok,
+      `${r.by}: ${r.text}: ${String(r.sent)} sent, ${r.counter} +${String(r.risen)}, ` +
+        `${String(r.delivered)} delivered${r.others === '' ? '' : ` (also ${r.others})`}`,
     );
   }
-  return captures.map((c) => c.file);
+  for (const one of taken) {
+    const { id, text, sent, from } = one;
+    const reached = delivered(captures, markerOf(one), from.netns);
+    // The customer answers each echo request with the same marker, on the same interface.
+    checks.add(
+      id,
+      'P13',
+      sent === EACH && reached >= EACH,
+      `${text}: ${String(sent)} sent, seen ${String(reached)} times at the customer`,
+    );
+  }
+  return { results, files: captures.map(({ file }) => file) };
+}
+
+/** Packets changed on their way by the router: none delivered, each counted. */
+export async function tamper(lab: Lab, checks: Checks, pe2: PeProcess): Promise<void> {
+  const [from, to] = [site('A', 1), site('A', 2)];
+  const before = await drops(pe2);
+  const rule = `ip protocol esp ip saddr ${NODES.pe1.loopback} ip daddr ${NODES.pe2.loopback} @th,256,32 set 0x5a5a5a5a`;
+  await lab.must('p1', ['nft', '-f', '-'], {
+    input: `table ip demo {\n chain tamper {\n type filter hook forward priority 0;\n ${rule}\n }\n}\n`,
+  });
+  const r = await ping(lab, from, to.address4, 10, ['-W', '1']);
+  await lab.must('p1', ['nft', 'delete', 'table', 'ip', 'demo']);
+  const delta =
+    ((await drops(pe2)).get('esp_auth_failed') ?? 0) - (before.get('esp_auth_failed') ?? 0);
+  const after = await ping(lab, from, to.address4, 3);
+  checks.add(
+    'attack-modified-in-transit',
+    'P15',
+    r.received === 0 && delta === 10 && after.received === 3,
+    `10 packets changed by the router: ${String(r.received)} answered, esp_auth_failed +${String(delta)}; then ${String(after.received)}/3 answered`,
+  );
 }

@@ -1,95 +1,172 @@
 // SPDX-License-Identifier: Apache-2.0
-/** One packet's way through VPN A, its headers at each hop as tshark reads them. */
+/** One packet's way through each VPN, its headers at each hop as captured. */
 import type { Lab } from '../lib/lab.js';
 import type { Checks } from './checks.js';
-import { dissect, type TsharkSa } from '../../test/lib/tshark.js';
 import { Capture } from './captures.js';
-import { ping } from './traffic.js';
-import { SITES } from './topology.js';
+import { ping } from './customers.js';
+import type { Hop, Journey, Layer } from './findings.js';
+import { shape } from './policy.js';
+import { knownSas } from './sas.js';
+import { NODES, site, type Site, type SiteNumber, type Vpn } from './topology.js';
+import { readWire, type WirePacket } from './wire.js';
 
-export interface Hop {
-  readonly where: string;
-  readonly layers: readonly string[];
+interface Way {
+  readonly vpn: Vpn;
+  readonly to: SiteNumber;
+  readonly title: string;
+  /** Of the payload: tells the packet from others in a capture. */
+  readonly size: number;
+  /** Headers in the core. */
+  readonly shape: string;
 }
 
-const POINTS = [
-  { where: 'ce-a1 sends', netns: 'ce-a1', link: 'eth0' },
-  { where: 'pe1 -> p', netns: 'p', link: 'to-pe1' },
-  { where: 'p -> pe2', netns: 'p', link: 'to-pe2' },
-  { where: 'ce-a2 receives', netns: 'ce-a2', link: 'eth0' },
-] as const;
+const WAYS: readonly Way[] = [
+  {
+    ...{ vpn: 'A', to: 2, size: 101, title: 'VPN A inside provider north' },
+    shape: 'ESP, encrypted | GRE | MPLS',
+  },
+  {
+    ...{ vpn: 'B', to: 2, size: 103, title: 'VPN B inside provider north' },
+    shape: 'ESP, authenticated | MPLS',
+  },
+  { ...{ vpn: 'C', to: 2, size: 105, title: 'VPN C inside provider north' }, shape: 'GRE | MPLS' },
+  {
+    ...{ vpn: 'C', to: 3, size: 107, title: 'VPN C from north to south' },
+    shape: 'ESP, encrypted | GRE | MPLS',
+  },
+];
 
-const FIELDS = [
-  'eth.src',
-  'eth.dst',
-  'ip.src',
-  'ip.dst',
-  'ip.ttl',
-  'ip.proto',
-  'ip.len',
-  'esp.spi',
-  'esp.sequence',
-  'gre.proto',
-  'mpls.label',
-  'mpls.exp',
-  'mpls.bottom',
-  'mpls.ttl',
-  'icmp.type',
-] as const;
+const ETHERNET = 14;
+const IP = 20;
+const LABEL = 4;
+const GRE = 4;
+const ESP_FRONT = 16;
+const ICV = 16;
 
-type Field = (typeof FIELDS)[number];
-
-function describe(row: Readonly<Record<Field, string>>): string[] {
-  const at = (field: Field, i = 0): string => row[field].split(',')[i] ?? '';
-  const ip = (i: number): string =>
-    `IPv4 ${at('ip.src', i)} -> ${at('ip.dst', i)}  ttl ${at('ip.ttl', i)}  proto ${at('ip.proto', i)}  len ${at('ip.len', i)}`;
-  const layers = [`Ethernet ${at('eth.src')} -> ${at('eth.dst')}`, ip(0)];
-  if (at('esp.spi') !== '') layers.push(`ESP spi ${at('esp.spi')}  sequence ${at('esp.sequence')}`);
-  if (at('gre.proto') !== '') layers.push(`  GRE protocol ${at('gre.proto')}`);
-  if (at('mpls.label') !== '') {
-    layers.push(
-      `  MPLS label ${at('mpls.label')}  tc ${at('mpls.exp')}  s ${at('mpls.bottom')}  ttl ${at('mpls.ttl')}`,
-    );
+/** The layers of a frame with their bytes, which add up to the frame's. */
+export function layersOf(packet: WirePacket): Layer[] {
+  const { outer, esp, gre, mpls, inner, frameLength } = packet;
+  const cover: Layer['cover'] = esp === undefined || esp.kind === 'closed' ? 'clear' : esp.kind;
+  const layers: Layer[] = [
+    {
+      ...{ name: 'Ethernet', bytes: ETHERNET, cover: 'clear' },
+      detail: `${packet.mac.source} → ${packet.mac.destination}`,
+    },
+  ];
+  if (outer !== undefined) {
+    const detail = `${outer.source} → ${outer.destination}, ttl ${String(outer.ttl)}`;
+    layers.push({ name: 'IPv4', detail, bytes: IP, cover: 'clear' });
   }
-  if (at('ip.src', 1) !== '') layers.push(`  ${ip(1)}`);
-  if (at('icmp.type') !== '') {
-    const inner = at('ip.src', 1) === '' ? '' : '  ';
-    layers.push(
-      `${inner}ICMP ${at('icmp.type') === '8' ? 'echo request' : `type ${at('icmp.type')}`}`,
-    );
+  if (esp !== undefined) {
+    const detail = `SPI 0x${esp.spi.toString(16).padStart(8, '0')}, sequence ${String(esp.sequence)}`;
+    // SPI, sequence number and IV: everybody reads them, nobody changes them.
+    const front = cover === 'encrypted' ? 'authenticated' : cover;
+    layers.push({ name: 'ESP', detail, bytes: ESP_FRONT, cover: front });
+  }
+  if (gre) layers.push({ name: 'GRE', detail: 'MPLS unicast', bytes: GRE, cover });
+  if (mpls !== undefined) {
+    const detail = `label ${String(mpls.label)}, ttl ${String(mpls.ttl)}`;
+    layers.push({ name: 'MPLS', detail, bytes: LABEL, cover });
+  }
+  if (inner !== undefined) {
+    const detail = `${inner.source} → ${inner.destination}, ttl ${String(inner.ttl)}`;
+    layers.push({
+      name: `Customer's IPv${String(inner.family)}`,
+      detail,
+      bytes: inner.length,
+      cover,
+    });
+  }
+  const used = layers.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (esp !== undefined && frameLength - used > 0) {
+    const bytes = frameLength - used;
+    const detail = `padding ${String(bytes - ICV - 2)}, its length and next header 2, ICV ${String(ICV)}`;
+    layers.push({ name: 'ESP trailer', detail, bytes, cover });
   }
   return layers;
 }
 
-/** Sends one echo request and reads it at four points; `sas` have the keys, `label` is PE2's. */
-export async function journey(
+function hopOf(where: string, packets: readonly WirePacket[], size: number): Hop {
+  // ICMP's header is 8 bytes.
+  const packet = packets.find(
+    ({ inner }) => inner?.echoRequest === true && inner.length === IP + 8 + size,
+  );
+  if (packet === undefined) return { where, bytes: 0, layers: [] };
+  return { where, bytes: packet.frameLength, layers: layersOf(packet) };
+}
+
+interface Point {
+  readonly where: string;
+  readonly netns: string;
+  readonly link: string;
+}
+
+function pointsOf({ vpn, to }: Way): Point[] {
+  const [from, far] = [site(vpn, 1), site(vpn, to)];
+  const { via } = NODES[far.pe];
+  return [
+    { where: `${from.netns} sends`, netns: from.netns, link: 'eth0' },
+    { where: 'pe1 → p1', netns: 'p1', link: 'to-pe1' },
+    { where: `${via} → ${far.pe}`, netns: via, link: `to-${far.pe}` },
+    { where: `${far.netns} receives`, netns: far.netns, link: 'eth0' },
+  ];
+}
+
+/** Sends one echo request on each way and reads it at four points. */
+export async function journeys(
   lab: Lab,
   dir: string,
   checks: Checks,
-  sas: readonly TsharkSa[],
-  label: number,
-): Promise<{ hops: Hop[]; files: string[] }> {
-  const captures = await Promise.all(
-    POINTS.map((p) => Capture.start(lab, p.netns, p.link, `${dir}/path-${p.netns}-${p.link}.pcap`)),
+): Promise<{ journeys: Journey[]; files: string[] }> {
+  const points = new Map(
+    WAYS.flatMap(pointsOf).map((point) => [`${point.netns}-${point.link}`, point]),
   );
-  await ping(lab, SITES.a1, SITES.a2.address4, 1);
-  await Promise.all(captures.map((c) => c.stop()));
-  const hops: Hop[] = [];
-  for (const [i, point] of POINTS.entries()) {
-    const file = captures[i]?.file ?? '';
-    const [first] = await dissect(file, FIELDS, { sas, filter: 'icmp.type == 8' });
-    hops.push({ where: point.where, layers: first === undefined ? [] : describe(first) });
+  const started = [...points].map(
+    async ([key, { netns, link }]) =>
+      [key, await Capture.start(lab, netns, link, `${dir}/path-${key}.pcap`)] as const,
+  );
+  const captures = new Map(await Promise.all(started));
+  for (const { vpn, to, size } of WAYS) {
+    const from: Site = site(vpn, 1);
+    await ping(lab, from, site(vpn, to).address4, 1, ['-s', String(size)]);
   }
-  const wire = hops[1]?.layers.join(' | ') ?? '';
-  checks.add(
-    'tshark-decrypts',
-    'P1 P12',
-    /ESP .*GRE protocol 0x8847.*MPLS label .*s (1|True).*IPv4 10\.1\.0\.2 -> 10\.2\.0\.2.*echo request/.test(
-      wire,
-    ) &&
-      wire.includes(`MPLS label ${String(label)} `) &&
-      hops.every((h) => h.layers.length > 0),
-    `with the keys tshark reads between pe1 and p: ${wire === '' ? 'nothing' : wire.replaceAll(/ +/g, ' ')}`,
+  await Promise.all([...captures.values()].map((capture) => capture.stop()));
+  const sas = knownSas();
+  const read = [...captures].map(
+    async ([key, { file }]) => [key, await readWire(file, sas)] as const,
   );
-  return { hops, files: captures.map((c) => c.file) };
+  const wires = new Map(await Promise.all(read));
+  const found = WAYS.map((way) => {
+    const hops = pointsOf(way).map(({ where, netns, link }) =>
+      hopOf(where, wires.get(`${netns}-${link}`) ?? [], way.size),
+    );
+    return { vpn: way.vpn, title: way.title, hops };
+  });
+  found.forEach((journey, i) => {
+    judge(checks, WAYS[i], journey, wires);
+  });
+  return { journeys: found, files: [...captures.values()].map(({ file }) => file) };
+}
+
+function judge(
+  checks: Checks,
+  way: Way | undefined,
+  { hops }: Journey,
+  wires: ReadonlyMap<string, readonly WirePacket[]>,
+): void {
+  if (way === undefined) return;
+  const core = wires.get('p1-to-pe1') ?? [];
+  const packet = core.find(
+    ({ inner }) => inner?.echoRequest === true && inner.length === IP + 8 + way.size,
+  );
+  const whole = hops.every(
+    ({ bytes, layers }) => bytes > 0 && layers.reduce((sum, l) => sum + l.bytes, 0) === bytes,
+  );
+  const found = packet === undefined ? 'nothing' : shape(packet);
+  checks.add(
+    `path-${way.vpn.toLowerCase()}-to-${String(way.to)}`,
+    'P1 P12',
+    whole && found === way.shape,
+    `tshark reads between pe1 and p1: ${found}; frames of ${hops.map(({ bytes }) => String(bytes)).join(', ')} bytes on the way`,
+  );
 }

@@ -135,7 +135,7 @@ export class Lab {
     for (const { pid, start } of owned.processes) {
       if (startTime(pid) === start) await endProcess(pid, 'SIGTERM', 3000);
     }
-    for (const netns of owned.namespaces) await Lab.#removeNamespace(netns);
+    await Promise.all(owned.namespaces.map((netns) => Lab.#removeNamespace(netns)));
     rmSync(file, { force: true });
   }
 

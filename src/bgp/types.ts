@@ -31,6 +31,8 @@ export interface EstablishedPeer {
   readonly forwardingKept: FamilySet;
   /** It will send End-of-RIB for these, and does not wait for ours itself (RFC 4724 §4.1). */
   readonly awaitEndOfRib: FamilySet;
+  /** Of a peer that has restarted itself: families whose End-of-RIB it will send, but maybe only after ours. */
+  readonly laterEndOfRib?: FamilySet;
   /** Families of the peer's long-lived graceful restart capability (RFC 9494); default none. */
   readonly longLived?: FamilySet;
   /** Of the TCP connection; for monitoring. */

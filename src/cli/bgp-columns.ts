@@ -69,6 +69,7 @@ const neighbors: Columns<TopicRows['bgp neighbors']> = {
   errorData: wide(prose('ERROR DATA')),
   errorOctets: wide(prose('ERROR OCTETS')),
   bfd: wide(text('BFD')),
+  ipsec: wide(prose('IPSEC')),
 };
 
 export const BGP_COLUMNS: { readonly [T in BgpTopic]: Columns<TopicRows[T]> } = {

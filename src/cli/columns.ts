@@ -4,7 +4,7 @@
  * The keys are those of the messages in proto/control.proto; docs/cli.md says what each means, and a
  * test holds it to this list. Keys never change their meaning; new ones may be added.
  */
-import type { Status, Topic, TopicRows } from '../rpc/client.js';
+import type { ExplainRow, Status, Topic, TopicRows } from '../rpc/client.js';
 import { BGP_COLUMNS } from './bgp-columns.js';
 import { IKE_COLUMNS } from './ike-columns.js';
 import { count, decimal, flag, orNone, prose, text, wide, type Columns } from './column.js';
@@ -80,6 +80,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     sa: text('SA'),
     interface: text('INTERFACE'),
     nextHop: text('NEXT HOP'),
+    labels: text('LABELS'),
     mac: wide(text('MAC')),
     mtu: orNone(count('MTU')),
     state: text('STATE'),
@@ -120,6 +121,19 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     tid: wide(count('TID')),
     busyPercent: decimal('BUSY %'),
     heartbeatAgeMs: count('HEARTBEAT ms'),
+    held: count('HELD'),
+    released: count('RELEASED'),
+  },
+  transitions: {
+    vrf: text('VRF'),
+    rule: text('RULE'),
+    from: prose('FROM'),
+    to: prose('TO'),
+    step: text('STEP'),
+    labels: text('LABELS'),
+    secondsLeft: count('LEFT s'),
+    packets: count('PACKETS'),
+    recentPackets: count('LATELY'),
   },
   ...BGP_COLUMNS,
   ...IKE_COLUMNS,
@@ -165,6 +179,16 @@ export const CHANGE_COLUMNS: Columns<ChangeRow> = {
   effect: text('EFFECT'),
 };
 
+/** `sealane explain`. */
+export const EXPLAIN_COLUMNS: Columns<ExplainRow> = {
+  way: orNone(count('WAY')),
+  step: text('STEP'),
+  what: prose('WHAT'),
+  ok: flag('OK'),
+  why: prose('WHY'),
+  drop: text('DROP'),
+};
+
 export interface PolicyTestRow {
   readonly policy: string;
   readonly accepted: boolean;
@@ -184,6 +208,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
+  'transitions',
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

@@ -4,11 +4,13 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
 import { dump } from './commands/dump.js';
+import { explainLabel, explainVrf, type ExplainLabelOptions } from './commands/explain.js';
 import { ike, type IkeOptions } from './commands/ike.js';
 import { keygen } from './commands/keygen.js';
 import { neighbor, NEIGHBOR_ACTIONS, type NeighborAction } from './commands/neighbor.js';
 import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
 import { delegate } from './commands/process.js';
+import { tightenNow, type TightenOptions } from './commands/tighten.js';
 import { show, status, type ShowOptions } from './commands/show.js';
 import { TOPICS } from './columns.js';
 import { errorLines, EXIT, exitCodeOf } from './errors.js';
@@ -74,6 +76,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addChanges(program, output);
   addBgp(program, output);
   addIke(program, output);
+  addExplain(program, output);
   addLab(program, output);
   return program;
 }
@@ -122,7 +125,7 @@ function addShow(program: Command, output: Output): void {
     .argument('<topic...>', TOPICS.join(', '))
     .option('--json', 'as a JSON array of flat objects, all columns')
     .option('--wide', 'all columns')
-    .option('--vrf <name>', 'interfaces, vrfs, routes, labels, bgp: of one VRF')
+    .option('--vrf <name>', 'interfaces, vrfs, routes, labels, transitions, bgp: of one VRF')
     .option('--prefix <prefix>', 'routes, bgp routes: inside this prefix')
     .option('--address <address>', 'routes: the longest match of this address')
     .option('--limit <n>', 'routes, bgp routes: at most so many', positive)
@@ -190,6 +193,7 @@ function addBgp(program: Command, output: Output): void {
     .action(async (name: string, action: NeighborAction, options: { message?: string }) => {
       await neighbor(name, action, options, program.opts<Selection>(), output);
     });
+  addTighten(program, bgp, output);
   bgp
     .command('dump')
     .description('write the tables as they are (MRT, RFC 6396); never over an existing file')
@@ -208,6 +212,21 @@ function addBgp(program: Command, output: Output): void {
     .option('--json', 'as a JSON array of one object')
     .action(async (policy: string, route: readonly string[], options: PolicyTestOptions) => {
       await testPolicy(policy, route, options, program.opts<Selection>(), output);
+    });
+}
+
+function addTighten(program: Command, bgp: Command, output: Output): void {
+  bgp
+    .command('tighten')
+    .description('changes of export classes that are under way (show transitions)')
+    .command('now')
+    .description(
+      'end them at once: packets by old labels are dropped, and counted as label_unknown',
+    )
+    .option('--vrf <name>', 'of this VRF alone')
+    .option('--rule <name>', 'of this export rule alone')
+    .action(async (options: TightenOptions) => {
+      await tightenNow(options, program.opts<Selection>(), output);
     });
 }
 
@@ -235,6 +254,41 @@ function addIke(program: Command, output: Output): void {
       await ike(action, options, program.opts<Selection>(), output);
     });
   }
+}
+
+function addExplain(program: Command, output: Output): void {
+  const parent = program
+    .command('explain')
+    .description('what would happen to a packet, step by step, and why; changes nothing');
+  parent
+    .command('vrf')
+    .description('a destination, from its route to the wire')
+    .argument('<vrf>', 'its name')
+    .argument('<address>', 'of the destination')
+    .option('--json', 'as a JSON array of flat objects, a step each')
+    .action(async (vrf: string, address: string, options: { json?: boolean }) => {
+      await explainVrf(vrf, address, options, program.opts<Selection>(), output);
+    });
+  parent
+    .command('label')
+    .description('a VPN label, as other PEs send it to us')
+    .argument('<label>', '0 to 1048575', label)
+    .option('--from-sp <name>', "out of an SA of this SP; default, of an SA: our own SP's")
+    .addOption(
+      new Option('--protection <name>', 'how it comes; with --from-sp by default encrypt').choices([
+        ...['encrypt', 'authenticate', 'tunnel', 'mpls'],
+      ]),
+    )
+    .addOption(new Option('--encapsulation <name>', 'default gre').choices(['gre', 'ip']))
+    .option('--json', 'as a JSON array of flat objects, a step each')
+    .action(async (value: number, options: ExplainLabelOptions) => {
+      await explainLabel(value, options, program.opts<Selection>(), output);
+    });
+}
+
+function label(word: string): number {
+  if (!/^[0-9]{1,7}$/.test(word)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(word);
 }
 
 function addLab(program: Command, output: Output): void {

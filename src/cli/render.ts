@@ -130,7 +130,7 @@ export function tableCell(cell: Cell, column: Column): string {
 }
 
 /** Names come from configurations and kernels: nothing in them may drive the terminal. */
-function printable(cell: string): string {
+export function printable(cell: string): string {
   return cell.replace(/[\p{Cc}\p{Cf}]/gu, '?');
 }
 

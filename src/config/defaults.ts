@@ -4,6 +4,10 @@ import type { Config, Device, Interface } from './types.js';
 
 export const DEFAULT_MTU = 1500; // bytes, largest IP packet
 export const DEFAULT_REPLAY_WINDOW = 1024; // packets
+/** RFC 3032 §2.1: never on the wire. In a list of transport labels it says that there is none. */
+export const IMPLICIT_NULL = 3;
+/** Pipe model: as if the first hop of a path of its own (RFC 3443 section 3.3). */
+export const DEFAULT_LSP_TTL = 255;
 export const DEFAULT_TUNNEL_TTL = 64;
 export const DEFAULT_LCORES = 1;
 export const DEFAULT_MEMORY_MB = 256;

@@ -5,8 +5,10 @@
  */
 import type { z } from 'zod';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
+import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
-import { encapsulation, entity, exportClass, LONGEST } from './common-schema.js';
+import { IMPLICIT_NULL } from './defaults.js';
+import { encapsulation, entity, exportClass, LONGEST, protection } from './common-schema.js';
 import {
   address,
   boolean,
@@ -76,7 +78,7 @@ const ceInterface = strict({ ...interfaceCommon, role: oneOf('ce'), vrf: entity 
 const coreInterface = strict({
   ...interfaceCommon,
   role: oneOf('core'),
-  mpls: oneOf('off', 'own-sp').exactOptional(),
+  mpls: oneOf('off', 'own-sp', 'other-sp').exactOptional(),
   // An empty list says the same as none, and is what a generated configuration may hold.
   acceptClear: list(encapsulation).exactOptional(),
 });
@@ -129,11 +131,34 @@ const dscp = scalar<'copy' | number>('"copy" or 0..63', (value) => {
 const tunnel = strict({
   local: address(),
   remote: address(),
-  protection: oneOf('encrypt', 'authenticate', 'tunnel'),
-  encapsulation,
+  protection,
+  encapsulation: oneOf('gre', 'ip', 'none'),
   dscp: dscp.exactOptional(),
   ttl: integer(1, 255, 'TTL or hop limit').exactOptional(),
   sa: entity.exactOptional(),
+});
+
+const transportLabel = scalar<number>('a transport label', (value) => {
+  if (typeof value === 'number' && Number.isInteger(value)) {
+    if (value === IMPLICIT_NULL || (value >= 16 && value <= 0xf_ffff)) return value;
+  }
+  return { reason: 'no transport label', remedy: '16..1048575, or 3 (implicit null) for none' };
+});
+
+const lsp = strict({
+  via: address({ linkLocal: true }),
+  interface: name(LONGEST.interface).exactOptional(),
+  labels: list(transportLabel),
+  forIp: boolean.exactOptional(),
+});
+
+const core = strict({
+  netns: netns.exactOptional(),
+  tunnelAddresses: list(address()),
+  encapsulations: set(encapsulation).exactOptional(),
+  lsps: table(lsp).exactOptional(),
+  /** Those above are labels of routes: src/vpn/label-register.ts. */
+  transportLabels: list(integer(16, 32_767, 'a transport label of this PE')).exactOptional(),
 });
 
 const replayWindow = scalar<number>('a replay window', (value) => {
@@ -176,7 +201,10 @@ export const configSchema = strict({
   worker: worker.exactOptional(),
   ownSp: entity,
   otherSps: list(entity).exactOptional(),
-  core: strict({ netns: netns.exactOptional(), tunnelAddresses: list(address()) }),
+  sps: table(
+    strict({ number: asn.exactOptional(), asns: list(asn).exactOptional() }),
+  ).exactOptional(),
+  core,
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),

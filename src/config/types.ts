@@ -51,8 +51,12 @@ export interface CeInterface extends InterfaceCommon {
 /** Towards other PEs. */
 export interface CoreInterface extends InterfaceCommon {
   readonly role: 'core';
-  /** Plain MPLS from the neighbour: 'own-sp' accepts labels exported to our own SP in clear. Default 'off'. */
-  readonly mpls?: 'off' | 'own-sp';
+  /**
+   * Plain MPLS from the neighbour. 'own-sp' accepts labels exported to our own SP in clear, and
+   * core.transportLabels; 'other-sp' labels that were advertised on this interface alone (option B). Default
+   * 'off'.
+   */
+  readonly mpls?: 'off' | 'own-sp' | 'other-sp';
   /** Encapsulations accepted outside an SA (unsecured labels only). Default none. */
   readonly acceptClear?: readonly Encapsulation[];
 }
@@ -98,14 +102,31 @@ export interface Vrf {
 export interface Tunnel {
   readonly local: string; // one of core.tunnelAddresses
   readonly remote: string;
-  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
-  readonly encapsulation: Encapsulation;
-  /** Outer DSCP: a copy of the inner, or 0..63. Default 'copy'. */
+  /** 'mpls': the label goes on the LSP to the far end (core.lsps), nothing around it. */
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+  /** 'none' with protection 'mpls', and only there. */
+  readonly encapsulation: Encapsulation | 'none';
+  /** Outer DSCP, and of an LSP TC: a copy of the inner, or 0..63. Default 'copy'. */
   readonly dscp?: 'copy' | number;
-  /** Outer TTL or hop limit; default 64. */
+  /** TTL of the outer header and of transport labels; default 64, of an LSP 255. */
   readonly ttl?: number;
   /** Outbound manual SA, by name; without one IKE sets up what encrypt and authenticate need. */
   readonly sa?: string;
+}
+
+/** A static LSP: how plain MPLS reaches far ends. */
+export interface Lsp {
+  /** Router that takes the outermost label, on the subnet of a core interface. */
+  readonly via: string;
+  /** The core interface it is reached by; default the one whose subnet has it. */
+  readonly interface?: string;
+  /**
+   * Transport labels, outermost first, at most 8, each 16..1048575. 3 (implicit null) means none: the router is
+   * the far end, or takes the packet without a label.
+   */
+  readonly labels: readonly number[];
+  /** Also above the outer IP header of tunnels to these far ends. Default false. */
+  readonly forIp?: boolean;
 }
 
 /** One direction of a manual SA. Only with `lab.manualSas`. */
@@ -124,6 +145,14 @@ export interface ManualSa {
   readonly keyFile: string;
   /** Inbound, packets: multiple of 64, 64..4096; default 1024. */
   readonly replayWindow?: number;
+}
+
+/** What routers of different SPs call one on the wire, and how its routes are told. */
+export interface Sp {
+  /** An AS number of 4 octets; default the own AS, or that of the SP's neighbours if they have one. */
+  readonly number?: number;
+  /** Its ASes beside that, none of which is anybody else's. */
+  readonly asns?: readonly number[];
 }
 
 export interface Config {
@@ -147,11 +176,19 @@ export interface Config {
   /** Service providers by name; the first table is the own one's. */
   readonly ownSp: string;
   readonly otherSps?: readonly string[];
+  /** By name, the own one or another. */
+  readonly sps?: Readonly<Record<string, Sp>>;
   readonly core: {
     /** Namespace whose routing table reaches the other PEs; default the supervisor's own. */
     readonly netns?: string;
     /** Addresses tunnels and SAs end at, e.g. "192.0.2.1". */
     readonly tunnelAddresses: readonly string[];
+    /** What tunnels of BGP routes may be sent in; default both. */
+    readonly encapsulations?: readonly Encapsulation[];
+    /** Static LSPs, by the addresses of far ends that they lead to; the longest prefix counts. */
+    readonly lsps?: Readonly<Record<string, Lsp>>;
+    /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
+    readonly transportLabels?: readonly number[];
   };
   readonly interfaces: Readonly<Record<string, Interface>>;
   readonly vrfs?: Readonly<Record<string, Vrf>>;

@@ -9,6 +9,7 @@ import { checkNames } from './checks/names.js';
 import { checkReferences } from './checks/references.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkSas } from './checks/sas.js';
+import { checkLsps } from './checks/lsps.js';
 import { checkTunnels } from './checks/tunnels.js';
 import { checkWorker } from './checks/worker.js';
 import type { Issue } from './issues.js';
@@ -34,6 +35,7 @@ export function validateConfig(input: unknown): Validation {
   checkRoutes(ctx);
   checkExports(ctx);
   checkTunnels(ctx);
+  checkLsps(ctx);
   checkSas(ctx);
   checkIke(ctx);
   checkBgp(ctx);

@@ -9,7 +9,9 @@
  */
 import type { Family } from '../lib/ip.js';
 
-const ETHERTYPE: Readonly<Record<Family, number>> = { 4: 0x0800, 6: 0x86dd };
+/** What an Ethernet frame carries; `mpls`: a label stack (RFC 3032 section 5). */
+export type Payload = Family | 'mpls';
+const ETHERTYPE: Readonly<Record<Payload, number>> = { 4: 0x0800, 6: 0x86dd, mpls: 0x8847 };
 const ETHERTYPE_VLAN = 0x8100;
 
 /** 14 bytes, or 18 with a VLAN (`vlan` 1..4094; 0: untagged). Priority bits are 0. */
@@ -17,7 +19,7 @@ export function ethernetHeader(
   destination: Uint8Array,
   source: Uint8Array,
   vlan: number,
-  family: Family,
+  payload: Payload,
 ): Uint8Array {
   const header = new Uint8Array(vlan === 0 ? 14 : 18);
   const view = new DataView(header.buffer);
@@ -27,7 +29,7 @@ export function ethernetHeader(
     view.setUint16(12, ETHERTYPE_VLAN);
     view.setUint16(14, vlan);
   }
-  view.setUint16(header.length - 2, ETHERTYPE[family]);
+  view.setUint16(header.length - 2, ETHERTYPE[payload]);
   return header;
 }
 

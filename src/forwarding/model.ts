@@ -4,7 +4,13 @@
  * chosen. Built once per configuration. The configuration has been checked before, so a text that
  * does not parse is a {@link ForwardingModel.problems | problem}, never an exception.
  */
-import { DEFAULT_MTU, DEFAULT_TUNNEL_TTL, deviceKey } from '../config/defaults.js';
+import {
+  DEFAULT_LSP_TTL,
+  DEFAULT_MTU,
+  DEFAULT_TUNNEL_TTL,
+  deviceKey,
+  IMPLICIT_NULL,
+} from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
@@ -22,6 +28,7 @@ export interface InterfaceModel {
   readonly acceptGre: boolean;
   readonly acceptIp: boolean;
   readonly mplsOwnSp: boolean;
+  readonly mplsOtherSp: boolean;
 }
 
 export interface PortModel {
@@ -54,12 +61,26 @@ export interface VrfModel {
   readonly importsFrom: readonly string[];
 }
 
+/** How plain MPLS reaches far ends: static, or learnt from BGP (labelled unicast). */
+export interface LspModel {
+  /** Far ends; the longest prefix counts, and of equal ones the first in a list. */
+  readonly prefix: Prefix;
+  /** Core interface and router that the outermost label is sent to. */
+  readonly interface: string;
+  readonly via: Uint8Array;
+  /** Transport labels, outermost first; none: the router takes the packet without. */
+  readonly labels: readonly number[];
+  /** Also above the outer IP header of tunnels. */
+  readonly forIp: boolean;
+}
+
 export interface TunnelModel {
   readonly name: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
-  readonly protection: 'encrypt' | 'authenticate' | 'tunnel';
-  readonly encapsulation: config.Encapsulation;
+  readonly protection: config.Protection;
+  /** 'none': plain MPLS. */
+  readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
   readonly ttl: number;
   /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
@@ -68,7 +89,7 @@ export interface TunnelModel {
 
 /** Whether a tunnel gets its SAs by IKE. */
 export const usesIke = ({ protection, sa }: Pick<TunnelModel, 'protection' | 'sa'>): boolean =>
-  protection !== 'tunnel' && sa === undefined;
+  protection !== 'tunnel' && protection !== 'mpls' && sa === undefined;
 
 export interface ForwardingModel {
   readonly interfaces: ReadonlyMap<string, InterfaceModel>;
@@ -77,6 +98,10 @@ export interface ForwardingModel {
   readonly vrfs: ReadonlyMap<string, VrfModel>;
   readonly tunnels: ReadonlyMap<string, TunnelModel>;
   readonly tunnelAddresses: readonly Uint8Array[];
+  /** Of the configuration. */
+  readonly lsps: readonly LspModel[];
+  /** Labels that are popped. */
+  readonly transportLabels: readonly number[];
   readonly problems: readonly string[];
 }
 
@@ -86,6 +111,9 @@ export const hostInterfaceName = (vrf: string): string => `host/${vrf}`;
 /** Row name of an SA: its SPI makes a changed SA another row, so that the old one can stay until the new is up. */
 export const saRowName = (name: string, spi: number): string =>
   `${name}@${spi.toString(16).padStart(8, '0')}`;
+
+/** The configured name in a row's name. */
+export const saNameOf = (row: string): string => row.slice(0, row.lastIndexOf('@'));
 
 /** Collects what does not parse. */
 class Reader {
@@ -121,6 +149,7 @@ function interfaceModel(read: Reader, name: string, from: config.Interface): Int
     acceptGre: core?.acceptClear?.includes('gre') ?? false,
     acceptIp: core?.acceptClear?.includes('ip') ?? false,
     mplsOwnSp: core?.mpls === 'own-sp',
+    mplsOtherSp: core?.mpls === 'other-sp',
   };
 }
 
@@ -204,9 +233,26 @@ function tunnelModel(
     protection: from.protection,
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
-    ttl: from.ttl ?? DEFAULT_TUNNEL_TTL,
+    ttl: from.ttl ?? (from.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL),
     sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
   };
+}
+
+function lspModel(
+  read: Reader,
+  text: string,
+  from: config.Lsp,
+  interfaces: readonly InterfaceModel[],
+): LspModel[] {
+  const path = `core.lsps.${text}`;
+  const [prefix] = read.prefix(path, text);
+  const via = read.address(`${path}.via`, from.via);
+  const core = interfaces.filter(({ role }) => role === 'core');
+  const out = gatewayOf(core, via, from.interface);
+  if (out === undefined) read.problems.push(`${path}: no core interface reaches ${from.via}`);
+  if (prefix === undefined || out === undefined) return [];
+  const labels = from.labels.filter((label) => label !== IMPLICIT_NULL);
+  return [{ prefix, interface: out.name, via, labels, forIp: from.forIp ?? false }];
 }
 
 export function forwardingModel(from: config.Config): ForwardingModel {
@@ -231,6 +277,10 @@ export function forwardingModel(from: config.Config): ForwardingModel {
     tunnelAddresses: from.core.tunnelAddresses.map((text) =>
       read.address('core.tunnelAddresses', text),
     ),
+    lsps: Object.entries(from.core.lsps ?? {}).flatMap(([text, lsp]) =>
+      lspModel(read, text, lsp, [...interfaces.values()]),
+    ),
+    transportLabels: from.core.transportLabels ?? [],
     problems: read.problems,
   };
 }

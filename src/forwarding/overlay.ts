@@ -13,10 +13,11 @@ import {
   hostPrefix,
   type Prefix,
 } from '../lib/ip.js';
+import type { Encapsulation } from './addon/api.js';
 import { ethernetHeader, tunnelFlowLabel } from './headers.js';
 import type { ForwardingModel, GatewayModel, InterfaceModel, TunnelModel } from './model.js';
 import { usesIke } from './model.js';
-import { tunnelMtu } from './mtu.js';
+import { lspMtu, tunnelMtu } from './mtu.js';
 import * as names from './names.js';
 import type { PortMacs } from './project.js';
 import {
@@ -45,6 +46,11 @@ export type CoreRoute =
       readonly nextHop: Uint8Array;
       /** Of the kernel's route: lower is nearer. */
       readonly metric: number;
+      /**
+       * Transport labels towards the far end, outermost first. undefined: the core knows no LSP there, or this
+       * tunnel goes as plain IP; []: the next hop is the end itself, or takes the packet with implicit null.
+       */
+      readonly labels?: readonly number[];
     }
   | { readonly unreachable: string };
 
@@ -134,6 +140,7 @@ interface TunnelPath {
   readonly mac: Uint8Array;
   readonly via: Uint8Array;
   readonly metric: number;
+  readonly labels: readonly number[] | undefined;
   readonly sa: { readonly row: string; readonly spi: number } | undefined;
   /** Of a tunnel that gets its SAs by IKE. */
   readonly state: SaState | undefined;
@@ -167,6 +174,9 @@ function tunnelPath(
   const remote = formatAddress(tunnel.remote);
   if (route === undefined) return `route to ${remote} not looked up yet`;
   if ('unreachable' in route) return route.unreachable;
+  if (tunnel.protection === 'mpls' && route.labels === undefined) {
+    return `the core knows no LSP to ${remote}`;
+  }
   const out = model.interfaces.get(route.interface);
   if (out?.role !== 'core') {
     return `route to ${remote} leaves by ${route.interface}, which is no core interface`;
@@ -177,7 +187,8 @@ function tunnelPath(
   if (mac === undefined) return `${formatAddress(route.nextHop)} does not answer on ${out.name}`;
   const sealed = tunnelSa(facts, tunnel);
   if (typeof sealed === 'string') return sealed;
-  return { out, source, mac, via: route.nextHop, metric: route.metric, ...sealed };
+  const { nextHop: via, metric, labels } = route;
+  return { out, source, mac, via, metric, labels, ...sealed };
 }
 
 /** Drops, and asks for an SA. */
@@ -185,6 +196,56 @@ const SA_MISSING: DesiredVersion = {
   kind: 'drop',
   ...{ vrf: CORE_VRF, reason: 'sa_missing', icmpUnreachable: false },
 };
+
+/** Ethernet header 0x8847, transport labels, VPN label. */
+function lspVersion(tunnel: TunnelModel, path: TunnelPath): DesiredVersion {
+  const { out, labels = [] } = path;
+  return {
+    kind: 'lsp',
+    interface: out.name,
+    mtu: lspMtu(out.mtu, labels.length),
+    dscpCopy: tunnel.dscp === 'copy',
+    header: {
+      ethernet: ethernetHeader(path.mac, path.source, out.vlan, 'mpls'),
+      labels,
+      ttl: tunnel.ttl,
+      dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
+    },
+  };
+}
+
+/** [transport labels,] outer IP header, ESP, GRE, VPN label. */
+function ipTunnelVersion(
+  tunnel: TunnelModel,
+  path: TunnelPath,
+  protection: Exclude<TunnelModel['protection'], 'mpls'>,
+  encapsulation: Encapsulation,
+): DesiredVersion {
+  const { out, labels = [] } = path;
+  const family = familyOf(tunnel.remote) ?? 4;
+  const spi = path.sa?.spi;
+  const type = labels.length > 0 ? 'mpls' : family;
+  return {
+    kind: 'tunnel',
+    ...{ interface: out.name, sa: path.sa?.row, protection, encapsulation },
+    mtu: tunnelMtu(out.mtu, family, encapsulation, spi !== undefined, labels.length),
+    dscpCopy: tunnel.dscp === 'copy',
+    header: {
+      ethernet: ethernetHeader(path.mac, path.source, out.vlan, type),
+      ...{ source: tunnel.local, destination: tunnel.remote, ttl: tunnel.ttl },
+      dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
+      flowLabel: family === 6 ? tunnelFlowLabel(tunnel.local, tunnel.remote, spi ?? 0) : 0,
+      ...(spi === undefined ? {} : { spi }),
+      ...(labels.length > 0 && { labels }),
+    },
+  };
+}
+
+function tunnelVersion(tunnel: TunnelModel, path: TunnelPath): DesiredVersion {
+  const { protection, encapsulation } = tunnel;
+  if (protection === 'mpls' || encapsulation === 'none') return lspVersion(tunnel, path);
+  return ipTunnelVersion(tunnel, path, protection, encapsulation);
+}
 
 function tunnelNexthop(
   model: ForwardingModel,
@@ -195,26 +256,14 @@ function tunnelNexthop(
   const name = names.tunnel(tunnel.name);
   const path = tunnelPath(model, facts, known, tunnel);
   if (typeof path === 'string') return { name, version: undefined, why: path };
-  const { out, via, metric, state, why } = path;
-  const common = { via, metric, ...(state && { sa: state }) };
-  if (why !== undefined) return { name, version: SA_MISSING, why, ...common };
-  const family = familyOf(tunnel.remote) ?? 4;
-  const spi = path.sa?.spi;
-  const version: DesiredVersion = {
-    kind: 'tunnel',
-    ...{ interface: out.name, sa: path.sa?.row },
-    ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
-    mtu: tunnelMtu(out.mtu, family, tunnel.encapsulation, spi !== undefined),
-    dscpCopy: tunnel.dscp === 'copy',
-    header: {
-      ethernet: ethernetHeader(path.mac, path.source, out.vlan, family),
-      ...{ source: tunnel.local, destination: tunnel.remote, ttl: tunnel.ttl },
-      dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
-      flowLabel: family === 6 ? tunnelFlowLabel(tunnel.local, tunnel.remote, spi ?? 0) : 0,
-      ...(spi === undefined ? {} : { spi }),
-    },
+  const { via, metric, state, why, labels } = path;
+  const common = {
+    ...{ via, metric, remote: tunnel.remote },
+    ...(state && { sa: state }),
+    ...(labels && { labels }),
   };
-  return { name, version, ...common };
+  if (why !== undefined) return { name, version: SA_MISSING, why, ...common };
+  return { name, version: tunnelVersion(tunnel, path), ...common };
 }
 
 /** Whether a host route of this neighbour belongs to the interface: on-link and not ourselves. */

@@ -8,7 +8,7 @@
  * other VRFs of this PE lend (in the order of `importsFrom`).
  */
 import { bitsOf, hostPrefix, lastAddress, networkOf, type Prefix } from '../lib/ip.js';
-import type { RouteOwner } from './addon/api.js';
+import type { AcceptSet, RouteOwner } from './addon/api.js';
 import { linkLocalOf } from './headers.js';
 import {
   hostInterfaceName,
@@ -174,6 +174,7 @@ function desiredInterface(from: InterfaceModel, mac: Uint8Array): DesiredInterfa
     ...{ name: from.name, role: from.role, vrf: from.vrf, port: from.port, vlan: from.vlan },
     ...{ mtu: from.mtu, mac, linkLocal6: linkLocalOf(mac) },
     ...{ acceptGre: from.acceptGre, acceptIp: from.acceptIp, mplsOwnSp: from.mplsOwnSp },
+    mplsOtherSp: from.mplsOtherSp,
     ...(address4 && { address4 }),
     ...(address6 && { address6 }),
   };
@@ -183,7 +184,7 @@ function hostInterface(vrf: VrfModel): DesiredInterface {
   return {
     ...{ name: hostInterfaceName(vrf.name), role: 'host', vrf: vrf.name, port: undefined },
     ...{ vlan: 0, mtu: names.hostMtu(vrf), mac: NO_MAC },
-    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false },
   };
 }
 
@@ -237,6 +238,12 @@ function desiredLabel(model: ForwardingModel, planned: PlannedLabel): DesiredLab
   return [{ label, action: 'nexthop', target: names.adjacency(gateway), accept }];
 }
 
+/** How a transport label of ours may come: in plain MPLS of the own SP alone. */
+export const TRANSPORT_ACCEPT: AcceptSet = { secured: [], clear: ['mpls'] };
+export const transportLabel = (label: number): DesiredLabel => ({
+  ...{ label, action: 'pop', accept: TRANSPORT_ACCEPT },
+});
+
 /** Rows of the configuration, without those of ports whose MAC is not known. */
 export function projectConfig(
   model: ForwardingModel,
@@ -254,7 +261,10 @@ export function projectConfig(
     addVrfRoutes(routes, model, vrf, policy);
     interfaces.set(hostInterfaceName(vrf.name), hostInterface(vrf));
   }
-  const labels = policy.labels.flatMap((planned) => desiredLabel(model, planned));
+  const labels = [
+    ...policy.labels.flatMap((planned) => desiredLabel(model, planned)),
+    ...model.transportLabels.map((label) => transportLabel(label)),
+  ];
   return {
     vrfs: new Map([...model.vrfs].map(([name, vrf]) => [name, desiredVrf(vrf)])),
     interfaces,

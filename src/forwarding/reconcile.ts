@@ -188,14 +188,20 @@ export class Reconciler {
 
   #putLabel(desired: DesiredLabel, accepts: AcceptIds, changes: Changes): void {
     const { label, action } = desired;
-    const target =
-      action === 'vrf' ? this.#mirror.vrf(desired.target) : this.#mirror.nexthop(desired.target);
+    const target = this.#labelTarget(desired);
     if (target === undefined) return;
-    const row: LabelRow = { label, action, target, accept: accepts.id(desired.accept) };
+    const out = action === 'swap' ? { out: desired.out } : {};
+    const row: LabelRow = { label, action, target, accept: accepts.id(desired.accept), ...out };
     if (sameRow<LabelRow>(this.#mirror.labels.get(label), row)) return;
     this.#tables.setLabel(row);
     this.#mirror.labels.set(label, row);
     changes.labels++;
+  }
+
+  #labelTarget(desired: DesiredLabel): number | undefined {
+    if (desired.action === 'pop') return 0;
+    if (desired.action === 'vrf') return this.#mirror.vrf(desired.target);
+    return this.#mirror.nexthop(desired.target);
   }
 
   /** Brings the routes of these keys to what overlay, or else configuration, says. */
@@ -295,7 +301,7 @@ export class Reconciler {
     const accepts = new AcceptIds(this.#tables);
     const changes = noChanges();
     for (const label of labels) {
-      if (label.action === 'nexthop') this.ensureNexthop(label.target);
+      if (label.action === 'nexthop' || label.action === 'swap') this.ensureNexthop(label.target);
       this.#putLabel(label, accepts, changes);
     }
   }

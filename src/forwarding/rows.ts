@@ -9,6 +9,7 @@ import type {
   AcceptSet,
   Encapsulation,
   InterfaceRow,
+  LspHeader,
   Protection,
   RouteOwner,
   SaRow,
@@ -52,11 +53,18 @@ export type DesiredVersion =
       readonly interface: string;
       /** Row name of the outbound SA; undefined without IPsec. */
       readonly sa: string | undefined;
-      readonly protection: Protection;
+      readonly protection: Exclude<Protection, 'mpls'>;
       readonly encapsulation: Encapsulation;
       readonly mtu: number;
       readonly dscpCopy: boolean;
       readonly header: TunnelHeader;
+    }
+  | {
+      readonly kind: 'lsp';
+      readonly interface: string;
+      readonly mtu: number;
+      readonly dscpCopy: boolean;
+      readonly header: LspHeader;
     };
 
 /**
@@ -79,15 +87,36 @@ export interface DesiredNexthop {
   readonly via?: Uint8Array;
   /** Of a tunnel: cost of the way through the core. */
   readonly metric?: number;
+  /** Of a tunnel: its far end. */
+  readonly remote?: Uint8Array;
+  /** Of a tunnel: transport labels, outermost first; absent: none, and no LSP. */
+  readonly labels?: readonly number[];
 }
 
-export interface DesiredLabel {
-  readonly label: number;
-  readonly action: 'vrf' | 'nexthop';
-  /** VRF name or next-hop name. */
-  readonly target: string;
-  readonly accept: AcceptSet;
-}
+export type DesiredLabel =
+  | {
+      readonly label: number;
+      readonly action: 'vrf' | 'nexthop';
+      /** VRF name or next-hop name. */
+      readonly target: string;
+      readonly accept: AcceptSet;
+    }
+  | {
+      readonly label: number;
+      /** Option B: `out` takes the label's place, and the packet leaves by the next hop, a tunnel or LSP. */
+      readonly action: 'swap';
+      /** Next-hop name. */
+      readonly target: string;
+      /** 16..1048575. */
+      readonly out: number;
+      readonly accept: AcceptSet;
+    }
+  | {
+      readonly label: number;
+      /** A transport label of this PE's; what is under it is treated as if it had come without. */
+      readonly action: 'pop';
+      readonly accept: AcceptSet;
+    };
 
 export interface DesiredRoute {
   readonly vrf: string;
@@ -163,7 +192,8 @@ export function acceptKey(set: AcceptSet): string {
       ({ protection, encapsulation, sps }) =>
         `${protection}/${encapsulation}:${[...new Set(sps)].sort((a, b) => a - b).join(',')}`,
     );
-  return [...secured.sort(), ...new Set([...set.clear].sort())].join(' ');
+  const other = set.mplsInterface === undefined ? [] : [`on ${set.mplsInterface}`];
+  return [...secured.sort(), ...new Set([...set.clear].sort()), ...other].join(' ');
 }
 
 /** One label of the plan: what it means and which arrivals it accepts. */
@@ -175,6 +205,8 @@ export interface PlannedLabel {
   readonly accept: AcceptSet;
   /** Export rules it stands for. */
   readonly rules: readonly string[];
+  /** Export rules that told it until lately: it goes soon (policy-model 24). Absent: none. */
+  readonly leaving?: readonly string[];
 }
 
 /** What the VPN policy says about labels and routes; src/vpn makes it of the configuration. */

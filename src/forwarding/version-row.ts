@@ -23,6 +23,7 @@ export function resolveVersion(desired: DesiredVersion, ids: RowIds): Version | 
     const sa = desired.sa === undefined ? 0 : ids.sa(desired.sa);
     return sa === undefined ? undefined : { ...desired, interface: out, sa };
   }
+  if (desired.kind === 'lsp') return { ...desired, interface: out };
   const vrf = ids.vrf(desired.vrf);
   return vrf === undefined ? undefined : { ...desired, interface: out, vrf };
 }
@@ -46,7 +47,17 @@ export function versionKey(version: Version): string {
       const own = ['tunnel', out, protection, encapsulation, mtu, sa, dscpCopy];
       const outer = [header.ethernet, header.source, header.destination].map(hex);
       const dscp = dscpCopy ? 0 : header.dscp;
-      return [...own, ...outer, header.ttl, dscp, header.flowLabel, header.spi ?? '-'].join(' ');
+      const labels = header.labels?.join('/') ?? '';
+      const rest = [header.ttl, dscp, header.flowLabel, header.spi ?? '-', labels];
+      return [...own, ...outer, ...rest].join(' ');
+    }
+    case 'lsp': {
+      const { interface: out, mtu, dscpCopy, header } = version;
+      const own = ['lsp', out, mtu, dscpCopy, hex(header.ethernet)];
+      // TTL and TC are the transport labels'; without one nothing has them.
+      if (header.labels.length === 0) return own.join(' ');
+      const tc = dscpCopy ? 0 : header.dscp >> 3;
+      return [...own, header.labels.join('/'), header.ttl, tc].join(' ');
     }
   }
 }

@@ -50,6 +50,7 @@ export const IKE_COUNTERS = {
   cert_malformed: 'certificates that cannot be read',
   cert_weak: 'certificates, or issuers, with keys or signatures that are too weak',
   ppk_failed: 'IKE SAs refused for want of the postquantum preshared key (RFC 8784)',
+  auth_overdue: 'IKE SAs ended because the peer did not authenticate anew in time (RFC 4478)',
   peer_refused_us: 'peers that answered AUTHENTICATION_FAILED',
   // SAs
   ike_sas_opened: 'IKE SAs that were authenticated',
@@ -60,6 +61,8 @@ export const IKE_COUNTERS = {
   child_sas_closed: 'child SAs that were closed, for whatever reason',
   child_no_proposal: 'child SAs refused: no common proposal',
   child_ts_unacceptable: 'child SAs refused: traffic selectors that no policy allows',
+  child_sas_limited:
+    'child SAs refused: the peer has too many already, with those that it deleted just now',
   child_failed: 'child SAs that could not be set up for other reasons',
   collisions: 'simultaneous exchanges resolved (RFC 7296 §2.8, §2.25)',
   duplicates_closed: 'IKE SAs or child SAs closed because another one serves the same',

@@ -5,9 +5,10 @@
  */
 import { DEFAULT_LCORES } from '../config/defaults.js';
 import { DEFAULT_IKE, espProposalsOf, ikeProposalsOf } from '../config/ike/defaults.js';
+import { protectedPairs } from '../config/bgp/protect.js';
 import { PrefixIndex } from '../config/prefix-index.js';
 import type { Config, Encapsulation, Ike, IkeProvider } from '../config/types.js';
-import { equalBytes, parseAddress, parsePrefix } from '../lib/ip.js';
+import { equalBytes, formatAddress, parseAddress, parsePrefix } from '../lib/ip.js';
 import type { ChildPolicy, Lifetimes } from './child/types.js';
 import { selectorOf } from './negotiation/selectors.js';
 import { type Parsed, parseEspProposal, parseIkeProposal } from './negotiation/text.js';
@@ -15,7 +16,11 @@ import type { EspProposal } from './negotiation/types.js';
 import type { IkePolicy, PeerPolicy, Ppk } from './policy.js';
 
 /** What an SA pair is for: one for each protection and encapsulation between two PEs (policy-model 16). */
-export type Service = `${'encrypt' | 'authenticate'}/${Encapsulation}`;
+export type Service = `${'encrypt' | 'authenticate'}/${Encapsulation}` | typeof BGP_SERVICE;
+
+/** BGP between two routers, in an SA of its own (policy-model 18). */
+export const BGP_SERVICE = 'bgp';
+const TCP = 6;
 
 /** IP protocols inside the SA (IANA): MPLS-in-GRE (RFC 4023 §3.2) and MPLS-in-IP (§3.1). */
 const PROTOCOLS: Readonly<Record<Encapsulation, number>> = { gre: 47, ip: 137 };
@@ -134,6 +139,8 @@ const ENCAPSULATIONS = ['gre', 'ip'] as const;
 
 function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy['children'] {
   const texts = espProposalsOf(ike, provider);
+  const isProtected = protectedBy(config);
+  const encrypting = texts.encrypt.map((text) => espOf('encrypt', text));
   const kinds = PROTECTIONS.flatMap((protection) => {
     const proposals = texts[protection].map((text) => espOf(protection, text));
     if (proposals.length === 0) return [];
@@ -150,12 +157,40 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
       return [];
     }
     // The two tunnel addresses and one protocol, never "any" (policy-model 16).
-    return kinds.map(({ service, proposals, protocol }) => ({
+    const vpn = kinds.map(({ service, proposals, protocol }): ChildPolicy => ({
       ...{ service, mode: 'transport', proposals, lifetimes, resources },
       local: [selectorOf(local, protocol)],
       remote: [selectorOf(remote, protocol)],
     }));
+    if (encrypting.length === 0 || !isProtected(local, remote)) return vpn;
+    return [...vpn, bgpChild(local, remote, encrypting, lifetimes)];
   };
+}
+
+/**
+ * Either end may be TCP's client. RFC 7296 §2.9 lets each selector of one side go with each of the other, so that
+ * "port 179 at one end" cannot be said in one SA: offered is TCP between the two, and the worker lets nothing but
+ * port 179 into the SA and out of it. A peer may narrow it to one side.
+ */
+const bgpChild = (
+  local: Uint8Array,
+  remote: Uint8Array,
+  proposals: readonly EspProposal[],
+  lifetimes: Lifetimes,
+): ChildPolicy => ({
+  ...{ service: BGP_SERVICE, mode: 'transport', proposals, lifetimes, resources: 1 },
+  ...{ local: [selectorOf(local, TCP)], remote: [selectorOf(remote, TCP)] },
+});
+
+/** Whether BGP between two addresses has to be inside an SA. */
+function protectedBy(config: Config): (local: Uint8Array, remote: Uint8Array) => boolean {
+  const keyOf = (ends: readonly Uint8Array[]): string => ends.map(formatAddress).join(' ');
+  const pairs = new Set(
+    protectedPairs(config).map(({ local, remote }) =>
+      keyOf([local, remote].map((text) => must(parseAddress(text), text))),
+    ),
+  );
+  return (local, remote) => pairs.has(keyOf([local, remote]));
 }
 
 /** Once more what the check has made sure of, because nothing behind would notice (policy-model 16). */

@@ -63,7 +63,7 @@ export function parseExtendedPattern(text: string): ((value: bigint) => boolean)
   const at = text.indexOf(':');
   const word = text.slice(0, Math.max(at, 0));
   const rest = text.slice(at + 1);
-  if (rest === '*' && ['target', 'origin', 'color', 'encapsulation'].includes(word)) {
+  if (rest === '*' && ['target', 'origin', 'color', 'encapsulation', 'export-to'].includes(word)) {
     return (value) => formatExtendedCommunity(value).startsWith(`${word}:`);
   }
   const subType = word === 'target' ? 2n : word === 'origin' ? 3n : undefined;

@@ -149,6 +149,9 @@ export function formatRd(rd: bigint): string {
 const OPAQUE = 0x03n;
 const SUBTYPE = { target: 0x02n, origin: 0x03n, color: 0x0bn, encapsulation: 0x0cn } as const;
 
+/** Type and sub-type of the Export Scope Extended Community, ready for the SP number. */
+const EXPORT_SCOPE = 0x834an << 48n;
+
 /** Administrator words: what RFC 4360 §4 and §5 call Route Target and Route Origin (site of origin). */
 const ADMINISTERED_WORDS = ['target', 'origin'] as const;
 
@@ -171,7 +174,7 @@ export function parseSiteOfOrigin(text: string): bigint | undefined {
 
 /**
  * "target:65001:100", "origin:192.0.2.1:7" (RFC 4360), "color:100", "color:01:100" with the two CO
- * bits (RFC 9012 §4.3, RFC 9256 §8.8.1), "encapsulation:11" (RFC 9012 §4.1), or any eight octets as
+ * bits (RFC 9012 §4.3, RFC 9256 §8.8.1), "encapsulation:11" (RFC 9012 §4.1), "export-to:65002" (docs/export-scope-community.md), or any eight octets as
  * "0x" and 16 hexadecimal digits.
  */
 export function parseExtendedCommunity(text: string): bigint | undefined {
@@ -186,6 +189,10 @@ export function parseExtendedCommunity(text: string): bigint | undefined {
       return parseSiteOfOrigin(rest);
     case 'color':
       return parseColor(rest);
+    case 'export-to': {
+      const sp = parseDecimal(rest, MAX_U32);
+      return sp === undefined || sp === 0 ? undefined : EXPORT_SCOPE | BigInt(sp);
+    }
     case 'encapsulation': {
       const tunnel = parseDecimal(rest, MAX_U16);
       if (tunnel === undefined) return undefined;
@@ -214,15 +221,23 @@ export function formatExtendedCommunity(community: bigint): string {
     const word = ADMINISTERED_WORDS.find((each) => SUBTYPE[each] === subType);
     return word === undefined ? hex64(community) : `${word}:${formatAdministered({ kind, value })}`;
   }
-  if (type === OPAQUE && subType === SUBTYPE.color && (value & 0x3fff_0000_0000n) === 0n) {
+  if (type === OPAQUE) return formatOpaque(subType, value) ?? hex64(community);
+  if (type === EXPORT_SCOPE >> 56n && subType === ((EXPORT_SCOPE >> 48n) & 0xffn)) {
+    const sp = value & 0xffff_ffffn;
+    if (sp === value && sp !== 0n) return `export-to:${sp}`;
+  }
+  return hex64(community);
+}
+
+/** An opaque one (RFC 4360 §3.3) by its sub-type and six octets; undefined: it has no word. */
+function formatOpaque(subType: bigint, value: bigint): string | undefined {
+  if (subType === SUBTYPE.color && (value & 0x3fff_0000_0000n) === 0n) {
     const co = value >> 46n;
     const bits = co === 0n ? '' : `${co.toString(2).padStart(2, '0')}:`;
     return `color:${bits}${value & 0xffff_ffffn}`;
   }
-  if (type === OPAQUE && subType === SUBTYPE.encapsulation && value <= 0xffffn) {
-    return `encapsulation:${value}`;
-  }
-  return hex64(community);
+  if (subType === SUBTYPE.encapsulation && value <= 0xffffn) return `encapsulation:${value}`;
+  return undefined;
 }
 
 /** Tunnel type of an Encapsulation Extended Community (RFC 9012 §4.1); undefined: it is none. */

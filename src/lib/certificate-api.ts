@@ -5,6 +5,13 @@
  * seconds since 1970, `Infinity` for ever.
  */
 
+/** A public key as JSON Web Keys have them (RFC 7518 §6, RFC 8037 §2): numbers big-endian. */
+export interface CertificateKey {
+  readonly kind: 'RSA' | 'P-256' | 'P-384' | 'P-521' | 'Ed25519';
+  /** n and e; x and y, as long as the field; x. */
+  readonly numbers: readonly Uint8Array[];
+}
+
 /** What a certificate says. */
 export interface CertificateFacts {
   /** RFC 4514, ASCII. */
@@ -20,6 +27,8 @@ export interface CertificateFacts {
   readonly isCa: boolean;
   /** SHA-1 of SubjectPublicKeyInfo (RFC 7296 §3.7). */
   readonly keyHash: Uint8Array;
+  /** undefined: of another kind. */
+  readonly key?: CertificateKey;
   /** Subject alternative names: addresses of 4 or 16 octets, DNS names in lower case. */
   readonly addresses: readonly Uint8Array[];
   readonly dnsNames: readonly string[];

@@ -62,6 +62,8 @@ export interface TcpOptions extends TcpHops {
   readonly port?: number;
   /** Bound to this device, as link-local addresses need. */
   readonly interface?: string;
+  /** Octets of a segment's data: larger ones are neither sent nor asked for. 88 to 32767; default the kernel's choice. */
+  readonly maxSegment?: number;
   readonly md5Keys?: readonly TcpMd5Key[];
   /** errno ENOPROTOOPT: the kernel has no TCP-AO. */
   readonly aoKeys?: readonly TcpAoKey[];

@@ -33,13 +33,13 @@ export type RouteRow = Narrow<
   }
 >;
 
-export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' }>;
+export type LabelRow = Narrow<pb.LabelRow, { action: 'vrf' | 'nexthop' | 'swap' | 'pop' }>;
 
 export type TunnelRow = Narrow<
   pb.TunnelRow,
   {
-    protection: 'encrypt' | 'authenticate' | 'tunnel';
-    encapsulation: 'gre' | 'ip';
+    protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+    encapsulation: 'gre' | 'ip' | 'none';
     state: 'up' | 'down' | 'untried' | 'pending' | 'failed';
   }
 >;
@@ -49,9 +49,11 @@ export type SaRow = Narrow<
   {
     direction: 'in' | 'out';
     protection: 'encrypt' | 'authenticate';
-    encapsulation: 'gre' | 'ip';
+    encapsulation: 'gre' | 'ip' | 'tcp';
   }
 >;
+
+export type TransitionRow = Narrow<pb.TransitionRow, { step: 'announce' | 'telling' | 'grace' }>;
 
 export type DropRow = Readonly<pb.DropRow>;
 
@@ -129,6 +131,24 @@ export interface BgpRouteFilter {
   /** One that {@link ControlBackend.bgpNeighborNames} lists. */
   readonly neighbor?: string;
 }
+
+export interface ExplainRoute {
+  readonly vrf: string;
+  readonly address: Uint8Array; // 4 or 16 bytes, network order
+}
+/** How a packet comes to the label lookup; checked by the server. */
+export interface ExplainArrival {
+  readonly protection: 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
+  /** 'none': of plain MPLS alone. */
+  readonly encapsulation: 'gre' | 'ip' | 'none';
+  /** Of the SA; empty: it comes in clear, or out of an SA of our own SP. */
+  readonly sp: string;
+}
+export interface ExplainLabel {
+  readonly label: number; // 20 bits
+  readonly arrival: ExplainArrival | undefined;
+}
+export type ExplainRow = Readonly<pb.ExplainRow>;
 
 export interface ReloadRequest {
   /** Absolute path of a TypeScript or JSON file. */
@@ -212,12 +232,20 @@ export interface ControlBackend {
    * there. Throws NOT_FOUND without BGP, APPLY_FAILED for a file that cannot be made.
    */
   dumpBgp(path: string): Promise<readonly DumpedBgpFile[]>;
+  /** Export rules on their way from one class to another. */
+  transitions(): Rows<TransitionRow>;
+  /** Ends those of a VRF and rule, or of any, at once; a line for each that ended. */
+  tightenNow(vrf: string | undefined, rule: string | undefined): Promise<readonly string[]>;
   ikeSas(): Rows<IkeSaRow>;
   ikeChildren(): Rows<IkeChildRow>;
   /** Every counter, also those that are 0. */
   ikeCounters(): Rows<IkeCounterRow>;
   /** How many SAs it met. Throws NOT_FOUND without IKE, APPLY_FAILED when it came to nothing. */
   commandIke(command: IkeCommand): Promise<number>;
+  /** `vrf`: one that {@link ControlBackend.vrfs} lists. */
+  explainRoute(question: ExplainRoute): readonly ExplainRow[];
+  /** Throws NOT_FOUND for an SP that is not known. */
+  explainLabel(question: ExplainLabel): readonly ExplainRow[];
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

@@ -16,6 +16,7 @@ export interface TopicRows {
   readonly sas: pb.SaRow;
   readonly drops: pb.DropRow;
   readonly workers: pb.WorkerRow;
+  readonly transitions: pb.TransitionRow;
   readonly 'bgp summary': pb.BgpSummaryRow;
   readonly 'bgp neighbors': pb.BgpNeighborRow;
   readonly 'bgp routes': pb.BgpRouteRow;
@@ -26,7 +27,7 @@ export interface TopicRows {
 export type Topic = keyof TopicRows;
 
 export interface ShowFilter {
-  /** interfaces, vrfs, routes, labels, bgp summary, neighbors and routes. */
+  /** interfaces, vrfs, routes, labels, transitions, bgp summary, neighbors and routes. */
   readonly vrf?: string;
   /** routes, bgp routes: inside of it. */
   readonly prefix?: string;
@@ -51,6 +52,7 @@ export type IkeCommand = Readonly<pb.CommandIkeRequest>;
 /** Whose routes cross again: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
 export type ReloadReply = Readonly<pb.ReloadReply>;
+export type ExplainRow = Readonly<pb.ExplainRow>;
 export type TestPolicyReply = Readonly<pb.TestPolicyReply>;
 
 export interface ClientOptions {
@@ -169,6 +171,18 @@ export class Client {
     return reply.files;
   }
 
+  /**
+   * Ends changes of export classes at once, of a VRF and of a rule, or of any (''). A line for each that ended.
+   * Throws NOT_FOUND.
+   */
+  async tightenNow(vrf: string, rule: string): Promise<readonly string[]> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    const reply = await unary<pb.TightenNowReply>((done) =>
+      this.#client.tightenNow({ vrf, rule }, new Metadata(), options, done),
+    );
+    return reply.ended;
+  }
+
   /** How many SAs it met. Throws INVALID_ARGUMENT, NOT_FOUND, APPLY_FAILED. */
   async commandIke(command: IkeCommand): Promise<number> {
     const options = { deadline: Date.now() + this.#reloadTimeoutMs };
@@ -176,6 +190,22 @@ export class Client {
       this.#client.commandIke({ ...command }, new Metadata(), options, done),
     );
     return reply.count;
+  }
+
+  /** Steps of a packet's way. Throws INVALID_ARGUMENT, NOT_FOUND. */
+  async explainRoute(vrf: string, address: string): Promise<readonly ExplainRow[]> {
+    const reply = await unary<pb.ExplainReply>((done) =>
+      this.#client.explainRoute({ vrf, address }, new Metadata(), this.#deadline(), done),
+    );
+    return reply.rows;
+  }
+
+  /** The same of a label; empty words: docs/cli.md. Throws INVALID_ARGUMENT, NOT_FOUND. */
+  async explainLabel(question: Readonly<pb.ExplainLabelRequest>): Promise<readonly ExplainRow[]> {
+    const reply = await unary<pb.ExplainReply>((done) =>
+      this.#client.explainLabel({ ...question }, new Metadata(), this.#deadline(), done),
+    );
+    return reply.rows;
   }
 
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
@@ -193,6 +223,7 @@ export class Client {
       sas: () => this.#client.showSas({}),
       drops: () => this.#client.showDrops({ all: filter.all ?? false }),
       workers: () => this.#client.showWorkers({}),
+      transitions: () => this.#client.showTransitions({ vrf: filter.vrf ?? '' }),
       'bgp summary': () => this.#client.showBgpSummary({ vrf: filter.vrf ?? '' }),
       'bgp neighbors': () => {
         const { vrf = '', neighbor = '' } = filter;

@@ -6,6 +6,8 @@ import { suggest } from '../lib/suggest.js';
 import type {
   BgpRouteFilter,
   ControlBackend,
+  ExplainLabel,
+  ExplainRoute,
   IkeCommand,
   ReloadRequest,
   RouteFilter,
@@ -72,6 +74,47 @@ export function checkBgpNeighbor(backend: ControlBackend, name: string): void {
   if (name === '' || names.includes(name)) return;
   const remedy = suggest(name, names, 'neighbours');
   throw new ControlError('NOT_FOUND', `no BGP neighbour "${name}"`, { remedy });
+}
+
+/** Throws INVALID_ARGUMENT or NOT_FOUND. */
+export async function explainRouteRequest(
+  backend: ControlBackend,
+  { vrf, address }: pb.ExplainRouteRequest,
+): Promise<ExplainRoute> {
+  if (vrf === '') {
+    throw new ControlError('INVALID_ARGUMENT', 'no VRF is named', { remedy: 'name one' });
+  }
+  await checkVrf(backend, vrf);
+  return { vrf, address: routeAddress(address) };
+}
+
+const PROTECTIONS = ['encrypt', 'authenticate', 'tunnel', 'mpls'] as const;
+const LAST_LABEL = 0xfffff;
+
+/** Throws INVALID_ARGUMENT. */
+export function explainLabelRequest(request: pb.ExplainLabelRequest): ExplainLabel {
+  const { label, fromSp, protection: word, encapsulation } = request;
+  if (label > LAST_LABEL) {
+    const remedy = `a label is 0 to ${LAST_LABEL}`;
+    throw new ControlError('INVALID_ARGUMENT', `no label ${label}`, { remedy });
+  }
+  if (word === '' && fromSp === '' && encapsulation === '') return { label, arrival: undefined };
+  const protection = oneOf('protection', word === '' ? 'encrypt' : word, PROTECTIONS);
+  const isSecured = protection === 'encrypt' || protection === 'authenticate';
+  if (fromSp !== '' && !isSecured) {
+    const remedy = 'only an SA says whose a packet is';
+    throw new ControlError('INVALID_ARGUMENT', `${protection} with --from-sp`, { remedy });
+  }
+  if (protection === 'mpls') {
+    if (encapsulation === '') {
+      return { label, arrival: { protection, encapsulation: 'none', sp: '' } };
+    }
+    const remedy = 'plain MPLS has none';
+    throw new ControlError('INVALID_ARGUMENT', 'mpls with an encapsulation', { remedy });
+  }
+  const kinds = ['gre', 'ip'] as const;
+  const kind = oneOf('encapsulation', encapsulation === '' ? 'gre' : encapsulation, kinds);
+  return { label, arrival: { protection, encapsulation: kind, sp: fromSp } };
 }
 
 const SOFT = ['in', 'out', 'both'] as const;

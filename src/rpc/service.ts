@@ -9,6 +9,8 @@ import {
   checkShutdown,
   checkVrf,
   dumpPath,
+  explainLabelRequest,
+  explainRouteRequest,
   ikeCommand,
   reloadRequest,
   routeFilter,
@@ -75,6 +77,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
     showWorkers: stream(() => backend.workers(), wrap),
     ...bgpHandlers(backend, { unary, stream }),
     ...ikeHandlers(backend, { unary, stream }),
+    ...explainHandlers(backend, { unary }),
   };
 }
 
@@ -86,6 +89,8 @@ type BgpHandlers = Pick<
   | 'clearBgp'
   | 'setBgpNeighbor'
   | 'dumpBgp'
+  | 'showTransitions'
+  | 'tightenNow'
 >;
 
 function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpHandlers {
@@ -120,6 +125,15 @@ function bgpHandlers(backend: ControlBackend, { unary, stream }: Handlers): BgpH
       checkShutdown(name, message);
       return { sessions: [...backend.setBgpNeighbor(name, shutdown ? message : undefined)] };
     }),
+    showTransitions: stream(async ({ vrf }: pb.ShowInVrfRequest) => {
+      await checkVrf(backend, vrf);
+      return filter(backend.transitions(), (row) => vrf === '' || row.vrf === vrf);
+    }, wrap),
+    tightenNow: unary(async ({ vrf, rule }: pb.TightenNowRequest) => {
+      await checkVrf(backend, vrf);
+      const named = (word: string): string | undefined => (word === '' ? undefined : word);
+      return { ended: [...(await backend.tightenNow(named(vrf), named(rule)))] };
+    }),
     dumpBgp: unary(async (request: pb.DumpBgpRequest) => {
       const files = await backend.dumpBgp(dumpPath(request));
       return { files: files.map((file) => ({ ...file })) };
@@ -143,6 +157,20 @@ function ikeHandlers(backend: ControlBackend, { unary, stream }: Handlers): IkeH
     ),
     commandIke: unary(async (request: pb.CommandIkeRequest) => ({
       count: await backend.commandIke(ikeCommand(request)),
+    })),
+  };
+}
+
+function explainHandlers(
+  backend: ControlBackend,
+  { unary }: Pick<Handlers, 'unary'>,
+): Pick<pb.ControlServer, 'explainRoute' | 'explainLabel'> {
+  return {
+    explainRoute: unary(async (request: pb.ExplainRouteRequest) => ({
+      rows: [...backend.explainRoute(await explainRouteRequest(backend, request))],
+    })),
+    explainLabel: unary((request: pb.ExplainLabelRequest) => ({
+      rows: [...backend.explainLabel(explainLabelRequest(request))],
     })),
   };
 }

@@ -22,6 +22,8 @@ import { ControlError } from '../rpc/errors.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
 import { dumpBgp } from './dump-bgp.js';
+import { explainRoute } from './explain/destination.js';
+import { explainLabel } from './explain/label.js';
 import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
 import { bgpRouteRows } from './show-bgp-routes.js';
 import { routeRows } from './show-routes.js';
@@ -71,7 +73,11 @@ export class Backend implements ControlBackend {
       labels: (instance.inForce?.rows.labels.size ?? 0) + supervisor.routeLabels.live,
       tunnels: tunnels.length,
       tunnelsUsable: tunnels.filter(({ state }) => state === 'up').length,
-      warnings: [...source.warnings.map(formatIssue), ...multipathWarnings(tables.multipath())],
+      warnings: [
+        ...source.warnings.map(formatIssue),
+        ...multipathWarnings(tables.multipath()),
+        ...supervisor.exports.words,
+      ],
     };
   }
 
@@ -107,6 +113,14 @@ export class Backend implements ControlBackend {
     return this.#deps.supervisor.workerRows.rows();
   }
 
+  transitions(): Rows<rows.TransitionRow> {
+    return this.#deps.supervisor.exports.rows();
+  }
+  async tightenNow(vrf?: string, rule?: string): Promise<readonly string[]> {
+    const filter = { ...(vrf !== undefined && { vrf }), ...(rule !== undefined && { rule }) };
+    return asControlError(async () => this.#deps.supervisor.exports.endNow(filter));
+  }
+
   ikeSas(): Rows<rows.IkeSaRow> {
     return ikeSaRows(this.#deps.supervisor.ike.manager);
   }
@@ -120,11 +134,19 @@ export class Backend implements ControlBackend {
     return commandIke(this.#deps.supervisor.ike.manager, command);
   }
 
+  explainRoute(question: rows.ExplainRoute): readonly rows.ExplainRow[] {
+    return explainRoute(this.#deps.supervisor, question);
+  }
+  explainLabel(question: rows.ExplainLabel): readonly rows.ExplainRow[] {
+    return explainLabel(this.#deps.supervisor, question);
+  }
+
   bgpSummary(): Rows<rows.BgpSummaryRow> {
     return bgpSummaryRows(this.#deps.supervisor.bgp.view());
   }
   bgpNeighbors(): Rows<rows.BgpNeighborRow> {
-    return bgpNeighborRows(this.#deps.supervisor.bgp.view());
+    const { supervisor } = this.#deps;
+    return bgpNeighborRows(supervisor.bgp.view(), (address) => supervisor.bgpProtection(address));
   }
   bgpRoutes(filter: rows.BgpRouteFilter): Rows<rows.BgpRouteRow> {
     return bgpRouteRows(this.#deps.supervisor.bgp.view(), filter);

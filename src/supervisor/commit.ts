@@ -7,6 +7,7 @@ import { configDigest } from '../config/canonical.js';
 import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { Changes } from '../forwarding/reconcile.js';
+import type { CertificateLibrary } from '../lib/certificate-api.js';
 import { equalBytes } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { oneLine, SupervisorError } from './errors.js';
@@ -14,7 +15,9 @@ import { planIke, wipeIkePlan, type IkePlan } from './ike-plan.js';
 import type { Instance } from './instance.js';
 import { wipe, type ManualSas, type SaPlan } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
-import { makePlan, readMemory, remember, type Plan } from './plan.js';
+import { makePlan, readMemory, remember, type Memory, type Plan } from './plan.js';
+import { endExports, tickExports, timingOf, type ChangeFilter } from '../vpn/export-book.js';
+import type { ExportStates } from '../vpn/export-changes.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -34,6 +37,7 @@ export interface CommitterDeps {
   readonly paths: InstancePaths;
   readonly log: Logger;
   readonly routeLabels: Pick<RouteLabels, 'taken' | 'avoid'>;
+  readonly certificates: CertificateLibrary;
   /** Seconds since 1970. */
   readonly clock: () => number;
   /** Makes the configuration the one a restart loads. */
@@ -49,11 +53,8 @@ export class Committer {
 
   /** Throws {@link SupervisorError} CONFIG, LABELS or KEY; nothing has changed then. */
   async prepare(config: Config): Promise<Prepared> {
-    const { paths, sas, worker, clock, routeLabels } = this.#deps;
-    const ofRoute = (label: number): string | undefined => routeLabels.taken(label);
-    const plan = makePlan(config, { ...readMemory(paths), ofRoute }, clock());
-    // From here on no route takes one of them, whether or not the plan is carried out.
-    routeLabels.avoid(Object.keys(plan.labelRegister.labels).map(Number));
+    const { sas, worker } = this.#deps;
+    const plan = this.#plan(config, readMemory(this.#deps.paths));
     const saPlan = await sas.plan(config, plan.sps);
     return {
       ...{ plan, sas: saPlan, ike: await this.#ike(config, saPlan) },
@@ -61,9 +62,47 @@ export class Committer {
     };
   }
 
+  #plan(config: Config, memory: Omit<Memory, 'ofRoute'>): Plan {
+    const { clock, routeLabels } = this.#deps;
+    const ofRoute = (label: number): string | undefined => routeLabels.taken(label);
+    const plan = makePlan(config, { ...memory, ofRoute }, clock());
+    // From here on no route takes one of them, whether or not the plan is carried out.
+    routeLabels.avoid(Object.keys(plan.labelRegister.labels).map(Number));
+    return plan;
+  }
+
+  /**
+   * Takes export rules a step further on their way to another class, if it is time (policy-model 24). `told`:
+   * neighbours have been sent what they are to be sent. True: something changed.
+   */
+  async step(told: boolean): Promise<boolean> {
+    const { clock } = this.#deps;
+    return this.#relabel((states, config) => tickExports(states, clock(), told, timingOf(config)));
+  }
+
+  /** Ends changes of classes at once; true: there was one. */
+  async endChanges(filter: ChangeFilter): Promise<boolean> {
+    return this.#relabel((states) => endExports(states, filter));
+  }
+
+  async #relabel(next: (states: ExportStates, config: Config) => ExportStates): Promise<boolean> {
+    const { instance, paths, log } = this.#deps;
+    const before = instance.inForce?.plan;
+    if (before === undefined) return false;
+    const memory = readMemory(paths);
+    const states = next(memory.exports, before.config);
+    // What was written and then not carried out is so now.
+    if (states === memory.exports && sameStates(states, before.exports)) return false;
+    const plan = this.#plan(before.config, { ...memory, exports: states });
+    remember(paths, plan);
+    const changes = await instance.relabel(plan);
+    log.notice('export classes have gone a step further', { labels: changes.labels });
+    return true;
+  }
+
   async #ike(config: Config, sas: SaPlan): Promise<IkePlan | undefined> {
     try {
-      return await planIke(config);
+      return await planIke(config, this.#deps.certificates);
     } catch (error) {
       wipe(sas);
       throw error;
@@ -120,3 +159,6 @@ export class Committer {
     }
   }
 }
+
+const sameStates = (a: ExportStates, b: ExportStates): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);

@@ -3,8 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createAuthenticator, type ReloadableAuthenticator } from '../ike/auth/authenticator.js';
+import type { AuthSetup } from '../ike/auth/setup.js';
 import type { ChildSink } from '../ike/child/types.js';
 import { createNodeCrypto } from '../ike/crypto/node-crypto.js';
+import { usePrimitives } from '../ike/crypto/primitives.js';
+import { portioned } from '../ike/crypto/random.js';
 import { CryptoPool } from '../ike/crypto/pool-driver.js';
 import type { IkeManager } from '../ike/manager/api.js';
 import { createIkeCounters, createIkeManager } from '../ike/manager/manager.js';
@@ -15,6 +18,7 @@ import { IkeTransport } from '../ike/transport/transport.js';
 import type { IkeEnvironment, Timers } from '../ike/types.js';
 import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import type { NativeCrypto } from '../lib/native-crypto.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
 import { oneLine } from './errors.js';
@@ -27,6 +31,7 @@ const MOST_THREADS = 4;
 export interface IkeEngineDeps {
   readonly kernel: Pick<Kernel, 'udpSocket' | 'openNetns' | 'closeDescriptor'>;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: string | undefined;
   readonly timers: Timers;
@@ -53,7 +58,8 @@ export class IkeEngine {
     const { kernel, timers, log } = deps;
     const threads = Math.max(1, Math.min(MOST_THREADS, availableParallelism() - 1));
     this.#pool = new CryptoPool({ threads, queue: POOL_QUEUE });
-    const plain = createNodeCrypto(this.#pool, randomBytes);
+    usePrimitives(deps.crypto);
+    const plain = createNodeCrypto(this.#pool, portioned(randomBytes));
     const counters = createIkeCounters();
     const wallClock = (): number => (performance.timeOrigin + performance.now()) / 1000;
     const env: IkeEnvironment = {
@@ -97,6 +103,11 @@ export class IkeEngine {
     this.#authenticator.reload(plan.auth);
     this.manager.setPolicy(plan.policy);
     this.#transport.apply(plan.addresses);
+  }
+
+  /** The same with newer CRLs and OCSP responses. Throws AuthSetupError, and stays as it was. */
+  renewStatus(setup: AuthSetup): void {
+    this.#authenticator.reload(setup);
   }
 
   /** Deletes all SAs at the peers, no longer than so. */

@@ -10,7 +10,9 @@ export interface IkePort {
    * This configuration is in force: its peers and tunnels are wanted, what it does not allow ends. `ike`: undefined
    * when it has none.
    */
-  apply(plan: Plan, ike: IkePlan | undefined): Promise<void>;
+  apply(plan: Plan, ike: IkePlan | undefined, tunnels: Iterable<TunnelModel>): Promise<void>;
+  /** Exactly these tunnels want SAs from now on. */
+  want(tunnels: Iterable<TunnelModel>): void;
   /** How it stands with the SAs of those of the tunnels that get theirs by IKE, by name. */
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa>;
   /** Packets wait for the tunnel's SA. */

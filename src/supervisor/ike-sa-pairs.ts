@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Pairs of SA rows that IKE made, and those that a supervisor finds when it starts. */
 import type { Tables } from '../forwarding/addon/api.js';
-import { pairKey } from './ike-sa-row.js';
+import { formatAddress } from '../lib/ip.js';
+import { pairKeys } from './ike-sa-row.js';
 import type { SaDirection } from './sa-rows.js';
 
 const PREFIX = 'ike/';
@@ -12,11 +13,13 @@ export const isIkeRow = (name: string): boolean => name.startsWith(PREFIX);
 export interface Pair {
   /** Of both rows. */
   readonly name: string;
-  /** What tunnels find it by. */
-  readonly key: string;
+  /** What tunnels and host policies find it by. */
+  readonly keys: readonly string[];
+  /** Tunnel address of the other end. */
+  readonly remote: string;
   readonly inboundSpi: number;
   readonly outboundSpi: number;
-  /** When it was found: a next hop leads to it. */
+  /** When it was found: a next hop or a host policy leads to it. */
   readonly inUse: boolean;
   /** An IKE SA holds it. */
   isClaimed: boolean;
@@ -33,9 +36,10 @@ export interface Found {
 /** What an earlier supervisor left. */
 export function foundPairs(tables: Tables): Found {
   const inbound = new Map(tables.sas('in').map((row) => [row.name, row]));
-  const used = new Set(
-    tables.nexthops().flatMap(({ active }) => (active?.kind === 'tunnel' ? [active.sa] : [])),
-  );
+  const used = new Set([
+    ...tables.nexthops().flatMap(({ active }) => (active?.kind === 'tunnel' ? [active.sa] : [])),
+    ...tables.hostPolicies().flatMap(({ toPort, fromPort }) => [toPort, fromPort]),
+  ]);
   const pairs: Pair[] = [];
   const halves: Found['halves'][number][] = [];
   for (const out of tables.sas('out')) {
@@ -47,7 +51,7 @@ export function foundPairs(tables: Tables): Found {
       continue;
     }
     pairs.push({
-      ...{ name: out.name, key: pairKey(out, out.algorithm) },
+      ...{ name: out.name, keys: pairKeys(out), remote: formatAddress(out.destination) },
       ...{ inboundSpi: other.spi, outboundSpi: out.spi },
       ...{ inUse: used.has(out.id), isClaimed: false, isGoing: false },
     });

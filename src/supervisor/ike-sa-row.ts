@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A child SA as the worker's rows have it, and what the worker cannot carry. */
 import { DEFAULT_REPLAY_WINDOW } from '../config/defaults.js';
-import type { Algorithm, Encapsulation, SaRow } from '../forwarding/addon/api.js';
+import {
+  type Algorithm,
+  type BgpSaRow,
+  type Encapsulation,
+  isBgpSa,
+  type SaRow,
+  type VpnSaRow,
+} from '../forwarding/addon/api.js';
 import { saRowName } from '../forwarding/model.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { EspSuite, Selector } from '../ike/negotiation/types.js';
+import { BGP_SERVICE } from '../ike/policy-compile.js';
 import { equalBytes, formatAddress } from '../lib/ip.js';
 
 /** ESP transform IDs (RFC 4106, RFC 4543); the key length says which of the two. */
@@ -33,6 +41,40 @@ export function encapsulationOf(selectors: readonly Selector[]): Encapsulation |
   return all ? PROTOCOLS.get(first.protocol) : undefined;
 }
 
+const TCP = 6;
+const BGP_PORT = 179;
+const LAST_PORT = 65_535;
+
+/** Port of TCP selectors, 0 for any; undefined: something else than any port or 179 alone. */
+function portOf(selectors: readonly Selector[]): number | undefined {
+  if (selectors.length === 0 || selectors.some(({ protocol }) => protocol !== TCP)) {
+    return undefined;
+  }
+  if (selectors.some(({ startPort, endPort }) => startPort === 0 && endPort === LAST_PORT)) {
+    return 0;
+  }
+  const isBgp = ({ startPort, endPort }: Selector): boolean =>
+    startPort === BGP_PORT && endPort === BGP_PORT;
+  return selectors.every(isBgp) ? BGP_PORT : undefined;
+}
+
+interface Ports {
+  readonly local: number;
+  readonly remote: number;
+}
+
+/** Of a child SA of BGP: 179 at one end, or at either. */
+function portsOf({ local, remote }: Pick<ChildInstall, 'local' | 'remote'>): Ports | undefined {
+  const ports = { local: portOf(local), remote: portOf(remote) };
+  if (ports.local === undefined || ports.remote === undefined) return undefined;
+  // With 179 at both ends there is no room for a client.
+  if (ports.local + ports.remote > BGP_PORT) return undefined;
+  return { local: ports.local, remote: ports.remote };
+}
+
+const isForBgp = ({ policy }: Pick<ChildInstall, 'policy'>): boolean =>
+  policy.service === BGP_SERVICE;
+
 /** Exactly one address, whatever the ports (GRE and MPLS-in-IP have none). */
 const isFor = (selectors: readonly Selector[], address: Uint8Array): boolean =>
   selectors.every((one) => equalBytes(one.start, address) && equalBytes(one.end, address));
@@ -47,32 +89,58 @@ export function refusal(child: ChildInstall): string | undefined {
     const what = [name, keyBits, suite.esn ? 'with ESN' : undefined].filter(Boolean).join(' ');
     return `${what} is not carried`;
   }
-  if (encapsulationOf([...local, ...remote]) === undefined) {
-    return 'its selectors are for neither GRE (47) nor MPLS-in-IP (137) alone';
-  }
+  const wrong = wrongTraffic(child);
+  if (wrong !== undefined) return wrong;
   if (!isFor(local, path.local.address) || !isFor(remote, path.remote.address)) {
     return 'its selectors are not the tunnel addresses';
   }
   return undefined;
 }
 
-/** Both rows of a child SA that was not {@link refusal | refused}. */
-function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm' | 'encapsulation'> {
-  const algorithm = algorithmOf(child.suite);
-  const encapsulation = encapsulationOf([...child.local, ...child.remote]);
-  if (algorithm === undefined || encapsulation === undefined) {
-    throw new TypeError('a child SA that the worker does not carry');
+/** Selectors of other traffic than the service's; an SA of BGP never carries labels, and the others nothing else. */
+function wrongTraffic(child: ChildInstall): string | undefined {
+  const { local, remote, suite } = child;
+  if (isForBgp(child)) {
+    if (!suite.cipher.encrypts) return 'BGP is carried encrypted alone';
+    return portsOf(child) ? undefined : 'its selectors are not for TCP with port 179 at one end';
   }
-  const remote = formatAddress(child.path.remote.address);
-  const name = saRowName(`ike/${child.policy.service}/${remote}`, child.inboundSpi);
-  return { name, algorithm, encapsulation };
+  if (encapsulationOf([...local, ...remote]) !== undefined) return undefined;
+  return 'its selectors are for neither GRE (47) nor MPLS-in-IP (137) alone';
 }
 
-/** `spTable`: 1..63, of the SP that the peer was authenticated for. */
+type Direction = 'in' | 'out';
+
+/** What the row carries, by the service that was agreed on; of a child SA that was not {@link refusal | refused}. */
+function traffic(
+  child: ChildInstall,
+  direction: Direction,
+):
+  | Pick<VpnSaRow, 'encapsulation'>
+  | Pick<BgpSaRow, 'application' | 'sourcePort' | 'destinationPort'> {
+  const encapsulation = encapsulationOf([...child.local, ...child.remote]);
+  if (!isForBgp(child) && encapsulation !== undefined) return { encapsulation };
+  const ports = portsOf(child);
+  if (!isForBgp(child) || ports === undefined) {
+    throw new TypeError('a child SA that the worker does not carry');
+  }
+  const [sourcePort, destinationPort] =
+    direction === 'out' ? [ports.local, ports.remote] : [ports.remote, ports.local];
+  return { application: 'bgp', sourcePort, destinationPort };
+}
+
+function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm'> {
+  const algorithm = algorithmOf(child.suite);
+  if (algorithm === undefined) throw new TypeError('a child SA that the worker does not carry');
+  const remote = formatAddress(child.path.remote.address);
+  const name = saRowName(`ike/${child.policy.service}/${remote}`, child.inboundSpi);
+  return { name, algorithm };
+}
+
+/** `spTable`: 1..63, of the SP that the peer was authenticated for; an SA of BGP has no labels to look up. */
 export function inboundRow(child: ChildInstall, spTable: number): SaRow {
   const { path, inboundSpi: spi } = child;
   return {
-    ...{ ...common(child), spi, spTable },
+    ...{ ...common(child), ...traffic(child, 'in'), spi, spTable: isForBgp(child) ? 0 : spTable },
     ...{ source: path.remote.address, destination: path.local.address },
     ...{ replayWindow: DEFAULT_REPLAY_WINDOW, packetLimit: 0n },
   };
@@ -82,18 +150,30 @@ export function outboundRow(child: ChildInstall): SaRow {
   const { path, outboundSpi: spi } = child;
   const { hardPackets } = child.policy.lifetimes;
   return {
-    ...{ ...common(child), spi, spTable: 0, replayWindow: 0 },
+    ...{ ...common(child), ...traffic(child, 'out'), spi, spTable: 0, replayWindow: 0 },
     ...{ source: path.local.address, destination: path.remote.address },
     packetLimit: hardPackets < SEQUENCE_END ? hardPackets : 0n,
   };
 }
 
-/** What a tunnel finds its SA by (policy-model 16); `row` outbound. */
-export function pairKey(
-  row: Pick<SaRow, 'source' | 'destination' | 'encapsulation'>,
-  algorithm: Algorithm,
-): string {
-  const protection = algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
-  const ends = `${formatAddress(row.source)} ${formatAddress(row.destination)}`;
-  return `${ends} ${protection} ${row.encapsulation}`;
+type Ends = Pick<SaRow, 'source' | 'destination'>;
+
+const endsOf = ({ source, destination }: Ends): string =>
+  `${formatAddress(source)} ${formatAddress(destination)}`;
+
+/** Which packets of BGP between two addresses: to port 179 of the remote end, or from ours. */
+export type BgpSide = 'to-port' | 'from-port';
+
+export const bgpKey = (ends: Ends, side: BgpSide): string => `${endsOf(ends)} bgp ${side}`;
+
+/** What tunnels (policy-model 16) and host policies find an SA by; `row` outbound. */
+export function pairKeys(row: SaRow): readonly string[] {
+  if (isBgpSa(row)) {
+    return [
+      ...(row.sourcePort === 0 ? [bgpKey(row, 'to-port')] : []),
+      ...(row.destinationPort === 0 ? [bgpKey(row, 'from-port')] : []),
+    ];
+  }
+  const protection = row.algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
+  return [`${endsOf(row)} ${protection} ${row.encapsulation}`];
 }

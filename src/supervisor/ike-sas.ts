@@ -4,8 +4,8 @@
  * restarted supervisor finds the pair again.
  *
  *   install    both rows → worker expands the keys → inbound reachable by its SPI
- *   activate   the tunnel's next hop gets a version with the new outbound SA: one store, nothing is lost
- *   remove     another pair or none becomes the tunnel's; then the outbound row goes, after `graceMs` the inbound
+ *   activate   the tunnel's next hop, or BGP's host policy, gets the new outbound SA: one store, nothing is lost
+ *   remove     another pair or none becomes the tunnel's or BGP's; then the outbound row goes, after `graceMs` the inbound
  *
  * Keys come fresh with each child SA and stay in their row for its life (policy-model 22); the ledger of manual
  * keys has no part in it.
@@ -17,8 +17,9 @@ import { usesIke, type TunnelModel } from '../forwarding/model.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { messageOf, oneLine } from './errors.js';
-import { inboundRow, outboundRow, pairKey, refusal } from './ike-sa-row.js';
+import { bgpKey, inboundRow, outboundRow, pairKeys, refusal } from './ike-sa-row.js';
 import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
+import { RowQuota } from './row-quota.js';
 import type { SaRows } from './sa-rows.js';
 import { SpiPool } from './spi-pool.js';
 
@@ -51,6 +52,7 @@ export class ChildSas implements ChildSink {
   readonly #deps: IkeSasDeps;
   readonly #spis: SpiPool;
   readonly #pairs = new Map<number, Pair>();
+  readonly #quota = new RowQuota();
   /** Pairs that may carry the traffic of a key, the one in use last. */
   readonly #active = new Map<string, Pair[]>();
   readonly #cancel = new Map<Pair, () => void>();
@@ -69,7 +71,7 @@ export class ChildSas implements ChildSink {
     for (const { spi } of tables.sas('in')) this.#spis.take(spi);
     const { pairs, halves } = foundPairs(tables);
     for (const pair of pairs) {
-      this.#pairs.set(pair.inboundSpi, pair);
+      this.#enter(pair);
       if (pair.inUse) this.#push(pair);
     }
     this.#halves = halves;
@@ -103,6 +105,10 @@ export class ChildSas implements ChildSink {
     const table = spTable(child.peer.sp);
     const why = table === undefined ? `SP ${child.peer.sp} is not configured` : refusal(child);
     if (why !== undefined || table === undefined) return bad('INTERNAL', 'us', why ?? '');
+    const remote = formatAddress(child.path.remote.address);
+    if (!this.#quota.has(remote)) {
+      return bad('BUSY', 'us', `${remote} has ${this.#quota.of(remote)} child SAs here`);
+    }
     const inbound = inboundRow(child, table);
     const outbound = outboundRow(child);
     this.#spis.take(child.inboundSpi);
@@ -126,8 +132,9 @@ export class ChildSas implements ChildSink {
     const outKeys = keying(child.outboundKeys);
     try {
       const ids = { in: rows.add('in', inbound, inKeys), out: rows.add('out', outbound, outKeys) };
-      this.#pairs.set(child.inboundSpi, {
-        ...{ name: inbound.name, key: pairKey(outbound, inbound.algorithm) },
+      this.#enter({
+        ...{ name: inbound.name, keys: pairKeys(outbound) },
+        remote: formatAddress(outbound.destination),
         ...{ inboundSpi: child.inboundSpi, outboundSpi: child.outboundSpi },
         ...{ inUse: false, isClaimed: true, isGoing: false },
       });
@@ -138,6 +145,19 @@ export class ChildSas implements ChildSink {
     }
   }
 
+  #enter(pair: Pair): void {
+    this.#pairs.set(pair.inboundSpi, pair);
+    this.#quota.take(pair.remote);
+  }
+
+  #leave(inboundSpi: number): void {
+    const pair = this.#pairs.get(inboundSpi);
+    this.#spis.release(inboundSpi);
+    if (pair === undefined) return;
+    this.#pairs.delete(inboundSpi);
+    this.#quota.give(pair.remote);
+  }
+
   async activate(inboundSpi: number): Promise<void> {
     const pair = this.#pairs.get(inboundSpi);
     if (pair === undefined || pair.isGoing) return;
@@ -146,8 +166,10 @@ export class ChildSas implements ChildSink {
   }
 
   #push(pair: Pair): void {
-    const others = (this.#active.get(pair.key) ?? []).filter((one) => one !== pair);
-    this.#active.set(pair.key, [...others, pair]);
+    for (const key of pair.keys) {
+      const others = (this.#active.get(key) ?? []).filter((one) => one !== pair);
+      this.#active.set(key, [...others, pair]);
+    }
   }
 
   async #publish(): Promise<void> {
@@ -178,20 +200,25 @@ export class ChildSas implements ChildSink {
 
   /** First no next hop leads to it any more. */
   async #removeOutbound(pair: Pair): Promise<void> {
-    const active = this.#active.get(pair.key) ?? [];
-    const left = active.filter((one) => one !== pair);
-    if (left.length === 0) this.#active.delete(pair.key);
-    else this.#active.set(pair.key, left);
-    if (active.at(-1) === pair) await this.#publish();
+    const wasCurrent = this.#isCurrent(pair);
+    for (const key of pair.keys) {
+      const left = (this.#active.get(key) ?? []).filter((one) => one !== pair);
+      if (left.length === 0) this.#active.delete(key);
+      else this.#active.set(key, left);
+    }
+    if (wasCurrent) await this.#publish();
     else await this.#published;
     this.#drop('out', pair.name);
+  }
+
+  #isCurrent(pair: Pair): boolean {
+    return pair.keys.some((key) => this.#active.get(key)?.at(-1) === pair);
   }
 
   #removeInbound(pair: Pair): void {
     this.#cancel.delete(pair);
     this.#drop('in', pair.name);
-    this.#pairs.delete(pair.inboundSpi);
-    this.#spis.release(pair.inboundSpi);
+    this.#leave(pair.inboundSpi);
   }
 
   #drop(direction: 'in' | 'out', name: string): void {
@@ -203,10 +230,9 @@ export class ChildSas implements ChildSink {
   }
 
   #forget(inboundSpi: number, name: string): void {
-    this.#pairs.delete(inboundSpi);
     this.#drop('out', name);
     this.#drop('in', name);
-    this.#spis.release(inboundSpi);
+    this.#leave(inboundSpi);
   }
 
   usage(inboundSpi: number): ChildUsage | undefined {
@@ -249,10 +275,22 @@ export class ChildSas implements ChildSink {
     return pair && { row: pair.name, spi: pair.outboundSpi };
   }
 
+  /** Names of the outbound rows that BGP between two addresses leaves by now, by the side of port 179. */
+  currentBgp(
+    source: Uint8Array,
+    destination: Uint8Array,
+  ): { readonly toPort: string | undefined; readonly fromPort: string | undefined } {
+    const ends = { source, destination };
+    return {
+      toPort: this.#active.get(bgpKey(ends, 'to-port'))?.at(-1)?.name,
+      fromPort: this.#active.get(bgpKey(ends, 'from-port'))?.at(-1)?.name,
+    };
+  }
+
   /** Row names with the service and the peer they are for. */
   *names(): Generator<{ readonly name: string; readonly inUse: boolean }> {
     for (const pair of this.#pairs.values()) {
-      yield { name: pair.name, inUse: this.#active.get(pair.key)?.at(-1) === pair };
+      yield { name: pair.name, inUse: this.#isCurrent(pair) };
     }
   }
 

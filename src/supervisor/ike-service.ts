@@ -4,21 +4,26 @@
  * as the configuration has an `ike` section.
  */
 import { randomBytes } from 'node:crypto';
+import { type ProtectedPair, protectedPairs } from '../config/bgp/protect.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { IkeManager } from '../ike/manager/api.js';
+import type { IkePolicy } from '../ike/policy.js';
 import type { Timers } from '../ike/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
 import type { CertificateLibrary } from '../lib/certificate-api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import type { NativeCrypto } from '../lib/native-crypto.js';
 import type { Logger } from '../lib/log.js';
 import type { DebugKeys } from './debug-keys.js';
+import { IkeBgp } from './ike-bgp.js';
 import { IkeEngine } from './ike-engine.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import { ChildSas } from './ike-sas.js';
 import { qcdSecret } from './ike-secret.js';
+import { StatusFiles } from './ike-status-files.js';
 import { IkeTunnels } from './ike-tunnels.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -32,6 +37,7 @@ export interface IkeServiceDeps {
   readonly rows: SaRows;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly paths: InstancePaths;
   /** Path of the core's namespace; undefined: our own. */
   readonly netns: () => string | undefined;
@@ -50,7 +56,10 @@ export class IkeService implements IkePort {
   readonly sas: ChildSas;
   readonly #deps: IkeServiceDeps;
   readonly #tunnels: IkeTunnels;
+  readonly #status: StatusFiles;
+  readonly #bgp = new IkeBgp();
   #plan: Plan | undefined;
+  #policy: IkePolicy | undefined;
   #engine: IkeEngine | undefined;
 
   constructor(deps: IkeServiceDeps) {
@@ -66,6 +75,10 @@ export class IkeService implements IkePort {
       }),
     });
     this.#tunnels = new IkeTunnels({ sas: this.sas, changed: deps.changed });
+    this.#status = new StatusFiles({
+      ...{ timers, log, certificates: deps.certificates },
+      changed: (setup) => this.#engine?.renewStatus(setup),
+    });
     if (debugKeys === undefined) return;
     log.error('the keys of all SAs are written down', { folder: debugKeys.folder });
   }
@@ -75,9 +88,10 @@ export class IkeService implements IkePort {
     return this.#engine?.manager;
   }
 
-  async apply(plan: Plan, ike: IkePlan | undefined): Promise<void> {
+  async apply(plan: Plan, ike: IkePlan | undefined, tunnels: Iterable<TunnelModel>): Promise<void> {
     this.#plan = plan;
-    if (ike === undefined) {
+    this.#policy = ike?.policy;
+    if (ike === undefined || plan.config.ike === undefined) {
       await this.#end();
       return;
     }
@@ -86,13 +100,21 @@ export class IkeService implements IkePort {
     } else {
       this.#engine.apply(ike);
     }
-    this.#tunnels.apply(plan.model.tunnels.values(), this.#engine.manager, ike.policy);
+    this.#status.begin(plan.config.ike, ike);
+    this.want(tunnels);
+    this.#bgp.apply(protectedPairs(plan.config), this.#engine.manager, ike.policy);
+  }
+
+  want(tunnels: Iterable<TunnelModel>): void {
+    if (this.#engine === undefined || this.#policy === undefined) return;
+    this.#tunnels.apply(tunnels, this.#engine.manager, this.#policy);
   }
 
   #begin(plan: IkePlan): IkeEngine {
-    const { tables, kernel, certificates, paths, netns, log, timers, debugKeys } = this.#deps;
+    const { tables, kernel, certificates, crypto, paths, netns, log, timers, debugKeys } =
+      this.#deps;
     const deps = {
-      ...{ kernel, certificates, netns: netns(), timers, log, sink: this.sas, debugKeys },
+      ...{ kernel, certificates, crypto, netns: netns(), timers, log, sink: this.sas, debugKeys },
       store: { directory: paths.ikeSas, epoch: tables.epoch.toString(16) },
       segmentsWereLost: tables.attached === 'created',
       qcdSecret: qcdSecret(paths.ikeSecret),
@@ -103,12 +125,19 @@ export class IkeService implements IkePort {
   async #end(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     this.#tunnels.clear();
+    this.#bgp.clear();
     await engine?.stop(STOP_MS);
   }
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
     return this.#tunnels.states(tunnels);
+  }
+
+  /** How it stands with the SA of a session that has to be inside one; `isUp`: its host policy has it. */
+  bgpState(pair: Pick<ProtectedPair, 'local' | 'remote'>, isUp: boolean): string {
+    return this.#bgp.show(pair, isUp);
   }
 
   /** What is not as it should be, in words. */
@@ -131,6 +160,7 @@ export class IkeService implements IkePort {
   close(): void {
     const engine = this.#engine;
     this.#engine = undefined;
+    this.#status.end();
     engine?.detach();
     this.sas.close();
   }

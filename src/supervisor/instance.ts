@@ -3,7 +3,9 @@
  * One running PE: keeps tables, worker and kernel as the plan in force says. Everything here runs
  * under the one owner of changes ({@link Serial}), except reading.
  */
+import { protectedPairs } from '../config/bgp/protect.js';
 import type { Tables } from '../forwarding/addon/api.js';
+import type { TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
 import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
 import { projectConfig } from '../forwarding/project.js';
@@ -17,9 +19,12 @@ import {
   NO_KERNEL_ROUTES,
   type TakenRoutes,
 } from '../vpn/bgp/kernel-routes.js';
-import type { BgpService, InForce as BgpInForce } from '../vpn/bgp/service.js';
+import type { InForce as BgpInForce } from '../vpn/bgp/service-deps.js';
+import type { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import type { TunnelSet } from '../vpn/tunnel-set.js';
 import type { BfdSessions } from './bfd-sessions.js';
+import type { HostPolicies } from './host-policies.js';
 import type { KernelPort } from './kernel-port.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
@@ -37,11 +42,14 @@ export interface InstanceDeps {
   readonly sas: ManualSas;
   readonly saRows: SaRows;
   readonly ike: IkePort;
+  readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'retire'>;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
   readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest'>;
+  /** Those of the configuration, and those that routes lead to. */
+  readonly tunnels: TunnelSet;
 }
 
 /** What is in force. */
@@ -49,6 +57,8 @@ export interface InForce {
   readonly plan: Plan;
   readonly rows: DesiredRows;
   readonly overlay: Overlay;
+  /** Configured or made by routes, as the overlay has them. */
+  readonly tunnels: ReadonlyMap<string, TunnelModel>;
 }
 
 export class Instance {
@@ -79,24 +89,56 @@ export class Instance {
    * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
    */
   async apply(plan: Plan, saPlan: SaPlan, ikePlan: IkePlan | undefined): Promise<Changes> {
-    const { tables, kernelPort, worker, sas } = this.#deps;
+    const { tables, kernelPort, worker, sas, tunnels } = this.#deps;
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await kernelPort.apply(plan, worker.macs);
+    tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses);
+    await kernelPort.followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
     await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
-    const overlay = this.#project(plan, rows);
-    await inSlices(this.#reconciler.publish(rows, overlay, changes));
-    this.#inForce = { plan, rows, overlay };
+    const projected = this.#project(plan, rows);
+    await inSlices(this.#reconciler.publish(rows, projected.overlay, changes));
+    this.#inForce = { plan, rows, ...projected };
+    const { hostPolicies } = this.#deps;
+    const protectedBgp = protectedPairs(plan.config);
+    // Before anything can be sent or heard that would have to be inside an SA.
+    hostPolicies.install(protectedBgp);
     await worker.start();
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
-    await this.#deps.ike.apply(plan, ikePlan);
+    hostPolicies.retire(protectedBgp);
+    await this.#deps.ike.apply(plan, ikePlan, tunnels.all.values());
     await this.#retire(plan, saPlan, changes);
+    tables.reclaim();
+    return changes;
+  }
+
+  /**
+   * Another plan of the configuration in force: export rules have gone a step further (policy-model 24). When it
+   * throws, the plan before is still the one in force, and this is to be called again.
+   */
+  async relabel(plan: Plan): Promise<Changes> {
+    const { worker, bgp, tables } = this.#deps;
+    const before = this.#must();
+    const rows = projectConfig(plan.model, worker.macs, plan.policy);
+    const changes = noChanges();
+    await worker.reserveLabels(this.#labelLimit(rows));
+    const projected = this.#project(plan, rows);
+    const { overlay } = projected;
+    try {
+      await inSlices(this.#reconciler.publish(rows, overlay, changes));
+      this.#inForce = { plan, rows, ...projected };
+      bgp.apply(this.#forBgp());
+      await inSlices(this.#reconciler.retire(rows, overlay, changes));
+    } catch (error) {
+      this.#inForce = before;
+      throw error;
+    }
     tables.reclaim();
     return changes;
   }
@@ -115,7 +157,7 @@ export class Instance {
     const { live } = this.#reconciler;
     return {
       ...{ config: plan.config, model: plan.model, policy: plan.policy },
-      ...{ labels: plan.policy.labels, sps: plan.sps },
+      ...{ labels: plan.policy.labels, sps: plan.sps, states: plan.exports },
       vrfRow: (name) => live.vrf(name),
       kernelRoutes: () => this.#kernelRoutes,
       nexthop: (name) => this.#inForce?.overlay.nexthops.get(name),
@@ -170,18 +212,30 @@ export class Instance {
     return this.#kernelRoutes;
   }
 
-  #project(plan: Plan, rows: DesiredRows): Overlay {
+  #project(plan: Plan, rows: DesiredRows): Pick<InForce, 'overlay' | 'tunnels'> {
     const { kernelPort, worker, saRows, ike } = this.#deps;
+    const tunnels = this.#deps.tunnels.all;
     const facts: Facts = {
       macs: worker.macs,
       neighbours: kernelPort.neighbours(),
       coreRoutes: kernelPort.coreRoutes(),
       readySas: { has: (name) => saRows.isReady('out', name) },
-      ikeSas: ike.states(plan.model.tunnels.values()),
+      ikeSas: ike.states(tunnels.values()),
       kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
-    return projectOverlay(plan.model, facts, rows.routes, plan.policy, gateways);
+    const model = { ...plan.model, tunnels };
+    const overlay = projectOverlay(model, facts, rows.routes, plan.policy, gateways);
+    return { overlay, tunnels };
+  }
+
+  /** Routes lead to other tunnels now. */
+  async retunnel(): Promise<Changes> {
+    const { kernelPort, ike, tunnels } = this.#deps;
+    if (this.#inForce === undefined) return noChanges();
+    await kernelPort.followTunnels(tunnels.all);
+    ike.want(tunnels.all.values());
+    return this.refresh();
   }
 
   /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */
@@ -189,10 +243,12 @@ export class Instance {
     const changes = noChanges();
     const before = this.#inForce;
     if (before === undefined) return changes;
-    const overlay = this.#project(before.plan, before.rows);
-    this.#inForce = { ...before, overlay };
+    const projected = this.#project(before.plan, before.rows);
+    const { overlay } = projected;
+    this.#inForce = { ...before, ...projected };
     const { reconciler } = this;
     await inSlices(reconciler.publishOverlay(before.rows, before.overlay, overlay, changes));
+    this.#deps.hostPolicies.follow();
     this.#deps.bgp.refresh();
     this.#deps.tables.reclaim();
     return changes;
@@ -237,7 +293,7 @@ export class Instance {
   /** Packets wait for the SA of this next hop's tunnel. */
   #acquire(nexthop: number): void {
     const { live } = this.#reconciler;
-    for (const tunnel of this.#inForce?.plan.model.tunnels.values() ?? []) {
+    for (const tunnel of this.#deps.tunnels.all.values()) {
       if (live.nexthop(names.tunnel(tunnel.name)) === nexthop) this.#deps.ike.hurry(tunnel);
     }
   }

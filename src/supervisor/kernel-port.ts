@@ -3,7 +3,7 @@
  * What the instance needs of the host's kernel. kernel-sync.ts does it; a test may do it otherwise.
  */
 import type { Device } from '../config/types.js';
-import type { GatewayModel } from '../forwarding/model.js';
+import type { GatewayModel, LspModel, TunnelModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { KernelRoute } from '../vpn/bgp/kernel-routes.js';
@@ -21,8 +21,7 @@ export interface KernelPort {
 
   /**
    * Makes what the plan needs: namespaces, TAPs, addresses, routes of the host TAPs; and starts
-   * watching neighbours and core routes. When it resolves, {@link neighbours} and {@link coreRoutes}
-   * say what the kernel knows now. What is right already is not touched. `macs`: by port.
+   * watching neighbours. When it resolves, {@link neighbours} says what the kernel knows now. What is right already is not touched. `macs`: by port.
    */
   apply(plan: Plan, macs: PortMacs): Promise<void>;
   /** Removes what an earlier plan needed and this one does not. */
@@ -45,6 +44,10 @@ export interface KernelPort {
   coreRoutes(): ReadonlyMap<string, CoreRoute>;
   /** Kernel routes of the VRFs that redistribute them, by VRF. */
   kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]>;
+  /** Follows the core's way to the far end of exactly these; resolves when each has been looked up once. */
+  followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void>;
+  /** LSPs that BGP tells of, beside the configuration's, which go before them. */
+  setLearntLsps(lsps: readonly LspModel[]): void;
   /** Keeps these next hops of routing protocols resolved, beside the plan's gateways. */
   followGateways(gateways: readonly GatewayModel[]): void;
   /** Follows the way through the core to an address; `onChange` is called soon. The answer ends it. */

@@ -2,7 +2,7 @@
 /** The host's kernel, brought to what a plan needs: namespaces, TAPs, neighbours, core routes. */
 import { tapNetns, vrfNetns } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
-import type { GatewayModel } from '../forwarding/model.js';
+import type { GatewayModel, LspModel, TunnelModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
 import type { PortMacs } from '../forwarding/project.js';
 import { forwardingProblems, turnForwardingOff } from '../kernel/forwarding.js';
@@ -45,6 +45,9 @@ export class KernelSync implements KernelPort {
   #plan: Plan | undefined;
   readonly #coreHops = new CoreHops();
   readonly #vrfRoutes: VrfKernelRoutes;
+  /** Of the configuration, and told by BGP. */
+  #lsps: readonly LspModel[] = [];
+  #learntLsps: readonly LspModel[] = [];
   /** Tunnel addresses that we have put on the core's loopback device. */
   readonly #loopback: Uint8Array[] = [];
 
@@ -140,7 +143,17 @@ export class KernelSync implements KernelPort {
     }
     await this.#vrfRoutes.follow(new Map(await this.#spacesOf(plan, kernelVrfs(plan.config))));
     this.#neighbours.require(plan);
-    await this.#corePaths(core).follow(plan.model.tunnels);
+    this.#lsps = plan.model.lsps;
+    this.#corePaths(core);
+  }
+
+  async followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void> {
+    await this.#core?.paths.follow(tunnels, [...this.#lsps, ...this.#learntLsps]);
+  }
+
+  setLearntLsps(lsps: readonly LspModel[]): void {
+    this.#learntLsps = lsps;
+    this.#core?.paths.setLsps([...this.#lsps, ...lsps]);
   }
 
   async #spacesOf(plan: Plan, vrfs: readonly string[]): Promise<[string, KernelSpace][]> {

@@ -9,7 +9,7 @@
  * before the step it allows: `reserved` before the SA row is written, `used` before anything may
  * refer to that row. A supervisor killed in between leaves a key that has encrypted nothing.
  */
-import { isRecord } from './state-file.js';
+import { isRecord, readState, writeState } from './state-file.js';
 
 export interface LedgerEntry {
   /** Segment epoch, hex. */
@@ -48,6 +48,19 @@ export function record(
 ): Ledger {
   const entries = keys.map(({ digest, sa }) => [digest, { epoch, sa, used }] as const);
   return { ...ledger, ...Object.fromEntries(entries) };
+}
+
+/** The ledger on disk; `write` returns when it is there. */
+export function ledgerFile(path: string): {
+  readonly read: () => Ledger;
+  readonly write: (ledger: Ledger) => void;
+} {
+  return {
+    read: () => readState(path, checkLedger) ?? {},
+    write: (ledger) => {
+      writeState(path, ledger);
+    },
+  };
 }
 
 /** A ledger read from disk; undefined when it is none. */

@@ -47,7 +47,10 @@ export function routeLabels(deps: LabelRowsDeps): RouteLabels {
   });
 }
 
-function desired({ label, vrf, gateway, accept }: RouteLabelRow): DesiredLabel {
+function desired({ label, vrf, gateway, swap, accept }: RouteLabelRow): DesiredLabel {
+  if (swap !== undefined) {
+    return { label, action: 'swap', target: swap.nexthop, out: swap.label, accept };
+  }
   if (gateway === undefined) return { label, action: 'vrf', target: vrf, accept };
   return { label, action: 'nexthop', target: adjacency(gateway), accept };
 }

@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { DEFAULT_REPLAY_WINDOW } from '../config/defaults.js';
 import type { Config, ManualSa } from '../config/types.js';
-import type { LiveSa, SaRow, Tables } from '../forwarding/addon/api.js';
+import type { LiveSa, Tables, VpnSaRow } from '../forwarding/addon/api.js';
 import { keyCheck } from '../forwarding/addon/load.js';
 import { saRowName } from '../forwarding/model.js';
 import { equalBytes, parseAddress } from '../lib/ip.js';
@@ -31,7 +31,7 @@ interface KeyName {
 
 interface PlannedSa {
   readonly direction: Direction;
-  readonly row: SaRow;
+  readonly row: VpnSaRow;
   /** Key and salt; secret, wiped once the row is written. */
   readonly keying: Uint8Array;
   /** SHA-256 of `keying`, hex. */
@@ -68,8 +68,9 @@ export interface ManualSaDeps {
   readonly readKey?: typeof readKeyFile;
 }
 
-function sameAttributes(live: LiveSa, row: SaRow): boolean {
+function sameAttributes(live: LiveSa, row: VpnSaRow): boolean {
   return (
+    live.application !== 'bgp' &&
     live.spi === row.spi &&
     live.algorithm === row.algorithm &&
     live.encapsulation === row.encapsulation &&
@@ -81,7 +82,7 @@ function sameAttributes(live: LiveSa, row: SaRow): boolean {
   );
 }
 
-function saRow(name: string, sa: ManualSa, sps: SpTables): SaRow {
+function saRow(name: string, sa: ManualSa, sps: SpTables): VpnSaRow {
   const local = parseAddress(sa.local) ?? new Uint8Array(4);
   const remote = parseAddress(sa.remote) ?? new Uint8Array(4);
   const inbound = sa.direction === 'in';
@@ -236,7 +237,7 @@ export class ManualSas {
   }
 }
 
-function isLive(live: LiveSa | undefined, row: SaRow, keying: Uint8Array): boolean {
+function isLive(live: LiveSa | undefined, row: VpnSaRow, keying: Uint8Array): boolean {
   return live !== undefined && sameAttributes(live, row) && live.keyCheck === keyCheck(keying);
 }
 

@@ -21,6 +21,8 @@ export interface InstancePaths {
   /** Labels that come and go with routes. */
   readonly routeLabels: string;
   readonly spTables: string;
+  /** How export rules pass from one class to another. */
+  readonly exports: string;
   /** RFC 6290: what our tokens are made of. */
   readonly ikeSecret: string;
   /** Beside the segments, in memory: IKE SAs for the next supervisor. */
@@ -43,6 +45,7 @@ export function instancePaths(config: Config): InstancePaths {
     labelRegister: `${state}/labels.json`,
     routeLabels: `${state}/route-labels.journal`,
     spTables: `${state}/sp-tables.json`,
+    exports: `${state}/exports.json`,
     ikeSecret: `${state}/ike-secret.json`,
     ikeSas: `${segments}/ike`,
   };

@@ -9,7 +9,10 @@ import { gateways } from '../forwarding/project.js';
 import type { VpnPolicy } from '../forwarding/rows.js';
 import { NO_LABELS, planLabels, type LabelRegister } from '../vpn/label-plan.js';
 import { vpnPolicy } from '../vpn/policy.js';
+import { NO_EXPORT_STATES, type ExportStates } from '../vpn/export-changes.js';
+import { followExports } from '../vpn/export-book.js';
 import { NO_SP_TABLES, SpTables, type SpTableState } from '../vpn/sp-tables.js';
+import { checkExports } from './export-file.js';
 import { SupervisorError } from './errors.js';
 import type { InstancePaths } from './paths.js';
 import { isRecord, readState, writeState } from './state-file.js';
@@ -21,12 +24,15 @@ export interface Plan {
   readonly gateways: readonly GatewayModel[];
   readonly sps: SpTables;
   readonly labelRegister: LabelRegister;
+  /** How export rules pass from one class to another. */
+  readonly exports: ExportStates;
 }
 
 /** What the state directory remembers of earlier configurations. */
 export interface Memory {
   readonly labels: LabelRegister;
   readonly spTables: SpTableState;
+  readonly exports: ExportStates;
   /** What a value means, or meant until lately, as a label of routes (src/vpn/route-labels.ts). */
   readonly ofRoute?: (label: number) => string | undefined;
 }
@@ -43,19 +49,22 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
   }
   const model = forwardingModel(config);
   const { ofRoute } = memory;
-  const labels = planLabels(config, sps, memory.labels, now, { ...(ofRoute && { ofRoute }) });
+  const exports = followExports(memory.exports, config, sps, now);
+  const options = { states: exports, ...(ofRoute && { ofRoute }) };
+  const labels = planLabels(config, sps, memory.labels, now, options);
   const [conflict] = labels.conflicts;
   if (conflict !== undefined) {
-    const where = `vrfs.${conflict.vrf}, export ${conflict.rule}`;
+    const { vrf, rule } = conflict;
+    const where = vrf === '' ? rule : `vrfs.${vrf}, export ${rule}`;
     throw new SupervisorError('LABELS', `${where}: ${conflict.reason}`, conflict.remedy);
   }
-  const policy = vpnPolicy(config, sps, labels.labels, model);
+  const policy = vpnPolicy(config, sps, labels.labels, model, exports);
   const [problem] = model.problems;
   if (problem !== undefined) {
     throw new SupervisorError('CONFIG', problem, 'correct the configuration');
   }
   return {
-    ...{ config, model, policy, sps },
+    ...{ config, model, policy, sps, exports },
     gateways: gateways(model, policy.labels),
     labelRegister: labels.register,
   };
@@ -95,6 +104,7 @@ export function readMemory(paths: InstancePaths): Memory {
   return {
     labels: readState(paths.labelRegister, checkLabels) ?? NO_LABELS,
     spTables: readState(paths.spTables, checkSpTables) ?? NO_SP_TABLES,
+    exports: readState(paths.exports, checkExports) ?? NO_EXPORT_STATES,
   };
 }
 
@@ -105,4 +115,5 @@ export function readMemory(paths: InstancePaths): Memory {
 export function remember(paths: InstancePaths, plan: Plan): void {
   writeState(paths.spTables, plan.sps.state);
   writeState(paths.labelRegister, plan.labelRegister);
+  writeState(paths.exports, { vrfs: plan.exports });
 }

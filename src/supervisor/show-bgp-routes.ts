@@ -169,6 +169,10 @@ class Words {
   }
 }
 
+/** One route by itself. */
+export const bgpRouteRow = (bgp: BgpView, route: RouteView): BgpRouteRow =>
+  new Words(bgp).row(route);
+
 /** "10.1.0.0/24"; of a route target (RFC 4684) "AS:target:65001:100/96", or "default". */
 function prefixWord({ family, prefix, length }: RouteView): string {
   if (family !== FAMILY.routeTarget) return formatPrefix({ address: prefix, length });

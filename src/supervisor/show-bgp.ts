@@ -217,7 +217,11 @@ function lastError({ lastError: error }: SessionView): LastError {
   };
 }
 
-export function* bgpNeighborRows(bgp: BgpView | undefined): Generator<BgpNeighborRow> {
+/** `ipsec`: how it stands with the SA of a neighbour of the core, by its address; empty: it needs none. */
+export function* bgpNeighborRows(
+  bgp: BgpView | undefined,
+  ipsec: (address: string) => string,
+): Generator<BgpNeighborRow> {
   if (bgp === undefined) return;
   for (const session of byName(bgp)) {
     yield {
@@ -229,6 +233,7 @@ export function* bgpNeighborRows(bgp: BgpView | undefined): Generator<BgpNeighbo
       tolerated: BigInt(session.tolerated),
       ...lastError(session),
       bfd: bgp.bfd(session.name) ?? '',
+      ipsec: session.vrf === undefined ? ipsec(session.address) : '',
     };
   }
 }

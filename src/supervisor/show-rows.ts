@@ -2,9 +2,16 @@
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
 import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
-import type { InterfaceCounters, LiveSa, SaState, Tables } from '../forwarding/addon/api.js';
-import { hostInterfaceName, saRowName } from '../forwarding/model.js';
+import {
+  type InterfaceCounters,
+  isBgpSa,
+  type LiveSa,
+  type SaState,
+  type Tables,
+} from '../forwarding/addon/api.js';
+import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
+import { TRANSPORT_ACCEPT } from '../forwarding/project.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
@@ -12,17 +19,19 @@ import { describeAccept } from '../vpn/accept.js';
 import type { SpTables } from '../vpn/sp-tables.js';
 import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
-import type { RouteLabels } from '../vpn/route-labels.js';
+import type { LabelSwap, RouteLabels } from '../vpn/route-labels.js';
+import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 
 export interface ShowSource {
   readonly tables: Tables;
+  readonly saRows: Pick<SaRows, 'state'>;
   readonly instance: Instance;
   readonly worker: WorkerLink;
   readonly routeLabels: Pick<RouteLabels, 'rows'>;
 }
 
-const formatMac = (mac: Uint8Array): string =>
+export const formatMac = (mac: Uint8Array): string =>
   [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
 function deviceText(device: Device): string {
@@ -101,18 +110,28 @@ export function acceptWords(source: ShowSource, inForce: InForce): ReadonlyMap<n
   return new Map(source.tables.acceptSets().map((set) => [set.id, describeAccept(set, sps)]));
 }
 
+/** core.transportLabels. */
+function* transportRows(source: ShowSource, plan: InForce['plan']): Generator<rows.LabelRow> {
+  for (const label of plan.model.transportLabels) {
+    const accept = describeAccept(TRANSPORT_ACCEPT, plan.sps);
+    const words = { vrf: '', action: 'pop', target: '', rules: '' } as const;
+    yield { label, ...words, accept, ...source.tables.labelCounters(label) };
+  }
+}
+
 export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
   const { plan } = inForce;
+  yield* transportRows(source, plan);
   const ofRoutes = [...source.routeLabels.rows()].map((row) => ({
     ...row,
     ce: row.gateway?.address,
   }));
-  for (const { label, vrf, ce, rules, accept } of [...plan.policy.labels, ...ofRoutes]) {
+  const ofPlan = plan.policy.labels.map((row) => ({ ...row, swap: undefined }));
+  for (const { label, vrf, ce, swap, rules, accept } of [...ofPlan, ...ofRoutes]) {
     yield {
-      ...{ label, vrf, action: ce === undefined ? 'vrf' : 'nexthop' },
-      target: ce === undefined ? '' : formatAddress(ce),
+      ...{ label, vrf, ...(swap ? swapWords(swap) : targetWords(ce)) },
       rules: rules.join(' '),
       accept: describeAccept(accept, plan.sps),
       ...source.tables.labelCounters(label),
@@ -120,35 +139,50 @@ export function* labelRows(source: ShowSource): Generator<rows.LabelRow> {
   }
 }
 
+const targetWords = (ce: Uint8Array | undefined): Pick<rows.LabelRow, 'action' | 'target'> =>
+  ce === undefined
+    ? { action: 'vrf', target: '' }
+    : { action: 'nexthop', target: formatAddress(ce) };
+
+/** The label that goes on, and the tunnel it goes by. */
+const swapWords = ({ nexthop, label }: LabelSwap): Pick<rows.LabelRow, 'action' | 'target'> => ({
+  action: 'swap',
+  target: `${label} by ${nexthop.slice(nexthop.indexOf('/') + 1)}`,
+});
+
 /** What is known of a tunnel's path; all empty while it is down. */
 function tunnelPath(
   nexthop: DesiredNexthop | undefined,
-): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'mac' | 'mtu' | 'state' | 'reason'> {
+): Pick<rows.TunnelRow, 'interface' | 'nextHop' | 'labels' | 'mac' | 'mtu' | 'state' | 'reason'> {
   const version = nexthop?.version;
-  if (version?.kind !== 'tunnel') {
+  if (version?.kind !== 'tunnel' && version?.kind !== 'lsp') {
     const reason = nexthop?.why ?? '';
     const state = nexthop?.sa ?? 'down';
-    return { interface: '', nextHop: '', mac: '', mtu: 0, state, reason };
+    return { interface: '', nextHop: '', labels: '', mac: '', mtu: 0, state, reason };
   }
   return {
     interface: version.interface,
     nextHop: nexthop?.via === undefined ? '' : formatAddress(nexthop.via),
+    labels: labelWords(nexthop?.labels),
     mac: formatMac(version.header.ethernet.subarray(0, 6)),
     ...{ mtu: version.mtu, state: 'up', reason: '' },
   };
 }
 
+/** "100/200"; of an LSP without labels "3", which is implicit null (RFC 3032). */
+const labelWords = (labels: readonly number[] | undefined): string =>
+  labels?.length === 0 ? '3' : (labels?.join('/') ?? '');
+
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
-  const { plan, overlay } = inForce;
-  for (const [name, tunnel] of Object.entries(plan.config.tunnels ?? {})) {
-    const nexthop = overlay.nexthops.get(names.tunnel(name));
+  for (const { name, local, remote, protection, encapsulation, sa } of inForce.tunnels.values()) {
+    const nexthop = inForce.overlay.nexthops.get(names.tunnel(name));
     const version = nexthop?.version;
     const ike = version?.kind === 'tunnel' ? version.sa : undefined;
     yield {
-      ...{ name, local: tunnel.local, remote: tunnel.remote, sa: tunnel.sa ?? ike ?? '' },
-      ...{ protection: tunnel.protection, encapsulation: tunnel.encapsulation },
+      ...{ name, local: formatAddress(local), remote: formatAddress(remote) },
+      ...{ sa: sa === undefined ? (ike ?? '') : saNameOf(sa.row), protection, encapsulation },
       ...tunnelPath(nexthop),
     };
   }
@@ -184,19 +218,18 @@ export function* saRows(source: ShowSource): Generator<rows.SaRow> {
   }
   for (const direction of ['out', 'in'] as const) {
     for (const row of source.tables.sas(direction)) {
-      if (isIkeRow(row.name)) yield ikeRow(source, direction, row, sps);
+      if (!isIkeRow(row.name)) continue;
+      // By name, as it is when its turn comes: rows go meanwhile, and their ids are given to others.
+      const state = source.saRows.state(direction, row.name);
+      if (state !== undefined) yield ikeRow(direction, row, state, sps);
     }
   }
 }
 
 /** Of a child SA of IKE; its two rows have one name. */
-function ikeRow(
-  { tables }: ShowSource,
-  direction: 'in' | 'out',
-  row: LiveSa,
-  sps: SpTables,
-): rows.SaRow {
-  const { name, algorithm, encapsulation, replayWindow: window } = row;
+function ikeRow(direction: 'in' | 'out', row: LiveSa, state: SaState, sps: SpTables): rows.SaRow {
+  const { name, algorithm, replayWindow: window } = row;
+  const encapsulation = isBgpSa(row) ? 'tcp' : row.encapsulation;
   const [local, remote] =
     direction === 'out' ? [row.source, row.destination] : [row.destination, row.source];
   return {
@@ -204,7 +237,7 @@ function ikeRow(
     ...{ local: formatAddress(local), remote: formatAddress(remote), algorithm },
     ...{ protection: protectionOf(algorithm), encapsulation, window },
     sp: direction === 'in' ? (sps.name(row.spTable) ?? '') : '',
-    ...tables.saState(direction, row.id),
+    ...state,
   };
 }
 
@@ -218,6 +251,9 @@ export interface NexthopWords {
   readonly reason: string;
 }
 
+const remoteOf = (tunnel: TunnelModel | undefined): string =>
+  tunnel === undefined ? '' : formatAddress(tunnel.remote);
+
 /** Next-hop names say what an unusable one would be: names.ts. */
 function unusableWords(inForce: InForce, name: string, reason: string): NexthopWords {
   const [kind = '', ...rest] = name.split('/');
@@ -225,9 +261,11 @@ function unusableWords(inForce: InForce, name: string, reason: string): NexthopW
   const tunnel = isTunnel ? rest.join('/') : '';
   return {
     ...{ nexthop: isTunnel ? 'tunnel' : 'adjacency', tunnel, interface: '', usable: false, reason },
-    via: isTunnel ? (inForce.plan.config.tunnels?.[tunnel]?.remote ?? '') : (rest.at(-1) ?? ''),
+    via: isTunnel ? remoteOf(inForce.tunnels.get(tunnel)) : (rest.at(-1) ?? ''),
   };
 }
+
+const isUp = (nexthop: DesiredNexthop | undefined): boolean => (nexthop?.sa ?? 'up') === 'up';
 
 export function nexthopWords(
   inForce: InForce,
@@ -235,27 +273,28 @@ export function nexthopWords(
   nexthop: DesiredNexthop | undefined,
 ): NexthopWords {
   const version = nexthop?.version;
-  const waits = nexthop?.sa !== undefined && nexthop.sa !== 'up';
-  if (version === undefined || waits) return unusableWords(inForce, name, nexthop?.why ?? '');
-  const common = {
-    nexthop: version.kind,
-    via: '',
-    tunnel: '',
-    interface: '',
-    usable: true,
-    reason: '',
-  };
+  if (version === undefined || !isUp(nexthop)) {
+    return unusableWords(inForce, name, nexthop?.why ?? '');
+  }
+  const none = { via: '', tunnel: '', interface: '', usable: true, reason: '' };
   switch (version.kind) {
     case 'drop':
-      return { ...common, reason: version.reason };
+      return { ...none, nexthop: 'drop', reason: version.reason };
     case 'receive':
     case 'glean':
-      return { ...common, interface: version.interface };
-    case 'adjacency':
-      return { ...common, via: formatAddress(version.neighbour), interface: version.interface };
+      return { ...none, nexthop: version.kind, interface: version.interface };
+    case 'adjacency': {
+      const via = formatAddress(version.neighbour);
+      return { ...none, nexthop: 'adjacency', via, interface: version.interface };
+    }
+    case 'lsp':
     case 'tunnel': {
-      const via = formatAddress(version.header.destination);
-      return { ...common, via, tunnel: name.slice('tunnel/'.length), interface: version.interface };
+      const tunnel = name.slice('tunnel/'.length);
+      const via = remoteText(nexthop);
+      return { ...none, nexthop: 'tunnel', via, tunnel, interface: version.interface };
     }
   }
 }
+
+const remoteText = (nexthop: DesiredNexthop | undefined): string =>
+  nexthop?.remote === undefined ? '' : formatAddress(nexthop.remote);

@@ -76,14 +76,17 @@ export class WorkerRows {
         tid: undefined,
         busyPercent: undefined,
         heartbeatAgeMs: undefined,
+        held: undefined,
+        released: undefined,
       };
       return;
     }
-    for (const { index, tid, rounds, busyRounds, heartbeatNs } of status.lcores) {
+    for (const { index, tid, rounds, busyRounds, heartbeatNs, held, released } of status.lcores) {
       yield {
         ...{ ...common, lcore: index, tid },
         busyPercent: this.#busy(index, rounds, busyRounds),
         heartbeatAgeMs: now > heartbeatNs ? (now - heartbeatNs) / 1_000_000n : 0n,
+        ...{ held, released },
       };
     }
   }

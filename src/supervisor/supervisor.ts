@@ -7,23 +7,28 @@
  *   SIGINT, `sealane stop`    everything is taken down and interfaces are given back; the segments
  *                             stay, because they alone remember how far manual keys are used
  */
+import { protectedPairs } from '../config/bgp/protect.js';
 import type { Config } from '../config/types.js';
 import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
+import { parseAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import { TunnelSet } from '../vpn/tunnel-set.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
 import { messageOf, oneLine, SupervisorError } from './errors.js';
+import { ExportSteps, STEP_MS } from './export-steps.js';
+import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
 import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
-import { checkLedger } from './key-ledger.js';
+import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
@@ -32,7 +37,6 @@ import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
 import { WorkerRows } from './show-worker.js';
 import { StallGuard } from './stall-guard.js';
-import { readState, writeState } from './state-file.js';
 import { WorkerKeeper } from './worker-keeper.js';
 import { WorkerLink } from './worker-link.js';
 import { WorkerProcess } from './worker-process.js';
@@ -68,7 +72,10 @@ export class Supervisor {
   readonly bgp: BgpService;
   readonly routeLabels: RouteLabels;
   readonly ike: IkeService;
-  readonly #saRows: SaRows;
+  readonly exports: ExportSteps;
+  readonly tunnels: TunnelSet;
+  readonly hostPolicies: HostPolicies;
+  readonly saRows: SaRows;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -81,6 +88,7 @@ export class Supervisor {
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
   #changing = false;
+  #retunnelling = false;
   #refresh: Promise<void> | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
   #gatewaysTimer: NodeJS.Timeout | undefined;
@@ -110,27 +118,32 @@ export class Supervisor {
     });
     this.worker = this.#makeWorker();
     this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
-    const ledger = {
-      read: () => readState(paths.keyLedger, checkLedger) ?? {},
-      write: (entries: object) => {
-        writeState(paths.keyLedger, entries);
-      },
-    };
-    this.#saRows = new SaRows(this.tables);
+    const ledger = ledgerFile(paths.keyLedger);
+    this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
-    const sas = new ManualSas({ tables: this.tables, rows: this.#saRows, isForeign, ledger });
+    const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
+    this.tunnels = this.#makeTunnels();
+    this.hostPolicies = new HostPolicies({
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
+      sas: () => this.ike.sas,
+    });
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
+      tunnels: this.tunnels,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
-      ...{ log: log.area('worker'), saRows: this.#saRows },
+      ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
       ...{ log: log.area('commit'), clock: deps.clock, store: deps.store },
-      routeLabels: this.routeLabels,
+      ...{ routeLabels: this.routeLabels, certificates: addon.certificates },
+    });
+    this.exports = new ExportSteps({
+      ...{ instance: this.instance, tables: this.tables, committer: this.#committer },
+      ...{ serial: this.#serial, bgp: this.bgp, routeLabels: this.routeLabels, clock: deps.clock },
     });
     this.#keeper = new WorkerKeeper({
       log: log.area('worker'),
@@ -172,9 +185,10 @@ export class Supervisor {
 
   #makeIke(): IkeService {
     return new IkeService({
-      ...{ tables: this.tables, rows: this.#saRows, timers: TIMERS },
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       ...{ kernel: this.#deps.addon.kernel, paths: this.#deps.paths },
       certificates: this.#deps.addon.certificates,
+      crypto: this.#deps.addon.crypto,
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
@@ -183,6 +197,17 @@ export class Supervisor {
         this.#refreshSoon();
       },
     });
+  }
+
+  #makeTunnels(): TunnelSet {
+    const tunnels = new TunnelSet({
+      now: () => performance.now(),
+      changed: () => {
+        this.#retunnel();
+      },
+    });
+    tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
+    return tunnels;
   }
 
   #makeBgp(): BgpService {
@@ -202,8 +227,11 @@ export class Supervisor {
         this.#gatewaysSoon();
       },
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
-      labels: this.routeLabels,
+      ...{ labels: this.routeLabels, tunnels: this.tunnels },
       watchCore: (address, onChange) => this.#kernelPort.watchCore(address, onChange),
+      lsps: (lsps) => {
+        this.#kernelPort.setLearntLsps(lsps);
+      },
     });
   }
 
@@ -253,6 +281,7 @@ export class Supervisor {
     this.#state = 'running';
     this.#every(DEAF_CHECK_MS, async () => this.#checkDeaf());
     this.#every(UPKEEP_MS, async () => this.#serial.run(async () => this.#upkeep()));
+    this.#every(STEP_MS, async () => this.exports.step());
     this.#noteHugepages(config);
   }
 
@@ -266,6 +295,7 @@ export class Supervisor {
 
   async #upkeep(): Promise<void> {
     this.tables.reclaim();
+    if (!this.bgp.restarting) this.tunnels.sweep();
     if (!this.worker.up) {
       this.#keeper.missing();
       return;
@@ -306,6 +336,17 @@ export class Supervisor {
     return this.#changing;
   }
 
+  /** How it stands with the SA that BGP with a neighbour of the core has to be inside; empty: none is asked for. */
+  bgpProtection(address: string): string {
+    const config = this.instance.inForce?.plan.config;
+    const pair = config && protectedPairs(config).find(({ remote }) => remote === address);
+    const local = pair && parseAddress(pair.local);
+    const remote = parseAddress(address);
+    if (pair === undefined || local === undefined || remote === undefined) return '';
+    const { toPort = 0, fromPort = 0 } = this.hostPolicies.get(local, remote) ?? {};
+    return this.ike.bgpState(pair, toPort + fromPort > 0);
+  }
+
   vrfNamespace(vrf: string): string {
     return this.#kernelPort.vrfNamespace(vrf);
   }
@@ -327,6 +368,20 @@ export class Supervisor {
         this.#deps.log.error('following the network failed', { why: oneLine(error) });
       });
     }, REFRESH_DELAY_MS);
+  }
+
+  /** Routes lead to other tunnels than before: many may come at once. */
+  #retunnel(): void {
+    if (this.#retunnelling || this.#state === 'stopping') return;
+    this.#retunnelling = true;
+    this.#serial
+      .run(async () => {
+        this.#retunnelling = false;
+        await this.instance.retunnel();
+      })
+      .catch((error: unknown) => {
+        this.#deps.log.error('following the tunnels failed', { why: oneLine(error) });
+      });
   }
 
   /** Resolves when the rows follow what is known now. Whoever asks before one has begun shares it. */
@@ -390,6 +445,7 @@ export class Supervisor {
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();
+    this.hostPolicies.close();
     this.#bfd.close();
     this.#namespaces.close();
     this.worker.disconnect();

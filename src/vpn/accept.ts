@@ -114,5 +114,7 @@ export function describeAccept(set: AcceptSet, sps: SpTables): string {
   }
   const secured = [...groups].map(([text, encaps]) => text.replace('%', encaps.join(',')));
   const clear = set.clear.length === 0 ? [] : [`clear ${set.clear.join(',')}`];
-  return [...secured, ...clear].join('; ');
+  const { mplsInterface } = set;
+  const other = mplsInterface === undefined ? [] : [`mpls on ${mplsInterface}`];
+  return [...secured, ...clear, ...other].join('; ');
 }

@@ -2,6 +2,7 @@
 /** The export rules of a VRF in one form: those with static labels, and those that BGP carries. */
 import { exportRulesOf } from '../config/bgp/resolve.js';
 import type { ExportClass, Vrf } from '../config/types.js';
+import type { Classes, ExportState, Leaving } from './export-changes.js';
 
 /** What BGP adds to a rule. */
 export interface BgpExport {
@@ -16,7 +17,14 @@ export interface BgpExport {
 
 export interface VrfExport {
   readonly name: string;
+  /** As configured. */
   readonly class: ExportClass;
+  /** Whose arrivals the label that is told accepts: another than `class` alone while a change is under way. */
+  readonly classes: Classes;
+  /** What ingresses are told: `classes`, and what is to come. */
+  readonly announced: Classes;
+  /** Labels that were told until lately. */
+  readonly leaving: readonly Leaving[];
   /** undefined: every prefix of the VRF. */
   readonly prefixes: readonly string[] | undefined;
   /** The configured label; undefined: one of the pool's. */
@@ -26,23 +34,42 @@ export interface VrfExport {
   readonly bgp: BgpExport | undefined;
 }
 
-export function vrfExports(vrf: Vrf): readonly VrfExport[] {
+/** `states`: of the rules that BGP carries; absent: nothing is changing. */
+export function vrfExports(
+  vrf: Vrf,
+  states: Readonly<Record<string, ExportState>> = {},
+): readonly VrfExport[] {
   const fixed = (vrf.exports ?? []).map((rule): VrfExport => ({
     ...{ name: rule.name, class: rule, prefixes: rule.prefixes, label: rule.label },
+    ...unchanging(rule),
     ce: rule.labelFor === undefined || rule.labelFor === 'vrf' ? undefined : rule.labelFor.ce,
     bgp: undefined,
   }));
-  return [...fixed, ...bgpExports(vrf)];
+  return [...fixed, ...bgpExports(vrf, states)];
+}
+
+const unchanging = (rule: ExportClass): Pick<VrfExport, 'classes' | 'announced' | 'leaving'> => ({
+  ...{ classes: [rule], announced: [rule], leaving: [] },
+});
+
+function changing(
+  rule: ExportClass,
+  state: ExportState | undefined,
+): Pick<VrfExport, 'classes' | 'announced' | 'leaving'> {
+  if (state === undefined) return unchanging(rule);
+  const { classes, announcing, leaving, target } = state;
+  return { classes, announced: announcing === undefined ? classes : [...classes, target], leaving };
 }
 
 /** Apart from the names of rules with static labels. */
 const bgpRuleName = (name: string): string => `bgp/${name}`;
 
-function bgpExports({ bgp }: Vrf): VrfExport[] {
+function bgpExports({ bgp }: Vrf, states: Readonly<Record<string, ExportState>>): VrfExport[] {
   if (bgp === undefined) return [];
   return exportRulesOf(bgp).map((rule) => ({
     ...{ name: bgpRuleName(rule.name), class: rule, prefixes: rule.prefixes },
     ...{ label: undefined, ce: undefined },
+    ...changing(rule, states[bgpRuleName(rule.name)]),
     bgp: {
       ...{ rd: rule.rd, targets: rule.targets, policy: rule.policy, labelPer: rule.labelPer },
       nextHop: rule.nextHop,

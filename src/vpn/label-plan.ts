@@ -15,7 +15,12 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../config/types.js';
 import type { PlannedLabel } from '../forwarding/rows.js';
 import { parseAddress } from '../lib/ip.js';
-import { acceptSetOf } from './accept.js';
+import {
+  acceptOfClasses,
+  NO_EXPORT_STATES,
+  type Classes,
+  type ExportStates,
+} from './export-changes.js';
 import { vrfExports, type VrfExport } from './export-rules.js';
 import { FIRST_ROUTE_LABEL } from './label-register.js';
 import type { SpTables } from './sp-tables.js';
@@ -44,6 +49,7 @@ export const NO_LABELS: LabelRegister = { labels: {} };
 
 export interface LabelConflict {
   readonly label: number;
+  /** '': of the core, and `rule` is a path of the configuration. */
   readonly vrf: string;
   readonly rule: string;
   readonly reason: string;
@@ -63,15 +69,27 @@ export function classText(rule: VrfExport['class'], sps: SpTables): string {
   return `${list(rule.protections)} in ${encapsulations} to ${list(rule.toSps ?? [sps.own])}${own}`;
 }
 
-function meaningText(vrf: string, rule: VrfExport, sps: SpTables): string {
-  const target = rule.ce === undefined ? `VRF ${vrf}` : `CE ${rule.ce} of VRF ${vrf}`;
-  return `${target}, ${classText(rule.class, sps)}`;
+/** As {@link classText}, of several: what a label accepts while a change of class is announced. */
+export const classesText = (classes: Classes, sps: SpTables): string =>
+  [...new Set(classes.map((one) => classText(one, sps)))].sort().join(' and ');
+
+function meaningText(
+  vrf: string,
+  { ce, classes }: Pick<VrfExport, 'ce' | 'classes'>,
+  sps: SpTables,
+): string {
+  const target = ce === undefined ? `VRF ${vrf}` : `CE ${ce} of VRF ${vrf}`;
+  return `${target}, ${classesText(classes, sps)}`;
 }
+
+/** What core.transportLabels mean. */
+const TRANSPORT = 'transport label of this PE';
+const transportOf = ({ core }: Config): readonly number[] => core.transportLabels ?? [];
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 interface Wanted {
-  readonly planned: PlannedLabel & { readonly rules: string[] };
+  readonly planned: PlannedLabel & { readonly rules: string[]; readonly leaving: string[] };
   readonly text: string;
 }
 
@@ -108,40 +126,63 @@ class Pool {
 /** Of a rule with a label for each prefix, routes alone have labels. */
 const hasOwnLabel = ({ bgp }: VrfExport): boolean => bgp?.labelPer !== 'prefix';
 
+/** A label that a rule is told with, or was until lately. */
+interface Wish extends Pick<VrfExport, 'name' | 'label' | 'ce' | 'classes'> {
+  readonly vrf: string;
+  readonly leaving: boolean;
+}
+
+function wishesOf(config: Config, states: ExportStates): Wish[] {
+  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
+    vrfExports(of, states[vrf]).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, ...rule }] : [])),
+  );
+  const wishes = rules.flatMap(({ leaving, ...rule }): Wish[] => [
+    { ...rule, leaving: false },
+    ...leaving.map(({ classes }) => ({ ...rule, classes, leaving: true })),
+  ]);
+  // Labels of the configuration first: the pool goes round them. Those that leave only take what is theirs.
+  const rank = ({ label, leaving }: Wish): number =>
+    (label === undefined ? 1 : 0) + (leaving ? 1 : 0);
+  return wishes.sort((a, b) => rank(a) - rank(b));
+}
+
+interface Collected {
+  readonly wanted: Map<number, Wanted>;
+  readonly conflicts: LabelConflict[];
+  readonly next: number;
+}
+
 /** Rules by label; a rule that asks for a value another rule has with another meaning is a conflict. */
 function collect(
   config: Config,
   sps: SpTables,
   before: LabelRegister,
-): { wanted: Map<number, Wanted>; conflicts: LabelConflict[]; next: number } {
+  states: ExportStates,
+): Collected {
   const wanted = new Map<number, Wanted>();
   const conflicts: LabelConflict[] = [];
-  const pool = new Pool(before, (label) => wanted.has(label));
+  const transport = new Set(transportOf(config));
+  const pool = new Pool(before, (label) => wanted.has(label) || transport.has(label));
   const shared = new Map<string, number>();
-  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
-    vrfExports(of).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, rule }] : [])),
-  );
-  // Labels of the configuration first: the pool goes round them.
-  rules.sort((a, b) => Number(a.rule.label === undefined) - Number(b.rule.label === undefined));
-  for (const { vrf, rule } of rules) {
-    const text = meaningText(vrf, rule, sps);
-    const label = rule.label ?? shared.get(text) ?? pool.choose(text);
+  for (const wish of wishesOf(config, states)) {
+    const { vrf, name } = wish;
+    const text = meaningText(vrf, wish, sps);
+    const label = wish.label ?? shared.get(text) ?? pool.choose(text);
     if (label === undefined) {
       const reason = 'every label of the pool is in use or in quarantine';
-      conflicts.push({ label: 0, vrf, rule: rule.name, reason, remedy: 'wait, or use fewer' });
+      conflicts.push({ label: 0, vrf, rule: name, reason, remedy: 'wait, or use fewer' });
       continue;
     }
-    if (rule.label === undefined) shared.set(text, label);
-    const known = wanted.get(label);
-    if (known === undefined) {
-      const ce = rule.ce === undefined ? undefined : parseAddress(rule.ce);
-      const planned = { label, vrf, ce, accept: acceptSetOf(rule.class, sps), rules: [rule.name] };
-      wanted.set(label, { planned, text });
-    } else if (known.text === text) {
-      known.planned.rules.push(rule.name);
+    if (wish.label === undefined) shared.set(text, label);
+    const known = wanted.get(label) ?? { planned: plannedOf(wish, label, sps), text };
+    if (known.text === text) {
+      wanted.set(label, known);
+      const { rules, leaving } = known.planned;
+      if (!wish.leaving) rules.push(name);
+      else if (!leaving.includes(name) && !rules.includes(name)) leaving.push(name);
     } else {
       conflicts.push({
-        ...{ label, vrf, rule: rule.name },
+        ...{ label, vrf, rule: name },
         reason: `label ${label} already means: ${known.text}`,
         remedy:
           'give the rule a label of its own; only rules of one VRF, class and target share one',
@@ -151,15 +192,29 @@ function collect(
   return { wanted, conflicts, next: pool.next };
 }
 
+/** A label that is wanted, and who wants it. */
+interface Claim extends Pick<LabelConflict, 'label' | 'vrf' | 'rule'> {
+  readonly text: string;
+}
+
+const claimOf = ({ planned: { label, vrf, rules }, text }: Wanted): Claim => ({
+  ...{ label, vrf, rule: rules.join(' '), text },
+});
+
+function plannedOf({ vrf, ce, classes }: Wish, label: number, sps: SpTables): Wanted['planned'] {
+  const address = ce === undefined ? undefined : parseAddress(ce);
+  const accept = acceptOfClasses(classes, sps);
+  return { label, vrf, ce: address, accept, rules: [], leaving: [] };
+}
+
 function quarantineConflict(
-  { planned, text }: Wanted,
+  { text, ...at }: Claim,
   before: RegisteredLabel,
   now: number,
   quarantine: number,
 ): LabelConflict | undefined {
   if (before.meaning === digest(text)) return undefined;
-  const { label, vrf, rules } = planned;
-  const at = { label, vrf, rule: rules.join(' ') };
+  const { label } = at;
   if (before.freedAt === undefined) {
     return {
       ...at,
@@ -178,10 +233,9 @@ function quarantineConflict(
 }
 
 /** A value that a route has, or had until lately, is not the configuration's. */
-function routeConflict({ planned }: Wanted, meaning: string): LabelConflict {
-  const { label, vrf, rules } = planned;
+function routeConflict({ label, vrf, rule }: Claim, meaning: string): LabelConflict {
   return {
-    ...{ label, vrf, rule: rules.join(' ') },
+    ...{ label, vrf, rule },
     reason: `label ${label} is or was a route's: ${meaning}`,
     remedy: `use a label below ${FIRST_ROUTE_LABEL}`,
   };
@@ -193,6 +247,8 @@ export interface LabelPlanOptions {
   readonly quarantine?: number;
   /** What a value means, or meant until lately, as a label of routes. */
   readonly ofRoute?: (label: number) => string | undefined;
+  /** How rules of BGP pass from one class to another; default: none does. */
+  readonly states?: ExportStates;
 }
 
 /**
@@ -204,23 +260,37 @@ export function planLabels(
   sps: SpTables,
   before: LabelRegister,
   now: number,
-  { quarantine = LABEL_QUARANTINE_SECONDS, ofRoute }: LabelPlanOptions = {},
+  {
+    quarantine = LABEL_QUARANTINE_SECONDS,
+    ofRoute,
+    states = NO_EXPORT_STATES,
+  }: LabelPlanOptions = {},
 ): LabelPlan {
-  const { wanted, conflicts, next } = collect(config, sps, before);
+  const { wanted, conflicts, next } = collect(config, sps, before, states);
   const register: Record<string, RegisteredLabel> = {};
+  const claims: Claim[] = [
+    ...[...wanted.values()].map(claimOf),
+    ...transportOf(config).map((label) => ({
+      ...{ label, vrf: '', rule: 'core.transportLabels', text: TRANSPORT },
+    })),
+  ];
+  const claimed = new Set(claims.map(({ label }) => label));
   for (const [label, entry] of Object.entries(before.labels)) {
-    if (wanted.has(Number(label))) continue;
+    if (claimed.has(Number(label))) continue;
     const freedAt = entry.freedAt ?? now;
     if (freedAt + quarantine > now) register[label] = { ...entry, freedAt };
   }
-  for (const [label, want] of wanted) {
+  for (const claim of claims) {
+    const { label, text } = claim;
     const entry = before.labels[String(label)];
-    const conflict = entry && quarantineConflict(want, entry, now, quarantine);
+    const conflict = entry && quarantineConflict(claim, entry, now, quarantine);
     if (conflict !== undefined) conflicts.push(conflict);
     const route = ofRoute?.(label);
-    if (route !== undefined) conflicts.push(routeConflict(want, route));
-    register[String(label)] = { meaning: digest(want.text), text: want.text };
+    if (route !== undefined) conflicts.push(routeConflict(claim, route));
+    register[String(label)] = { meaning: digest(text), text };
   }
-  const labels = [...wanted.values()].map(({ planned }) => planned);
+  const labels = [...wanted.values()].map(({ planned: { leaving, ...label } }): PlannedLabel =>
+    leaving.length === 0 ? label : { ...label, leaving },
+  );
   return { labels, register: { labels: register, next }, conflicts };
 }

@@ -9,23 +9,31 @@
 import { ipsecCommunityFormat, type IpsecCommunityFormat } from '../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../bgp/codec/types.js';
 import { PolicyCompiler } from '../bgp/policy/compile.js';
+import { spNumbers } from '../config/sp-numbers.js';
 import type { Config } from '../config/types.js';
 import type { AcceptSet } from '../forwarding/addon/api.js';
 import type { ForwardingModel } from '../forwarding/model.js';
 import { ACCEPT_NOTHING, type PlannedLabel, type VpnPolicy } from '../forwarding/rows.js';
 import { covers, networkOf, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { parseRd, parseRouteTarget } from '../lib/bgp-words.js';
-import { acceptSetOf, unionOf } from './accept.js';
+import { unionOf } from './accept.js';
 import { ownRoutes, type OwnRoute } from './bgp/local-routes.js';
-import { signalledBy } from './bgp/vrfs.js';
+import { signalledBy } from './bgp/signalled.js';
+import { acceptOfClasses, NO_EXPORT_STATES, type ExportStates } from './export-changes.js';
 import { vrfExports, type VrfExport } from './export-rules.js';
 import type { SpTables } from './sp-tables.js';
 
-interface Rule {
-  readonly name: string;
+/** What a label accepts that the rule is told with, or was until lately, and of which prefixes. */
+interface Part {
   /** undefined: every prefix of the VRF. */
   readonly prefixes: readonly Prefix[] | undefined;
   readonly accept: AcceptSet;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly told: Part;
+  readonly leaving: readonly Part[];
   /** Whether an own route passes the rule's policy; undefined: it has none. */
   readonly passes: ((route: OwnRoute) => boolean) | undefined;
 }
@@ -35,6 +43,7 @@ class VrfRules {
   readonly #rules: readonly Rule[];
   readonly #own: readonly OwnRoute[];
   readonly #unions = new Map<string, AcceptSet>();
+  readonly #numbers = new Map<Part, number>();
 
   constructor(rules: readonly Rule[], own: readonly OwnRoute[]) {
     this.#rules = rules;
@@ -43,20 +52,26 @@ class VrfRules {
 
   /** A rule matches prefixes inside its own: it does not let in what only a shorter route covers. */
   acceptOf(prefix: Prefix, bgpRules: (() => ReadonlySet<string>) | undefined): AcceptSet {
-    const matching = this.#rules.filter(({ name, prefixes, passes }) => {
-      const inside = prefixes?.some((outer) => covers(outer, prefix)) ?? true;
-      if (!inside || passes === undefined) return inside;
-      if (bgpRules !== undefined) return bgpRules().has(name);
+    const matching = this.#rules.flatMap(({ name, told, leaving, passes }) => {
+      const parts = [told, ...leaving].filter((part) => isInside(part, prefix));
+      if (parts.length === 0 || passes === undefined) return parts;
+      if (bgpRules !== undefined) return bgpRules().has(name) ? parts : [];
       const own = this.#ownRoute(prefix);
-      return own !== undefined && passes(own);
+      return own !== undefined && passes(own) ? parts : [];
     });
-    const key = matching.map((rule) => this.#rules.indexOf(rule)).join(' ');
+    const key = matching.map((part) => this.#numberOf(part)).join(' ');
     let union = this.#unions.get(key);
     if (union === undefined) {
       union = unionOf(matching.map(({ accept }) => accept));
       this.#unions.set(key, union);
     }
     return union;
+  }
+
+  #numberOf(part: Part): number {
+    const known = this.#numbers.get(part) ?? this.#numbers.size;
+    this.#numbers.set(part, known);
+    return known;
   }
 
   /** The route told by BGP that leads to an own prefix. */
@@ -73,20 +88,24 @@ class VrfRules {
   }
 }
 
+const isInside = ({ prefixes }: Part, inner: Prefix): boolean =>
+  prefixes?.some((outer) => covers(outer, inner)) ?? true;
+
 interface Asked {
   readonly policies: PolicyCompiler;
   readonly ipsec: IpsecCommunityFormat;
   readonly asn: number;
+  readonly ownSp: number | undefined;
   readonly tunnelAddresses: readonly Uint8Array[];
 }
 
 /** The question is the route as the rule would export it, before its policy. */
-function passesOf({ bgp, class: exported }: VrfExport, asked: Asked): Rule['passes'] {
+function passesOf({ bgp, announced }: VrfExport, asked: Asked): Rule['passes'] {
   if (bgp?.policy === undefined) return undefined;
-  const { policies, ipsec, asn, tunnelAddresses } = asked;
+  const { policies, ipsec, asn, ownSp, tunnelAddresses } = asked;
   const policy = policies.compile(bgp.policy, asn);
   const targets = bgp.targets.flatMap((text) => parseRouteTarget(text) ?? []);
-  const meaning = signalledBy(exported);
+  const meaning = signalledBy(announced, ownSp);
   const added = meaning === undefined ? targets : [...targets, ipsec.write(meaning)];
   const nextHop = bgp.nextHop === undefined ? tunnelAddresses[0] : parseAddress(bgp.nextHop);
   return ({ route, attributes }) => {
@@ -106,14 +125,16 @@ type Passes = NonNullable<Rule['passes']>;
 export function exportPolicies(
   config: Config,
   { tunnelAddresses }: ForwardingModel,
+  states: ExportStates = NO_EXPORT_STATES,
 ): ReadonlyMap<string, ReadonlyMap<string, Passes>> {
   const { bgp } = config;
   const ipsec = ipsecCommunityFormat(bgp?.ipsecCommunitySubType);
   const policies = new PolicyCompiler(bgp ?? {}, ipsec);
-  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, tunnelAddresses };
+  const ownSp = spNumbers(config).own;
+  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, ownSp, tunnelAddresses };
   const vrfs = new Map<string, ReadonlyMap<string, Passes>>();
   for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
-    const rules = vrfExports(vrf).flatMap((rule): [string, Passes][] => {
+    const rules = vrfExports(vrf, states[name]).flatMap((rule): [string, Passes][] => {
       const passes = passesOf(rule, asked);
       return passes === undefined ? [] : [[rule.name, passes]];
     });
@@ -122,14 +143,21 @@ export function exportPolicies(
   return vrfs;
 }
 
-/** `labels`: of the label plan that goes with this configuration, as `model` does. */
+const parsed = (prefixes: readonly string[] | undefined): readonly Prefix[] | undefined =>
+  prefixes
+    ?.map(parsePrefix)
+    .filter((prefix): prefix is Prefix => prefix !== undefined)
+    .map(networkOf);
+
+/** `labels`: of the label plan that goes with this configuration, as `model` and `states` do. */
 export function vpnPolicy(
   config: Config,
   sps: SpTables,
   labels: readonly PlannedLabel[],
   model: ForwardingModel,
+  states: ExportStates = NO_EXPORT_STATES,
 ): VpnPolicy {
-  const exporters = exportPolicies(config, model);
+  const exporters = exportPolicies(config, model, states);
   const { bgp } = config;
   const policies = new PolicyCompiler(bgp ?? {}, ipsecCommunityFormat(bgp?.ipsecCommunitySubType));
   const names = Object.keys(config.vrfs ?? {});
@@ -137,13 +165,13 @@ export function vpnPolicy(
   const own = [...ownRoutes(config, model, numberOf, policies).values()];
   const vrfs = new Map<string, VrfRules>();
   for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
-    const rules = vrfExports(vrf).map((rule) => ({
-      ...{ name: rule.name, accept: acceptSetOf(rule.class, sps) },
+    const rules = vrfExports(vrf, states[name]).map((rule): Rule => ({
+      name: rule.name,
+      told: { prefixes: parsed(rule.prefixes), accept: acceptOfClasses(rule.classes, sps) },
+      leaving: rule.leaving.map(({ prefixes, classes }) => ({
+        ...{ prefixes: parsed(prefixes), accept: acceptOfClasses(classes, sps) },
+      })),
       passes: exporters.get(name)?.get(rule.name),
-      prefixes: rule.prefixes
-        ?.map(parsePrefix)
-        .filter((prefix): prefix is Prefix => prefix !== undefined)
-        .map(networkOf),
     }));
     vrfs.set(
       name,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Labels that come and go with routes: per CE and per prefix (policy-model 1, 5).
+ * Labels that come and go with routes: per CE and per prefix (policy-model 1, 5), and those that are swapped for others'
+ * (RFC 4364 §10 b).
  *
  *   asked for ──► on disk ──► row in the tables ──► advertised ──► withdrawn everywhere
  *      │ 'later'                   │ asked again: the value            │ after a while
@@ -34,16 +35,35 @@ const ROWS = 256;
 /** Records of the journal beyond which it is written anew, beside some for each label. */
 const JOURNAL_SLACK = 10_000;
 
+/** The end of the words for a label of routes: VRF, and the classes it is exported by. */
+export const labelClass = (vrf: string, classes: string): string => `of VRF ${vrf}, ${classes}`;
+
+/** What {@link labelClass} was for the meaning; undefined: it is not such a one. */
+function classOf({ text }: Meaning): string | undefined {
+  const at = text.indexOf(' of VRF ');
+  return at < 0 ? undefined : text.slice(at + 1);
+}
+
 /** What a label is to mean. */
 export interface LabelWish {
   /** In words, for the register: what stays the same as long as the value does. */
   readonly text: string;
+  /** CORE_VRF of one that is swapped or popped. */
   readonly vrf: string;
-  /** Name of the export rule. */
+  /** Name of the export rule, or who is told. */
   readonly rule: string;
   /** The CE it leads to; undefined: a lookup in the VRF. */
   readonly gateway: GatewayModel | undefined;
+  /** Packets go on with another label. */
+  readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
+}
+
+/** Where packets go on, and with which label. */
+export interface LabelSwap {
+  /** Row of a tunnel or LSP. */
+  readonly nexthop: string;
+  readonly label: number;
 }
 
 /** A route of a VRF, `vrf` by its number in the RIB. */
@@ -52,12 +72,15 @@ export interface LabelledRoute {
   readonly family: FamilyId;
   readonly prefix: Uint8Array;
   readonly length: number;
+  /** Of one that is passed on: its number in the table of its family, instead of the prefix. */
+  readonly net?: number;
 }
 
 export interface RouteLabelRow {
   readonly label: number;
   readonly vrf: string;
   readonly gateway: GatewayModel | undefined;
+  readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
 }
 
@@ -126,6 +149,8 @@ export class RouteLabels {
   #closed = false;
   #tick: (() => void) | undefined;
   #highest = -1;
+  /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
+  #leaving: ReadonlySet<string> = new Set();
   /** How often a route was not exported because no value was free, since the start. */
   refusals = 0;
 
@@ -186,6 +211,31 @@ export class RouteLabels {
     }
   }
 
+  /**
+   * Classes by which routes are told, and those by which they were until lately ({@link labelClass}). Labels
+   * of the latter stay as long as they are named here, those of any other go at once, whatever routes still
+   * have them (policy-model 24, 25).
+   */
+  keepClasses(told: ReadonlySet<string>, leaving: ReadonlySet<string>): void {
+    this.#leaving = leaving;
+    for (const label of [...this.#labels.values()]) {
+      const mine = classOf(label.meaning);
+      if (mine !== undefined && !told.has(mine) && !leaving.has(mine)) this.#free(label);
+    }
+    this.#watch();
+  }
+
+  /** Labels in use whose class is this one ({@link labelClass}). */
+  labelsOf(wanted: string): number[] {
+    const found = [...this.#labels.values()].filter(({ meaning }) => classOf(meaning) === wanted);
+    return found.map(({ meaning }) => meaning.label);
+  }
+
+  #isLeaving(label: Label): boolean {
+    const mine = this.#leaving.size === 0 ? undefined : classOf(label.meaning);
+    return mine !== undefined && this.#leaving.has(mine);
+  }
+
   /** CEs that labels lead to: they are to stay resolved as long as the labels are in the tables. */
   gateways(): GatewayModel[] {
     const found = new Map<string, GatewayModel>();
@@ -198,8 +248,7 @@ export class RouteLabels {
   *rows(): Generator<RouteLabelRow & { readonly rules: readonly string[] }> {
     for (const { meaning, wish, ready, rules } of this.#labels.values()) {
       if (!ready || wish === undefined) continue;
-      const { vrf, gateway, accept } = wish;
-      yield { label: meaning.label, vrf, gateway, accept, rules: [...rules] };
+      yield { ...rowOf(meaning.label, wish), rules: [...rules] };
     }
   }
 
@@ -335,7 +384,7 @@ export class RouteLabels {
     for (const label of this.#idle) {
       const over = label.idleSince + LINGER_MS <= clock.now();
       if (!over || this.#user?.quiet === false) break;
-      this.#free(label);
+      if (!this.#isLeaving(label)) this.#free(label);
     }
     const late = this.#refusedSince + REFUSED_MS <= clock.now();
     if (this.#refused.size === 0 || (given === 0 && !late)) return;
@@ -419,11 +468,14 @@ export class RouteLabels {
   }
 }
 
-const keyOf = ({ vrf, family, prefix, length }: LabelledRoute): string =>
-  `${vrf} ${family} ${formatAddress(prefix)}/${length}`;
+const keyOf = ({ vrf, family, prefix, length, net }: LabelledRoute): string =>
+  net === undefined
+    ? `${vrf} ${family} ${formatAddress(prefix)}/${length}`
+    : `net ${net} of ${family}`;
 
-const rowOf = (label: number, { vrf, gateway, accept }: LabelWish): RouteLabelRow => ({
+const rowOf = (label: number, { vrf, gateway, swap, accept }: LabelWish): RouteLabelRow => ({
   ...{ label, vrf, gateway, accept },
+  ...(swap && { swap }),
 });
 
 /** Whether the row in the tables is right for both. */
@@ -431,6 +483,7 @@ function leadsAlike(a: LabelWish | undefined, b: LabelWish): boolean {
   if (a === b) return true;
   if (a?.vrf !== b.vrf) return false;
   if (a.accept !== b.accept && acceptKey(a.accept) !== acceptKey(b.accept)) return false;
+  if (a.swap?.nexthop !== b.swap?.nexthop || a.swap?.label !== b.swap?.label) return false;
   const [from, to] = [a.gateway, b.gateway];
   if (from === undefined || to === undefined) return from === to;
   return adjacency(from) === adjacency(to);

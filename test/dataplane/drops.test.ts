@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Pe } from './pe.js';
 import { COUNT, PROVOKE } from './provoke.js';
+import { HOST } from './provoke-host.js';
 import { extraPorts, RARE } from './provoke-rare.js';
 import { Tracer } from './tracer.js';
 
@@ -18,7 +19,7 @@ const reasons = [...readFileSync(header, 'utf8').matchAll(/\bX\((\w+), "/g)]
 
 it('every reason of drop_reasons.h is provoked', () => {
   expect(reasons.length).toBeGreaterThan(50);
-  expect([...Object.keys(PROVOKE), ...Object.keys(RARE)].sort()).toEqual([...reasons].sort());
+  expect([PROVOKE, HOST, RARE].flatMap(Object.keys).sort()).toEqual([...reasons].sort());
 });
 
 describe('by frames alone', () => {
@@ -38,7 +39,7 @@ describe('by frames alone', () => {
     expect(names.filter((name) => name !== 'none')).toEqual(reasons);
   });
 
-  it.each(Object.entries(PROVOKE))('%s', async (reason, provoke) => {
+  it.each(Object.entries({ ...PROVOKE, ...HOST }))('%s', async (reason, provoke) => {
     const { input, options, beside = {}, answered, anonymous } = await provoke(pe);
     const before = vrfDrops();
     const { out, drops, interfaces } = await pe.run(input, options);

@@ -245,7 +245,13 @@ describe('a VRF’s host TAP', () => {
   let tap: string;
   beforeAll(async () => {
     const name = 'host-a';
-    const none = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mac: new Uint8Array(6) };
+    const none = {
+      acceptGre: false,
+      acceptIp: false,
+      mplsOwnSp: false,
+      mplsOtherSp: false,
+      mac: new Uint8Array(6),
+    };
     const row = { name, role: 'host', vrf: pe.vrfs.a, port: 0, vlan: 0, mtu: 1500 } as const;
     const id = pe.harness.tables.putInterface({ ...row, ...none });
     await pe.harness.attach(id, name, 'tun');

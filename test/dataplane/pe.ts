@@ -7,6 +7,7 @@
  *   CE c 02:..:0c:03 --------------[ce8, VLAN 8,   VRF c] 10.3.3.254, 2001:db8:c::fe
  *   P    02:..:0f:01 -- port core - [core,  untagged]  accepts nothing in clear
  *                                   [open,  VLAN 20]   accepts MPLS-in-GRE, MPLS-in-IP and plain MPLS
+ *                                   [other, VLAN 30], [third, VLAN 31]   plain MPLS of other SPs (option B)
  *   loopback of the PE 192.0.2.1, 2001:db8:f::1; the other PE 192.0.2.2, 2001:db8:f::2
  */
 import { randomBytes, randomInt } from 'node:crypto';
@@ -16,7 +17,7 @@ import type {
   Encapsulation,
   InterfaceRow,
   RouteWay,
-  SaRow,
+  VpnSaRow,
   SaState,
   Version,
 } from '../../src/forwarding/addon/api.js';
@@ -68,7 +69,7 @@ export const ENCRYPTED: AcceptSet = {
 
 export interface Sa {
   readonly id: number;
-  readonly row: SaRow;
+  readonly row: VpnSaRow;
   readonly esp: EspKey;
   readonly family: Family;
   readonly protocol: number;
@@ -83,7 +84,14 @@ export interface TunnelOptions {
   readonly dscp?: number;
   readonly flowLabel?: number;
   readonly ttl?: number;
+  /** Transport labels above the outer IP header. */
+  readonly labels?: readonly number[];
   /** Output interface; default core. */
+  readonly over?: InterfaceName;
+}
+
+export interface LspOptions extends Pick<TunnelOptions, 'mtu' | 'dscpCopy' | 'dscp' | 'ttl'> {
+  readonly labels: readonly number[];
   readonly over?: InterfaceName;
 }
 
@@ -109,20 +117,30 @@ export interface RouteOptions {
 }
 
 export type VrfName = 'core' | 'a' | 'b' | 'c';
-export type InterfaceName = 'ce' | 'ce7' | 'ce8' | 'core' | 'open';
+export type InterfaceName = 'ce' | 'ce7' | 'ce8' | 'core' | 'open' | 'other' | 'third';
+const INTERFACES = ['ce', 'ce7', 'ce8', 'core', 'open', 'other', 'third'] as const;
 
 const FIRST_LABEL = 100_000;
 
-function etherHeader(to: string, from: string, vlan: number, family: Family): Uint8Array {
-  const type = family === 4 ? '0800' : '86dd';
+const TYPE = { 4: '0800', 6: '86dd', mpls: '8847' } as const;
+
+function etherHeader(to: string, from: string, vlan: number, of: keyof typeof TYPE): Uint8Array {
+  const type = TYPE[of];
   const tag = vlan === 0 ? '' : `8100${vlan.toString(16).padStart(4, '0')}`;
   return Buffer.concat([macBytes(to), macBytes(from), Buffer.from(tag + type, 'hex')]);
+}
+
+function protectionOf(sa: Sa | undefined): 'tunnel' | 'authenticate' | 'encrypt' {
+  if (sa === undefined) return 'tunnel';
+  return sa.row.algorithm.startsWith('aes-gmac') ? 'authenticate' : 'encrypt';
 }
 
 export class Pe {
   readonly harness: Harness;
   readonly vrfs: Record<VrfName, number> = { core: 0, a: 0, b: 0, c: 0 };
-  readonly interfaces: Record<InterfaceName, number> = { ce: 0, ce7: 0, ce8: 0, core: 0, open: 0 };
+  readonly interfaces: Record<InterfaceName, number> = {
+    ...{ ce: 0, ce7: 0, ce8: 0, core: 0, open: 0, other: 0, third: 0 },
+  };
   readonly rows = new Map<InterfaceName, InterfaceRow>();
   #names = 0;
   #label = FIRST_LABEL;
@@ -153,7 +171,7 @@ export class Pe {
   /** After a (re)start of the worker: TAPs, SAs, label counters, Start. */
   async bringUp(): Promise<void> {
     const { harness } = this;
-    for (const name of ['ce', 'ce7', 'ce8', 'core', 'open'] as const) {
+    for (const name of INTERFACES) {
       await harness.attach(this.interfaces[name], name);
     }
     await harness.client.reserveLabels(FIRST_LABEL + 4096);
@@ -165,7 +183,7 @@ export class Pe {
     for (const name of ['a', 'b', 'c'] as const) this.setVrf(name, {});
     const ce = tables.portId('ce');
     const core = tables.portId('core');
-    const clear = { acceptGre: false, acceptIp: false, mplsOwnSp: false };
+    const clear = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false };
     const put = (name: InterfaceName, row: Partial<InterfaceRow>): void => {
       const whole: InterfaceRow = {
         ...{ name, role: 'ce', vrf: 0, port: ce, vlan: 0, mtu: 1500, mac: macBytes(MAC.peCe) },
@@ -184,6 +202,8 @@ export class Pe {
     put('core', toCore);
     const accepts = { acceptGre: true, acceptIp: true, mplsOwnSp: true };
     put('open', { ...toCore, vlan: 20, ...accepts });
+    put('other', { ...toCore, vlan: 30, mplsOtherSp: true });
+    put('third', { ...toCore, vlan: 31, mplsOtherSp: true });
     for (const family of FAMILIES) this.#connected(family);
   }
 
@@ -257,22 +277,32 @@ export class Pe {
 
   /** The version of a tunnel to the other PE. */
   tunnelVersion(options: TunnelOptions): Version {
-    const { encapsulation, family, sa, over = 'core' } = options;
+    const { encapsulation, family, sa, over = 'core', labels = [] } = options;
     const row = this.rows.get(over);
     if (row === undefined) throw new Error(`no interface ${over}`);
-    const gmac = sa?.row.algorithm.startsWith('aes-gmac') === true;
     return {
       ...{ kind: 'tunnel', interface: this.interfaces[over], encapsulation },
-      protection: sa === undefined ? 'tunnel' : gmac ? 'authenticate' : 'encrypt',
+      protection: protectionOf(sa),
       ...{ mtu: options.mtu ?? 1400, sa: sa?.id ?? 0, dscpCopy: options.dscpCopy ?? false },
       header: {
-        ethernet: etherHeader(MAC.p, MAC.peCore, row.vlan, family),
+        ethernet: etherHeader(MAC.p, MAC.peCore, row.vlan, labels.length > 0 ? 'mpls' : family),
         source: addressBytes(LOCAL[family]),
         destination: addressBytes(REMOTE[family]),
         ...{ ttl: options.ttl ?? 64, dscp: options.dscp ?? 0, flowLabel: options.flowLabel ?? 0 },
         ...(sa === undefined ? {} : { spi: sa.row.spi }),
+        ...(labels.length > 0 && { labels }),
       },
     };
+  }
+
+  /** An LSP to the other PE. */
+  lspVersion(options: LspOptions): Version {
+    const { labels, over = 'core', mtu = 1400, dscpCopy = false, dscp = 0, ttl = 255 } = options;
+    const row = this.rows.get(over);
+    if (row === undefined) throw new Error(`no interface ${over}`);
+    const ethernet = etherHeader(MAC.p, MAC.peCore, row.vlan, 'mpls');
+    const header = { ethernet, labels, ttl, dscp };
+    return { kind: 'lsp', interface: this.interfaces[over], mtu, dscpCopy, header };
   }
 
   tunnel(options: TunnelOptions): number {
@@ -317,6 +347,22 @@ export class Pe {
     return label;
   }
 
+  /** A label that is swapped for `out` on its way to a next hop. */
+  swap(target: number, out: number, accept: AcceptSet): number {
+    const label = this.newLabel();
+    const { tables } = this.harness;
+    tables.setLabel({ label, action: 'swap', target, out, accept: tables.acceptSet(accept) });
+    return label;
+  }
+
+  /** A transport label of this PE's. */
+  pop(accept: AcceptSet): number {
+    const label = this.newLabel();
+    const { tables } = this.harness;
+    tables.setLabel({ label, action: 'pop', target: 0, accept: tables.acceptSet(accept) });
+    return label;
+  }
+
   async sa(direction: 'out' | 'in', options: SaOptions = {}): Promise<Sa> {
     const sa = this.saRow(direction, options);
     const { client, tables } = this.harness;
@@ -331,7 +377,7 @@ export class Pe {
     const inbound = direction === 'in';
     const key = options.key ?? randomBytes((algorithm.endsWith('256') ? 32 : 16) + 4);
     const ends = [addressBytes(LOCAL[family]), addressBytes(REMOTE[family])] as const;
-    const row: SaRow = {
+    const row: VpnSaRow = {
       ...{ name: this.#name('SA'), algorithm, encapsulation },
       spi: options.spi ?? randomInt(0x10000, 2 ** 32),
       ...{ source: ends[inbound ? 1 : 0], destination: ends[inbound ? 0 : 1] },

@@ -12,7 +12,7 @@ import { toCe } from './frames.js';
 import { farEnd, tapName, type Harness, type PortOptions } from './harness.js';
 import { ANY, MAC, PE_CE, type Pe } from './pe.js';
 import { BFD } from './provoke-bfd.js';
-import { cePacket, COUNT, espFrame, fromCe, labelled } from './provoke.js';
+import { cePacket, COUNT, espFrame, fromCe, labelled, SA_MISSING } from './provoke.js';
 import { Exchange } from './run.js';
 import { spoil, type Tracer } from './tracer.js';
 
@@ -20,8 +20,8 @@ import { spoil, type Tracer } from './tracer.js';
 const RING = 1023;
 /** Frames of an AF_PACKET port's ring: devargs.c. */
 const RX_RING = 512;
-/** Where SAs are counted as another application's; only 1 is the VPN's. */
-const OTHER_APPLICATION = 2;
+/** Where SAs are counted as another application's: 1 is the VPN's, 2 BGP's. */
+const OTHER_APPLICATION = 3;
 /** Row of the first group that tables make. */
 const FIRST_GROUP = 1;
 
@@ -152,7 +152,13 @@ async function injectFull({ pe, tracer }: Stage): Promise<void> {
 /** VRF a's host TAP, through which the kernel sends IP packets. */
 async function hostTap(pe: Pe): Promise<string> {
   const name = 'host-a';
-  const host = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mac: new Uint8Array(6) };
+  const host = {
+    acceptGre: false,
+    acceptIp: false,
+    mplsOwnSp: false,
+    mplsOtherSp: false,
+    mac: new Uint8Array(6),
+  };
   const row = { name, role: 'host', vrf: pe.vrfs.a, port: 0, vlan: 0, mtu: 1500 } as const;
   const id = pe.harness.tables.putInterface({ ...row, ...host });
   await pe.harness.attach(id, name, 'tun');
@@ -271,6 +277,22 @@ async function espNotReady(stage: Stage): Promise<void> {
   expect([drops, out]).toEqual([{ esp_not_ready: COUNT }, {}]);
 }
 
+/** Each waits for another SA, and none comes. Takes as long as a packet is held. */
+async function heldExpired({ pe }: Stage): Promise<void> {
+  const exchange = await Exchange.begin(pe.harness);
+  const hosts = times(COUNT, (i) => `198.51.100.${String(20 + i)}`);
+  for (const host of hosts) pe.route('a', host, pe.nexthop(SA_MISSING));
+  await exchange.send(
+    'ce',
+    hosts.map((host) => fromCe(cePacket(host))),
+  );
+  const held = (): bigint | undefined => pe.harness.tables.worker().lcores[0]?.held;
+  expect(held()).toBe(BigInt(COUNT));
+  await eventually('they have expired', () => (held() === 0n ? true : undefined), 120_000);
+  const { drops, out } = await exchange.finish({ ports: COUNT, taps: 0, swallowed: 0 });
+  expect([drops, out]).toEqual([{ held_expired: COUNT }, {}]);
+}
+
 /** In this order. */
 export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   rx_truncated: async (stage) => fromFile(stage, 'rx_truncated'),
@@ -286,6 +308,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   ...BFD,
   esp_application: espApplication,
   group_unknown: groupUnknown,
+  held_expired: heldExpired,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,
 };

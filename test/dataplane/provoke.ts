@@ -3,6 +3,7 @@
  * How each reason of drop_reasons.h that frames alone can cause is provoked. Each case sends COUNT packets that
  * must all end for that reason; a packet that is answered by ICMP is counted for its reason alone.
  */
+import type { Version } from '../../src/forwarding/addon/api.js';
 import { sealEsp, trailerOf } from '../lib/esp.js';
 import { ETHERTYPE, ethernet, gre, ip, labelEntry, PROTOCOL } from '../lib/packets.js';
 import {
@@ -90,6 +91,10 @@ async function outOfSa(
 const labelled = (label: number, within: Uint8Array = inner(), ttl = 255): Buffer =>
   carried({ encapsulation: 'gre', label, packet: within, labelTtl: ttl });
 
+export const SA_MISSING: Version = {
+  ...{ kind: 'drop', reason: 'sa_missing', icmpUnreachable: false, vrf: 0 },
+};
+
 function nowhereBy(pe: Pe, version: Parameters<Pe['nexthop']>[0]): string {
   const host = `198.51.100.${String(pe.newLabel() % 250)}`;
   pe.route('a', host, pe.nexthop(version));
@@ -156,10 +161,11 @@ const FORWARD: Readonly<Record<string, Provoke>> = {
   nexthop_unusable: (pe) => ce(packet(nowhereBy(pe, undefined))),
   neighbour_pending: (pe) =>
     ce(packet(nowhereBy(pe, { kind: 'glean', interface: pe.interfaces.ce, vrf: pe.vrfs.a }))),
-  sa_missing: (pe) =>
-    ce(
-      packet(nowhereBy(pe, { kind: 'drop', reason: 'sa_missing', icmpUnreachable: false, vrf: 0 })),
-    ),
+  // out of a label, because the first from a CE would be held (hold.test.ts)
+  sa_missing: async (pe) => {
+    const nexthop = pe.nexthop(SA_MISSING);
+    return outOfSa(pe, () => labelled(pe.label('nexthop', nexthop, ANY)));
+  },
   ttl_expired: () => ce(packet(HERE[4], { ttl: 1 }), { answered: true }),
   mtu_exceeded: (pe) => {
     const out = pe.adjacency('ce8', MAC.c, 4, 600);
@@ -253,6 +259,11 @@ const LABEL: Readonly<Record<string, Provoke>> = {
     const label = pe.label('vrf', pe.vrfs.a, ANY);
     const stack = [labelEntry(label, { bottom: false }), labelEntry(label), inner()];
     return outOfSa(pe, () => gre(Buffer.concat(stack)));
+  },
+  // another SP's neighbour, by a label that was advertised to the next one
+  label_not_advertised: (pe) => {
+    const label = pe.label('vrf', pe.vrfs.a, { ...ANY, mplsInterface: 'third' });
+    return core(() => mplsFrame(Buffer.concat([labelEntry(label), inner()]), 30));
   },
   label_unknown: async (pe) => outOfSa(pe, () => labelled(pe.newLabel())),
   label_protected: (pe) => {

@@ -173,11 +173,15 @@ default_days = 30
 policy = any
 unique_subject = no
 copy_extensions = none
+crl_extensions = whole
 [any]
 countryName = optional
 organizationName = optional
 commonName = optional
+[whole]
+authorityKeyIdentifier = keyid
 [partial]
+authorityKeyIdentifier = keyid
 issuingDistributionPoint = critical, @point
 [point]
 onlyuser = TRUE
@@ -207,7 +211,7 @@ function extensions(isIssued: boolean, options: CertificateOptions): string {
 const asn1Time = (time: Date): string => time.toISOString().replace(/[-:T]|\.\d+/g, '');
 
 /** Enters a certificate of this authority as revoked; the next CRL and OCSP response say so. */
-export function revoke(ca: Ca, certificate: Issued, reason = 'keyCompromise'): void {
+export function revoke(ca: Ca, certificate: Pick<Issued, 'files'>, reason = 'keyCompromise'): void {
   const file = certificate.files.certificate;
   openssl('ca', ...ownFiles(ca), '-revoke', file, '-crl_reason', reason);
 }

@@ -39,13 +39,59 @@ const ACCEPT = of('tables/accept.c', [
     '',
     'accept: not_live_accepts_nothing',
   ],
+  [
+    'plain MPLS of another SP on the interface of the advertisement alone (policy-model 4)',
+    '__atomic_load_n(&row->mpls_interface, __ATOMIC_RELAXED) != interface',
+    'false',
+    'accept: advertised_interface',
+    'eal_mpls: other_sp_by_advertised_labels_alone',
+  ],
+]);
+
+const TRANSPORT = of('stages/transport.c', [
+  [
+    'a transport label’s accepted set',
+    '*reason = sl_check_arrival(w, p, sl_label_accept(row));',
+    '',
+    'eal_mpls: transport_label_set',
+  ],
+  [
+    'at most eight transport labels',
+    'if (depth == SL_MAX_CORE_LABELS)',
+    'if (false)',
+    'eal_mpls: transport_label_depth',
+  ],
+  [
+    'transport label TTL 0',
+    'if (sl_mpls_ttl(entry) == 0)',
+    'if (false)',
+    'eal_mpls: transport_label_ttl',
+  ],
+  [
+    'the stack ends with the frame',
+    'if (m->data_len == p->upper_offset)',
+    'if (false)',
+    'eal_mpls: transport_label_truncated',
+  ],
+  [
+    'explicit null says the family',
+    'family != (label == SL_MPLS_IP4_EXPLICIT_NULL ? 4 : 6)',
+    'false',
+    'eal_mpls: transport_label_family',
+  ],
+  [
+    'the lowest TTL of the stack counts (RFC 5082)',
+    'sl_mpls_ttl(entry) < ttl ? sl_mpls_ttl(entry) : ttl',
+    'sl_mpls_ttl(entry)',
+    'eal_mpls: transport_label_lowers_ttl',
+  ],
 ]);
 
 const LABEL = of('stages/label.c', [
   [
     'the label’s accepted set (P13)',
-    'run->reason = check_arrival(&w->tables->accept[sl_label_accept(row)], &p->arrival);',
-    '(void)check_arrival;\n\trun->reason = SL_DROP_none;',
+    'run->reason = sl_check_arrival(w, p, sl_label_accept(row));',
+    'run->reason = SL_DROP_none;',
     'eal_drops: label_protected',
     'eal_drops: label_wrong_sp',
     'eal_drops: label_wrong_protection',
@@ -53,7 +99,7 @@ const LABEL = of('stages/label.c', [
   ],
   [
     'a decision is shared only by packets that came alike',
-    ' || sl_arrival_word(p) != run->arrival',
+    ' || sl_arrival_key(p) != run->arrival',
     '',
     'eal_runs: labels_by_arrival',
   ],
@@ -105,11 +151,38 @@ const LABEL = of('stages/label.c', [
     'return scope == 99 ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
     'eal_drops: link_traffic_out_of_a_tunnel',
   ],
+]);
+
+const ARRIVAL = of('stages/packet.h', [
   [
-    'uniform TTL goes only downwards',
-    ' && ttl < (four ? ip[8] : ip[7])',
+    'another SP’s packets share a decision only on one interface',
+    'key |= (uint64_t)p->interface << 32;',
+    '(void)key;',
+    'eal_mpls: labels_by_interface',
+  ],
+]);
+
+const LOWER_TTL = of('stages/ip_header.h', [
+  [
+    'a label’s TTL goes only downwards',
+    'if (ttl >= (family == 4 ? ip[8] : ip[7]))\n\t\treturn false;',
     '',
     'eal_paths: uniform_models_at_egress',
+  ],
+]);
+
+const LABEL_SWAP = of('stages/label.c', [
+  [
+    'a swapped label’s TTL',
+    'if (sl_mpls_ttl(p->label) <= 1)',
+    'if (false)',
+    'eal_mpls: swapped_label_ttl',
+  ],
+  [
+    'something is under a swapped label',
+    'return m->data_len == p->l3_offset ? SL_DROP_label_truncated : SL_DROP_none;',
+    'return SL_DROP_none;',
+    'eal_mpls: swapped_label_stack',
   ],
 ]);
 
@@ -255,4 +328,7 @@ const ESP = of('esp/esp.c', [
   ],
 ]);
 
-export const INBOUND: readonly Mutation[] = [...ACCEPT, ...LABEL, ...ESP_SA, ...ESP_OPEN, ...ESP];
+export const INBOUND: readonly Mutation[] = [
+  ...[...ACCEPT, ...LABEL, ...LABEL_SWAP, ...LOWER_TTL, ...ARRIVAL, ...TRANSPORT],
+  ...[...ESP_SA, ...ESP_OPEN, ...ESP],
+];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { HOST } from './host.js';
 import { INBOUND } from './inbound.js';
 import type { Mutation } from './mutation.js';
 import { OTHERS } from './others.js';
 
-export const MUTATIONS: readonly Mutation[] = [...INBOUND, ...OTHERS];
+export const MUTATIONS: readonly Mutation[] = [...INBOUND, ...HOST, ...OTHERS];

@@ -19,6 +19,18 @@ const CLASSIFY = [
   ]),
   ...of('stages/core.c', [
     [
+      'under a transport label nothing is a neighbour’s',
+      'return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
+      'return SL_DROP_none;',
+      'eal_mpls: transport_label_opens_nothing',
+    ],
+    [
+      'nor has a neighbour’s TTL',
+      'sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);',
+      '',
+      'eal_mpls: transport_label_lowers_ttl',
+    ],
+    [
       'no ESP out of a fragment',
       ' &&\n\t           !upper.fragment',
       '',
@@ -49,7 +61,7 @@ const CLASSIFY = [
   ...of('stages/rx.c', [
     [
       'plain MPLS only where the interface accepts it (policy-model 4)',
-      ' || !(sl_interface_flags(row) & SL_IF_MPLS_OWN_SP)',
+      ' || !(flags & (SL_IF_MPLS_OWN_SP | SL_IF_MPLS_OTHER_SP))',
       '',
       'eal_drops: mpls_not_accepted',
     ],
@@ -58,6 +70,13 @@ const CLASSIFY = [
       'if (row->role != SL_ROLE_CORE || ',
       'if (',
       'eal_drops: mpls_not_accepted',
+    ],
+    [
+      'transport labels are the own SP’s alone',
+      'if (!(flags & SL_IF_MPLS_OWN_SP)) {',
+      'if (false) {',
+      'eal_mpls: other_sp_by_advertised_labels_alone',
+      'eal_mpls: other_sp_has_no_transport_labels',
     ],
     [
       'the destination MAC',
@@ -84,7 +103,7 @@ const FORWARD = [
   ...of('stages/nexthop.c', [
     [
       'the route’s own set (policy-model 2)',
-      'return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,\n\t                       a->sp_table) == SL_ACCEPTED;',
+      'return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,\n\t                       a->sp_table, p->interface) == SL_ACCEPTED;',
       'return true;',
       'eal_drops: route_not_exported_this_way',
     ],
@@ -96,13 +115,94 @@ const FORWARD = [
     ],
     [
       'a decision is shared only by packets that came alike',
-      'p->leaf != run->leaf || sl_arrival_word(p) != run->arrival ||',
+      'p->leaf != run->leaf || sl_arrival_key(p) != run->arrival ||',
       'p->leaf != run->leaf ||',
       'eal_runs: routes_by_arrival',
     ],
+    [
+      'a swapped label leaves by no adjacency',
+      'version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP',
+      'version->kind == SL_NH_ADJACENCY',
+      'eal_mpls: swapped_labels_leave_by_tunnels_alone',
+    ],
+    [
+      'nor to the kernel',
+      'p->lane != SL_LANE_SWAP || version->kind == SL_NH_DROP;',
+      'true;',
+      'eal_mpls: swapped_labels_leave_by_tunnels_alone',
+    ],
+    [
+      'nor is it answered',
+      'version->flags & SL_NHF_ICMP_UNREACHABLE && p->lane != SL_LANE_SWAP',
+      'version->flags & SL_NHF_ICMP_UNREACHABLE',
+      'eal_mpls: swapped_labels_leave_by_tunnels_alone',
+    ],
     ['and the same way', 'p->lane != run->lane || ', '', 'eal_runs: next_hops_by_way'],
   ]),
+  ...of('stages/hold.c', [
+    [
+      'one packet for each next hop (P10)',
+      'held != NULL || !sl_punt_acquire(w, nexthop)',
+      '!sl_punt_acquire(w, nexthop)',
+      'eal_hold: first_is_held',
+    ],
+    [
+      'so many in all',
+      'hold->count == SL_HOLD_MAX) {',
+      'hold->count == SL_HOLD_MAX - 1) {',
+      'eal_hold: bounded',
+    ],
+    [
+      'none when nobody could be asked',
+      '!sl_punt_acquire(w, nexthop) ||',
+      '(sl_punt_acquire(w, nexthop), false) ||',
+      'eal_hold: not_held_when_nobody_is_asked',
+    ],
+    [
+      'what came by a label is not held',
+      ' || p->arrival.labelled ||',
+      ' ||',
+      'eal_hold: not_out_of_a_label',
+    ],
+    [
+      'one flow does not fill the ring of requests',
+      'if (w->now_tsc - held->asked_tsc < rte_get_tsc_hz())\n\t\treturn;',
+      '',
+      'eal_hold: asked_once_a_second',
+    ],
+    ['held for so long', 'SL_HOLD_SECONDS * hz', 'UINT64_MAX', 'eal_hold: expired'],
+    [
+      'from when it came, whatever it was held for',
+      'hold->since_tsc != 0 ? hold->since_tsc : w->now_tsc',
+      'w->now_tsc',
+      'eal_hold: goes_on_waiting',
+    ],
+    [
+      'not into another customer’s VRF',
+      'memcmp(row->name, held->vrf, sizeof(row->name)) == 0',
+      'true',
+      'eal_hold: vrf_is_another',
+    ],
+    [
+      'looked up again',
+      'sl_leaf_nexthop(p->leaf) == held->nexthop &&',
+      '',
+      'eal_hold: goes_on_waiting',
+    ],
+    [
+      'freed when the thread ends',
+      'while (w->hold.count > 0)',
+      'while (false)',
+      'eal_hold: end_frees',
+    ],
+  ]),
   ...of('stages/ttl_mtu.c', [
+    [
+      'the MTU of a swapped label',
+      'if (likely(sl_l3_len(m, p) <= w->tables->version[p->version].mtu))',
+      'if (true)',
+      'eal_mpls: swapped_label_mtu',
+    ],
     [
       'the TTL',
       'if (unlikely(ttl <= 1 && !p->from_host)) {',

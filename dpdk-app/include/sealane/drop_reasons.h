@@ -83,7 +83,14 @@
 	/* multipath */                                                                            \
 	X(group_unknown, "route leads to a next-hop group that is not there")                      \
 	/* IKE */                                                                                  \
-	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")
+	X(sa_missing, "tunnel has no SA yet, and IKE has been asked for one")                      \
+	X(held_expired, "held for an SA that did not come in time")                                \
+	/* plain MPLS of another SP */                                                             \
+	X(label_not_advertised, "plain MPLS by a label not advertised on that interface")          \
+	/* BGP inside its own SA */                                                                \
+	X(host_policy_clear, "in clear, or about it, and a host policy wants an SA")               \
+	X(host_policy_no_sa, "from the kernel, a host policy wants an SA, and there is none")      \
+	X(host_policy_fragment, "from the kernel for an SA: a fragment, or extension headers")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

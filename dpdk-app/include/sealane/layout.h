@@ -31,7 +31,7 @@
 #define SL_TABLES_MAGIC 0x31544c4145534c53ull /* "SLSEALT1" */
 #define SL_STATE_MAGIC 0x31534c4145534c53ull  /* "SLSEALS1" */
 /* Raised by hand whenever a meaning changes that sizes and offsets do not show. */
-#define SL_LAYOUT_VERSION 1u
+#define SL_LAYOUT_VERSION 2u
 
 #define SL_PAGE 4096u
 #define SL_NAME_LEN 64u     /* bytes of a stored name, NUL-terminated */
@@ -54,6 +54,7 @@
 #define SL_MAX_FIB_LEAVES (1u << 26)
 #define SL_MAX_LCORES 32u
 #define SL_MAX_DROP_REASONS 256u
+#define SL_MAX_HOST_POLICIES 1024u
 #define SL_MAX_SPS 64u /* secured label tables: 1..63; 0 is the unsecured one */
 
 /* Id 0 of every table means "none", except VRF 0, which is the core's routing table. */

@@ -23,6 +23,7 @@
 	F(sl_accept_row, secured)                                                                  \
 	F(sl_accept_row, clear)                                                                    \
 	F(sl_accept_row, state)                                                                    \
+	F(sl_accept_row, mpls_interface)                                                           \
 	F(sl_vrf_row, state)                                                                       \
 	F(sl_vrf_row, flags)                                                                       \
 	F(sl_vrf_row, fib_root)                                                                    \
@@ -63,6 +64,7 @@
 	F(sl_version_row, state)                                                                   \
 	F(sl_version_row, vrf)                                                                     \
 	F(sl_version_row, neighbour)                                                               \
+	F(sl_version_row, core_labels)                                                             \
 	F(sl_version_row, template_bytes)                                                          \
 	F(sl_sa_row, generation)                                                                   \
 	F(sl_sa_row, spi)                                                                          \
@@ -79,8 +81,19 @@
 	F(sl_sa_row, destination)                                                                  \
 	F(sl_sa_row, key)                                                                          \
 	F(sl_sa_row, salt)                                                                         \
+	F(sl_sa_row, source_port)                                                                  \
+	F(sl_sa_row, destination_port)                                                             \
 	F(sl_sa_row, packet_limit)                                                                 \
 	F(sl_sa_row, key_check)                                                                    \
+	F(sl_host_policy_row, sa_to_port)                                                          \
+	F(sl_host_policy_row, sa_from_port)                                                        \
+	F(sl_host_policy_row, next)                                                                \
+	F(sl_host_policy_row, state)                                                               \
+	F(sl_host_policy_row, family)                                                              \
+	F(sl_host_policy_row, protocol)                                                            \
+	F(sl_host_policy_row, port)                                                                \
+	F(sl_host_policy_row, local)                                                               \
+	F(sl_host_policy_row, remote)                                                              \
 	F(sl_prefix_row, address)                                                                  \
 	F(sl_prefix_row, leaf)                                                                     \
 	F(sl_prefix_row, vrf)                                                                      \
@@ -106,6 +119,8 @@
 	F(sl_tables, port_name)                                                                    \
 	F(sl_tables, label)                                                                        \
 	F(sl_tables, spi)                                                                          \
+	F(sl_tables, host_policy_head)                                                             \
+	F(sl_tables, host_policy)                                                                  \
 	F(sl_tables, accept)                                                                       \
 	F(sl_tables, nexthop)                                                                      \
 	F(sl_tables, nexthop_name)                                                                 \
@@ -158,6 +173,8 @@
 	F(sl_lcore_block, heartbeat_ns)                                                            \
 	F(sl_lcore_block, tid)                                                                     \
 	F(sl_lcore_block, running)                                                                 \
+	F(sl_lcore_block, held)                                                                    \
+	F(sl_lcore_block, released)                                                                \
 	F(sl_lcore_block, drops)                                                                   \
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \
@@ -203,6 +220,7 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_interface_row),
 	                                 sizeof(struct sl_version_row),
 	                                 sizeof(struct sl_sa_row),
+	                                 sizeof(struct sl_host_policy_row),
 	                                 sizeof(struct sl_prefix_row),
 	                                 sizeof(struct sl_group_row),
 	                                 sizeof(struct sl_sa_out_state),

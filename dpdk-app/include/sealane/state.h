@@ -82,7 +82,8 @@ struct sl_lcore_block {
 	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC, coarse */
 	uint32_t tid;
 	uint32_t running;
-	uint64_t reserved[2];
+	uint64_t held;     /* packets that wait for an SA now */
+	uint64_t released; /* packets that have waited for one, and were looked up again */
 	uint64_t drops[SL_MAX_DROP_REASONS];
 	struct sl_interface_counters interface[SL_MAX_INTERFACES];
 	struct sl_vrf_counters vrf[SL_MAX_VRFS];

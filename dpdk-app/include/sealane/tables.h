@@ -56,7 +56,8 @@ enum sl_protection {
 	SL_PROT_ENCRYPT = 1,      /* ESP with confidentiality and integrity */
 	SL_PROT_AUTHENTICATE = 2, /* ESP with integrity alone */
 	SL_PROT_TUNNEL = 3,       /* MPLS-in-GRE or MPLS-in-IP without IPsec */
-	SL_PROT_MPLS = 4,         /* plain MPLS on an interface */
+	SL_PROT_MPLS = 4, /* plain MPLS on an interface of our own SP; also: an LSP to leave by */
+	SL_PROT_MPLS_OTHER_SP = 5, /* plain MPLS on an interface of another SP: an arrival alone */
 };
 enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
 
@@ -70,13 +71,17 @@ enum sl_encap { SL_ENCAP_NONE = 0, SL_ENCAP_GRE = 1, SL_ENCAP_IP = 2 };
  * An accepted set (export class): which arrivals a label or a route accepts.
  * secured[p][e] has bit N set when a packet out of an SA of secured label table N (1..63) with
  * protection p (0 encrypt, 1 authenticate) and encapsulation e (0 GRE, 1 IP) is accepted.
- * Immutable while live. Row 0 is never live and accepts nothing.
+ * `mpls_interface` is the interface row of another SP's on which plain MPLS is accepted, because the label
+ * was advertised there (option B); 0 = none.
+ * Immutable while live, but for `mpls_interface`, an atomic word that follows its interface: to the new row
+ * when that gets one, to 0 when it goes. Row 0 is never live and accepts nothing.
  */
 struct sl_accept_row {
 	uint64_t secured[2][2];
 	uint32_t clear;
 	uint32_t state; /* enum sl_row_state */
-	uint8_t reserved[24];
+	uint32_t mpls_interface;
+	uint8_t reserved[20];
 };
 SL_SIZE(struct sl_accept_row, 64);
 
@@ -105,6 +110,8 @@ enum sl_role { SL_ROLE_CE = 1, SL_ROLE_CORE = 2, SL_ROLE_HOST = 3 };
 #define SL_IF_ACCEPT_GRE 1u  /* MPLS-in-GRE outside ESP */
 #define SL_IF_ACCEPT_IP 2u   /* MPLS-in-IP outside ESP */
 #define SL_IF_MPLS_OWN_SP 4u /* plain MPLS; the neighbour is inside our own SP */
+#define SL_IF_MPLS_OTHER_SP                                                                        \
+	8u /* plain MPLS by labels advertised on this interface alone (option B) */
 
 struct sl_interface_row {
 	uint32_t state;
@@ -126,22 +133,39 @@ SL_SIZE(struct sl_interface_row, 192);
 
 /* ---- Labels ----------------------------------------------------------------------------------
  *
- *  63   60 59        48 47            32 31                               0
- * +-------+------------+----------------+----------------------------------+
- * | action| 0          |  accept set    |  target: VRF row or next hop     |
- * +-------+------------+----------------+----------------------------------+
+ *  63    60 59            44 43                  24 23                     0
+ * +--------+----------------+----------------------+------------------------+
+ * | action |  accept set    |  out label (swap)    |  target                |
+ * +--------+----------------+----------------------+------------------------+
  *
  * One word per label value, stored atomically; the "tables" of P13/P14 are the accept set checked
- * against how the packet came. 0: the label means nothing here.
+ * against how the packet came. 0: the label means nothing here. `out label` and `target` stand where a
+ * leaf has label and next hop.
+ *
+ * VRF      the label goes; a lookup in VRF row `target`
+ * NEXTHOP  the label goes; the IP packet leaves by next hop `target`
+ * SWAP     option B: `out label` in its place, TTL less one, TC as it was; leaves by next hop `target`, a
+ *          tunnel or an LSP. The label is the last of its stack; what is under it is not looked at
+ * POP      a transport label of ours, taken in plain MPLS alone: it goes, and what is under it is treated as
+ *          if it had come without: an IP packet of the core, or the next label. `target` is 0
  */
-enum sl_label_action { SL_LABEL_NONE = 0, SL_LABEL_VRF = 1, SL_LABEL_NEXTHOP = 2 };
-static inline uint64_t sl_label_row(enum sl_label_action action, uint32_t accept, uint32_t target)
+enum sl_label_action {
+	SL_LABEL_NONE = 0,
+	SL_LABEL_VRF = 1,
+	SL_LABEL_NEXTHOP = 2,
+	SL_LABEL_SWAP = 3,
+	SL_LABEL_POP = 4
+};
+static inline uint64_t sl_label_row(enum sl_label_action action, uint32_t accept,
+                                    uint32_t out_label, uint32_t target)
 {
-	return (uint64_t)action << 60 | (uint64_t)(accept & 0xffffu) << 32 | target;
+	return (uint64_t)action << 60 | (uint64_t)(accept & 0xffffu) << 44 |
+	       (uint64_t)(out_label & 0xfffffu) << 24 | (target & 0xffffffu);
 }
 static inline uint32_t sl_label_action(uint64_t row) { return (uint32_t)(row >> 60); }
-static inline uint32_t sl_label_accept(uint64_t row) { return (uint32_t)(row >> 32 & 0xffffu); }
-static inline uint32_t sl_label_target(uint64_t row) { return (uint32_t)row; }
+static inline uint32_t sl_label_accept(uint64_t row) { return (uint32_t)(row >> 44 & 0xffffu); }
+static inline uint32_t sl_label_out(uint64_t row) { return (uint32_t)(row >> 24 & 0xfffffu); }
+static inline uint32_t sl_label_target(uint64_t row) { return (uint32_t)(row & 0xffffffu); }
 
 /* ---- Next hops and tunnels -------------------------------------------------------------------
  *
@@ -160,20 +184,29 @@ enum sl_nexthop_kind {
 	SL_NH_RECEIVE = 2,   /* one of our addresses in this VRF */
 	SL_NH_GLEAN = 3,     /* on-link, neighbour unknown: ask the supervisor, drop */
 	SL_NH_ADJACENCY = 4, /* template = Ethernet header; send on `interface` */
-	SL_NH_TUNNEL = 5,    /* template = Ethernet + outer IP [+ ESP + IV] [+ GRE] + label */
+	SL_NH_TUNNEL =
+		5, /* template = Ethernet [+ labels] [+ outer IP [+ ESP + IV] [+ GRE]] + label */
 };
 
 #define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */
 #define SL_NHF_DSCP_COPY 2u        /* outer DSCP = inner DSCP; else what the template says */
 
 #define SL_TEMPLATE_LEN 128u
+#define SL_MAX_CORE_LABELS 8u /* transport labels in front of a packet */
 
 /*
  * Template of a tunnel, exactly as it goes on the wire up to the inner IP packet:
  *
- *   Ethernet 14 (+4 per 802.1Q tag) | outer IPv4 20 or IPv6 40 | [ESP SPI 4, sequence 4, IV 8]
- *     | [GRE 4, EtherType 0x8847] | label stack entry 4
+ *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | outer IPv4 20 or IPv6 40
+ *     | [ESP SPI 4, sequence 4, IV 8] | [GRE 4, EtherType 0x8847] | label stack entry 4
  *
+ * and of an LSP (protection SL_PROT_MPLS, no outer IP header: ip_off 0):
+ *
+ *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | label stack entry 4
+ *
+ * `core_labels` transport labels end where the outer IP header, or the VPN label of an LSP, begins: the
+ * EtherType is then 0x8847, S = 1 is in the last one above an IP header. Their label, TTL and TC are in the
+ * template; TC is filled per packet when the DSCP is copied, and TTL in an LSP of a VRF with uniform TTL.
  * Zero in the template and filled per packet: IPv4 total length and header checksum / IPv6 payload
  * length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
  * The SPI, outer addresses, protocol, DF and outer TTL are in it. `ip4_sum` is the
@@ -202,7 +235,8 @@ struct sl_version_row {
 	uint32_t state;
 	uint32_t vrf;          /* VRF the next hop belongs to (adjacency, receive, glean) */
 	uint8_t neighbour[16]; /* adjacency: next-hop address; else 0 */
-	uint8_t reserved[8];
+	uint8_t core_labels;   /* tunnel: transport labels in the template, 0..SL_MAX_CORE_LABELS */
+	uint8_t reserved[7];
 	uint8_t template_bytes[SL_TEMPLATE_LEN];
 };
 SL_SIZE(struct sl_version_row, 192);
@@ -217,7 +251,10 @@ enum sl_algorithm { /* ICV 16 bytes, IV 8 bytes, salt 4 bytes for all of them */
 	            SL_ALG_AES_GMAC_256 = 4,
 };
 
-enum sl_application { SL_APP_VPN = 1 };
+/* What an SA may carry (policy-model 17). SL_APP_BGP: TCP of the kernel, no label ever. */
+enum sl_application { SL_APP_VPN = 1, SL_APP_BGP = 2 };
+
+#define SL_PORT_BGP 179u
 
 /*
  * One direction of an SA pair. Written whole, then `generation` is release-stored; never edited.
@@ -230,22 +267,66 @@ struct sl_sa_row {
 	uint8_t protection; /* SL_PROT_ENCRYPT or SL_PROT_AUTHENTICATE, follows from the algorithm */
 	uint8_t application;       /* enum sl_application */
 	uint8_t family;            /* of the outer addresses: 4 or 6 */
-	uint8_t selector_protocol; /* 47 or 137; policy-model 17 */
-	uint8_t encap;             /* enum sl_encap that selector stands for */
-	uint8_t sp_table;          /* inbound: secured label table of the peer's SP, 1..63 */
+	uint8_t selector_protocol; /* VPN: 47 or 137; BGP: 6; policy-model 17 */
+	uint8_t encap;             /* enum sl_encap that selector stands for; BGP: SL_ENCAP_NONE */
+	uint8_t sp_table; /* inbound, VPN: secured label table of the peer's SP, 1..63; BGP: 0 */
 	uint8_t state; /* enum sl_row_state, for the writer: retired rows await their grace period */
 	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
 	uint8_t source[16];     /* outer addresses as on the wire for this direction */
 	uint8_t destination[16];
 	uint8_t key[32];
 	uint8_t salt[4];
-	uint8_t reserved1[4];
+	uint16_t source_port; /* BGP: selector, ports as in packets of this direction; 0 = any */
+	uint16_t destination_port;
 	uint64_t
 		packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
 	uint64_t key_check; /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t reserved2[16];
 };
 SL_SIZE(struct sl_sa_row, 128);
+
+/* ---- Host policies (policy-model 18) ----------------------------------------------------------
+ *
+ * What the kernel says to `remote` from `local` by TCP with `port` at either end leaves inside an SA or
+ * not at all, and arrives inside one or not at all. Found by (remote, local) through chains:
+ *
+ *   host_policy_head[hash of remote] --> row --next--> row --next--> 0
+ *
+ * Which of the two SA words counts is decided by where `port` is: a peer may have negotiated
+ * an SA for one side alone. A word is {generation 47 | outbound SA row 17}: both change by one store.
+ * 0: there is no SA, drop. Rows are written whole, then linked; unlinked, then reused after a grace
+ * period; a row on its way out keeps `next`, so that a reader on it finds its way.
+ */
+struct sl_host_policy_row {
+	uint64_t sa_to_port;   /* SA for packets to `port` of the remote end; atomic */
+	uint64_t sa_from_port; /* SA for packets from `port` of ours; atomic */
+	uint32_t next;         /* atomic; 0 = last */
+	uint32_t state;
+	uint8_t family;   /* of the addresses: 4 or 6 */
+	uint8_t protocol; /* 6 */
+	uint16_t port;    /* 179 */
+	uint8_t reserved[4];
+	uint8_t local[16];
+	uint8_t remote[16];
+};
+SL_SIZE(struct sl_host_policy_row, 64);
+
+static inline uint64_t sl_host_sa(uint64_t generation, uint32_t row)
+{
+	return generation << 17 | (row & (SL_MAX_SAS - 1));
+}
+static inline uint64_t sl_host_sa_generation(uint64_t word) { return word >> 17; }
+static inline uint32_t sl_host_sa_row(uint64_t word) { return (uint32_t)word & (SL_MAX_SAS - 1); }
+
+/* Chain of a remote address; an IPv4 address is followed by zeros. The addresses are the operator's. */
+static inline uint32_t sl_host_policy_chain(const uint8_t *remote)
+{
+	uint32_t hash = 0x811c9dc5u; /* FNV-1a */
+
+	for (unsigned int i = 0; i < 16; i++)
+		hash = (hash ^ remote[i]) * 0x01000193u;
+	return (hash ^ hash >> 16) & (SL_MAX_HOST_POLICIES - 1);
+}
 
 /* ---- Routes ---------------------------------------------------------------------------------- */
 
@@ -318,7 +399,7 @@ struct sl_tables_header {
 #define SL_PAGED alignas(SL_PAGE)
 #endif
 
-/* The fixed-size tables up to `spi` are backed whole at creation: a packet can index any of their rows. */
+/* The fixed-size tables up to `host_policy` are backed whole at creation: a packet can index any of their rows. */
 struct sl_tables {
 	SL_PAGED struct sl_tables_header header;
 	SL_PAGED struct sl_vrf_row vrf[SL_MAX_VRFS];
@@ -327,6 +408,9 @@ struct sl_tables {
 	SL_PAGED uint64_t label[SL_MAX_LABELS];
 	/* inbound SA row ids, index = SPI & (SL_SPI_SLOTS - 1); atomic words, 0 = no SA */
 	SL_PAGED uint32_t spi[SL_SPI_SLOTS];
+	/* host policy row ids, index = sl_host_policy_chain(); atomic words, 0 = empty */
+	SL_PAGED uint32_t host_policy_head[SL_MAX_HOST_POLICIES];
+	SL_PAGED struct sl_host_policy_row host_policy[SL_MAX_HOST_POLICIES];
 	/* arenas, backed in chunks */
 	SL_PAGED struct sl_accept_row accept[SL_MAX_ACCEPT_SETS];
 	SL_PAGED struct sl_nexthop_slot nexthop[SL_MAX_NEXTHOPS];

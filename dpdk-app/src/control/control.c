@@ -217,7 +217,8 @@ static void turn(struct sl_control *control)
 	uint32_t punted = 0;
 	int count;
 
-	if (control->started && !rte_ring_empty(control->worker->punt))
+	if (control->started &&
+	    !(rte_ring_empty(control->worker->punt) && rte_ring_empty(control->worker->acquire)))
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, 0);
 	else
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, wait_ms(control, now_ns));

@@ -218,21 +218,30 @@ static void resolve(struct sl_kernel_path *path, const struct sl_packet *packet,
 		                       packet->family == 4 ? 4 : 16);
 }
 
-static void acquire(struct sl_kernel_path *path, uint32_t nexthop, uint64_t now_ns)
+/* One batch of requests for SAs. Returns the number taken. */
+static uint32_t acquire(struct sl_kernel_path *path, uint64_t now_ns)
 {
 	static const uint8_t none[16];
+	void *nexthops[SL_PUNT_BATCH];
+	uint32_t n =
+		rte_ring_sc_dequeue_burst(path->worker->acquire, nexthops, SL_PUNT_BATCH, NULL);
 
-	if (sl_resolve_allowed(&path->acquire, nexthop, 4, none, now_ns))
-		(void)path->on_acquire(path->context, nexthop);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t nexthop = (uint32_t)(uintptr_t)nexthops[i];
+
+		if (sl_resolve_allowed(&path->acquire, nexthop, 4, none, now_ns))
+			(void)path->on_acquire(path->context, nexthop);
+	}
+	return n;
 }
 
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 {
 	struct rte_mbuf *mbufs[SL_PUNT_BATCH];
-	uint32_t n;
+	uint32_t n, acquired = acquire(path, now_ns);
 
 	if (rte_ring_empty(path->worker->punt))
-		return 0;
+		return acquired;
 	n = rte_ring_sc_dequeue_burst(path->worker->punt, (void **)mbufs, SL_PUNT_BATCH, NULL);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct sl_packet *packet = sl_packet(mbufs[i]);
@@ -245,14 +254,11 @@ uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 		case SL_PUNT_RESOLVE:
 			resolve(path, packet, now_ns);
 			break;
-		case SL_PUNT_ACQUIRE:
-			acquire(path, packet->interface, now_ns);
-			break;
 		default:
 			count(path, SL_DROP_punt_tap, 1);
 			break;
 		}
 	}
 	rte_pktmbuf_free_bulk(mbufs, n);
-	return n;
+	return n + acquired;
 }

@@ -60,7 +60,7 @@ int sl_kernel_path_detach(struct sl_kernel_path *path, uint32_t interface, struc
 /* Read what the kernel has on an interface's descriptor: one batch. Returns the number read. */
 uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface);
 
-/* Deliver one batch from the punt ring. Returns the number taken. */
+/* Deliver one batch from the punt ring and one of requests for SAs. Returns the number taken. */
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns);
 
 #endif

@@ -78,7 +78,9 @@ static int make_rings(struct sl_worker *w, const struct sl_options *options, str
 	                          RING_F_SP_ENQ | RING_F_SC_DEQ);
 	w->inject = rte_ring_create("inject", SL_RING_SIZE, (int)rte_socket_id(),
 	                            RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (w->punt == NULL || w->inject == NULL)
+	w->acquire = rte_ring_create("acquire", SL_RING_SIZE, (int)rte_socket_id(),
+	                             RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (w->punt == NULL || w->inject == NULL || w->acquire == NULL)
 		return no_memory("rings", fault);
 	return 0;
 }
@@ -117,6 +119,7 @@ int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 	    sl_state_commit_lcores(&control->segment, 1, fault) != 0)
 		return -1;
 	w->block = &control->segment.state->lcore[0].block;
+	w->block->held = 0; /* went with the worker before */
 	w->labels_backed = (uint32_t)control->segment.state->header.committed_labels;
 	control->thread = (struct sl_packet_thread){
 		.worker = w,
@@ -139,6 +142,7 @@ void sl_control_free_worker(struct sl_control *control)
 		return;
 	if (w->crypto != NULL)
 		free_mb_mgr(w->crypto);
+	rte_ring_free(w->acquire);
 	rte_ring_free(w->inject);
 	rte_ring_free(w->punt);
 	rte_mempool_free(w->pool);

@@ -74,6 +74,7 @@ static uint32_t round_once(struct sl_packet_thread *thread)
 		sl_pipeline_inject(w, frames, n);
 		found += n;
 	}
+	found += sl_pipeline_release(w);
 	if (found > 0)
 		sl_pipeline_flush(w);
 	return found;
@@ -131,6 +132,7 @@ static int packet_loop(void *context)
 		if (empty > 0)
 			idle(thread, empty);
 	}
+	sl_pipeline_end(w);
 	sl_pipeline_flush(w);
 	go_offline(w);
 	__atomic_store_n(&w->block->running, 0, __ATOMIC_RELEASE);

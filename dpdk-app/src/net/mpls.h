@@ -34,6 +34,22 @@ static inline uint32_t sl_mpls_entry(uint32_t label, uint8_t tc, uint8_t ttl)
 	return label << 12 | (uint32_t)(tc & 7u) << 9 | 1u << 8 | ttl;
 }
 
+/* The label in place of another's: TC and S as they were, TTL less one (which must not be 0 or 1). */
+static inline uint32_t sl_mpls_swap(uint32_t entry, uint32_t label)
+{
+	return label << 12 | ((entry & 0xfffu) - 1u);
+}
+
+/* Put TC and, unless it is 0, TTL into `n` entries, of which TC is 0. */
+static inline void sl_mpls_mark(uint8_t *stack, unsigned int n, uint8_t tc, uint8_t ttl)
+{
+	for (; n != 0; n--, stack += SL_MPLS_LEN) {
+		stack[2] = (uint8_t)(stack[2] | (tc & 7u) << 1);
+		if (ttl != 0)
+			stack[3] = ttl;
+	}
+}
+
 enum sl_mpls_result {
 	SL_MPLS_OK,
 	SL_MPLS_TRUNCATED, /* the stack ends before its bottom */

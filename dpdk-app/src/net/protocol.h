@@ -12,6 +12,7 @@
 #define SL_PROTO_FRAGMENT 44u
 #define SL_PROTO_GRE 47u
 #define SL_PROTO_ESP 50u
+#define SL_PROTO_AH 51u
 #define SL_PROTO_ICMP6 58u
 #define SL_PROTO_NONE 59u /* no next header: in ESP, a dummy packet (RFC 4303 2.6) */
 #define SL_PROTO_DSTOPTS 60u

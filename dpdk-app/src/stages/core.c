@@ -6,6 +6,19 @@
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 
+/*
+ * From under transport labels, so perhaps from routers away: it must not look like a neighbour's. Its TTL
+ * becomes the labels' where that is lower (RFC 3443 5.3), so that 255 still says what it says (RFC 5082),
+ * and what concerns a link alone has come by none.
+ */
+static enum sl_drop_reason come_to_light(struct rte_mbuf *m, struct sl_packet *p,
+                                         enum sl_scope scope)
+{
+	sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);
+	p->ttl_source = 0;
+	return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;
+}
+
 static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	enum sl_drop_reason reason = sl_check_ip(m, p);
@@ -15,6 +28,11 @@ static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	scope = sl_ip_scope(m, p);
+	if (unlikely(p->ttl_source != 0)) {
+		reason = come_to_light(m, p, scope);
+		if (reason != SL_DROP_none)
+			goto drop;
+	}
 	if (unlikely(scope == SL_SCOPE_LINK)) {
 		sl_punt_frame(w, m);
 		return false;

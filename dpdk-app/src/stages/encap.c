@@ -2,8 +2,10 @@
 /*
  * Everything in front of and behind a packet that enters a tunnel, except the encryption:
  *
- *   | Ethernet | outer IP | ESP, IV | GRE | label | inner IP packet | padding, trailer | ICV room |
- *    \___________ one copy of the version's template ___/
+ *   | Ethernet | labels | outer IP | ESP, IV | GRE | label | inner packet | padding, trailer | ICV room |
+ *    \___________ one copy of the version's template ____________/
+ *
+ * An LSP has no outer IP header, and most tunnels no labels above theirs.
  *
  * Encryption follows in its own pass (esp_seal.c): an IV that was stored just before it is read by
  * the cipher costs more than the rest of this stage.
@@ -39,14 +41,32 @@ static inline void copy_template(uint8_t *to, const uint8_t *from, unsigned int 
 static uint32_t label_entry(const struct sl_worker *w, const struct sl_packet *p,
                             const uint8_t *inner, uint8_t dscp)
 {
-	uint32_t flags = sl_vrf_flags(w, p->vrf);
+	uint32_t flags;
 	uint8_t ttl = SL_PIPE_TTL, tc = 0;
 
+	if (unlikely(p->family == 0))
+		return sl_mpls_swap(p->label, sl_leaf_label(p->leaf));
+	flags = sl_vrf_flags(w, p->vrf);
 	if (flags & SL_VRF_TTL_UNIFORM)
 		ttl = p->family == 4 ? inner[8] : inner[7];
 	if (flags & SL_VRF_TC_UNIFORM)
 		tc = (uint8_t)(dscp >> 3);
 	return sl_mpls_entry(sl_leaf_label(p->leaf), tc, ttl);
+}
+
+/*
+ * TC of the transport labels when the DSCP is copied. Their TTL is the tunnel's; in an LSP the packet's when
+ * its VRF has the uniform model, as that of any label pushed with the VPN's (RFC 3443 3.1).
+ */
+static void mark_stack(const struct sl_worker *w, const struct sl_packet *p,
+                       const struct sl_version_row *v, uint8_t *frame, uint8_t dscp)
+{
+	unsigned int end = v->ip_off != 0 ? v->ip_off : v->label_off;
+	uint8_t tc = v->flags & SL_NHF_DSCP_COPY ? (uint8_t)(dscp >> 3) : 0, ttl = 0;
+
+	if (v->ip_off == 0 && p->family != 0 && sl_vrf_flags(w, p->vrf) & SL_VRF_TTL_UNIFORM)
+		ttl = frame[v->label_off + 3];
+	sl_mpls_mark(frame + end - (size_t)v->core_labels * SL_MPLS_LEN, v->core_labels, tc, ttl);
 }
 
 /* Lengths, DSCP and checksum of the outer header; `length` counts from it to the end. */
@@ -86,12 +106,20 @@ static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, u
 	return true;
 }
 
+/* Of a packet under a swapped label: the class selector that its TC stands for (RFC 3270). */
+static inline uint8_t inner_dscp(const struct sl_packet *p, const uint8_t *inner)
+{
+	if (likely(p->family == 4))
+		return (uint8_t)(inner[1] >> 2);
+	return p->family == 6 ? sl_ip6_dscp(inner) : (uint8_t)(sl_mpls_tc(p->label) << 3);
+}
+
 static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *t)
 {
 	const struct sl_version_row *v = t->version;
 	struct sl_packet *p = sl_packet(m);
 	const uint8_t *inner = sl_l3(m, p);
-	uint8_t dscp = p->family == 4 ? (uint8_t)(inner[1] >> 2) : sl_ip6_dscp(inner);
+	uint8_t dscp = inner_dscp(p, inner);
 	uint8_t *frame = sl_begin_before_l3(m, p, v->template_len);
 
 	if (unlikely(frame == NULL))
@@ -101,7 +129,10 @@ static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *
 	p->sa = 0;
 	if (t->key != NULL && unlikely(!add_esp(m, p, t, frame)))
 		return false;
-	finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), dscp);
+	if (unlikely(v->core_labels != 0))
+		mark_stack(w, p, v, frame, dscp);
+	if (likely(v->ip_off != 0))
+		finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), dscp);
 	t->bytes += m->data_len - v->ip_off;
 	return true;
 }

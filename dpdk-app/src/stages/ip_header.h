@@ -24,6 +24,18 @@ static inline enum sl_drop_reason sl_check_ip(struct rte_mbuf *m, const struct s
 	return SL_DROP_none;
 }
 
+/* Lower the TTL or hop limit to `ttl`. False: it is not higher. The header was checked. */
+static inline bool sl_lower_ttl(uint8_t *ip, uint8_t family, uint8_t ttl)
+{
+	if (ttl >= (family == 4 ? ip[8] : ip[7]))
+		return false;
+	if (family == 4)
+		sl_ip4_set_ttl(ip, ttl);
+	else
+		ip[7] = ttl;
+	return true;
+}
+
 /* What the addresses alone say about a packet. */
 enum sl_scope {
 	SL_SCOPE_ROUTED,      /* unicast, to be looked up */
@@ -112,5 +124,12 @@ static inline bool sl_find_upper(struct rte_mbuf *m, const struct sl_packet *p,
 	upper->first = six.first;
 	return true;
 }
+
+/*
+ * Is this a packet for us in clear, outside of ESP, that a host policy wants inside an SA, or a message
+ * about one (host_policy.c)? `upper`: NULL when sl_find_upper() did not find it.
+ */
+bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
+                            const struct sl_packet *p, const struct sl_upper *upper);
 
 #endif

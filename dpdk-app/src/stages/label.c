@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VPN label: which it is, whether it accepts the way the packet came, where it leads, and what its
- * TTL and TC do to the inner packet (pipe: nothing).
+ * TTL and TC do to the inner packet (pipe: nothing). A label that is swapped leaves what is under it alone.
  */
 #include "net/mpls.h"
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
 
-static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
-                                         const struct sl_arrival *a)
+enum sl_drop_reason sl_check_arrival(const struct sl_worker *w, const struct sl_packet *p,
+                                     uint32_t accept)
 {
-	switch (sl_accept_check(set, a->protection, a->encap, a->sp_table)) {
-	case SL_ACCEPTED:
-		return SL_DROP_none;
-	case SL_REFUSED_SP:
-		return SL_DROP_label_wrong_sp;
-	case SL_REFUSED_PROTECTION:
-		return SL_DROP_label_wrong_protection;
-	case SL_REFUSED_ENCAP:
-		return SL_DROP_label_wrong_encap;
-	case SL_REFUSED_PROTECTED:
-	default:
-		return SL_DROP_label_protected;
-	}
+	const struct sl_accept_row *set = &w->tables->accept[accept];
+	const struct sl_arrival *a = &p->arrival;
+
+	return sl_accept_drop(
+		sl_accept_check(set, a->protection, a->encap, a->sp_table, p->interface));
 }
 
 /*
@@ -32,10 +24,10 @@ static enum sl_drop_reason check_arrival(const struct sl_accept_row *set,
  */
 struct run {
 	uint32_t label;   /* 0 = none yet: explicit null never gets here */
-	uint32_t arrival; /* struct sl_arrival as a word */
+	uint64_t arrival; /* sl_arrival_key() */
 	enum sl_drop_reason reason;
 	enum sl_lane lane;
-	uint64_t leaf; /* SL_LANE_DIRECT */
+	uint64_t leaf; /* SL_LANE_DIRECT, SL_LANE_SWAP */
 	uint32_t vrf;
 	uint32_t flags; /* of the VRF */
 	uint64_t packets, bytes;
@@ -45,12 +37,11 @@ static void count_run(struct sl_worker *w, const struct run *run)
 {
 	if (run->packets == 0)
 		return;
-	sl_vrf_counters(w, run->vrf)->from_core_packets += run->packets;
-	sl_vrf_counters(w, run->vrf)->from_core_bytes += run->bytes;
-	if (run->label < __atomic_load_n(&w->labels_backed, __ATOMIC_ACQUIRE)) {
-		w->block->label[run->label].packets += run->packets;
-		w->block->label[run->label].bytes += run->bytes;
+	if (run->lane != SL_LANE_SWAP) { /* of no VRF */
+		sl_vrf_counters(w, run->vrf)->from_core_packets += run->packets;
+		sl_vrf_counters(w, run->vrf)->from_core_bytes += run->bytes;
 	}
+	sl_count_label(w, run->label, run->packets, run->bytes);
 }
 
 /* Look the label up and check its accepted set against the arrival. */
@@ -62,7 +53,9 @@ static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t 
 
 	count_run(w, run);
 	*run = (struct run){
-		.label = label, .arrival = sl_arrival_word(p), .reason = SL_DROP_label_unknown};
+		.label = label, .arrival = sl_arrival_key(p), .reason = SL_DROP_label_unknown};
+	if (p->arrival.protection == SL_PROT_MPLS_OTHER_SP) /* used or not: told them it was not */
+		run->reason = SL_DROP_label_not_advertised;
 	if (label < SL_MPLS_FIRST_UNRESERVED)
 		return;
 	if (sl_label_action(row) == SL_LABEL_VRF) {
@@ -72,11 +65,16 @@ static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t 
 		run->leaf = sl_leaf(target, 0, 0);
 		run->vrf = w->tables->version[sl_nexthop_active(w, target)].vrf & (SL_MAX_VRFS - 1);
 		run->lane = SL_LANE_DIRECT;
-	} else {
+	} else if (sl_label_action(row) == SL_LABEL_SWAP) {
+		run->leaf = sl_leaf(target, sl_label_out(row), 0);
+		run->vrf = SL_VRF_CORE;
+		run->lane = SL_LANE_SWAP;
+	} else { /* not in use, or a transport label where none is taken */
 		return;
 	}
-	run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
-	run->reason = check_arrival(&w->tables->accept[sl_label_accept(row)], &p->arrival);
+	if (run->lane != SL_LANE_SWAP) /* what is under a swapped label is not looked at */
+		run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
+	run->reason = sl_check_arrival(w, p, sl_label_accept(row));
 }
 
 /* Read the stack; notes the VPN label's entry and moves to the inner packet. */
@@ -129,19 +127,23 @@ static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flag
 	bool four = p->family == 4;
 	uint8_t dscp = four ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
 
-	if (flags & SL_VRF_TTL_UNIFORM && ttl < (four ? ip[8] : ip[7])) {
+	if (flags & SL_VRF_TTL_UNIFORM && sl_lower_ttl(ip, p->family, ttl))
 		p->ttl_source = ttl;
-		if (four)
-			sl_ip4_set_ttl(ip, ttl);
-		else
-			ip[7] = ttl;
-	}
 	if (flags & SL_VRF_TC_UNIFORM && dscp >> 3 != tc) {
 		if (four)
 			sl_ip4_set_dscp(ip, (uint8_t)(tc << 3));
 		else
 			sl_ip6_set_dscp(ip, (uint8_t)(tc << 3));
 	}
+}
+
+/* The packet under a swapped label, whatever it is, and the label's TTL for one hop more. */
+static enum sl_drop_reason check_swap(struct rte_mbuf *m, struct sl_packet *p)
+{
+	if (sl_mpls_ttl(p->label) <= 1)
+		return SL_DROP_label_ttl_expired;
+	p->family = 0;
+	return m->data_len == p->l3_offset ? SL_DROP_label_truncated : SL_DROP_none;
 }
 
 static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
@@ -151,7 +153,7 @@ static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet
 
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
-	if (unlikely(sl_mpls_label(p->label) != run->label || sl_arrival_word(p) != run->arrival))
+	if (unlikely(sl_mpls_label(p->label) != run->label || sl_arrival_key(p) != run->arrival))
 		find_label(w, p, sl_mpls_label(p->label), run);
 	reason = run->reason;
 	if (unlikely(reason != SL_DROP_none))
@@ -160,7 +162,7 @@ static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet
 		SL_DROP_label_ttl_expired; /* 0 is never sent, whatever the model (RFC 3032 2.4.1) */
 	if (unlikely(sl_mpls_ttl(p->label) == 0))
 		goto drop;
-	reason = check_inner(m, p);
+	reason = unlikely(run->lane == SL_LANE_SWAP) ? check_swap(m, p) : check_inner(m, p);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->vrf = run->vrf;

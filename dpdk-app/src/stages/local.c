@@ -31,12 +31,17 @@ static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 		&w->tables->version[sl_nexthop_active(w, sl_leaf_nexthop(p->leaf))];
 	enum sl_drop_reason reason = SL_DROP_core_transit;
 	struct sl_upper upper;
+	bool walked;
 
 	/* a group would name no next hop here; the core's table has none */
 	if (p->leaf == SL_LEAF_NONE || sl_leaf_is_group(p->leaf) ||
 	    version->kind != SL_NH_RECEIVE || version->vrf != SL_VRF_CORE)
 		goto drop;
-	if (!sl_find_upper(m, p, &upper) || !is_tunnel(upper.protocol)) {
+	walked = sl_find_upper(m, p, &upper);
+	if (!walked || !is_tunnel(upper.protocol)) {
+		reason = SL_DROP_host_policy_clear;
+		if (sl_host_policy_forbids(w, m, p, walked ? &upper : NULL))
+			goto drop;
 		sl_punt_frame(w, m);
 		return false;
 	}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the route found to the active version of its next hop, and what ends there. */
+#include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
 
 /* What became of the packet before: the same happens to the next one if it came alike. */
 struct run {
-	uint64_t leaf; /* SL_LEAF_NONE = none yet */
-	uint32_t arrival;
+	uint64_t leaf;    /* SL_LEAF_NONE = none yet */
+	uint64_t arrival; /* sl_arrival_key() */
 	uint32_t version;
 	uint8_t lane;
 	uint8_t leaves_by; /* lane to leave by; 0 = it ends here */
@@ -17,7 +18,8 @@ struct run {
 /*
  * Policy-model 2: the route carries its own accepted set, whatever label led to its VRF; our own
  * addresses are routes like any other. And what came by a label never leaves by a tunnel again: a
- * route learnt from another PE is exported to nobody.
+ * route learnt from another PE is exported to nobody. But for a label that is swapped: it was advertised
+ * for this very next hop, and its own set says to whom.
  */
 static bool exported_this_way(const struct sl_worker *w, const struct sl_packet *p,
                               const struct sl_version_row *version)
@@ -26,12 +28,14 @@ static bool exported_this_way(const struct sl_worker *w, const struct sl_packet 
 
 	if (!a->labelled || p->version == 0)
 		return true;
+	if (p->lane == SL_LANE_SWAP)
+		return true;
 	if (version->kind == SL_NH_TUNNEL)
 		return false;
 	if (p->lane == SL_LANE_DIRECT) /* the label's own set was all there is */
 		return true;
 	return sl_accept_check(&w->tables->accept[sl_leaf_accept(p->leaf)], a->protection, a->encap,
-	                       a->sp_table) == SL_ACCEPTED;
+	                       a->sp_table, p->interface) == SL_ACCEPTED;
 }
 
 /* Decide for a packet that differs from the one before. */
@@ -40,13 +44,13 @@ static void begin_run(const struct sl_worker *w, const struct sl_packet *p, stru
 	const struct sl_version_row *version = &w->tables->version[p->version];
 
 	*run = (struct run){.leaf = p->leaf,
-	                    .arrival = sl_arrival_word(p),
+	                    .arrival = sl_arrival_key(p),
 	                    .lane = p->lane,
 	                    .version = p->version};
 	run->exported = exported_this_way(w, p, version);
 	if (version->kind == SL_NH_TUNNEL)
 		run->leaves_by = SL_LANE_TUNNEL;
-	else if (version->kind == SL_NH_ADJACENCY)
+	else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP)
 		run->leaves_by = SL_LANE_LINK;
 }
 
@@ -72,8 +76,8 @@ static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_pac
 			: SL_DROP_blackhole;
 
 	if (reason == SL_DROP_sa_missing)
-		sl_punt_acquire(w, m, sl_leaf_nexthop(p->leaf));
-	else if (version->flags & SL_NHF_ICMP_UNREACHABLE)
+		sl_hold_or_drop(w, m, sl_leaf_nexthop(p->leaf));
+	else if (version->flags & SL_NHF_ICMP_UNREACHABLE && p->lane != SL_LANE_SWAP)
 		sl_icmp_error(w, m, reason, SL_ICMP_HOST_UNREACHABLE, 0);
 	else
 		sl_drop(w, m, reason);
@@ -83,7 +87,10 @@ static void discard(struct sl_worker *w, struct rte_mbuf *m, const struct sl_pac
 static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
                    const struct sl_version_row *version)
 {
-	switch (version->kind) {
+	/* what is under a swapped label is no packet of ours: not to deliver, nor to resolve for */
+	bool mine = p->lane != SL_LANE_SWAP || version->kind == SL_NH_DROP;
+
+	switch (mine ? version->kind : 0) {
 	case SL_NH_RECEIVE:
 		deliver(w, m, p, version);
 		break;
@@ -93,7 +100,7 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 	case SL_NH_DROP:
 		discard(w, m, p, version);
 		break;
-	default: /* row 0, which has no kind, or a kind of a later layout */
+	default: /* row 0, which has no kind, a kind of a later layout, no way for a swapped label */
 		sl_drop(w, m,
 		        sl_leaf_is_group(p->leaf) ? SL_DROP_group_unknown
 		                                  : SL_DROP_nexthop_unusable);
@@ -109,7 +116,7 @@ static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_p
 		sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
 		return false;
 	}
-	if (unlikely(p->leaf != run->leaf || sl_arrival_word(p) != run->arrival ||
+	if (unlikely(p->leaf != run->leaf || sl_arrival_key(p) != run->arrival ||
 	             p->lane != run->lane || p->version != run->version))
 		begin_run(w, p, run);
 	if (unlikely(!run->exported)) {

@@ -59,6 +59,36 @@ static inline uint32_t sl_arrival_word(const struct sl_packet *p)
 	return word;
 }
 
+/* The same with the input interface where that counts: what of two packets decides alike. */
+static inline uint64_t sl_arrival_key(const struct sl_packet *p)
+{
+	uint64_t key = sl_arrival_word(p);
+
+	if (unlikely(p->arrival.protection == SL_PROT_MPLS_OTHER_SP))
+		key |= (uint64_t)p->interface << 32;
+	return key;
+}
+
+/* Why the accepted set `accept` refuses the way the packet came; SL_DROP_none: it does not. */
+enum sl_drop_reason sl_check_arrival(const struct sl_worker *w, const struct sl_packet *p,
+                                     uint32_t accept);
+
+/*
+ * Plain MPLS of our own SP, stack at upper_offset: take off the transport labels that are ours. The packet
+ * is then one of lane CORE as if it had come without them, or has its next label at upper_offset.
+ */
+enum sl_drop_reason sl_pop_transport(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p);
+
+/* Count a packet of this many bytes for a label, where its counter exists. */
+static inline void sl_count_label(struct sl_worker *w, uint32_t label, uint64_t packets,
+                                  uint64_t bytes)
+{
+	if (label >= __atomic_load_n(&w->labels_backed, __ATOMIC_ACQUIRE))
+		return;
+	w->block->label[label].packets += packets;
+	w->block->label[label].bytes += bytes;
+}
+
 static inline const struct sl_interface_row *sl_interface(const struct sl_worker *w, uint32_t id)
 {
 	return &w->tables->interface[id & (SL_MAX_INTERFACES - 1)];
@@ -106,8 +136,8 @@ void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m);
 void sl_punt_packet(struct sl_worker *w, struct rte_mbuf *m, uint32_t vrf);
 /* Ask the supervisor for the neighbour behind a glean next hop; the packet is dropped and counted. */
 void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version);
-/* Ask the supervisor for an SA for the tunnel of a next hop; the packet is dropped and counted. */
-void sl_punt_acquire(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop);
+/* Ask the supervisor for an SA for the tunnel of a next hop. False: too many requests are on their way. */
+bool sl_punt_acquire(struct sl_worker *w, uint32_t nexthop);
 
 /* ICMP errors that the packet path sends about packets it drops. */
 enum sl_icmp_error {

@@ -78,9 +78,8 @@ void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ve
 		sl_free(m); /* counted above; the next packet asks again */
 }
 
-void sl_punt_acquire(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop)
+bool sl_punt_acquire(struct sl_worker *w, uint32_t nexthop)
 {
-	sl_count_drop(w, sl_packet(m), SL_DROP_sa_missing);
-	if (unlikely(!enqueue(w, m, SL_PUNT_ACQUIRE, nexthop)))
-		sl_free(m); /* counted above; the next packet asks again */
+	/* the ring carries words: a number is as good as a pointer */
+	return rte_ring_enqueue(w->acquire, (void *)(uintptr_t)nexthop) == 0;
 }

@@ -33,19 +33,29 @@ static void find_interface(struct sl_worker *w, uint32_t port, uint16_t vlan, st
 		run->id = 0;
 }
 
-/* Plain MPLS: from a neighbour inside our own SP alone, and not by multicast (policy-model 4). */
-static enum sl_drop_reason take_mpls(const struct sl_interface_row *row, struct sl_packet *p)
+/*
+ * Plain MPLS: from a neighbour inside our own SP, or from another SP's by labels advertised to it, and not
+ * by multicast (policy-model 4). Transport labels are the own SP's alone.
+ */
+static enum sl_drop_reason take_mpls(struct sl_worker *w, struct rte_mbuf *m,
+                                     const struct sl_interface_row *row, struct sl_packet *p)
 {
-	if (row->role != SL_ROLE_CORE || !(sl_interface_flags(row) & SL_IF_MPLS_OWN_SP))
+	uint32_t flags = sl_interface_flags(row);
+
+	if (row->role != SL_ROLE_CORE || !(flags & (SL_IF_MPLS_OWN_SP | SL_IF_MPLS_OTHER_SP)))
 		return SL_DROP_mpls_not_accepted;
 	if (p->l2_group)
 		return SL_DROP_rx_not_our_mac;
 	p->lane = SL_LANE_MPLS;
 	p->upper_offset = p->l3_offset;
-	p->arrival.protection = SL_PROT_MPLS;
 	p->arrival.encap = SL_ENCAP_NONE;
 	p->arrival.labelled = 1;
-	return SL_DROP_none;
+	if (!(flags & SL_IF_MPLS_OWN_SP)) {
+		p->arrival.protection = SL_PROT_MPLS_OTHER_SP;
+		return SL_DROP_none;
+	}
+	p->arrival.protection = SL_PROT_MPLS;
+	return sl_pop_transport(w, m, p);
 }
 
 /* What is neither IPv4 nor IPv6. True when the packet goes on to the next stage. */
@@ -59,7 +69,7 @@ static bool receive_other(struct sl_worker *w, struct rte_mbuf *m, struct sl_pac
 		return false;
 	}
 	if (type == SL_ETHERTYPE_MPLS)
-		reason = take_mpls(row, p);
+		reason = take_mpls(w, m, row, p);
 	if (reason == SL_DROP_none)
 		return true;
 	sl_drop(w, m, reason);

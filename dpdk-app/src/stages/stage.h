@@ -24,6 +24,8 @@ enum sl_lane {
 	SL_LANE_DIRECT, /* IP packet whose next hop is known already: a label said so */
 	SL_LANE_LINK,   /* to leave by an adjacency */
 	SL_LANE_TUNNEL, /* to leave by a tunnel */
+	SL_LANE_SWAP, /* under a label that is swapped (family 0); its next hop is known already */
+	SL_LANE_TCP,  /* TCP at upper_offset, out of an SA, for the kernel */
 };
 
 /* Ethernet: MAC, VLAN, EtherType; finds the interface. Only it sees uninitialised notes. */
@@ -38,6 +40,8 @@ uint16_t sl_stage_local(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 uint16_t sl_stage_esp_sa(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Decrypt, integrity, window; padding, application, selectors. */
 uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+/* TCP out of an SA of BGP: its IP header restored, to the kernel. */
+uint16_t sl_stage_host_tcp(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* GRE header. */
 uint16_t sl_stage_decap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Label stack, accepted set, inner header; finds VRF or next hop. */
@@ -58,6 +62,8 @@ uint16_t sl_stage_esp_seal(struct sl_worker *w, struct rte_mbuf **packets, uint1
 uint16_t sl_stage_link(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Queue on the output interface's port; consumes all, returns 0. */
 uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+/* Frames from the kernel: what a host policy names is laid out for its SA, or dropped. */
+uint16_t sl_stage_host_policy(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 /* Frames from the kernel: VLAN tag, queue on the interface's port; consumes all, returns 0. */
 uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 

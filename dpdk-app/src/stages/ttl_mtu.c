@@ -20,11 +20,22 @@ static bool too_big(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p
 	return true;
 }
 
+/* Under a swapped label: nobody to answer, as the packet's VRF is another PE's. */
+static bool forward_swapped(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+{
+	if (likely(sl_l3_len(m, p) <= w->tables->version[p->version].mtu))
+		return true;
+	sl_drop(w, m, SL_DROP_mtu_exceeded);
+	return false;
+}
+
 static bool forward(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
-	uint8_t *ip = sl_l3(m, p);
-	uint8_t ttl = p->family == 4 ? ip[8] : ip[7];
+	uint8_t *ip = sl_l3(m, p), ttl;
 
+	if (unlikely(p->family == 0))
+		return forward_swapped(w, m, p);
+	ttl = p->family == 4 ? ip[8] : ip[7];
 	/* RFC 4291 2.5.6: never forwarded beyond its link */
 	if (p->family == 6 && unlikely(sl_ip6_is_linklocal(ip + 8))) {
 		sl_drop(w, m, SL_DROP_ip_source);

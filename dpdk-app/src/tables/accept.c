@@ -30,7 +30,7 @@ static enum sl_accept_result check_clear(const struct sl_accept_row *row, uint32
 }
 
 enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t protection,
-                                      uint8_t encap, uint8_t sp_table)
+                                      uint8_t encap, uint8_t sp_table, uint32_t interface)
 {
 	bool live = row->state == SL_ROW_LIVE;
 	unsigned int e = encap == SL_ENCAP_IP;
@@ -51,6 +51,11 @@ enum sl_accept_result sl_accept_check(const struct sl_accept_row *row, uint8_t p
 		if (!live)
 			return SL_REFUSED_PROTECTED;
 		return check_clear(row, SL_CLEAR_MPLS | SL_CLEAR_MPLS_OWN_SP, 0);
+	case SL_PROT_MPLS_OTHER_SP:
+		if (!live || interface == 0 ||
+		    __atomic_load_n(&row->mpls_interface, __ATOMIC_RELAXED) != interface)
+			return SL_REFUSED_INTERFACE;
+		return SL_ACCEPTED;
 	default:
 		return SL_REFUSED_PROTECTED;
 	}

@@ -4,7 +4,7 @@
 #define SEALANE_TEST_BUILD_H
 
 #include "esp/esp.h"
-#include "support/world.h"
+#include "support/world_tunnels.h"
 
 struct build {
 	uint8_t room[4096];

@@ -37,6 +37,9 @@ enum drops_program {
 	DROPS_ESP,
 	DROPS_LABEL,
 	DROPS_MULTIPATH,
+	DROPS_MPLS,
+	DROPS_HOST_POLICY_OUT,
+	DROPS_HOST_POLICY_IN,
 	DROPS_ELSEWHERE
 };
 
@@ -107,6 +110,11 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_bfd_send] = DROPS_ELSEWHERE,       /* eal_worker_bfd.c */
 	[SL_DROP_group_unknown] = DROPS_MULTIPATH,
 	[SL_DROP_sa_missing] = DROPS_FORWARD,
+	[SL_DROP_held_expired] = DROPS_ELSEWHERE, /* eal_hold.c */
+	[SL_DROP_label_not_advertised] = DROPS_MPLS,
+	[SL_DROP_host_policy_clear] = DROPS_HOST_POLICY_IN,
+	[SL_DROP_host_policy_no_sa] = DROPS_HOST_POLICY_OUT,
+	[SL_DROP_host_policy_fragment] = DROPS_HOST_POLICY_OUT,
 };
 
 /* Last test of each program. */

@@ -76,15 +76,15 @@ static inline void scene_labels(void)
 	struct sl_accept_row ip = {.secured[0][1] = 1ull << 1};
 	uint64_t *label = world.tables->label;
 
-	label[LABEL_ALL] = sl_label_row(SL_LABEL_VRF, scene.accept_all, VRF_A);
-	label[LABEL_ENCRYPT] = sl_label_row(SL_LABEL_VRF, scene.accept_encrypt, VRF_A);
-	label[LABEL_CASE_II] = sl_label_row(SL_LABEL_VRF, world_accept(&case_ii), VRF_A);
-	label[LABEL_GRE] = sl_label_row(SL_LABEL_VRF, world_accept(&gre), VRF_A);
-	label[LABEL_MPLS] = sl_label_row(SL_LABEL_VRF, world_accept(&mpls), VRF_A);
-	label[LABEL_SECURED_IP] = sl_label_row(SL_LABEL_VRF, world_accept(&ip), VRF_A);
-	label[LABEL_NEXTHOP] = sl_label_row(SL_LABEL_NEXTHOP, scene.accept_all, scene.ce);
-	label[LABEL_TO_TUNNEL] = sl_label_row(SL_LABEL_NEXTHOP, scene.accept_all, scene.tunnel);
-	label[LABEL_ROW_BROKEN] = sl_label_row((enum sl_label_action)9, scene.accept_all, VRF_A);
+	label[LABEL_ALL] = sl_label_row(SL_LABEL_VRF, scene.accept_all, 0, VRF_A);
+	label[LABEL_ENCRYPT] = sl_label_row(SL_LABEL_VRF, scene.accept_encrypt, 0, VRF_A);
+	label[LABEL_CASE_II] = sl_label_row(SL_LABEL_VRF, world_accept(&case_ii), 0, VRF_A);
+	label[LABEL_GRE] = sl_label_row(SL_LABEL_VRF, world_accept(&gre), 0, VRF_A);
+	label[LABEL_MPLS] = sl_label_row(SL_LABEL_VRF, world_accept(&mpls), 0, VRF_A);
+	label[LABEL_SECURED_IP] = sl_label_row(SL_LABEL_VRF, world_accept(&ip), 0, VRF_A);
+	label[LABEL_NEXTHOP] = sl_label_row(SL_LABEL_NEXTHOP, scene.accept_all, 0, scene.ce);
+	label[LABEL_TO_TUNNEL] = sl_label_row(SL_LABEL_NEXTHOP, scene.accept_all, 0, scene.tunnel);
+	label[LABEL_ROW_BROKEN] = sl_label_row((enum sl_label_action)9, scene.accept_all, 0, VRF_A);
 }
 
 /* A fresh PE; clear encapsulations and plain MPLS are not accepted unless a test sets the flags. */

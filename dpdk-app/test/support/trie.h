@@ -22,7 +22,7 @@ struct trie_prefix {
 
 struct trie_builder {
 	struct sl_tables *tables;
-	struct trie_prefix prefixes[256];
+	struct trie_prefix prefixes[512];
 	unsigned int n;
 	uint32_t nodes, leaves; /* rows used */
 };

@@ -13,6 +13,7 @@ import {
   parseLargeCommunity,
 } from '../../lib/bgp-words.js';
 import { equalBytes, parseAddress } from '../../lib/ip.js';
+import { isExportScope } from '../codec/communities/export-scope.js';
 import type { IpsecCommunityFormat } from '../codec/communities/ipsec.js';
 import type { Origin, PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
@@ -215,7 +216,10 @@ function compileExtended(action: Action, { ipsec }: ActionScope): Change | undef
   if ('setExtendedCommunities' in action) {
     const list = union([], values(action.setExtendedCommunities));
     return (attributes) => {
-      const kept = (attributes.extendedCommunities ?? []).filter((each) => ipsec.is(each));
+      // Whom a route may be told to is not forgotten in passing.
+      const kept = (attributes.extendedCommunities ?? []).filter(
+        (each) => ipsec.is(each) || isExportScope(each),
+      );
       return putList(attributes, 'extendedCommunities', [...list, ...kept]);
     };
   }

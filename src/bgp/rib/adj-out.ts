@@ -9,7 +9,7 @@ import type { Core, PathKeeper } from './core.js';
 import type { Deferral } from './deferral.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import type { PathId } from './path-store.js';
-import type { Peer } from './peers.js';
+import type { NeighbourRib, Peer } from './peers.js';
 import { RouteTargets } from './route-targets.js';
 import { CORE, scopeOf } from './scope.js';
 import type { Sweeper } from './sweeper.js';
@@ -63,9 +63,12 @@ export class AdjOut implements PathKeeper {
         this.#waits.delete(peer);
       },
     );
-    const { sessions, swapLabel } = ports;
+    const { sessions } = ports;
     const { routeTargets } = this;
-    this.#around = { core, reader, sessions, routeTargets, swapLabel, ranked: around.ranked };
+    this.#around = { core, reader, sessions, routeTargets, ranked: around.ranked };
+    core.hops.freed = (hop) => {
+      for (const group of this.#passing()) group.ways?.freed(hop);
+    };
   }
 
   get bytes(): number {
@@ -174,6 +177,38 @@ export class AdjOut implements PathKeeper {
     return keepers;
   }
 
+  /** Groups that tell routes of others with ourselves as next hop. */
+  *#passing(): Generator<UpdateGroup> {
+    for (const group of this.#groups.values()) if (group.ways !== undefined) yield group;
+  }
+
+  /** Next hops, as routes have them, whose packets take this one. */
+  *plainOf(hop: number): Generator<number> {
+    for (const { ways } of this.#passing()) {
+      const plain = ways?.plainOf(hop);
+      if (plain !== undefined) yield plain;
+    }
+  }
+
+  /** How routes of others are passed on may be another thing now: everything is told again as it is. */
+  retell(): void {
+    for (const group of this.#passing()) {
+      group.forgetTransit();
+      const table = this.#core.nets.of(group.family);
+      const visit = (net: NetId): void => {
+        if (group.abandoned) return;
+        if (group.addPath) group.visited(net);
+        else group.decided(net);
+      };
+      this.#sweeper.walk(table, group.scope, visit, () => group.ways?.end());
+    }
+  }
+
+  /** Every neighbour that is up has been sent everything. */
+  get toldAll(): boolean {
+    return [...this.#groups.values()].every((group) => group.toldAll);
+  }
+
   /** Sends until `enough` says so. False: nothing can be sent for now. */
   run(enough: () => boolean): boolean {
     this.routeTargets.run();
@@ -279,7 +314,7 @@ export class AdjOut implements PathKeeper {
       ...[this.#scopeOf(peer, family), info.kind, info.localAsn, [...info.localAddress]],
       ...[config.policyOutKey, config.routeReflectorClient ?? false, config.nextHop ?? ''],
       ...[config.asOverride === true || config.removePrivateAs !== undefined ? info.asn : 0],
-      ...[config.asOverride ?? false, config.removePrivateAs ?? '', config.sp ?? ''],
+      ...[config.asOverride ?? false, config.removePrivateAs ?? '', ...vpnKey(config)],
       ...[String(config.siteOfOrigin ?? ''), [...(config.passVpn ?? [])].sort()],
       ...[context.as4, context.maxMessage, bit(context.addPathSend)],
       ...[bit(context.extendedNextHop), bit(context.multipleLabels), bit(info.longLived)],
@@ -287,3 +322,8 @@ export class AdjOut implements PathKeeper {
     ]);
   }
 }
+
+/** Of VPN routes: whom they are for, and how they are passed on. */
+const vpnKey = ({ sp, otherSp, vpnNextHopUnchanged, transit }: NeighbourRib): unknown[] => [
+  ...[sp ?? '', otherSp ?? '', vpnNextHopUnchanged ?? false, transit?.key ?? ''],
+];

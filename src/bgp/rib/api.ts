@@ -3,6 +3,7 @@
 import type { FamilyId } from '../codec/types.js';
 import type { PathAttributes, TunnelEncapsulation } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, Policy, SessionPort } from '../types.js';
+import type { Prefix } from '../../lib/ip.js';
 import type { Logger } from '../../lib/log.js';
 import type { DecisionOptions } from './decision.js';
 import type { NextHopTracker } from './next-hops.js';
@@ -48,16 +49,25 @@ export interface RibPorts {
   readonly neighbour: (peer: EstablishedPeer) => NeighbourRib;
   /** The last route of a neighbour that is no more has gone: its number is free. */
   readonly forgotten?: (peer: PeerId) => void;
+  /** Whether an AS is known to be another SP's; default: none is. */
+  readonly isForeignAs?: (asn: number) => boolean;
   /** Which labels the routes have that VRFs export: one call for each that comes, and for each that goes. */
   readonly exportLabels?: LabelUses;
-  /**
-   * The label under which we send VPN or labelled routes on whose next hop we become (option B); undefined:
-   * they are not sent. `label` is the one received.
-   */
-  readonly swapLabel?: (route: {
-    readonly net: number;
-    readonly label: number;
-  }) => number | undefined;
+  /** Told of each labelled unicast route that is decided otherwise; must not call back. */
+  readonly labelled?: (route: LabelledRoute) => void;
+  /** Which of our labels routes are told with that we pass on as next hop (see Transit): one call for each, as above. */
+  readonly swapLabels?: LabelUses;
+}
+
+/** The best labelled unicast route to a prefix of the core. */
+export interface LabelledRoute {
+  readonly prefix: Prefix;
+  /** Outermost first; none: there is no route, or it is our own. */
+  readonly labels: readonly number[];
+  /** 4 or 16 octets. */
+  readonly nextHop: Uint8Array | undefined;
+  /** As of {@link ImportQuestion.toldBySp}. */
+  readonly toldBySp: string | undefined;
 }
 
 /** Counts routes by label. */
@@ -74,6 +84,17 @@ export interface ImportQuestion {
   readonly tunnelEncapsulation: readonly TunnelEncapsulation[];
   /** 4 or 16 octets. */
   readonly nextHop: Uint8Array;
+  /**
+   * The route was originated inside our own SP as far as BGP tells: we learnt it inside our AS, or it is our own,
+   * and no AS of another SP is in its path (policy-model 9). Whether the next hop is one of our SP is for who
+   * asks to see. Found out only where an IPsec community has a scope; else false.
+   */
+  readonly insideOwnSp: boolean;
+  /**
+   * The SP of the external neighbour that told the route, where it is another than ours: it speaks for its own
+   * routers alone (policy-model 7, 10).
+   */
+  readonly toldBySp?: string | undefined;
 }
 
 /**

@@ -57,8 +57,12 @@ export class Core {
   keeper: PathKeeper = { gone: () => 0 };
   /** Of the VPN routes that our VRFs export. */
   exportLabels: LabelUses = { retain: nothing, release: nothing };
+  /** Of the routes that update groups tell with ourselves as next hop. */
+  swapLabels: LabelUses = { retain: nothing, release: nothing };
   /** The rule that made an exported path; undefined: it is no more. */
   exportRule: (path: PathId) => ExportRuleRib | undefined = () => undefined;
+  /** An AS of another SP. */
+  isForeignAs: (asn: number) => boolean = () => false;
   /** Whole seconds since the RIB was made, as of the last {@link tick}: what paths that change now bear. */
   seconds = 0;
   /** `clock` when the RIB was made, ms. */
@@ -234,6 +238,25 @@ export class Core {
   /** The next hop of a set in a table's terms, with a reference. */
   acquireHop(vrf: VrfId, attributes: AttributeId, protection: number): number {
     return this.hops.acquire(vrf, this.attributes.nextHop(attributes), protection);
+  }
+
+  /**
+   * Whether a VPN path was originated inside our own SP, as far as its way through BGP says; false where that is
+   * of no account: see ImportQuestion.insideOwnSp.
+   */
+  isInsideOwnSp(path: PathId): boolean {
+    const { paths, attributes } = this;
+    const set = paths.attributes(path);
+    if (!attributes.vpnKeys.isScoped(attributes.vpnKey(set))) return false;
+    if (this.peers[paths.peer(path)]?.external === true) return false;
+    const { asPath } = attributes.decoded(set);
+    return !asPath.some(({ asns }) => asns.some((asn) => this.isForeignAs(asn)));
+  }
+
+  /** The SP of the neighbour that told a VPN path, where it is another than ours. */
+  toldBySp(path: PathId): string | undefined {
+    const { external = false, config } = this.peers[this.paths.peer(path)] ?? {};
+    return external && config?.otherSp !== undefined ? config.sp : undefined;
   }
 
   /** Whether a path may be chosen at all. */

@@ -60,6 +60,8 @@ export class NextHops {
   readonly #hops: (Hop | undefined)[] = [undefined];
   readonly #ids = new Map<number, number>();
   readonly #free: number[] = [];
+  /** Told of a next hop that nobody has any more, before its number is another's. */
+  freed: (id: number) => void = () => undefined;
 
   constructor(tracker: NextHopTracker, addresses: Addresses) {
     this.#tracker = tracker;
@@ -100,6 +102,7 @@ export class NextHops {
     const hop = this.#hops[id];
     if (hop === undefined || --hop.references > 0) return;
     this.#ids.delete(hop.number);
+    this.freed(id);
     this.#hops[id] = undefined;
     this.#free.push(id);
     this.#tracker.unwatch(id);

@@ -40,6 +40,39 @@ export const newMember = (peer: Peer, position: NodeId, resume: NodeId): Member 
   held: false,
 });
 
+/** Starts a member over; what it has been told so far it is known to have been told. */
+export function startOver(log: OutLog, member: Member): void {
+  if (member.resume === 0) {
+    member.resume = log.newMarker();
+    log.moveBehind(member.resume, member.position);
+  }
+  log.moveToFront(member.position);
+}
+
+/** One that was told again has come to where it was: from here on it is told changes. */
+export function goOn(log: OutLog, member: Member): void {
+  log.moveBehind(member.position, member.resume);
+  log.freeMarker(member.resume);
+  member.resume = 0;
+  member.before = undefined;
+  member.blind = false;
+}
+
+/** Gives up its place. */
+export function freeMember(log: OutLog, member: Member): void {
+  log.freeMarker(member.position);
+  if (member.resume !== 0) log.freeMarker(member.resume);
+  member.resume = 0;
+}
+
+/** Whether what the one is told at a place is what the other is told there. */
+export const isAlike = (one: Member, other: Member): boolean =>
+  (one.resume === 0) === (other.resume === 0) &&
+  one.before === undefined &&
+  other.before === undefined &&
+  !one.blind &&
+  !other.blind;
+
 interface Selection {
   readonly parts: ReadonlySet<Part>;
   /** Routes of parts that are not for it, of which it may have been told before. */

@@ -4,6 +4,7 @@
  * on that kind of session (RFC 4271 §5.1, RFC 4364 §7.2). First what must not be passed on is taken away,
  * then the neighbour's policy runs, then what is ours to add is added.
  */
+import { exportedTo } from '../codec/communities/export-scope.js';
 import { nextHopAgreed } from '../codec/next-hop.js';
 import { type AsSegment, FAMILY, type FamilyId, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer } from '../types.js';
@@ -14,6 +15,8 @@ import { IMPORT, type PathId } from './path-store.js';
 import type { NeighbourRib, Peer } from './peers.js';
 import { isVpn, shapeOf } from './scope.js';
 import { SetCache } from './set-cache.js';
+import { transitQuestion } from './transit-ways.js';
+import type { Transit } from './transit.js';
 import { without, withoutVpnAttributes } from './vpn-communities.js';
 
 const NO_ADDRESS = new Uint8Array(0);
@@ -65,13 +68,17 @@ export class Outbound {
   }
 
   /**
-   * Whether the label must be ours: we become the next hop of a route whose label another router has
-   * given out. Routes of our own have our label already.
+   * Whether the label of routes of this neighbour must be ours: we become the next hop of a route whose label another
+   * router has given out. Routes of our own have our label already.
    */
-  swapsLabel(path: PathId): boolean {
+  swapsFrom(peer: number): boolean {
     const labelled = this.#family >= FAMILY.vpnv4 && this.#family <= FAMILY.ipv6Labelled;
-    const ours = this.#core.paths.peer(path) === OURSELVES;
-    return labelled && !ours && this.#becomesNextHop();
+    return labelled && peer !== OURSELVES && this.#becomesNextHop();
+  }
+
+  /** How routes are passed on for which that holds; undefined: they are not. */
+  get transit(): Transit | undefined {
+    return isVpn(this.#family) && this.#becomesNextHop() ? this.#config.transit : undefined;
   }
 
   #origin(path: PathId): Origin {
@@ -91,7 +98,7 @@ export class Outbound {
     // RFC 9494 §4.3: only to those who know what it means, whoever has marked it.
     const stale = origin.longLived || attributes.has(set, LLGR_STALE);
     if (stale && !this.#knowsLongLived) return false;
-    if (!this.#isExportedTo(origin)) return false;
+    if (!this.#isExportedTo(set, origin)) return false;
     const site = this.#config.siteOfOrigin;
     if (site !== undefined) {
       const communities = attributes.decoded(set).extendedCommunities ?? [];
@@ -108,10 +115,17 @@ export class Outbound {
     return (((this.#info.longLived ?? 0) >> this.#family) & 1) === 1;
   }
 
-  /** Policy-model 6: a route of ours for some SPs goes to neighbours of those alone. */
-  #isExportedTo({ path, peer, imported }: Origin): boolean {
-    const { sp } = this.#config;
-    if (sp === undefined || peer !== undefined || imported || !isVpn(this.#family)) return true;
+  /** Policy-model 6: a route for some SPs goes to neighbours of those alone, whoever originated it. */
+  #isExportedTo(set: AttributeId, { path, peer, imported }: Origin): boolean {
+    const { sp, otherSp } = this.#config;
+    if (sp === undefined || imported || !isVpn(this.#family)) return true;
+    if (peer !== undefined) {
+      if (otherSp === undefined) return true;
+      const { extendedCommunities = [] } = this.#core.attributes.decoded(set);
+      const sps = exportedTo(extendedCommunities);
+      if (sps === undefined) return otherSp.unmarked;
+      return otherSp.number !== undefined && sps.has(otherSp.number);
+    }
     // A rule that is no more exports to nobody: its path is about to go.
     const rule = this.#core.exportRule(path);
     return rule !== undefined && (rule.toSps?.includes(sp) ?? true);
@@ -138,9 +152,24 @@ export class Outbound {
       });
       if (passed === undefined) return undefined;
       const nextHop = passed.nextHop === now.nextHop ? undefined : passed.nextHop;
-      return this.#finish(passed, origin, nextHop);
+      return this.#passOn(passed, origin, nextHop);
     }
-    return this.#finish(now, origin, undefined);
+    return this.#passOn(now, origin, undefined);
+  }
+
+  /** Of a route that comes to a label of ours, what its packets may come by. */
+  #passOn(
+    attributes: PathAttributes,
+    origin: Origin,
+    chosen: Uint8Array | undefined,
+  ): PathAttributes | undefined {
+    const { path } = origin;
+    if (!this.swapsFrom(this.#core.paths.peer(path))) {
+      return this.#finish(attributes, origin, chosen);
+    }
+    const question = transitQuestion(this.#core, path);
+    const told = this.transit?.attributes(attributes, question);
+    return told && this.#finish(told, origin, chosen ?? this.transit?.nextHop);
   }
 
   /** `chosen`: the next hop the policy has set. */
@@ -206,6 +235,7 @@ export class Outbound {
 
   #becomesNextHop(): boolean {
     if (this.#family === FAMILY.routeTarget) return true;
+    if (isVpn(this.#family) && this.#config.vpnNextHopUnchanged === true) return false;
     if (this.#config.nextHop !== undefined) return this.#config.nextHop === 'self';
     // A PE's address means nothing to a CE.
     return this.#info.kind === 'ebgp' || this.#info.vrf !== undefined;

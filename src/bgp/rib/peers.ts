@@ -13,6 +13,7 @@
  */
 import type { FamilyId, FamilySet } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, Policy } from '../types.js';
+import type { Transit } from './transit.js';
 import type { VpnMatter } from './vpn-communities.js';
 
 const FAMILY_COUNT = 7;
@@ -57,6 +58,15 @@ export interface NeighbourRib {
   readonly keepRejected?: boolean;
   /** SP of an external neighbour: of our exports it is told those to that SP alone. undefined: all. */
   readonly sp?: string;
+  /**
+   * Of others' VPN routes it is told those that say so, as its SP is another than ours; undefined: all. `unmarked`:
+   * also those that do not say to whom they are exported.
+   */
+  readonly otherSp?: { readonly number: number | undefined; readonly unmarked: boolean };
+  /** How VPN routes are passed on where we become next hop; undefined: only those of our own are told there. */
+  readonly transit?: Transit;
+  /** VPN routes keep their next hop (RFC 4364 §10 c), whatever `nextHop` says. */
+  readonly vpnNextHopUnchanged?: boolean;
   /** Let through from and to a CE although they are VPN matters (policy-model 13). */
   readonly passVpn?: readonly VpnMatter[];
 }

@@ -65,6 +65,12 @@ export interface RouteView {
   readonly protection: number;
   /** Decodes. */
   attributes(): PathAttributes;
+  /** Of an import the VPN route's own, which import rules judged. Decodes. */
+  judged(): PathAttributes;
+  /** See ImportQuestion.insideOwnSp. */
+  insideOwnSp(): boolean;
+  /** See ImportQuestion.toldBySp. */
+  toldBySp(): string | undefined;
 }
 
 export interface RoutePage {
@@ -166,6 +172,9 @@ export class RouteQueries {
       rank: hop.rank,
       protection: nextHop?.protection ?? 0,
       attributes: () => attributes.decoded(set),
+      judged: () => attributes.decoded(paths.attributes(source)),
+      insideOwnSp: () => this.#core.isInsideOwnSp(source),
+      toldBySp: () => this.#core.toldBySp(source),
     };
   }
 

@@ -8,9 +8,10 @@ import { familiesOf } from '../codec/families.js';
 import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
-import type { RibOptions, RibPorts, VrfRib } from './api.js';
-import { AttributeReader } from './attribute-codec.js';
-import { Core } from './core.js';
+import type { LabelledRoute, RibOptions, RibPorts, VrfRib } from './api.js';
+import { AttributeReader, unmapped } from './attribute-codec.js';
+import { Core, OURSELVES } from './core.js';
+import { BEST } from './path-store.js';
 import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
@@ -83,7 +84,7 @@ export class Rib implements RouteSink {
     };
     this.adjOut = new AdjOut(this.core, reader, ports, around);
     this.core.keeper = this.adjOut;
-    if (ports.exportLabels !== undefined) this.core.exportLabels = ports.exportLabels;
+    takePorts(this.core, ports);
     this.#life = new PeerLife(this.core, reader, ports, around);
     // A reflector wants everything from the start; who has VRFs learns what it wants from them.
     this.#local.setRouteTargets([]);
@@ -244,6 +245,20 @@ export class Rib implements RouteSink {
     return this.#deferral.pending;
   }
 
+  /** How routes of others are passed on may be another thing now: see Transit. */
+  retell(): void {
+    this.adjOut.retell();
+    this.#wake();
+  }
+
+  /** The label of a route that is passed on may be ready now. */
+  tellAgain(family: FamilyId, net: NetId): void {
+    const table = this.core.nets.of(family);
+    if (!table.isLive(net)) return;
+    table.markTouched(net);
+    this.#wake();
+  }
+
   /** The export rules may answer otherwise for this route of a VRF. `prefix`: host bits zero. */
   exportAgain(vrf: number, family: FamilyId, prefix: Uint8Array, length: number): void {
     const table = this.core.nets.of(family);
@@ -261,6 +276,10 @@ export class Rib implements RouteSink {
     if (!this.core.hops.change(id, state)) return;
     // Only what comparison can see needs a new decision.
     if (before.usable || state.usable) this.#sweeper.hopChanged(id);
+    if (before.usable !== state.usable) {
+      this.#sweeper.passedOn(id);
+      for (const plain of this.adjOut.plainOf(id)) this.#sweeper.passedOn(plain);
+    }
     this.#wake();
   }
 
@@ -291,6 +310,11 @@ export class Rib implements RouteSink {
   /** Nothing is waiting to be decided, swept or sent (to those who can take it). */
   get idle(): boolean {
     return !this.#scheduled;
+  }
+
+  /** Nothing is left to do, and neighbours that are up have been sent everything, slow ones included. */
+  get toldAll(): boolean {
+    return this.idle && this.adjOut.toldAll;
   }
 
   #wake(): void {
@@ -335,6 +359,8 @@ export class Rib implements RouteSink {
       this.#fib.change(table, net);
       if (vrfOfScope(scope) !== CORE) this.#exports.decided(table, net);
     }
+    const labelled = family === FAMILY.ipv4Labelled || family === FAMILY.ipv6Labelled;
+    if (labelled) this.#ports.labelled?.(labelledRoute(this.core, table, net));
     this.adjOut.decided(table, net);
     this.watcher?.(table, net);
   }
@@ -397,6 +423,28 @@ export class Rib implements RouteSink {
         this.adjOut.bytes,
     };
   }
+}
+
+function takePorts(core: Core, { exportLabels, swapLabels, isForeignAs }: RibPorts): void {
+  if (exportLabels !== undefined) core.exportLabels = exportLabels;
+  if (swapLabels !== undefined) core.swapLabels = swapLabels;
+  if (isForeignAs !== undefined) core.isForeignAs = isForeignAs;
+}
+
+function labelledRoute(core: Core, table: NetTable, net: NetId): LabelledRoute {
+  const { paths, labels, attributes } = core;
+  const address = new Uint8Array(4 * table.keyWords);
+  table.copyKey(net, address, 0);
+  const family = address.length === 4 ? 4 : 6;
+  const prefix = { family, address, length: table.length(net) } as const;
+  const best = table.firstPath(net);
+  const learnt = best !== 0 && paths.has(best, BEST) && paths.peer(best) !== OURSELVES;
+  if (!learnt) return { prefix, labels: [], nextHop: undefined, toldBySp: undefined };
+  const { nextHop } = attributes.decoded(paths.attributes(best));
+  return {
+    ...{ prefix, labels: labels.labels(paths.label(best)) },
+    ...{ nextHop: nextHop && unmapped(nextHop), toldBySp: core.toldBySp(best) },
+  };
 }
 
 const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;

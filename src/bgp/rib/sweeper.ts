@@ -20,6 +20,8 @@ interface Reasons {
   /** Peers whose stale routes of these families have become long-lived. */
   readonly prolonged: Map<Peer, Set<FamilyId>>;
   readonly hops: Set<number>;
+  /** Next hops of routes that neighbours are to be told of anew. */
+  readonly passed: Set<number>;
   /** All VPN paths are imported anew; VRFs whose own exports are to be checked. */
   imports: boolean;
   readonly exporters: Set<number>;
@@ -30,6 +32,7 @@ const newReasons = (): Reasons => ({
   revisited: new Set(),
   prolonged: new Map(),
   hops: new Set(),
+  passed: new Set(),
   imports: false,
   exporters: new Set(),
 });
@@ -92,6 +95,12 @@ export class Sweeper {
 
   hopChanged(hop: number): void {
     this.#waiting.hops.add(hop);
+    this.#pending = true;
+  }
+
+  /** Whether routes with this next hop are passed on may be another thing now. */
+  passedOn(hop: number): void {
+    this.#waiting.passed.add(hop);
     this.#pending = true;
   }
 
@@ -158,6 +167,9 @@ export class Sweeper {
   #visit(path: PathId, reasons: Reasons): void {
     const { paths } = this.#core;
     if (reasons.hops.size > 0 && reasons.hops.has(paths.hop(path))) this.#core.touch(path);
+    if (reasons.passed.size > 0 && reasons.passed.has(paths.hop(path))) {
+      this.#core.nets.of(paths.family(path)).markTouched(paths.net(path));
+    }
     // The rest is about announcements; imports follow the paths they are of.
     if (paths.has(path, IMPORT)) return;
     const family = paths.family(path);

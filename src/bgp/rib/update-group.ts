@@ -12,11 +12,21 @@ import type { Core } from './core.js';
 import type { NetId, NetTable, Scope } from './net-table.js';
 import { OutBatch } from './out-batch.js';
 import { CHANGED, isMarker, type NodeId, OutLog, PRESENT, SOURCE_CHANGED } from './out-log.js';
+import { OutLabels } from './out-labels.js';
 import { Outbound } from './outbound.js';
-import { type Member, newMember, partsFor } from './out-member.js';
+import {
+  freeMember,
+  goOn,
+  isAlike,
+  type Member,
+  newMember,
+  partsFor,
+  startOver,
+} from './out-member.js';
 import { BEST, type PathId } from './path-store.js';
 import type { Peer } from './peers.js';
 import { familyOfScope, isVpn } from './scope.js';
+import type { TransitWays } from './transit-ways.js';
 import type { Membership, RouteTargets } from './route-targets.js';
 
 /** Routes per batch. */
@@ -29,7 +39,6 @@ export interface GroupSurroundings {
   readonly routeTargets: RouteTargets;
   /** Usable paths of a net, best first. */
   readonly ranked: (table: NetTable, net: NetId) => readonly PathId[];
-  readonly swapLabel: ((route: { net: number; label: number }) => number | undefined) | undefined;
 }
 
 export class UpdateGroup {
@@ -44,6 +53,7 @@ export class UpdateGroup {
   readonly #around: GroupSurroundings;
   readonly #table: NetTable;
   readonly #outbound: Outbound;
+  readonly #labels: OutLabels;
   readonly #log = new OutLog();
   readonly #left: Member[] = [];
   readonly #frozen = new Map<Peer, Member>();
@@ -60,10 +70,16 @@ export class UpdateGroup {
     this.#around = around;
     this.#table = around.core.nets.of(this.family);
     this.#outbound = new Outbound(around.core, around.reader, this.family, first);
+    this.#labels = new OutLabels(around.core, this.#outbound, this.family);
   }
 
   get bytes(): number {
     return this.#log.bytes;
+  }
+
+  /** Where routes of others are passed on with ourselves as next hop. */
+  get ways(): TransitWays | undefined {
+    return this.#labels.ways;
   }
 
   get entries(): number {
@@ -160,7 +176,7 @@ export class UpdateGroup {
     const member = this.members.get(peer);
     if (member === undefined) return;
     const marked = peer.info.enhancedRefresh && member.ending !== 'end-of-rib';
-    this.#again(member);
+    startOver(this.#log, member);
     // A difference that was being told is not known any more.
     if (member.before !== undefined) member.blind = true;
     member.before = undefined;
@@ -177,7 +193,7 @@ export class UpdateGroup {
     if (!member.started) return;
     member.blind = member.resume !== 0;
     member.before = member.blind ? undefined : before;
-    this.#again(member);
+    startOver(this.#log, member);
   }
 
   writable(peer: Peer): void {
@@ -191,7 +207,21 @@ export class UpdateGroup {
     const { paths } = this.#around.core;
     const best = this.#table.firstPath(net);
     const path = best !== 0 && paths.has(best, BEST) ? best : 0;
-    this.#tell(net, net, path);
+    this.#tell(net, net, path === 0 ? 0 : this.#passable(net, path));
+  }
+
+  /** The best path, or where we would be next hop and its way cannot be used, the best of which it can. */
+  #passable(net: NetId, best: PathId): PathId {
+    const { core, ranked } = this.#around;
+    if (this.ways === undefined || core.paths.next(this.#table.firstPath(net)) === 0) return best;
+    if (this.#labels.isPassable(best)) return best;
+    return ranked(this.#table, net).find((path) => this.#labels.isPassable(path)) ?? best;
+  }
+
+  /** What was found out about passing routes on does not count any more. */
+  forgetTransit(): void {
+    this.#outbound.clear();
+    this.ways?.begin();
   }
 
   /** A net was looked at: with ADD-PATH each usable path counts. */
@@ -227,17 +257,18 @@ export class UpdateGroup {
     const log = this.#log;
     const present = log.has(entry, PRESENT);
     const set = path === 0 ? 0 : this.#outbound.transform(path);
-    const label = set === 0 ? 0 : this.#label(net, path);
-    if (set === 0 || label === undefined) {
+    const label = set === 0 ? undefined : this.#labels.acquire(net, path, set);
+    if (set === 0 || typeof label !== 'number') {
       if (set !== 0) core.attributes.release(set);
-      if (present && log.set(entry) !== 0) this.#withdraw(entry);
+      // What has been told stays until its new label is ready.
+      if (label !== 'later' && present && log.set(entry) !== 0) this.#withdraw(entry);
       return;
     }
     const source = core.paths.peer(path);
     const same = log.set(entry) === set && log.label(entry) === label;
     if (present && same && log.source(entry) === source) {
       core.attributes.release(set);
-      core.labels.release(label);
+      this.#labels.release(source, label);
     } else this.#write(entry, net, { set, label, source });
   }
 
@@ -260,25 +291,16 @@ export class UpdateGroup {
     const moved = log.source(entry) !== what.source;
     if (old !== 0) {
       core.attributes.release(old);
-      core.labels.release(log.label(entry));
+      this.#labels.release(log.source(entry), log.label(entry));
     }
     log.write(entry, what.set, what.label, what.source, CHANGED | (moved ? SOURCE_CHANGED : 0));
-  }
-
-  /** With a reference to a stack; undefined: the route needs a label of ours and there is none. */
-  #label(net: NetId, path: PathId): number | undefined {
-    const { core, swapLabel } = this.#around;
-    const label = core.paths.label(path);
-    if (this.#outbound.swapsLabel(path)) return swapLabel?.({ net, label });
-    core.labels.retain(label);
-    return label;
   }
 
   #withdraw(entry: NodeId): void {
     const { core } = this.#around;
     const log = this.#log;
     core.attributes.release(log.set(entry));
-    core.labels.release(log.label(entry));
+    this.#labels.release(log.source(entry), log.label(entry));
     const members = this.#memberCount;
     log.write(entry, 0, 0, log.source(entry), CHANGED);
     log.setPending(entry, members);
@@ -314,29 +336,33 @@ export class UpdateGroup {
     return next;
   }
 
+  /** Every member has been sent everything, those that cannot take it or wait for their round included. */
+  get toldAll(): boolean {
+    for (const member of this.members.values()) {
+      if (member.blocked || member.held || member.ending !== undefined) return false;
+      if (!this.#atEnd(member)) return false;
+    }
+    return true;
+  }
+
   /** Frees everything, a part at a time: nobody is told any more. True: there is more. */
   dissolve(): boolean {
     const log = this.#log;
-    for (const member of this.#left.splice(0)) this.#freeMember(member);
+    for (const member of this.#left.splice(0)) freeMember(this.#log, member);
     for (let i = 0; i < BATCH; i++) {
       const entry = log.first;
       if (entry === 0) break;
       const set = log.set(entry);
       if (set !== 0) {
         this.#around.core.attributes.release(set);
-        this.#around.core.labels.release(log.label(entry));
+        this.#labels.release(log.source(entry), log.label(entry));
       }
       this.#drop(entry);
     }
     if (log.first !== 0) return true;
+    this.ways?.clear();
     this.#outbound.clear();
     return false;
-  }
-
-  #freeMember(member: Member): void {
-    this.#log.freeMarker(member.position);
-    if (member.resume !== 0) this.#log.freeMarker(member.resume);
-    member.resume = 0;
   }
 
   #isReady(member: Member, now: number): boolean {
@@ -355,15 +381,6 @@ export class UpdateGroup {
   /** It has been told everything there is: a member that is told again has its own marker ahead. */
   #atEnd(member: Member): boolean {
     return member.resume === 0 && this.#log.isAtEnd(member.position);
-  }
-
-  /** Starts a member over; what it has been told so far it is known to have been told. */
-  #again(member: Member): void {
-    if (member.resume === 0) {
-      member.resume = this.#log.newMarker();
-      this.#log.moveBehind(member.resume, member.position);
-    }
-    this.#log.moveToFront(member.position);
   }
 
   /** A batch from the lead's position on, for all at the same place in the same state. */
@@ -391,7 +408,7 @@ export class UpdateGroup {
     if (telling) this.#told(batch.withdrawn, party.length);
     this.unsendable += batch.unsendable;
     for (const member of party) {
-      if (member.resume !== 0 && member.resume === node) this.#resumed(member);
+      if (member.resume !== 0 && member.resume === node) goOn(this.#log, member);
       this.#afterRound(member, now);
     }
   }
@@ -407,13 +424,7 @@ export class UpdateGroup {
       const member = byMarker.get(node);
       if (node === lead.resume) break;
       if (member === undefined || !this.#isReady(member, now)) continue;
-      const alike =
-        (member.resume === 0) === (lead.resume === 0) &&
-        member.before === undefined &&
-        lead.before === undefined &&
-        !member.blind &&
-        !lead.blind;
-      if (alike) party.push(member);
+      if (isAlike(lead, member)) party.push(member);
     }
     return party;
   }
@@ -447,21 +458,12 @@ export class UpdateGroup {
     }
   }
 
-  /** From here on the member is told changes. */
-  #resumed(member: Member): void {
-    this.#log.moveBehind(member.position, member.resume);
-    this.#log.freeMarker(member.resume);
-    member.resume = 0;
-    member.before = undefined;
-    member.blind = false;
-  }
-
   #afterRound(member: Member, now: number): void {
     const { peer } = member;
     if (!this.#atEnd(member)) return;
     if (peer === undefined) {
       this.#left.splice(this.#left.indexOf(member), 1);
-      this.#freeMember(member);
+      freeMember(this.#log, member);
       return;
     }
     member.nextRound = now + (peer.config.advertisementIntervalMs ?? 0);

@@ -14,6 +14,8 @@ interface VpnKey {
   readonly serial: number;
   /** The route targets among the extended communities. */
   readonly targets: readonly bigint[];
+  /** See {@link isScoped}. */
+  readonly scoped: boolean;
 }
 
 /** Two-octet AS, IPv4 and four-octet AS forms (RFC 4360 §3.1, 3.2, RFC 5668), sub-type 2: route target. */
@@ -50,14 +52,14 @@ export class VpnKeys {
     let id = this.#ids.get(text);
     if (id === undefined) {
       id = this.#free.pop() ?? this.#keys.length;
-      const targets = routeTargetsOf(communities);
       this.#keys[id] = {
         text,
         communities: communities.slice(),
         tunnel: tunnel.slice(),
         references: 0,
         serial: ++this.#serial,
-        targets,
+        targets: routeTargetsOf(communities),
+        scoped: isScoped(communities),
       };
       this.#ids.set(text, id);
     }
@@ -85,6 +87,23 @@ export class VpnKeys {
   targets(id: number): readonly bigint[] {
     return this.#keys[id]?.targets ?? [];
   }
+
+  /** Whether where the route was originated may decide how it is used. */
+  isScoped(id: number): boolean {
+    return this.#keys[id]?.scoped ?? false;
+  }
+}
+
+/** Type of the IPsec Extended Community; its bit for a scope, in octet 3 (docs/ipsec-extended-community.md §2). */
+const IPSEC_TYPE = 0x83;
+const SCOPE = 0x80;
+
+/** Some IPsec community, whatever its sub-type, asks only ingresses outside of an SP. */
+function isScoped(communities: Uint8Array): boolean {
+  for (let at = 0; at + 8 <= communities.length; at += 8) {
+    if (communities[at] === IPSEC_TYPE && ((communities[at + 3] ?? 0) & SCOPE) !== 0) return true;
+  }
+  return false;
 }
 
 const latin1 = (octets: Uint8Array): string =>

@@ -8,7 +8,7 @@
  */
 import type { PathAttributes } from '../codec/types.js';
 import type { PolicyRoute } from '../types.js';
-import { NOT_BELIEVED, UNFIT_LABEL, type VrfRib } from './api.js';
+import { type ImportQuestion, NOT_BELIEVED, UNFIT_LABEL, type VrfRib } from './api.js';
 import { type AttributeReader, unmapped } from './attribute-codec.js';
 import type { AttributeId } from './attribute-store.js';
 import { type Core, OURSELVES, type VpnListener } from './core.js';
@@ -31,8 +31,10 @@ export class VrfImports implements VpnListener {
   readonly #vrfs = new Map<number, VrfRib>();
   /** VRFs by route target. */
   readonly #importers = new Map<bigint, VrfRib[]>();
-  /** By number in VpnKeys, then by next hop number. */
+  /** By number in VpnKeys, then by next hop number * 2, + 1 of routes originated inside our own SP. */
   readonly #verdicts: (Map<number, readonly Verdict[]> | undefined)[] = [];
+  /** Other SPs whose neighbours have told us VPN routes. */
+  readonly #sps: string[] = [];
   readonly #rewritten = new Map<number, SetCache>();
   readonly #key = new Uint8Array(24);
   imported = 0;
@@ -78,12 +80,12 @@ export class VrfImports implements VpnListener {
 
   /** Whether any VRF takes routes with this set: others need not be kept. */
   isWanted(attributes: AttributeId): boolean {
-    return this.#verdictsOf(attributes).some(({ protection }) => protection !== undefined);
+    return this.#verdictsOf(attributes, 0).some(({ protection }) => protection !== undefined);
   }
 
   vpnKeyGone(key: number): void {
     const { addresses } = this.#core.attributes;
-    for (const hop of this.#verdicts[key]?.keys() ?? []) addresses.release(hop);
+    for (const place of this.#verdicts[key]?.keys() ?? []) addresses.release(place >>> SOURCE_BITS);
     this.#verdicts[key] = undefined;
   }
 
@@ -91,7 +93,7 @@ export class VrfImports implements VpnListener {
   changed(path: PathId): void {
     const { paths } = this.#core;
     const set = paths.attributes(path);
-    const verdicts = paths.has(path, FILTERED) ? [] : this.#verdictsOf(set);
+    const verdicts = paths.has(path, FILTERED) ? [] : this.#verdictsOf(set, this.#sourceOf(path));
     if (verdicts.length === 0 && paths.nextImport(path) === 0) return;
     const own = paths.peer(path) === OURSELVES ? vrfOfExport(paths.identifier(path)) : 0;
     if (paths.nextImport(path) === 0) {
@@ -219,7 +221,15 @@ export class VrfImports implements VpnListener {
     return this.#core.acquireHop(0, paths.attributes(path), fit ? protection : UNFIT_LABEL);
   }
 
-  #verdictsOf(set: AttributeId): readonly Verdict[] {
+  /** 1: from inside our own SP, where that is of account; from 2 on: told by a neighbour of another SP; else 0. */
+  #sourceOf(path: PathId): number {
+    const sp = this.#core.toldBySp(path);
+    if (sp === undefined) return Number(this.#core.isInsideOwnSp(path));
+    const known = this.#sps.indexOf(sp);
+    return 2 + (known >= 0 ? known : this.#sps.push(sp) - 1);
+  }
+
+  #verdictsOf(set: AttributeId, source: number): readonly Verdict[] {
     const { attributes } = this.#core;
     const key = attributes.vpnKey(set);
     if (key === 0 || this.#importers.size === 0) return NO_VERDICTS;
@@ -227,7 +237,8 @@ export class VrfImports implements VpnListener {
     const byHop = this.#verdicts[key] ?? new Map<number, readonly Verdict[]>();
     this.#verdicts[key] = byHop;
     const hop = attributes.nextHop(set);
-    const known = byHop.get(hop);
+    const place = (hop << SOURCE_BITS) + source;
+    const known = byHop.get(place);
     if (known !== undefined) return known;
     const vrfs = new Set<VrfRib>();
     for (const target of attributes.routeTargets(set)) {
@@ -235,11 +246,17 @@ export class VrfImports implements VpnListener {
     }
     const decoded = vrfs.size === 0 ? undefined : attributes.decoded(set);
     const verdicts =
-      decoded === undefined ? NO_VERDICTS : [...vrfs].map((vrf) => verdictOf(vrf, decoded));
+      decoded === undefined
+        ? NO_VERDICTS
+        : [...vrfs].map((vrf) => verdictOf(vrf, decoded, this.#meaningOf(source)));
     // Held, so that the number means the same address as long as it is in here.
     attributes.addresses.acquire(attributes.addresses.get(hop));
-    byHop.set(hop, verdicts);
+    byHop.set(place, verdicts);
     return verdicts;
+  }
+
+  #meaningOf(source: number): Source {
+    return { insideOwnSp: source === 1, toldBySp: this.#sps[source - 2] };
   }
 
   /** The set after the VRF's import policy, with a reference; 0: refused. */
@@ -281,16 +298,19 @@ export class VrfImports implements VpnListener {
 /** Next hops whose verdicts are remembered for one set of communities; then it starts over. */
 const MOST_HOPS = 4096;
 const NO_VERDICTS: readonly Verdict[] = [];
+/** As many as there are SPs' tables, and two more. */
+const SOURCE_BITS = 7;
+type Source = Pick<ImportQuestion, 'insideOwnSp' | 'toldBySp'>;
 const NONE: ReadonlySet<number> = new Set();
 
-function verdictOf(vrf: VrfRib, decoded: PathAttributes): Verdict {
+function verdictOf(vrf: VrfRib, decoded: PathAttributes, source: Source): Verdict {
   const nextHop = unmapped(decoded.nextHop ?? new Uint8Array(0));
   if (vrf.accept === undefined) return { vrf, protection: 0 };
   const protection = vrf.accept({
     vrf: vrf.id,
     extendedCommunities: decoded.extendedCommunities ?? [],
     tunnelEncapsulation: decoded.tunnelEncapsulation ?? [],
-    nextHop,
+    ...{ nextHop, ...source },
   });
   return { vrf, protection };
 }

@@ -78,6 +78,8 @@ export interface NeighborConfig {
   /** RFC 5082: the peer is at most so many hops away (1: on the link), and sends with TTL 255. */
   readonly ttlSecurity?: number;
   /** File whose octets, without a line end, are the key of TCP MD5 (RFC 2385), 1 to 80. */
+  /** Octets of a segment's data at most; default the kernel's choice. */
+  readonly maxSegment?: number;
   readonly md5KeyFile?: string;
   readonly tcpAo?: {
     readonly keyFile: string;
@@ -133,6 +135,7 @@ export interface ResolvedNeighbor {
   readonly passive: boolean;
   readonly multihop: number;
   readonly ttlSecurity: number | undefined;
+  readonly maxSegment: number | undefined;
   readonly md5KeyFile: string | undefined;
   readonly tcpAo: Required<NonNullable<NeighborConfig['tcpAo']>> | undefined;
   readonly timers: Required<Omit<NeighborTimers, 'keepalive' | 'sendHold'>> &
@@ -202,12 +205,16 @@ function resolveRestart(config: NeighborConfig): ResolvedNeighbor['gracefulResta
 function resolveTransport(
   config: NeighborConfig,
   localAsn: number,
-): Pick<ResolvedNeighbor, 'port' | 'multihop' | 'ttlSecurity' | 'md5KeyFile' | 'tcpAo'> {
+): Pick<
+  ResolvedNeighbor,
+  'port' | 'multihop' | 'ttlSecurity' | 'maxSegment' | 'md5KeyFile' | 'tcpAo'
+> {
   const { tcpAo } = config;
   return {
     port: config.port ?? 179,
     multihop: config.asn === localAsn ? 255 : (config.multihop ?? 1),
     ttlSecurity: config.ttlSecurity,
+    maxSegment: config.maxSegment,
     md5KeyFile: config.md5KeyFile,
     tcpAo: tcpAo && { ...tcpAo, algorithm: tcpAo.algorithm ?? 'hmac-sha-1' },
   };

@@ -43,6 +43,8 @@ export interface Agreement {
   readonly longLivedOffered: FamilySet;
   readonly forwardingKept: FamilySet;
   readonly awaitEndOfRib: FamilySet;
+  /** Of a peer that has restarted itself: families whose End-of-RIB it will send, but maybe only after ours. */
+  readonly laterEndOfRib?: FamilySet;
 }
 
 /** `connection` undefined: the timer is the session's. */

@@ -9,16 +9,26 @@ export interface ListenPlace {
   readonly vrf: string | undefined;
   /** All zeros: any address of the family. */
   readonly local: Uint8Array;
+  /** Smallest of its neighbours': the handshake says it before anybody knows which it is. */
+  readonly maxSegment: number | undefined;
 }
 
 const familyOfNeighbor = ({ address, prefix }: ResolvedNeighbor): Family =>
   prefix?.family ?? (address?.length === 4 ? 4 : 6);
 
-const place = (vrf: string | undefined, local: Uint8Array): ListenPlace => ({
+const place = (
+  vrf: string | undefined,
+  local: Uint8Array,
+  maxSegment: number | undefined,
+): ListenPlace => ({
   key: `${vrf ?? ''}|${formatAddress(local)}`,
   vrf,
   local,
+  maxSegment,
 });
+
+const smaller = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
 /**
  * One place per VRF and local address. A neighbour without a local address needs any address of its
@@ -35,8 +45,10 @@ export function listenPlaces(neighbors: readonly ResolvedNeighbor[]): ListenPlac
   for (const neighbor of neighbors) {
     const zeros = new Uint8Array(familyOfNeighbor(neighbor) === 4 ? 4 : 16);
     const wide = any.has(group(neighbor)) || neighbor.localAddress === undefined;
-    const found = place(neighbor.vrf, wide ? zeros : neighbor.localAddress);
-    places.set(found.key, found);
+    const local = wide ? zeros : neighbor.localAddress;
+    const found = place(neighbor.vrf, local, neighbor.maxSegment);
+    const maxSegment = smaller(places.get(found.key)?.maxSegment, found.maxSegment);
+    places.set(found.key, { ...found, maxSegment });
   }
   return [...places.values()];
 }

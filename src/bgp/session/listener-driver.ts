@@ -40,7 +40,10 @@ export class Listeners {
   apply(places: readonly ListenPlace[], keysOf: (place: ListenPlace) => TcpMd5Key[]): void {
     const wanted = new Map(places.map((place) => [place.key, place]));
     for (const [key, listening] of this.#open) {
-      if (!wanted.has(key)) this.#close(key, listening);
+      // A segment size is the socket's for life.
+      if (wanted.get(key)?.maxSegment !== listening.place.maxSegment || !wanted.has(key)) {
+        this.#close(key, listening);
+      }
     }
     for (const [key, place] of wanted) {
       const keys = keysOf(place);
@@ -75,7 +78,11 @@ export class Listeners {
     try {
       listening.listener = kernel.listenTcp(
         // A SYN-ACK has to reach peers under GTSM, too; each connection gets its own TTL after.
-        { netns: netnsOf(place.vrf), local: place.local, port, ttl: 255, md5Keys: listening.keys },
+        {
+          ...{ netns: netnsOf(place.vrf), local: place.local, port, ttl: 255 },
+          ...(place.maxSegment === undefined ? {} : { maxSegment: place.maxSegment }),
+          md5Keys: listening.keys,
+        },
         {
           onConnection: (connection) => {
             onConnection(place, connection);

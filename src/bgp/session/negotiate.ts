@@ -141,7 +141,10 @@ const familySetOf = (offered: OpenFacts['longLived'] = []): FamilySet =>
 function restartAgreed(
   peer: OpenFacts['gracefulRestart'],
   families: FamilySet,
-): Pick<Agreement, 'restartFamilies' | 'restartTime' | 'forwardingKept' | 'awaitEndOfRib'> {
+): Pick<
+  Agreement,
+  'restartFamilies' | 'restartTime' | 'forwardingKept' | 'awaitEndOfRib' | 'laterEndOfRib'
+> {
   if (peer === undefined) {
     return { restartFamilies: 0, restartTime: 0, forwardingKept: 0, awaitEndOfRib: 0 };
   }
@@ -152,6 +155,7 @@ function restartAgreed(
     // Whoever speaks it ends its initial routes with End-of-RIB, restarted or not (§2); but one that has
     // restarted may be waiting for ours, and is not to be waited for (§4.1).
     awaitEndOfRib: peer.restarting ? 0 : families,
+    ...(peer.restarting && { laterEndOfRib: families }),
   };
 }
 

@@ -281,8 +281,8 @@ export class NeighborSession {
       ...{ address, localAddress: local },
       ...{ asn, localAsn: neighbor.localAsn, routerId, kind, context },
       ...{ routeRefresh: agreement.routeRefresh, enhancedRefresh: agreement.enhancedRefresh },
-      forwardingKept: agreement.forwardingKept,
-      awaitEndOfRib: agreement.awaitEndOfRib,
+      ...{ forwardingKept: agreement.forwardingKept, awaitEndOfRib: agreement.awaitEndOfRib },
+      ...(agreement.laterEndOfRib !== undefined && { laterEndOfRib: agreement.laterEndOfRib }),
       longLived: agreement.longLivedOffered,
       ports: this.#connections.get(connection)?.ports ?? { local: 0, remote: 0 },
     };
@@ -309,10 +309,10 @@ export class NeighborSession {
     let fd: number;
     try {
       fd = kernel.tcpSocket({
-        netns: netns(),
-        local: neighbor.localAddress ?? new Uint8Array(address.length),
+        ...{ netns: netns(), local: neighbor.localAddress ?? new Uint8Array(address.length) },
         ...hopsOf(neighbor),
         ...(neighbor.interface === undefined ? {} : { interface: neighbor.interface }),
+        ...(neighbor.maxSegment === undefined ? {} : { maxSegment: neighbor.maxSegment }),
         md5Keys: keys.md5 === undefined ? [] : [keys.md5],
         aoKeys: keys.ao === undefined ? [] : [keys.ao],
       });

@@ -2,7 +2,7 @@
 /** The schema of the `bgp` sections; the types are in types.ts. */
 import type { z } from 'zod';
 import { MAX_U32 } from '../../lib/bgp-words.js';
-import { entity, exportClass, LONGEST, protection } from '../common-schema.js';
+import { encapsulation, entity, exportClass, LONGEST, protection } from '../common-schema.js';
 import {
   address,
   boolean,
@@ -122,12 +122,21 @@ const options = {
   policyOut: policyName.exactOptional(),
   routeReflectorClient: boolean.exactOptional(),
   nextHopSelf: boolean.exactOptional(),
+  nextHopUnchanged: boolean.exactOptional(),
+  vpnNextHop: address().exactOptional(),
+  accepts: strict({
+    protections: set(protection),
+    encapsulations: set(encapsulation).exactOptional(),
+  }).exactOptional(),
+  transitFloor: protection.exactOptional(),
+  unmarkedToSp: boolean.exactOptional(),
   asOverride: boolean.exactOptional(),
   allowAsIn: integer(0, 10, 'occurrences of the own AS number').exactOptional(),
   siteOfOrigin: siteOfOriginText.exactOptional(),
   removePrivateAs: oneOf('remove', 'replace').exactOptional(),
   passCe: set(oneOf('route-target', 'ipsec', 'encapsulation', 'color')).exactOptional(),
   sp: entity.exactOptional(),
+  ipsec: oneOf('require', 'off').exactOptional(),
   bfd: byType('true, false or an object: { ... }', { boolean, object: bfd }).exactOptional(),
 };
 
@@ -153,6 +162,8 @@ const importRule = strict({
   fromSps: set(entity).exactOptional(),
   floor: protection.exactOptional(),
   preferProtected: boolean.exactOptional(),
+  protections: set(oneOf('encrypt', 'authenticate', 'tunnel')).exactOptional(),
+  unsignalled: protection.exactOptional(),
   policy: policyName.exactOptional(),
 });
 
@@ -222,6 +233,10 @@ export const bgpSchema = strict({
   routeTargetConstraint: boolean.exactOptional(),
   keepAllVpnRoutes: boolean.exactOptional(),
   selectionDeferral: seconds(0, 3600, 'wait for neighbours after a restart').exactOptional(),
+  tightening: strict({
+    announce: seconds(0, 600, 'announcement of a stricter class').exactOptional(),
+    grace: seconds(0, 600, 'grace time of an old label').exactOptional(),
+  }).exactOptional(),
   ipsecCommunitySubType: integer(0, 255, 'a sub-type').exactOptional(),
   maximumPaths: maximumPaths.exactOptional(),
   prefixLists: table(list(prefixMatch)).exactOptional(),
@@ -230,6 +245,13 @@ export const bgpSchema = strict({
   neighbours: table(neighbour).exactOptional(),
   dynamicNeighbours: table(dynamicNeighbours).exactOptional(),
   networks: networks.exactOptional(),
+  labelledUnicast: strict({
+    announce: byType('"implicit-null" or a label', {
+      number: integer(16, 1_048_575, 'a label'),
+      string: oneOf('implicit-null'),
+    }).exactOptional(),
+    forIp: boolean.exactOptional(),
+  }).exactOptional(),
   bmp: table(bmpStation).exactOptional(),
   mrt: table(mrtDump).exactOptional(),
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections of the configuration: of the whole and of each VRF. */
-import type { ExportClass, Protection } from '../classes.js';
+import type { Encapsulation, ExportClass, Protection } from '../classes.js';
 import type { BgpFamilyName, BgpPolicy, PrefixMatch } from './policy-types.js';
 
 /** Seconds. The session's fields of a neighbour are those of src/bgp/session/config.ts. */
@@ -104,7 +104,27 @@ export interface BgpNeighbourOptions {
   readonly policyIn?: string;
   readonly policyOut?: string;
   readonly routeReflectorClient?: boolean;
+  /** RFC 4364 §10 b for VPN routes; the default on external sessions. */
   readonly nextHopSelf?: boolean;
+  /** RFC 4364 §10 c: the next hop of VPN routes stays as it is towards this external neighbour; default false. */
+  readonly nextHopUnchanged?: boolean;
+  /** With our own next hop for VPN routes: which one; default the first of core.tunnelAddresses. */
+  readonly vpnNextHop?: string;
+  /**
+   * How packets of VPN routes told with our own next hop may arrive. Never less than what the route came with
+   * (policy-model 26); default `encrypt` from other SPs, inside what the route came with.
+   */
+  readonly accepts?: BgpAccepts;
+  /**
+   * Weakest protection used towards next hops of VPN routes that came from this neighbour and are passed on with our own next
+   * hop (policy-model 7); default `encrypt` to other SPs, `mpls` inside.
+   */
+  readonly transitFloor?: Protection;
+  /**
+   * VPN routes that do not say to which SPs they are exported are told to this neighbour of another SP; default
+   * false: they stay inside (policy-model 6).
+   */
+  readonly unmarkedToSp?: boolean;
   /** Replaces the neighbour's AS number in paths sent to it by ours. */
   readonly asOverride?: boolean;
   /** How often our AS number may be in a path received; default 0. */
@@ -120,7 +140,18 @@ export interface BgpNeighbourOptions {
    * (policy-model 6). Default the own one; with VPN families it must be said where there are others.
    */
   readonly sp?: string;
+  /**
+   * In the core: 'require' lets the session run inside an ESP transport SA alone (policy-model 18), 'off' in clear.
+   * Default 'require' where `sp` is another SP, else 'off'.
+   */
+  readonly ipsec?: 'require' | 'off';
   readonly bfd?: boolean | BgpBfd;
+}
+
+export interface BgpAccepts {
+  readonly protections: readonly Protection[];
+  /** Default both. */
+  readonly encapsulations?: readonly Encapsulation[];
 }
 
 export type CeAttribute = 'route-target' | 'ipsec' | 'encapsulation' | 'color';
@@ -171,6 +202,13 @@ export interface BgpImportRule {
   readonly floor?: Protection;
   /** A path of higher protection wins before BGP's own comparison (policy-model 12); default true. */
   readonly preferProtected?: boolean;
+  /** Protections used where the egress leaves a choice, the first first; default the strongest first. */
+  readonly protections?: readonly Exclude<Protection, 'mpls'>[];
+  /**
+   * What is used for routes that ask for nothing (P1, P4); default a configured tunnel to the next hop, else the
+   * floor: plain MPLS inside the own SP.
+   */
+  readonly unsignalled?: Protection;
   readonly policy?: string;
 }
 
@@ -240,6 +278,22 @@ export interface MrtDump {
   readonly neighbours?: readonly string[];
 }
 
+/** LSPs by BGP (RFC 8277), with neighbours of the families ipv4-labelled and ipv6-labelled. */
+export interface BgpLabelledUnicast {
+  /** Tells our tunnel addresses, with this label: one of core.transportLabels, or none on the last link. Default: not told. */
+  readonly announce?: 'implicit-null' | number;
+  /** What is learnt is also pushed above the outer IP header of tunnels; default false: for plain MPLS alone. */
+  readonly forIp?: boolean;
+}
+
+/** Seconds, 0..600 each. */
+export interface BgpTightening {
+  /** Old and new class are both told for so long, so that ingresses set up their SAs; default 30. */
+  readonly announce?: number;
+  /** The old label is kept for so long after all have been told of the new one; default 60. */
+  readonly grace?: number;
+}
+
 export interface Bgp {
   readonly asn: number;
   readonly routerId: string;
@@ -257,6 +311,8 @@ export interface Bgp {
   readonly keepAllVpnRoutes?: boolean;
   /** Seconds, 0..3600, that routes wait for all neighbours after our restart (RFC 4724 §4.1); default 360. */
   readonly selectionDeferral?: number;
+  /** How export rules pass to a stricter class (policy-model 24). */
+  readonly tightening?: BgpTightening;
   /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */
   readonly ipsecCommunitySubType?: number;
   readonly maximumPaths?: BgpMaximumPaths;
@@ -267,6 +323,7 @@ export interface Bgp {
   readonly neighbours?: Readonly<Record<string, BgpNeighbour>>;
   /** By prefix. */
   readonly dynamicNeighbours?: Readonly<Record<string, BgpDynamicNeighbours>>;
+  readonly labelledUnicast?: BgpLabelledUnicast;
   /** Global table. */
   readonly networks?: readonly BgpNetwork[];
   readonly bmp?: Readonly<Record<string, BmpStation>>;

@@ -157,6 +157,8 @@ function checkOptions(
     });
   };
   exclusive('multihop', 'ttlSecurity', 'ttlSecurity says how far the neighbour is');
+  exclusive('nextHopSelf', 'nextHopUnchanged', 'the next hop is ours, or stays');
+  exclusive('accepts', 'nextHopUnchanged', 'packets for routes of others do not come to us');
   exclusive('md5KeyFile', 'tcpAo', 'a connection has one kind of signature (RFC 5925 §1.1)');
   checkTimers(ctx, [...path, 'timers'], given);
 }
@@ -182,7 +184,7 @@ function checkKind(ctx: Context, bgp: Bgp, path: Path, merged: BgpNeighbourOptio
   if (typeof merged.asn !== 'number' || !ctx.whole('bgp', 'asn')) return;
   const internal = isInternal(merged, bgp);
   const only: readonly (keyof BgpNeighbourOptions)[] = internal
-    ? ['multihop', 'asOverride', 'removePrivateAs']
+    ? ['multihop', 'asOverride', 'removePrivateAs', 'nextHopUnchanged', 'unmarkedToSp']
     : ['routeReflectorClient'];
   for (const key of only) {
     if (merged[key] === undefined || merged[key] === false) continue;

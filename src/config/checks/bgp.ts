@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections of the whole and of VRFs: route distinguishers, rules, dumps. */
-import type { Bgp, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type { Bgp, BgpImportRule, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type { Protection } from '../classes.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
 import { checkBgpPolicies, checkNamed } from './bgp-policies.js';
+import { checkBgpProtection } from './bgp-protection.js';
 import type { Context } from './context.js';
 import { checkClass } from './exports.js';
+
+/** docs/export-scope-community.md. */
+const EXPORT_SCOPE_SUBTYPE = 0x4a;
 
 export function checkBgp(ctx: Context): void {
   checkBgpPolicies(ctx);
@@ -13,8 +18,27 @@ export function checkBgp(ctx: Context): void {
   checkVrfs(ctx, bgp !== undefined);
   if (bgp === undefined) return;
   checkBgpNeighbours(ctx, bgp);
+  if (bgp.ipsecCommunitySubType === EXPORT_SCOPE_SUBTYPE) {
+    const reason = 'the sub-type of the Export Scope Extended Community';
+    ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
+  }
+  checkBgpProtection(ctx, bgp);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
+  checkLabelled(ctx, bgp);
   checkDumps(ctx, bgp);
+}
+
+/** Packets come with the label that is told. */
+function checkLabelled(ctx: Context, { labelledUnicast = {} }: Bgp): void {
+  const { announce } = labelledUnicast;
+  if (typeof announce !== 'number') return;
+  const { transportLabels = [] } = ctx.config.core;
+  if (transportLabels.includes(announce) || !ctx.whole('core', 'transportLabels')) return;
+  const reason = 'no transport label of this PE';
+  ctx.fail(['bgp', 'labelledUnicast', 'announce'], {
+    reason,
+    remedy: 'one of core.transportLabels, or "implicit-null"',
+  });
 }
 
 function checkVrfs(ctx: Context, whole: boolean): void {
@@ -74,12 +98,25 @@ function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
   unique('exports', exports, bgp.exportTargets !== undefined);
   imports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'imports', i, 'policy'], rule.policy, 'policies');
+    checkUnsignalled(ctx, [...path, 'imports', i, 'unsignalled'], rule);
   });
   exports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'exports', i, 'policy'], rule.policy, 'policies');
     checkClass(ctx, [...path, 'exports', i], rule);
     checkNextHop(ctx, [...path, 'exports', i, 'nextHop'], rule.nextHop);
   });
+}
+
+const RANK: Readonly<Record<Protection, number>> = {
+  ...{ encrypt: 3, authenticate: 2, tunnel: 1, mpls: 1 },
+};
+
+/** What is used unasked must reach the floor, or no route without community is ever usable. */
+function checkUnsignalled(ctx: Context, path: Path, { floor, unsignalled }: BgpImportRule): void {
+  if (floor === undefined || unsignalled === undefined) return;
+  if (RANK[unsignalled] >= RANK[floor]) return;
+  const reason = `below the floor, "${floor}"`;
+  ctx.fail(path, { reason, remedy: `"${floor}", or leave it out` });
 }
 
 function checkNextHop(ctx: Context, path: Path, nextHop: string | undefined): void {

@@ -38,7 +38,8 @@ export class IkeReach {
     (Mistake & { readonly key: 'remote' | 'protection' }) | undefined {
     const address = parseAddress(remote);
     const host = address === undefined ? undefined : hostPrefix(address);
-    if (address === undefined || host === undefined || protection === 'tunnel') return undefined;
+    if (address === undefined || host === undefined) return undefined;
+    if (protection === 'tunnel' || protection === 'mpls') return undefined;
     const reached = this.#sps.longest(address);
     if (reached === undefined) {
       const reason = 'in no ranges of ike.providers: nobody to set up an SA with';

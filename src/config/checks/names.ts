@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Names: keys of tables, namespaces, SPs, and how many of each there may be. */
+import { suggest } from '../../lib/suggest.js';
 import { tapNetns, vrfNetns } from '../defaults.js';
 import { LONGEST } from '../common-schema.js';
 import { MAX_SPS } from '../schema.js';
@@ -66,10 +67,32 @@ function checkSps(ctx: Context): void {
       ctx.fail(path, { reason: 'named twice', remedy: 'remove one' });
     }
   });
+  for (const sp of Object.keys(ctx.config.sps ?? {})) {
+    if (sp === ownSp || otherSps.includes(sp)) continue;
+    if (!ctx.whole('ownSp') || !ctx.whole('otherSps')) continue;
+    const known = [ownSp, ...otherSps];
+    ctx.failKey(['sps', sp], { reason: 'no such SP', remedy: suggest(sp, known, 'SPs') });
+  }
+  checkSpNumbers(ctx);
   const others = MAX_SPS - 1;
   if (otherSps.length > others) {
     const reason = `${otherSps.length} other SPs`;
     ctx.fail(['otherSps'], { reason, remedy: `at most ${others}: each has a label table` });
+  }
+}
+
+/** A number is one SP's, or a route for one would be told to another. */
+function checkSpNumbers(ctx: Context): void {
+  const users = new Map<number, string>();
+  for (const [sp, { number, asns = [] }] of Object.entries(ctx.config.sps ?? {})) {
+    for (const one of new Set([...(number === undefined ? [] : [number]), ...asns])) {
+      const user = users.get(one);
+      if (user === undefined) users.set(one, sp);
+      else {
+        const reason = `${one} is a number of SP "${user}" too`;
+        ctx.failKey(['sps', sp], { reason, remedy: 'numbers of its own for each SP' });
+      }
+    }
   }
 }
 

@@ -55,10 +55,10 @@ const FOR_AUTHENTICATE: readonly Algorithm[] = ['aes-gmac-128', 'aes-gmac-256'];
 
 function checkSa(ctx: Context, path: Path, tunnel: Tunnel, reach: IkeReach): void {
   const at = [...path, 'sa'];
-  if (tunnel.protection === 'tunnel') {
+  if (tunnel.protection === 'tunnel' || tunnel.protection === 'mpls') {
     if (tunnel.sa === undefined) return;
     const remedy = 'remove it, or protection: "encrypt" or "authenticate"';
-    ctx.fail(at, { reason: 'protection "tunnel" uses no SA', remedy });
+    ctx.fail(at, { reason: `protection "${tunnel.protection}" uses no SA`, remedy });
   } else if (tunnel.sa === undefined && valueAt(ctx.raw, ['ike']) !== undefined) {
     const mistake = ctx.whole('ike') ? reach.mistakeOf(tunnel) : undefined;
     if (mistake !== undefined) ctx.fail([...path, mistake.key], mistake);

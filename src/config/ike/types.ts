@@ -121,7 +121,10 @@ export interface Ike {
   /** By name of the SP, the own one or another; PEs of others are nobody we talk to. */
   readonly providers: Readonly<Record<string, IkeProvider>>;
   readonly lifetimes?: IkeLifetimes;
-  /** Seconds after which peers have to authenticate anew (RFC 4478), 0: never; default 0. */
+  /**
+   * Seconds after which peers have to authenticate anew (RFC 4478), 0: never; default 0. An IKE SA whose peer does not
+   * ends a tenth of that later, 60 s at least.
+   */
   readonly reauthentication?: number;
   /** Seconds of silence after which a peer is asked whether it lives; default 30. */
   readonly dpd?: number;

@@ -8,6 +8,7 @@
 
 import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Kernel } from '../../lib/kernel-api.js';
+import type { NativeCrypto } from '../../lib/native-crypto.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
@@ -24,6 +25,11 @@ export interface AcceptSet {
     readonly sps: readonly number[];
   }[];
   readonly clear: readonly ('gre' | 'ip' | 'mpls' | 'mpls-own-sp')[];
+  /**
+   * Interface of another SP on which plain MPLS is accepted: the label was advertised there (option B). The
+   * set follows the interface to its new row, and accepts nothing there once it is removed.
+   */
+  readonly mplsInterface?: string;
 }
 
 export interface VrfRow {
@@ -49,6 +55,8 @@ export interface InterfaceRow {
   readonly acceptGre: boolean;
   readonly acceptIp: boolean;
   readonly mplsOwnSp: boolean;
+  /** Plain MPLS by labels advertised on this interface alone. */
+  readonly mplsOtherSp: boolean;
 }
 
 /** One immutable version of a next hop. */
@@ -72,13 +80,31 @@ export type Version =
   | {
       readonly kind: 'tunnel';
       readonly interface: number;
-      readonly protection: Protection;
+      readonly protection: Exclude<Protection, 'mpls'>;
       readonly encapsulation: Encapsulation;
       readonly mtu: number; // largest inner IP packet
       readonly sa: number; // outbound SA row, 0 = none
       readonly dscpCopy: boolean;
       readonly header: TunnelHeader;
+    }
+  | {
+      /** A tunnel of plain MPLS: protection `mpls`, no outer IP header. */
+      readonly kind: 'lsp';
+      readonly interface: number;
+      readonly mtu: number; // largest inner IP packet
+      /** TC of the transport labels from the packet's DSCP. */
+      readonly dscpCopy: boolean;
+      readonly header: LspHeader;
     };
+
+/** Ethernet header with EtherType 0x8847, transport labels, the VPN label. */
+export interface LspHeader {
+  readonly ethernet: Uint8Array; // 14, or 18 with an 802.1Q tag
+  /** Transport labels, outermost first, at most 8; none: the next router takes the VPN label. */
+  readonly labels: readonly number[];
+  readonly ttl: number; // of the transport labels, 1..255
+  readonly dscp: number; // 0..63; its class selector is their TC
+}
 
 /** Parts the template is made of; the addon lays them out and computes offsets and checksum sum. */
 export interface TunnelHeader {
@@ -89,23 +115,46 @@ export interface TunnelHeader {
   readonly dscp: number; // 0..63
   readonly flowLabel: number; // IPv6, 20 bits
   readonly spi?: number; // with ESP
+  /** Transport labels above the outer IP header, outermost first, at most 8. EtherType 0x8847 when there are any. */
+  readonly labels?: readonly number[];
 }
 
-export interface SaRow {
+interface CommonSaRow {
   readonly name: string; // identity for reconciliation
   readonly spi: number;
   readonly algorithm: Algorithm;
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
-  readonly encapsulation: Encapsulation;
-  readonly spTable: number; // inbound: 1..63; outbound: 0
+  readonly spTable: number; // inbound: 1..63; outbound and BGP: 0
   readonly replayWindow: number; // inbound: multiple of 64, 64..4096; 0 = off
   readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1
 }
-export interface LiveSa extends SaRow {
+/** What comes out of it are labels (policy-model 17). */
+export interface VpnSaRow extends CommonSaRow {
+  readonly application?: 'vpn';
+  readonly encapsulation: Encapsulation;
+}
+/** What comes out of it is TCP with port 179, for the kernel (policy-model 18). */
+export interface BgpSaRow extends CommonSaRow {
+  readonly application: 'bgp';
+  readonly sourcePort: number; // negotiated, as in packets of this direction; 0 = any
+  readonly destinationPort: number;
+}
+export type SaRow = VpnSaRow | BgpSaRow;
+export type LiveSa = SaRow & {
   readonly id: number;
   readonly generation: bigint;
   readonly keyCheck: bigint; // first 8 bytes of SHA-256(key || salt), not the key
+};
+export const isBgpSa = (row: SaRow): row is BgpSaRow => row.application === 'bgp';
+
+/** TCP 179 between two addresses of the core: inside an SA or not at all (policy-model 18). */
+export interface HostPolicy {
+  readonly id: number;
+  readonly local: Uint8Array;
+  readonly remote: Uint8Array;
+  readonly toPort: number; // outbound SA row for packets to port 179 of the remote end; 0: they are dropped
+  readonly fromPort: number; // for packets from our port 179
 }
 export interface SaState {
   readonly ready: boolean; // the worker has expanded the key of this generation
@@ -118,9 +167,26 @@ export interface SaState {
 
 export interface LabelRow {
   readonly label: number;
-  readonly action: 'vrf' | 'nexthop';
+  /**
+   * `swap`: another label, `out`, in its place, and away by next hop `target`, a tunnel or LSP. `pop`: a transport
+   * label of this PE's (`target` 0).
+   */
+  readonly action: 'vrf' | 'nexthop' | 'swap' | 'pop';
   readonly target: number;
   readonly accept: number; // accept set id
+  readonly out?: number; // swap alone: 16..1048575
+}
+
+/** How a packet came to the label lookup. */
+export interface Arrival {
+  /** 'mpls-other-sp': plain MPLS on an interface of another SP. */
+  readonly protection: Protection | 'mpls-other-sp';
+  /** 'none': plain MPLS. */
+  readonly encapsulation: Encapsulation | 'none';
+  /** Out of an SA: secured label table of its SP, 1..63; else 0. */
+  readonly spTable: number;
+  /** Input interface row; counts for 'mpls-other-sp' alone. */
+  readonly interface: number;
 }
 
 /** 'bgp' gives way: it neither replaces nor removes a route of another owner. */
@@ -208,6 +274,9 @@ export interface WorkerStatus {
     readonly busyRounds: bigint;
     readonly sleeps: bigint;
     readonly heartbeatNs: bigint;
+    /** Packets that wait for an SA now, and those that have waited for one and were looked up again. */
+    readonly held: bigint;
+    readonly released: bigint;
   }[];
 }
 
@@ -258,10 +327,14 @@ export interface Tables {
   /** Id of the (immutable, shared) row with these contents; 0 for a set that accepts nothing. */
   acceptSet(set: AcceptSet): number;
   acceptSets(): readonly (AcceptSet & { readonly id: number })[];
+  /** What a label of this accept set counts such a packet as (name of drop_reasons.h); undefined: it accepts it. Worker's code. */
+  refusal(set: number, arrival: Arrival): string | undefined;
 
   setLabel(row: LabelRow): void;
   clearLabel(label: number): void;
   labels(): readonly LabelRow[];
+  /** undefined: the label means nothing. */
+  labelRow(label: number): LabelRow | undefined;
 
   /** Slot of a name, allocated at first use with no version (unusable). */
   nexthop(name: string): number;
@@ -269,6 +342,8 @@ export interface Tables {
   setNexthop(id: number, version: Version | undefined): void;
   removeNexthop(id: number): void; // IN_USE while a route or label refers to it
   nexthops(): readonly NexthopRow[];
+  /** undefined: no such row is live. */
+  nexthopRow(id: number): NexthopRow | undefined;
 
   /** Write an SA row of a new generation. The caller then has the worker install it. `key` holds key and 4 salt bytes. */
   addSa(direction: 'out' | 'in', row: SaRow, key: Uint8Array): number;
@@ -277,6 +352,14 @@ export interface Tables {
   removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period
   sas(direction: 'out' | 'in'): readonly LiveSa[];
   saState(direction: 'out' | 'in', id: number): SaState;
+
+  /** Row of a pair of addresses; made without SAs, so that all is dropped. */
+  putHostPolicy(pair: Pick<HostPolicy, 'local' | 'remote'>): number;
+  /** One store each. An SA in use here cannot be removed. */
+  setHostPolicySas(id: number, sas: Pick<HostPolicy, 'toPort' | 'fromPort'>): void;
+  /** From now on it may be in clear. */
+  removeHostPolicy(id: number): void;
+  hostPolicies(): readonly HostPolicy[];
 
   applyRoutes(batch: RouteBatch): void;
   /** `except`: without the routes of this owner. `from`, `count`: a page of the table, in no order. */
@@ -321,5 +404,6 @@ export interface Addon {
   openTables(paths: SegmentPaths): Tables;
   readonly kernel: Kernel;
   readonly certificates: CertificateLibrary;
+  readonly crypto: NativeCrypto;
   readonly layoutVersion: number;
 }

@@ -29,6 +29,7 @@ function isNativeAddon(loaded: unknown): loaded is NativeAddon {
     typeof loaded.openTables === 'function' &&
     'kernel' in loaded &&
     'certificates' in loaded &&
+    'crypto' in loaded &&
     'layoutVersion' in loaded
   );
 }
@@ -67,6 +68,7 @@ export function loadAddon(): Addon {
     openTables: (paths) => openTables(native, paths),
     kernel: native.kernel,
     certificates: native.certificates,
+    crypto: native.crypto,
     layoutVersion: native.layoutVersion,
   };
 }

@@ -24,9 +24,14 @@ import {
 } from '../crypto/signatures.js';
 import type { AuthClass } from './setup.js';
 
+const NOTHING = new Uint8Array(0);
+
 export const notify = (type: number, data: Uint8Array): PayloadOf<'N'> => ({
-  ...{ kind: 'N', protocol: 0, spi: new Uint8Array(0) },
-  ...{ notify: type, data },
+  kind: 'N',
+  protocol: 0,
+  spi: NOTHING,
+  notify: type,
+  data,
 });
 
 /** What we take in signatures, best first. */
@@ -51,20 +56,29 @@ export function schemeOfIdentifier(identifier: Uint8Array): SchemeName | undefin
   return unwrapSignature(join(Uint8Array.of(identifier.length), identifier))?.scheme;
 }
 
-export function hashAlgorithms(): PayloadOf<'N'> {
-  const ids = [HASH_ID.sha256, HASH_ID.sha384, HASH_ID.sha512, HASH_ID.identity];
-  return notify(
-    NOTIFY.SIGNATURE_HASH_ALGORITHMS,
-    Uint8Array.from(ids.flatMap((id) => [id >>> 8, id])),
-  );
-}
+const HASH_IDS = [HASH_ID.sha256, HASH_ID.sha384, HASH_ID.sha512, HASH_ID.identity];
+const HASHES = notify(
+  NOTIFY.SIGNATURE_HASH_ALGORITHMS,
+  Uint8Array.from(HASH_IDS.flatMap((id) => [id >>> 8, id])),
+);
+export const hashAlgorithms = (): PayloadOf<'N'> => HASHES;
 
 /** The notification data of {@link hashAlgorithms}, of a peer; an odd octet at the end is left out. */
 export const readHashAlgorithms = (data: Uint8Array): readonly number[] =>
   Array.from({ length: data.length >>> 1 }, (_, i) => u16(data, 2 * i));
 
+/** There are few sets of methods, and each IKE SA says one. */
+const announced = new Map<string, PayloadOf<'N'>>();
+
 /** @param classes methods that the policy allows; 'psk' only when there is a key for the peer */
 export function supportedMethods(classes: readonly AuthClass[]): PayloadOf<'N'> {
+  const key = classes.join();
+  const known = announced.get(key) ?? announcementOf(classes);
+  announced.set(key, known);
+  return known;
+}
+
+function announcementOf(classes: readonly AuthClass[]): PayloadOf<'N'> {
   const parts = classes.flatMap((name): readonly Uint8Array[] => {
     if (name === 'psk') return [Uint8Array.of(2, AUTH_METHOD.sharedKey)];
     return schemesByClass[name].map((scheme) => announcement(scheme));

@@ -82,8 +82,8 @@ function judgePsk(
   wipe(expected);
   const anchor = psk.name;
   if (!isRight) return refuse('auth_failed', 'the preshared keys differ', { anchor });
-  const identity = { address: remote, sp, method: 'psk', subject: '', anchor } as const;
-  return accept({ ...identity, validUntil: undefined });
+  const method = 'psk';
+  return accept({ address: remote, sp, method, subject: '', anchor, validUntil: undefined });
 }
 
 /** Schemes that an AUTH may be of. Method 1 does not say its hash: there are three to try. */

@@ -20,6 +20,74 @@ export interface LoadedIke {
   readonly setup: AuthSetup;
   /** RFC 8784 keys by SP, for compileIkePolicy. */
   readonly ppks: ReadonlyMap<string, Uint8Array>;
+  /** What `setup` has of files that change while it is in use. */
+  readonly status: StatusTable;
+}
+
+/** Certificate status comes as CRLs, and as OCSP responses for our own certificates. */
+export type StatusKind = 'crl' | 'ocsp';
+
+export interface StatusFile {
+  readonly kind: StatusKind;
+  readonly path: string;
+  /** One OCSP response, or CRLs. */
+  readonly ders: readonly Uint8Array[];
+}
+
+export type StatusTable = ReadonlyMap<string, StatusFile>;
+
+const statusKey = (kind: StatusKind, path: string): string => `${kind} ${path}`;
+
+export const statusOf = (files: Iterable<StatusFile>): StatusTable =>
+  new Map([...files].map((file) => [statusKey(file.kind, file.path), file]));
+
+/** DER. Throws {@link IkeFileError}. */
+export async function readStatusFile(
+  kind: StatusKind,
+  path: string,
+  read: ReadFile,
+): Promise<readonly Uint8Array[]> {
+  return kind === 'crl' ? readBlocks(read, path, CRL) : [await read(path, 'public')];
+}
+
+async function readStatus(ike: Ike, read: ReadFile): Promise<StatusTable> {
+  const files = new Map<string, StatusFile>();
+  const add = async (kind: StatusKind, path: string): Promise<void> => {
+    const key = statusKey(kind, path);
+    if (files.has(key)) return;
+    files.set(key, { kind, path, ders: await readStatusFile(kind, path, read) });
+  };
+  for (const { crls = [] } of Object.values(ike.providers)) {
+    for (const path of crls) await add('crl', path);
+  }
+  for (const { ocspResponse } of Object.values(ike.credentials ?? {})) {
+    if (ocspResponse !== undefined) await add('ocsp', ocspResponse);
+  }
+  return files;
+}
+
+const dersOf = (status: StatusTable, kind: StatusKind, path: string): readonly Uint8Array[] =>
+  status.get(statusKey(kind, path))?.ders ?? [];
+
+const crlsOf = ({ crls = [] }: IkeProvider, status: StatusTable): readonly Uint8Array[] =>
+  crls.flatMap((path) => dersOf(status, 'crl', path));
+
+const ocspOf = ({ ocspResponse }: IkeCredential, status: StatusTable): Uint8Array | undefined =>
+  ocspResponse === undefined ? undefined : dersOf(status, 'ocsp', ocspResponse)[0];
+
+/** The setup with this status and otherwise the same, keys included. `ike`: what the setup was made of. */
+export function withStatus(setup: AuthSetup, ike: Ike, status: StatusTable): AuthSetup {
+  return {
+    sps: setup.sps.map((trust) => {
+      const provider = ike.providers[trust.sp];
+      const crls = provider === undefined ? [] : crlsOf(provider, status);
+      return { ...trust, revocation: { ...trust.revocation, crls } };
+    }),
+    credentials: setup.credentials.map((credential) => {
+      const entry = ike.credentials?.[credential.name];
+      return { ...credential, ocsp: entry && ocspOf(entry, status) };
+    }),
+  };
 }
 
 /**
@@ -34,17 +102,18 @@ export async function loadIke(ike: Ike, read: ReadFile = readIkeFile): Promise<L
     return key;
   };
   try {
+    const status = await readStatus(ike, read);
     const ppks = new Map<string, Uint8Array>();
     const sps: SpTrust[] = [];
     for (const [sp, provider] of Object.entries(ike.providers)) {
-      sps.push(await loadProvider(sp, provider, read, keep));
+      sps.push(await loadProvider({ sp, provider, status }, read, keep));
       if (provider.ppk !== undefined) ppks.set(sp, await keep(provider.ppk.file, LEAST.ppk));
     }
     const credentials: Credential[] = [];
     for (const [name, entry] of Object.entries(ike.credentials ?? {})) {
-      credentials.push(await loadCredential(name, entry, read));
+      credentials.push(await loadCredential(name, entry, status, read));
     }
-    return { setup: { sps, credentials }, ppks };
+    return { setup: { sps, credentials }, ppks, status };
   } catch (error) {
     wipe(...secrets);
     throw error;
@@ -54,8 +123,11 @@ export async function loadIke(ike: Ike, read: ReadFile = readIkeFile): Promise<L
 type Keep = (path: string, least: number) => Promise<Uint8Array>;
 
 async function loadProvider(
-  sp: string,
-  provider: IkeProvider,
+  {
+    sp,
+    provider,
+    status,
+  }: { readonly sp: string; readonly provider: IkeProvider; readonly status: StatusTable },
   read: ReadFile,
   keep: Keep,
 ): Promise<SpTrust> {
@@ -79,15 +151,15 @@ async function loadProvider(
     ...{ sp, anchors, psks },
     ranges: provider.ranges.map(prefixOf),
     intermediates: await readFiles(read, provider.intermediates ?? [], CERTIFICATE),
-    revocation: await loadRevocation(provider, read),
+    revocation: revocationOf(provider, status),
     methods: ikeMethodsOf(provider),
   };
 }
 
-async function loadRevocation(provider: IkeProvider, read: ReadFile): Promise<Revocation> {
+function revocationOf(provider: IkeProvider, status: StatusTable): Revocation {
   return {
     mode: provider.revocation ?? 'if-available',
-    crls: await readFiles(read, provider.crls ?? [], CRL),
+    crls: crlsOf(provider, status),
     askOcsp: provider.askOcsp ?? false,
     ocspMaxAge: provider.ocspMaxAge ?? DEFAULT_IKE.ocspMaxAge,
   };
@@ -95,14 +167,16 @@ async function loadRevocation(provider: IkeProvider, read: ReadFile): Promise<Re
 
 async function loadCredential(
   name: string,
-  { certificate, key, sps, ocspResponse, rsaPadding }: IkeCredential,
+  entry: IkeCredential,
+  status: StatusTable,
   read: ReadFile,
 ): Promise<Credential> {
+  const { certificate, key, sps, rsaPadding } = entry;
   return {
     ...{ name, sps },
     chain: await readBlocks(read, certificate, CERTIFICATE),
     key: await readPrivateKey(read, key),
-    ocsp: ocspResponse === undefined ? undefined : await read(ocspResponse, 'public'),
+    ocsp: ocspOf(entry, status),
     rsaPadding: rsaPadding ?? 'pss',
   };
 }

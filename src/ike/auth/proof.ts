@@ -13,8 +13,7 @@ import { bodyOf } from './identity.js';
 /** What an AUTH covers. */
 export function signedBy(crypto: IkeCrypto, input: AuthInput, id: Identification): Buffer {
   const { prf, message, peerNonce, skP, intAuth } = input;
-  const tail = intAuth === undefined ? {} : { intAuth };
-  const signer = { message, peerNonce, skP, identity: bodyOf(id), ...tail };
+  const signer = { message, peerNonce, skP, identity: bodyOf(id), intAuth };
   return crypto.kdf.signedOctets(prf, signer);
 }
 
@@ -40,6 +39,11 @@ export async function signatureProof(
     return bad(code, 'us', `cannot sign with ${own.credential.name}: ${result.error.message}`);
   }
   const algorithm = identifierOf(scheme);
-  const auth = { kind: 'AUTH', method: SCHEMES[scheme].method, data: result.value } as const;
-  return good(algorithm === undefined ? auth : { ...auth, algorithm });
+  const { method } = SCHEMES[scheme];
+  const data = result.value;
+  return good(
+    algorithm === undefined
+      ? { kind: 'AUTH', method, data }
+      : { kind: 'AUTH', method, algorithm, data },
+  );
 }

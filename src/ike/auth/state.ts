@@ -25,7 +25,7 @@ export interface AuthState {
 /** Throws AuthSetupError. */
 export function stateOf(
   setup: AuthSetup,
-  env: IkeEnvironment,
+  env: Pick<IkeEnvironment, 'wallClock'>,
   certificates: CertificateLibrary | undefined,
 ): AuthState {
   return {
@@ -35,6 +35,15 @@ export function stateOf(
     credentials: new Credentials(setup.credentials, certificates),
     certificates,
   };
+}
+
+/**
+ * Whether a setup can be worked with, before it is. Throws AuthSetupError: it contradicts itself, or has certificates,
+ * keys or CRLs that cannot be used.
+ */
+export function checkSetup(setup: AuthSetup, certificates: CertificateLibrary | undefined): void {
+  // Nobody is authenticated by it, so nobody asks for the time.
+  stateOf(setup, { wallClock: () => 0 }, certificates);
 }
 
 /** The SP whose ranges hold an address. */

@@ -13,7 +13,7 @@ import type {
 } from '../../lib/certificate-api.js';
 import type { IkeEnvironment } from '../types.js';
 import { BoundedMap } from './bounded-map.js';
-import { keyOf, readCertificate, type KeyClass } from './certificate.js';
+import { peerKeyOf, readCertificate, type KeyClass } from './certificate.js';
 import { accept, refuse, type Judged } from './refusal.js';
 import { AuthSetupError, type AuthSetup, type SpTrust } from './setup.js';
 import { about, isOurs, isPathless, refusalOf } from './verdict.js';
@@ -60,11 +60,15 @@ export class TrustStore {
   private readonly owners = new Map<string, string>();
   /** Only what was found good is kept: who has no certificate of ours cannot push anything out. */
   private readonly valid = new BoundedMap<string, ValidCertificate>(CACHED);
-  private readonly env: IkeEnvironment;
+  private readonly env: Pick<IkeEnvironment, 'wallClock'>;
   private busy = 0;
 
   /** Throws AuthSetupError for certificates and CRLs that cannot be used. */
-  constructor(setup: AuthSetup, env: IkeEnvironment, library: CertificateLibrary | undefined) {
+  constructor(
+    setup: AuthSetup,
+    env: Pick<IkeEnvironment, 'wallClock'>,
+    library: CertificateLibrary | undefined,
+  ) {
     this.env = env;
     const trusts = setup.sps.filter(({ anchors }) => anchors.length > 0);
     if (trusts.length === 0) return;
@@ -163,17 +167,17 @@ export class TrustStore {
     const anchor = (domain ?? this.all)?.anchors[verdict.anchor];
     if (anchor === undefined) throw new TypeError('a path that ends at no anchor');
     if (anchor.sp !== trust.sp) return wrongSp(verdict.leaf, anchor, trust);
-    const keyed = keyOf(der);
-    const keyClass = keyed?.keyClass;
-    if (keyed === undefined || keyClass === undefined) {
+    const keyed = peerKeyOf(verdict.leaf, der);
+    if (keyed === undefined) {
       return refuse('cert_weak', 'a key that is too weak or of an unknown kind', {
         ...about(verdict.leaf),
       });
     }
     const { leaf: facts, validUntil, knownUntil, staleCrl } = verdict;
     const warning = staleCrl === undefined ? undefined : `the CRL of ${staleCrl} is too old`;
-    const status = { anchor: anchor.name, validUntil, knownUntil, warning };
-    return accept({ ...{ key: keyed.key, keyClass, facts }, ...status });
+    const { key, keyClass } = keyed;
+    const { name } = anchor;
+    return accept({ key, keyClass, facts, anchor: name, validUntil, knownUntil, warning });
   }
 
   /** Whether another SP's anchors make more of it; undefined: they do not. */

@@ -18,7 +18,6 @@ import type { HeaderFields } from '../codec/header.js';
 import { decodeMessage, encodeMessage, type IkeMessage } from '../codec/message.js';
 import { EXCHANGE } from '../codec/names/registries.js';
 import type { Payload } from '../codec/payload.js';
-import { u8 } from '../../lib/octets.js';
 import { bad, type IkeFailure, type Path } from '../types.js';
 import type {
   Answered,
@@ -30,8 +29,9 @@ import type {
   Request,
   Sent,
 } from './api.js';
+import { isSame, isSamePath, ownOctets } from './datagram.js';
 import { Incoming, tagOf, type Taken } from './incoming.js';
-import { datagramsById, IV_RESERVE } from './keep.js';
+import { datagramsById, IV_RESERVE, responsesOf } from './keep.js';
 import {
   type Complete,
   protectedMessage,
@@ -64,7 +64,7 @@ class IkeChannel implements Channel {
   onRequest: ChannelOptions['onRequest'];
   onAlive: (() => void) | undefined;
   lastHeard: number;
-  readonly #options: ChannelOptions;
+  readonly #options: Pick<ChannelOptions, 'env' | 'role' | 'initiatorSpi' | 'send'>;
   readonly #outgoing: Outgoing;
   readonly #incoming = new Incoming();
   readonly #reassembly: Reassembly;
@@ -74,7 +74,9 @@ class IkeChannel implements Channel {
 
   constructor(options: ChannelOptions) {
     const { env, retransmission, path, responderSpi, onRequest, onAlive } = options;
-    this.#options = options;
+    const { role, initiatorSpi, send } = options;
+    // Not all of it: the opening's own handlers would stay as long as the channel.
+    this.#options = { env, role, initiatorSpi, send };
     this.path = path;
     this.responderSpi = responderSpi;
     this.onRequest = onRequest;
@@ -200,9 +202,11 @@ class IkeChannel implements Channel {
     for (const datagram of datagrams) this.#options.send(path, datagram);
   }
 
-  receive(datagram: Uint8Array, path: Path): void {
+  receive(datagram: Uint8Array, from: Path): void {
     if (this.#isClosed) return;
     const { env, initiatorSpi, role } = this.#options;
+    // What is kept with each request is one and the same, not a copy of each datagram's.
+    const path = isSamePath(from, this.path) ? this.path : from;
     const octets = ownOctets(datagram);
     const message = decodeMessage(octets, 0, octets.length);
     if (isFault(message)) {
@@ -387,19 +391,8 @@ class IkeChannel implements Channel {
     for (const { header, datagrams } of datagramsById(state.pending)) {
       this.#outgoing.resume(header.messageId, datagrams, header.exchange);
     }
-    const { path } = this;
-    const taken = datagramsById(state.lastResponse).map(
-      ({ header, datagrams }): [number, Taken] => [
-        header.messageId,
-        {
-          mark: { epoch: this.#protection?.epoch ?? 0 },
-          exchange: header.exchange,
-          path,
-          response: datagrams,
-        },
-      ],
-    );
-    this.#incoming.resume(state.nextPeerRequestId, new Map(taken));
+    const taken = responsesOf(state, this.path, this.#protection?.epoch ?? 0);
+    this.#incoming.resume(state.nextPeerRequestId, taken);
   }
 
   close(): void {
@@ -411,16 +404,3 @@ class IkeChannel implements Channel {
     this.#outgoing.end(bad('CLOSED', 'us', 'the IKE SA was closed').failure);
   }
 }
-
-const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && Buffer.compare(one, other) === 0;
-
-/**
- * A datagram may lie in memory that is used again for the next one. What is kept of a protected message is what is
- * decrypted of it; one in clear, or a fragment with its headers, is copied.
- */
-const ownOctets = (datagram: Uint8Array): Uint8Array =>
-  u8(datagram, FIRST_PAYLOAD_AT) === SK ? datagram : new Uint8Array(datagram);
-
-const FIRST_PAYLOAD_AT = 16;
-const SK = 46;

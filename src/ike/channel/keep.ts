@@ -2,6 +2,9 @@
 /** What a channel's state is made of. */
 import { isFault } from '../codec/fault.js';
 import { decodeHeader, type IkeHeader } from '../codec/header.js';
+import type { Path } from '../types.js';
+import type { ChannelState } from './api.js';
+import type { Taken } from './incoming.js';
 
 /**
  * IVs set aside each time the state is taken, so that whoever goes on from it starts above every IV that is used
@@ -26,4 +29,18 @@ export function datagramsById(all: readonly Uint8Array[]): readonly KeptMessage[
     else known.datagrams.push(datagram);
   }
   return [...messages.values()].sort((a, b) => a.header.messageId - b.header.messageId);
+}
+
+/** The responses that may be asked for again, by message ID, made by the keys of that epoch. */
+export function responsesOf(
+  { lastResponse }: ChannelState,
+  path: Path,
+  epoch: number,
+): ReadonlyMap<number, Taken> {
+  return new Map(
+    datagramsById(lastResponse).map(({ header, datagrams }) => [
+      header.messageId,
+      { mark: { epoch }, exchange: header.exchange, path, response: datagrams },
+    ]),
+  );
 }

@@ -42,6 +42,7 @@ export interface OutgoingOptions {
   readonly transmit: (datagrams: readonly Uint8Array[]) => void;
 }
 
+const NONE: ReadonlyMap<number, InFlight> = new Map();
 const LAST_ID = 0xffffffff;
 
 export class Outgoing {
@@ -52,8 +53,8 @@ export class Outgoing {
   #isInClear = false;
   #window = 1;
   readonly #waiting: Waiting[] = [];
-  /** By message ID, ascending. */
-  readonly #inFlight = new Map<number, InFlight>();
+  /** By message ID, ascending. Made with the first request: a responder may never have one. */
+  #inFlight: Map<number, InFlight> | undefined;
   /** Why nothing can be sent any more. */
   #ended: IkeFailure | undefined;
 
@@ -70,11 +71,11 @@ export class Outgoing {
   }
 
   get isIdle(): boolean {
-    return this.#inFlight.size === 0 && this.#waiting.length === 0;
+    return this.inFlight.size === 0 && this.#waiting.length === 0;
   }
 
   get inFlight(): ReadonlyMap<number, InFlight> {
-    return this.#inFlight;
+    return this.#inFlight ?? NONE;
   }
 
   /** From now on requests are protected. */
@@ -102,8 +103,8 @@ export class Outgoing {
 
   /** RFC 7296 §2.3: request X waits until all requests up to X - N are answered. */
   #isTurn(): boolean {
-    const [oldest = this.nextId] = this.#inFlight.keys();
-    return this.nextId - oldest < this.#window && !(this.#inFlight.get(0)?.isProtected === false);
+    const [oldest = this.nextId] = this.inFlight.keys();
+    return this.nextId - oldest < this.#window && !(this.inFlight.get(0)?.isProtected === false);
   }
 
   #start(waiting: Waiting): void {
@@ -127,6 +128,7 @@ export class Outgoing {
       cancel: nothing,
       ...made,
     };
+    this.#inFlight ??= new Map();
     this.#inFlight.set(id, request);
     this.#options.transmit(made.datagrams);
     this.#arm(id, request);
@@ -143,6 +145,7 @@ export class Outgoing {
       transmissions: 0,
       cancel: nothing,
     };
+    this.#inFlight ??= new Map();
     this.#inFlight.set(id, request);
     request.cancel = this.#options.env.timers.after(0, () => {
       this.#expire(id, request);
@@ -151,10 +154,10 @@ export class Outgoing {
 
   /** The answer to a request in flight came, or one that cannot be read: it is not waited for any more. */
   settle(id: number, answered: Answered): void {
-    const request = this.#inFlight.get(id);
+    const request = this.inFlight.get(id);
     if (request === undefined) return;
     request.cancel();
-    this.#inFlight.delete(id);
+    this.#inFlight?.delete(id);
     request.settle(answered);
     this.pump();
   }
@@ -163,9 +166,9 @@ export class Outgoing {
   end(failure: IkeFailure): void {
     if (this.#ended !== undefined) return;
     this.#ended = failure;
-    const all = [...this.#inFlight.values()];
+    const all = [...this.inFlight.values()];
     const waiting = this.#waiting.splice(0);
-    this.#inFlight.clear();
+    this.#inFlight = undefined;
     for (const { cancel } of all) cancel();
     for (const { settle } of [...all, ...waiting]) settle({ ok: false, failure });
   }

@@ -33,7 +33,11 @@ import { findVpnId, isSameVpn, VPN_APPLICATION, VPN_ID_NOTIFY, vpnIdPayload } fr
 const NOTHING = new Uint8Array(0);
 
 const notify = (type: number, data: Uint8Array = NOTHING): PayloadOf<'N'> => ({
-  ...{ kind: 'N', protocol: 0, spi: NOTHING, notify: type, data },
+  kind: 'N',
+  protocol: 0,
+  spi: NOTHING,
+  notify: type,
+  data,
 });
 
 const findNotify = (payloads: readonly Payload[], type: number): PayloadOf<'N'> | undefined =>
@@ -57,6 +61,7 @@ function counted<T>(env: IkeEnvironment, outcome: Outcome<T>): Outcome<T> {
   const { code } = outcome.failure;
   if (code === 'NO_PROPOSAL_CHOSEN') env.count('child_no_proposal');
   else if (code === 'TS_UNACCEPTABLE') env.count('child_ts_unacceptable');
+  else if (code === 'BUSY') env.count('child_sas_limited');
   else if (code !== 'INVALID_KE_PAYLOAD') env.count('child_failed');
   return outcome;
 }

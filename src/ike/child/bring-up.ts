@@ -32,7 +32,12 @@ export async function bringUpChild(agreed: AgreedChild, with_: BringUp): Promise
   env.count('child_sas_opened');
   const { policy, inboundSpi, outboundSpi, local, remote, resource } = agreed;
   return good({
-    ...{ policy, inboundSpi, outboundSpi, local, remote, resource },
+    policy,
+    inboundSpi,
+    outboundSpi,
+    local,
+    remote,
+    resource,
     suite: chosen.suite,
     keyExchanges: with_.keyExchanges,
     createdAt: env.wallClock(),
@@ -47,8 +52,16 @@ function install(agreed: AgreedChild, with_: BringUp, keys: ChildKeys): Promise<
   const { sink, peer, path, udpEncapsulation, replaces, role } = with_;
   const isInitiator = role === 'initiator';
   return sink.install({
-    ...{ policy, peer, path, udpEncapsulation, replaces, resource },
-    ...{ inboundSpi, outboundSpi, local, remote },
+    policy,
+    peer,
+    path,
+    udpEncapsulation,
+    replaces,
+    resource,
+    inboundSpi,
+    outboundSpi,
+    local,
+    remote,
     suite: chosen.suite,
     inboundKeys: isInitiator ? keys.responder : keys.initiator,
     outboundKeys: isInitiator ? keys.initiator : keys.responder,

@@ -75,7 +75,10 @@ export interface ChildSink {
   allocateSpi(): number;
   /** One that came to nothing. */
   releaseSpi(spi: number): void;
-  /** Inbound packets are taken when it resolves; outbound ones are not sent yet. */
+  /**
+   * Inbound packets are taken when it resolves; outbound ones are not sent yet. 'BUSY': the peer has as many child SAs
+   * as one may have; there is room when some of them are gone.
+   */
   install(child: ChildInstall): Promise<Outcome<void>>;
   /** Traffic leaves by this child SA from now on. */
   activate(inboundSpi: number): Promise<void>;

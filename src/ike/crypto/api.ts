@@ -15,6 +15,13 @@ import type { DirectionKeys, Opener, Sealer } from './protect.js';
 import type { Result } from './result.js';
 import type { SchemeName } from './signatures.js';
 
+/** What of an AbortSignal is used: whoever has no need of the rest can do with less. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once: true }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface IkeCrypto {
   /** Unpredictable octets: nonces, SPIs, IVs. */
   random(length: number): Buffer;
@@ -32,16 +39,16 @@ export interface IkeCrypto {
  */
 export interface KeyExchanges {
   /** Initiator: what to send, and the secret to keep for `finish`. */
-  start(method: KeMethodId, signal?: AbortSignal): Promise<Result<Offer>>;
+  start(method: KeMethodId, signal?: Cancellation): Promise<Result<Offer>>;
   /** Initiator, with the responder's data: the shared secret. Takes `secret` over. */
   finish(
     method: KeMethodId,
     secret: Uint8Array,
     data: Uint8Array,
-    signal?: AbortSignal,
+    signal?: Cancellation,
   ): Promise<Result<Buffer>>;
   /** Responder, with the initiator's data: what to send, and the shared secret. */
-  respond(method: KeMethodId, data: Uint8Array, signal?: AbortSignal): Promise<Result<Answer>>;
+  respond(method: KeMethodId, data: Uint8Array, signal?: Cancellation): Promise<Result<Answer>>;
 }
 
 /** Signature values; see signatures.ts for what is around them. 'SIGNATURE', 'KEY', and as above. */
@@ -50,14 +57,14 @@ export interface Signatures {
     scheme: SchemeName,
     key: KeyObject,
     octets: Uint8Array,
-    signal?: AbortSignal,
+    signal?: Cancellation,
   ): Promise<Result<Buffer>>;
   verify(
     scheme: SchemeName,
     key: KeyObject,
     octets: Uint8Array,
     signature: Uint8Array,
-    signal?: AbortSignal,
+    signal?: Cancellation,
   ): Promise<Result<true>>;
 }
 

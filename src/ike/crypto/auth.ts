@@ -18,7 +18,7 @@ export interface Signer {
   /** Body of the ID payload: type, three reserved octets, data. */
   readonly identity: Uint8Array;
   /** RFC 9242 §3.3.2: IntAuth_iN | IntAuth_rN | IKE_AUTH message id, after IKE_INTERMEDIATE. */
-  readonly intAuth?: Uint8Array;
+  readonly intAuth?: Uint8Array | undefined;
 }
 
 /** RFC 7296 §2.15: RealMessage | NonceData | prf(SK_p, RestOfIDPayload) [| IntAuth]. */

@@ -12,19 +12,12 @@
  * coordinates below p (ECP), and X25519's result must not be zero (RFC 8031 §5). Our MODP groups are
  * of safe primes, where the range check suffices (RFC 6989 §2.1).
  */
-import {
-  createDiffieHellman,
-  createECDH,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  getDiffieHellman,
-  type KeyObject,
-} from 'node:crypto';
+import { createDiffieHellman, createECDH, getDiffieHellman } from 'node:crypto';
 import { ml_kem1024, ml_kem512, ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import type { EcpMethod, KeMethod, KemMethod, ModpMethod } from './algorithms.js';
+import { primitives } from './primitives.js';
 import { fail, ok, type Result } from './result.js';
-import { join, wipe } from './secret.js';
+import { join, ownMemory, wipe } from './secret.js';
 
 /** What the initiator sends, and what it keeps until the answer comes. Secret: `secret`. */
 export interface Offer {
@@ -135,25 +128,21 @@ function combineEcp(method: EcpMethod, secret: Uint8Array, data: Uint8Array): Re
   }
 }
 
+/** Kept with its secret for the second half of the exchange. */
 function publicX25519(secret: Uint8Array): Buffer {
-  const privateKey = takeX25519(secret);
-  parsed.set(secret, privateKey);
-  const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
-  if (x === undefined) throw new TypeError('an X25519 key without x');
-  return join(Buffer.from(x, 'base64url'));
+  const own = ownMemory(X25519_BYTES);
+  primitives().x25519Public(secret, own);
+  publicValues.set(secret, own);
+  return join(own);
 }
 
 function combineX25519(secret: Uint8Array, data: Uint8Array): Result<Buffer> {
-  const x = Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64url');
-  const key = { kty: 'OKP', crv: 'X25519', x };
-  const publicKey = createPublicKey({ key, format: 'jwk' });
-  try {
-    const shared = diffieHellman({ privateKey: takeX25519(secret), publicKey });
-    if (shared.every((octet) => octet === 0)) return outside();
-    return ok(shared);
-  } catch {
-    return outside(); // OpenSSL finds the zero by itself
-  }
+  const known = publicValues.get(secret);
+  publicValues.delete(secret);
+  const own = known ?? ownMemory(X25519_BYTES);
+  if (known === undefined) primitives().x25519Public(secret, own);
+  const shared = ownMemory(X25519_BYTES);
+  return primitives().x25519Shared(secret, own, data, shared) ? ok(shared) : outside();
 }
 
 /** FIPS 203 §7.2: an encapsulation key whose numbers are not below q is refused. */
@@ -196,24 +185,10 @@ const ORDERS = {
   ),
 } as const;
 
-/**
- * Private values as OpenSSL has them, from the first half of an exchange to the second. An entry is used once, and
- * goes with its key.
- */
-const parsed = new WeakMap<Uint8Array, KeyObject>();
+const X25519_BYTES = 32;
 
-/**
- * The octets by way of JWK: 0.05 ms with the public value, where PKCS#8 takes 0.45 ms in OpenSSL's decoders. Its
- * price is a string that cannot be zeroed (ADR 11). `x` has to be there and is not looked at: OpenSSL computes it.
- * Not generateKeyPairSync: exporting what that made as JWK can lock up in Node 20's garbage collector.
- */
-function takeX25519(secret: Uint8Array): KeyObject {
-  const known = parsed.get(secret);
-  parsed.delete(secret);
-  if (known !== undefined) return known;
-  const d = Buffer.from(secret.buffer, secret.byteOffset, secret.length).toString('base64url');
-  return createPrivateKey({ key: { kty: 'OKP', crv: 'X25519', d, x: '' }, format: 'jwk' });
-}
+/** From the first half of an exchange to the second. An entry is used once, and goes with its secret. */
+const publicValues = new WeakMap<Uint8Array, Buffer>();
 
 function ecp({ curve }: EcpMethod, secret: Uint8Array): ReturnType<typeof createECDH> {
   const dh = createECDH(curve);

@@ -4,9 +4,11 @@ import type { KeyObject } from 'node:crypto';
 import { KE_METHODS, type KeMethodId } from './algorithms.js';
 import { agree, answer, offer } from './groups.js';
 import { ok, type Result } from './result.js';
-import { signOctets, verifyOctets, type SchemeName } from './signatures.js';
+import { signLater, signOctets, verifyLater, verifyOctets, type SchemeName } from './signatures.js';
 
-export type Job =
+export type Job = ExchangeJob | SignatureJob;
+
+export type ExchangeJob =
   | { readonly kind: 'offer'; readonly method: KeMethodId; readonly seed: Uint8Array }
   | {
       readonly kind: 'agree';
@@ -19,7 +21,9 @@ export type Job =
       readonly method: KeMethodId;
       readonly seed: Uint8Array;
       readonly data: Uint8Array;
-    }
+    };
+
+export type SignatureJob =
   | {
       readonly kind: 'sign';
       readonly scheme: SchemeName;
@@ -59,6 +63,15 @@ export function perform(job: Job): Result<Output> {
     case 'verify':
       return map(verifyOctets(job.scheme, job.key, job.octets, job.signature), () => []);
   }
+}
+
+/** The same on a thread of libuv's pool, which needs no copy of the key. */
+export async function performLater(job: SignatureJob): Promise<Result<Output>> {
+  const { scheme, key, octets } = job;
+  if (job.kind === 'sign') {
+    return map(await signLater(scheme, key, octets), (signature) => [signature]);
+  }
+  return map(await verifyLater(scheme, key, octets, job.signature), () => []);
 }
 
 /** What of a job is to be zeroed when it is done. */

@@ -3,15 +3,15 @@
  * Key derivation: from nonces and key exchanges to the keys of IKE SAs and child SAs. `|` is
  * concatenation; all numbers are big-endian. Callers wipe what they give and what they get.
  */
-import { createHmac } from 'node:crypto';
 import { encryptionBytes, integrityBytes, type Prf, type Suite } from './algorithms.js';
-import { join, wipe } from './secret.js';
+import { primitives } from './primitives.js';
+import { join, ownMemory, wipe } from './secret.js';
 
 /** prf(key, data), data in parts. */
 export function prf(algorithm: Prf, key: Uint8Array, ...data: readonly Uint8Array[]): Buffer {
-  const hmac = createHmac(algorithm.hash, key);
-  for (const part of data) hmac.update(part);
-  return hmac.digest();
+  const to = ownMemory(algorithm.bytes);
+  primitives().hmac(algorithm.hash, key, data, to);
+  return to;
 }
 
 /**
@@ -26,16 +26,9 @@ export function prfPlus(
 ): Buffer {
   const blocks = Math.ceil(length / algorithm.bytes);
   if (blocks > 255) throw new RangeError(`prf+ of ${length} octets`);
-  const output = Buffer.from(new ArrayBuffer(length));
-  let last: Buffer = Buffer.alloc(0);
-  for (let n = 1; n <= blocks; n++) {
-    const block = prf(algorithm, key, last, ...seed, Uint8Array.of(n));
-    wipe(last);
-    block.copy(output, (n - 1) * algorithm.bytes);
-    last = block;
-  }
-  wipe(last);
-  return output;
+  const to = ownMemory(length);
+  primitives().prfPlus(algorithm.hash, key, seed, to);
+  return to;
 }
 
 /** Ni and Nr: the nonces alone, without payload headers. */
@@ -72,7 +65,7 @@ export function nextSkeyseed(
   return prf(algorithm, skD, shared, nonces.initiator, nonces.responder, ...additional);
 }
 
-/** In the order in which they are cut from the prf+ stream (RFC 7296 §2.14). */
+/** In the order in which they are cut from the prf+ stream (RFC 7296 §2.14), whose memory they may share. */
 export interface IkeKeys {
   /** Child SAs and rekeys derive from it. */
   readonly d: Buffer;
@@ -95,7 +88,7 @@ export function ikeKeys(suite: Suite, skeyseed: Uint8Array, nonces: Nonces, spis
   const seed = [nonces.initiator, nonces.responder, spis.initiator, spis.responder];
   const stream = prfPlus(suite.prf, skeyseed, 3 * p + 2 * a + 2 * e, ...seed);
   const cut = cutter(stream);
-  const keys = {
+  return {
     d: cut(p),
     ai: cut(a),
     ar: cut(a),
@@ -104,8 +97,6 @@ export function ikeKeys(suite: Suite, skeyseed: Uint8Array, nonces: Nonces, spis
     pi: cut(p),
     pr: cut(p),
   };
-  wipe(stream);
-  return keys;
 }
 
 /**
@@ -166,9 +157,7 @@ export function childKeys(
     encryption: cut(lengths.encryption),
     integrity: cut(lengths.integrity),
   });
-  const keys = { initiator: direction(), responder: direction() };
-  wipe(stream);
-  return keys;
+  return { initiator: direction(), responder: direction() };
 }
 
 export function wipeChildKeys({ initiator, responder }: ChildKeys): void {
@@ -179,6 +168,6 @@ function cutter(stream: Buffer): (length: number) => Buffer {
   let at = 0;
   return (length) => {
     at += length;
-    return join(stream.subarray(at - length, at));
+    return stream.subarray(at - length, at);
   };
 }

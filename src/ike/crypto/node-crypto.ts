@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /** IkeCrypto on node:crypto, with a pool of threads for what is heavy. */
 import { KE_METHODS, type KeMethodId } from './algorithms.js';
-import type { IkeCrypto, KeyExchanges, Signatures } from './api.js';
+import type { Cancellation, IkeCrypto, KeyExchanges, Signatures } from './api.js';
 import { intAuth, pskAuth, signedOctets } from './auth.js';
 import { answerSeedBytes, clampSeed, isPrivateValue, offerSeedBytes } from './groups.js';
 import { perform, secretsOf, type Job, type Output } from './jobs.js';
 import { childKeys, ikeKeys, initialSkeyseed, mixPpk, nextSkeyseed } from './kdf.js';
 import { createOpener, createSealer } from './protect.js';
+import type { Random } from './random.js';
 import { ok, type Result } from './result.js';
 import { wipe } from './secret.js';
 import { SCHEMES } from './signatures.js';
 
-export type Random = (length: number) => Buffer;
-
 /** Where heavy jobs go: a CryptoPool. Takes the job's secrets over. */
 export interface JobRunner {
-  run(job: Job, signal?: AbortSignal): Promise<Result<Output>>;
+  run(job: Job, signal?: Cancellation): Promise<Result<Output>>;
 }
 
 /** @param random a cryptographic source: node:crypto's randomBytes */
 export function createNodeCrypto(pool: JobRunner, random: Random): IkeCrypto {
-  const run = async (job: Job, signal?: AbortSignal): Promise<Result<readonly Buffer[]>> => {
+  const run = async (job: Job, signal?: Cancellation): Promise<Result<readonly Buffer[]>> => {
     const result = isHeavy(job) ? await pool.run(job, signal) : here(job);
     return result.ok ? ok(result.value.map(asBuffer)) : result;
   };
@@ -37,7 +36,7 @@ export function createNodeCrypto(pool: JobRunner, random: Random): IkeCrypto {
   };
 }
 
-type Run = (job: Job, signal?: AbortSignal) => Promise<Result<readonly Buffer[]>>;
+type Run = (job: Job, signal?: Cancellation) => Promise<Result<readonly Buffer[]>>;
 
 /**
  * What takes longer than handing it to a thread and back (about 0.1 ms): all but X25519, P-256,

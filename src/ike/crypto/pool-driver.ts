@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A pool of worker_threads for operations that would hold up the event loop: modular exponentiation,
- * KEMs, RSA. Threads start when first needed and do one job at a time; the queue is bounded, so a
- * flood of requests is answered 'BUSY' instead of growing memory.
+ * Threads for operations that would hold up the event loop: a pool of worker_threads for modular
+ * exponentiation and KEMs; libuv's own for signatures, which node:crypto makes there by itself and
+ * whose keys would take longer to hand to a worker than to use. Threads start when first needed and do
+ * one job at a time; the queues are bounded, so a flood of requests is answered 'BUSY' instead of
+ * growing memory.
  *
  * Secrets move: a job's are copied once into memory that changes thread (the given buffers are zeroed
  * at once), zeroed over there when the job is done, and the results move back.
  */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { secretsOf, type Job, type Output } from './jobs.js';
+import type { Cancellation } from './api.js';
+import {
+  type ExchangeJob,
+  performLater,
+  secretsOf,
+  type Job,
+  type Output,
+  type SignatureJob,
+} from './jobs.js';
 import { fail, type Result } from './result.js';
 import { join, wipe } from './secret.js';
 
@@ -26,7 +36,7 @@ export interface PoolCounts {
 }
 
 interface Task {
-  readonly job: Job;
+  readonly job: ExchangeJob;
   readonly memory: readonly ArrayBuffer[];
   readonly done: (result: Result<Output>) => void;
 }
@@ -39,6 +49,8 @@ export class CryptoPool {
   readonly #options: PoolOptions;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Task[] = [];
+  /** Signatures with libuv. */
+  readonly #signatures = new Set<Task['done']>();
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -54,7 +66,28 @@ export class CryptoPool {
    * Takes the job's secrets over: they are zeros when this returns. Never rejects. A job that is
    * cancelled while it waits is not done; one under way is, and its result is thrown away.
    */
-  run(job: Job, signal?: AbortSignal): Promise<Result<Output>> {
+  run(job: Job, signal?: Cancellation): Promise<Result<Output>> {
+    return job.kind === 'sign' || job.kind === 'verify'
+      ? this.#signature(job, signal)
+      : this.#exchange(job, signal);
+  }
+
+  #signature(job: SignatureJob, signal: Cancellation | undefined): Promise<Result<Output>> {
+    if (this.#closed) return Promise.resolve(closed());
+    if (signal?.aborted === true) return Promise.resolve(cancelled());
+    const { threads, queue } = this.#options;
+    if (this.#signatures.size >= threads + queue) return Promise.resolve(busy());
+    return new Promise((resolve) => {
+      const done = settleOnce(resolve, signal, () => undefined);
+      this.#signatures.add(done);
+      void performLater(job).then((result) => {
+        this.#signatures.delete(done);
+        done(result);
+      });
+    });
+  }
+
+  #exchange(job: ExchangeJob, signal: Cancellation | undefined): Promise<Result<Output>> {
     const { moved, memory } = takeOver(job);
     const refuse = (result: Result<never>): Promise<Result<Output>> => {
       wipe(...secretsOf(moved));
@@ -64,7 +97,7 @@ export class CryptoPool {
     if (signal?.aborted === true) return refuse(cancelled());
     const idle = this.#idleThread();
     if (idle === undefined && this.#waiting.length >= this.#options.queue) {
-      return refuse(fail('BUSY', 'too many operations are waiting'));
+      return refuse(busy());
     }
     return new Promise((resolve) => {
       const drop = (): void => {
@@ -83,6 +116,7 @@ export class CryptoPool {
       wipe(...secretsOf(task.job));
       task.done(closed());
     }
+    for (const done of this.#signatures) done(closed());
     await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
   }
 
@@ -137,7 +171,7 @@ function start(thread: Thread, task: Task): void {
 /** The first outcome counts: a result, or the signal. A result that comes too late is zeroed. */
 function settleOnce(
   resolve: (result: Result<Output>) => void,
-  signal: AbortSignal | undefined,
+  signal: Cancellation | undefined,
   onAbort: () => void,
 ): (result: Result<Output>) => void {
   let settled = false;
@@ -161,7 +195,10 @@ function settleOnce(
  * what is meant: a Buffer may be a slice of memory that it shares with others, and posting it would
  * take all of that along.
  */
-function takeOver(job: Job): { readonly moved: Job; readonly memory: readonly ArrayBuffer[] } {
+function takeOver(job: ExchangeJob): {
+  readonly moved: ExchangeJob;
+  readonly memory: readonly ArrayBuffer[];
+} {
   const memory: ArrayBuffer[] = [];
   const copy = (part: Uint8Array): Uint8Array => {
     const own = join(part);
@@ -173,7 +210,7 @@ function takeOver(job: Job): { readonly moved: Job; readonly memory: readonly Ar
   return { moved, memory };
 }
 
-function copyJob(job: Job, copy: (part: Uint8Array) => Uint8Array): Job {
+function copyJob(job: ExchangeJob, copy: (part: Uint8Array) => Uint8Array): ExchangeJob {
   switch (job.kind) {
     case 'offer':
       return { ...job, seed: copy(job.seed) };
@@ -181,13 +218,10 @@ function copyJob(job: Job, copy: (part: Uint8Array) => Uint8Array): Job {
       return { ...job, seed: copy(job.seed), data: copy(job.data) };
     case 'agree':
       return { ...job, secret: copy(job.secret), data: copy(job.data) };
-    case 'sign':
-      return { ...job, octets: copy(job.octets) };
-    case 'verify':
-      return { ...job, octets: copy(job.octets), signature: copy(job.signature) };
   }
 }
 
+const busy = (): Result<never> => fail('BUSY', 'too many operations are waiting');
 const closed = (): Result<never> => fail('WORKER', 'the pool is closed');
 const cancelled = (): Result<never> => fail('CANCELLED', 'cancelled');
 

@@ -15,15 +15,10 @@
  * AEAD takes them as such; HMAC runs over them, the IV and the ciphertext (RFC 7296 §3.14).
  */
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
-import type {
-  CipherChaCha20Poly1305,
-  CipherGCM,
-  DecipherChaCha20Poly1305,
-  DecipherGCM,
-} from 'node:crypto';
 import type { AeadCipher, CbcCipher, Integrity, Suite } from './algorithms.js';
+import { primitives } from './primitives.js';
 import { fail, ok, type Result } from './result.js';
-import { join, wipe } from './secret.js';
+import { join, ownMemory, wipe } from './secret.js';
 
 /** SK_e and SK_a of one direction; both are copied. */
 export interface DirectionKeys {
@@ -76,16 +71,14 @@ export function createOpener(suite: Suite, keys: DirectionKeys): Opener {
 
 class AeadSealer implements Sealer {
   readonly #cipher: AeadCipher;
-  readonly #key: Buffer;
-  /** Salt, then IV: the salt stays, the IV is written before each use. */
-  readonly #nonce: Buffer;
+  /** Key, then the nonce: the salt, which stays, and the IV, which is written before each use. */
+  readonly #keys: Buffer;
   #iv: bigint;
 
   constructor(cipher: AeadCipher, keys: DirectionKeys, firstIv: bigint) {
     checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
     this.#cipher = cipher;
-    this.#key = join(keys.encryption.subarray(0, cipher.keyBytes));
-    this.#nonce = join(keys.encryption.subarray(cipher.keyBytes), new Uint8Array(cipher.ivBytes));
+    this.#keys = join(keys.encryption, new Uint8Array(cipher.ivBytes));
     this.#iv = firstIv;
   }
 
@@ -100,26 +93,30 @@ class AeadSealer implements Sealer {
   /** RFC 5282 §3.1: IVs are unique per key, a counter is enough; §3: no padding is needed. */
   seal(associated: Uint8Array, payloads: Uint8Array): Result<Buffer> {
     if (this.#iv >= IV_END) return fail('EXHAUSTED', 'no IVs are left for this key');
-    const { saltBytes, ivBytes } = this.#cipher;
-    this.#nonce.writeBigUInt64BE(this.#iv, saltBytes);
+    const { cipher, keyBytes, saltBytes, ivBytes } = this.#cipher;
+    const ivAt = keyBytes + saltBytes;
+    this.#keys.writeBigUInt64BE(this.#iv, ivAt);
     this.#iv += 1n;
-    const cipher = aeadEncrypt(this.#cipher, this.#key, this.#nonce);
-    cipher.setAAD(associated, { plaintextLength: payloads.length + 1 });
-    const iv = this.#nonce.subarray(saltBytes, saltBytes + ivBytes);
-    const sealed = [iv, cipher.update(payloads), cipher.update(Uint8Array.of(0)), cipher.final()];
-    return ok(join(...sealed, cipher.getAuthTag()));
+    const plaintext = join(payloads, NO_PADDING);
+    const body = ownMemory(this.sealedLength(payloads.length));
+    this.#keys.copy(body, 0, ivAt);
+    primitives().seal(cipher, this.#keys, associated, plaintext, body.subarray(ivBytes));
+    return ok(body);
   }
 
   copyKeys(): DirectionKeys {
-    const salt = this.#nonce.subarray(0, this.#cipher.saltBytes);
-    return { encryption: join(this.#key, salt), integrity: join() };
+    const { keyBytes, saltBytes } = this.#cipher;
+    return { encryption: join(this.#keys.subarray(0, keyBytes + saltBytes)), integrity: join() };
   }
 
   wipe(): void {
-    wipe(this.#key, this.#nonce);
+    wipe(this.#keys);
     this.#iv = IV_END; // a wiped key seals nothing more
   }
 }
+
+/** The Pad Length of no padding. */
+const NO_PADDING = Uint8Array.of(0);
 
 class AeadOpener implements Opener {
   readonly #cipher: AeadCipher;
@@ -133,21 +130,15 @@ class AeadOpener implements Opener {
   }
 
   open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
-    const { keyBytes, ivBytes, tagBytes } = this.#cipher;
-    const end = body.length - tagBytes;
-    if (end < ivBytes + 1) return tooShort();
-    const nonce = join(this.#keys.subarray(keyBytes), body.subarray(0, ivBytes));
-    const decipher = aeadDecrypt(this.#cipher, this.#keys.subarray(0, keyBytes), nonce);
-    decipher.setAAD(associated, { plaintextLength: end - ivBytes });
-    decipher.setAuthTag(body.subarray(end));
-    const padded = decipher.update(body.subarray(ivBytes, end));
-    try {
-      decipher.final();
-    } catch {
-      wipe(padded); // not authenticated: nobody may see it
-      return wrongIcv();
-    }
-    return unpad(padded);
+    const { cipher, ivBytes, tagBytes } = this.#cipher;
+    const length = body.length - ivBytes - tagBytes;
+    if (length < 1) return tooShort();
+    const keyNonce = join(this.#keys, body.subarray(0, ivBytes));
+    const padded = ownMemory(length);
+    const sealed = body.subarray(ivBytes);
+    const isAuthentic = primitives().open(cipher, keyNonce, associated, sealed, padded);
+    wipe(keyNonce);
+    return isAuthentic ? unpad(padded) : wrongIcv();
   }
 
   copyKeys(): DirectionKeys {
@@ -274,27 +265,4 @@ function cbcKeys(
 
 function checkKey(key: Uint8Array, bytes: number): void {
   if (key.length !== bytes) throw new RangeError(`a key of ${key.length} octets, not ${bytes}`);
-}
-
-// Node types its AEADs one by one; they take the same calls.
-function aeadEncrypt(
-  { cipher, tagBytes }: AeadCipher,
-  key: Buffer,
-  nonce: Buffer,
-): CipherGCM | CipherChaCha20Poly1305 {
-  const options = { authTagLength: tagBytes };
-  return cipher === 'chacha20-poly1305'
-    ? createCipheriv(cipher, key, nonce, options)
-    : createCipheriv(cipher, key, nonce, options);
-}
-
-function aeadDecrypt(
-  { cipher, tagBytes }: AeadCipher,
-  key: Buffer,
-  nonce: Buffer,
-): DecipherGCM | DecipherChaCha20Poly1305 {
-  const options = { authTagLength: tagBytes };
-  return cipher === 'chacha20-poly1305'
-    ? createDecipheriv(cipher, key, nonce, options)
-    : createDecipheriv(cipher, key, nonce, options);
 }

@@ -150,16 +150,47 @@ export function verifyOctets(
 ): Result<true> {
   if (key.type !== 'public' || !keyFits(name, key)) return wrongKey();
   const scheme: Scheme = SCHEMES[name];
-  const wrong = fail('SIGNATURE', 'the signature does not verify');
   try {
     return verify(scheme.hash, octets, { key, ...parameters(scheme) }, signature)
       ? ok(true)
-      : wrong;
+      : wrongSignature();
   } catch {
-    return wrong; // not even of the form of a signature
+    return wrongSignature(); // not even of the form of a signature
   }
 }
 
+/** As {@link signOctets}, on a thread of libuv's pool. */
+export function signLater(
+  name: SchemeName,
+  key: KeyObject,
+  octets: Uint8Array,
+): Promise<Result<Buffer>> {
+  if (key.type !== 'private' || !keyFits(name, key)) return Promise.resolve(wrongKey());
+  const scheme: Scheme = SCHEMES[name];
+  return new Promise((resolve) => {
+    sign(scheme.hash, octets, { key, ...parameters(scheme) }, (error, signature) => {
+      resolve(error === null ? ok(signature) : wrongKey());
+    });
+  });
+}
+
+/** As {@link verifyOctets}, on a thread of libuv's pool. */
+export function verifyLater(
+  name: SchemeName,
+  key: KeyObject,
+  octets: Uint8Array,
+  signature: Uint8Array,
+): Promise<Result<true>> {
+  if (key.type !== 'public' || !keyFits(name, key)) return Promise.resolve(wrongKey());
+  const scheme: Scheme = SCHEMES[name];
+  return new Promise((resolve) => {
+    verify(scheme.hash, octets, { key, ...parameters(scheme) }, signature, (error, isRight) => {
+      resolve(error === null && isRight ? ok(true) : wrongSignature());
+    });
+  });
+}
+
+const wrongSignature = (): Result<never> => fail('SIGNATURE', 'the signature does not verify');
 const wrongKey = (): Result<never> => fail('KEY', 'not a key for this scheme');
 
 function parameters(scheme: Scheme): {

@@ -106,6 +106,13 @@ async function accept(
   );
 }
 
+/**
+ * The data plane takes no more of this peer. For another child SA it need not ask again soon; one that is to be
+ * replaced has rows that are its own, and there is room when what was replaced before is gone: TEMPORARY_FAILURE.
+ */
+const noRoom = (failure: IkeFailure, replaces: ChildSa | undefined): Outcome<never> =>
+  replaces === undefined ? bad('NO_ADDITIONAL_SAS', 'us', failure.reason) : { ok: false, failure };
+
 interface Finishing {
   readonly nonces: Nonces;
   readonly shared: readonly Buffer[];
@@ -129,7 +136,7 @@ async function finish(
       : { ok: false, failure: refusedBefore };
   if (!child.ok) {
     sink.releaseSpi(agreed.inboundSpi);
-    return child;
+    return child.failure.code === 'BUSY' ? noRoom(child.failure, replaces) : child;
   }
   const refused = context.refuseChild(replaces);
   if (refused !== undefined) {

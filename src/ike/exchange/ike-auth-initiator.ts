@@ -190,7 +190,9 @@ async function judge(
   channel.ownWindow = policy.window;
   const child = await concludeChild(initiating, reserved, payloads, { keys: used, identity });
   // Closed or not: what is in the data plane now is taken out again by who discards the whole.
-  return good({ ...child, identity, skD: join(used.d), isPpkUsed: mixed !== undefined, terms });
+  const { child: childSa, childFailure } = child;
+  const isPpkUsed = mixed !== undefined;
+  return good({ child: childSa, childFailure, identity, skD: join(used.d), isPpkUsed, terms });
 }
 
 const NOT_AUTHENTIC = notifyOf(NOTIFY.AUTHENTICATION_FAILED);

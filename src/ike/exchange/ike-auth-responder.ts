@@ -66,7 +66,8 @@ async function authenticate(responding: Responding): Promise<Outcome<AuthDone>> 
     const done = await prove(responding, payloads, keys);
     if (!done.ok) return done;
     const terms = termsIn(request.payloads);
-    return good({ ...done.value, skD: join(keys.d), isPpkUsed: isUsed, terms });
+    const { identity, child, childFailure } = done.value;
+    return good({ identity, child, childFailure, skD: join(keys.d), isPpkUsed: isUsed, terms });
   } finally {
     if (mixed !== undefined) wipeIkeKeys(mixed);
   }
@@ -128,21 +129,27 @@ async function prove(
     env.count('auth_identity_refused');
     return bad('AUTHENTICATION_FAILED', 'us', 'the initiator wants another identity than ours');
   }
-  const theirs = { role: 'initiator', prf, skP: keys.pi, intAuth } as const;
-  const verified = await verifyPeer(
-    context,
-    { ...theirs, message: init.request, peerNonce: nonces.responder },
-    payloads,
-  );
+  const theirs = {
+    role: 'initiator',
+    prf,
+    message: init.request,
+    peerNonce: nonces.responder,
+    skP: keys.pi,
+    intAuth,
+  } as const;
+  const verified = await verifyPeer(context, theirs, payloads);
   if (isOver(signal)) return closed();
   if (!verified.ok) return verified;
-  const ours = { role: 'responder', prf, skP: keys.pr, intAuth } as const;
+  const ours = {
+    role: 'responder',
+    prf,
+    message: init.response,
+    peerNonce: nonces.initiator,
+    skP: keys.pr,
+    intAuth,
+  } as const;
   const hints: PeerAuthHints = addHints(init.said.hints, payloads);
-  const proof = await proveOurselves(
-    context,
-    { ...ours, message: init.response, peerNonce: nonces.initiator },
-    hints,
-  );
+  const proof = await proveOurselves(context, ours, hints);
   if (isOver(signal)) return closed();
   if (!proof.ok) return proof;
   return respond(responding, keys, { identity: verified.value, proof: proof.value });
@@ -195,6 +202,8 @@ const CHILD_ERRORS: ReadonlySet<NotifyName> = new Set<NotifyName>([
   ...(['INTERNAL_ADDRESS_FAILURE', 'FAILED_CP_REQUIRED', 'NO_ADDITIONAL_SAS'] as const),
 ]);
 const childError = (code: string): number => {
+  // No room for it, and none soon: TEMPORARY_FAILURE is not for IKE_AUTH (RFC 7296 §2.25).
+  if (code === 'BUSY') return NOTIFY.NO_ADDITIONAL_SAS;
   const [name = 'NO_PROPOSAL_CHOSEN'] = [...CHILD_ERRORS].filter((each) => each === code);
   return NOTIFY[name];
 };

@@ -9,12 +9,13 @@
  * The secret of the current generation and that of the one before are good, so a cookie is for one to two times
  * the life of a secret. Under a flood each datagram comes here first: payloads are skipped, not decoded.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { u16, u8 } from '../../lib/octets.js';
 import { type IkeHeader, HEADER_LENGTH } from '../codec/header.js';
 import { LIMITS } from '../codec/limits.js';
 import { NOTIFY } from '../codec/names/notify.js';
 import type { IkeCrypto } from '../crypto/api.js';
+import { primitives } from '../crypto/primitives.js';
 import { wipe } from '../crypto/secret.js';
 import type { Timers } from '../types.js';
 
@@ -122,6 +123,7 @@ export class CookieJar {
 function mac(secret: Buffer, spi: bigint, address: Uint8Array, nonce: Uint8Array): Buffer {
   const spiOctets = Buffer.alloc(8);
   spiOctets.writeBigUInt64BE(spi);
-  const hmac = createHmac('sha256', secret).update(spiOctets).update(address).update(nonce);
-  return hmac.digest().subarray(0, MAC_BYTES);
+  const whole = Buffer.alloc(SECRET_BYTES);
+  primitives().hmac('sha256', secret, [spiOctets, address, nonce], whole);
+  return whole.subarray(0, MAC_BYTES);
 }

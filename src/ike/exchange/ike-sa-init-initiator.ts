@@ -144,8 +144,10 @@ async function ask(
   if (!answered.ok) return { ok: false, failure: doubt ?? answered.failure };
   if (verdict === undefined) return bad('INTERNAL', 'us', 'a response that was not judged');
   return good({
-    ...{ verdict, request: answered.sent.octets },
-    ...{ response: answered.response, at: env.timers.now() },
+    verdict,
+    request: answered.sent.octets,
+    response: answered.response,
+    at: env.timers.now(),
   });
 }
 

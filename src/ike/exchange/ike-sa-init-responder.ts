@@ -125,8 +125,18 @@ function judge(
   if (!isNonceFor(nonce.data, chosen)) {
     return answerOr(invalidSyntax(header), `nonce of ${nonce.data.length} octets`);
   }
-  const found = { choice: choice.value, data: ke.data, nonce: nonce.data, said, nat };
-  return { verdict: 'open', init: { ...frame, policy, ...found } };
+  const init: InitRequest = {
+    header,
+    path,
+    octets: frame.octets,
+    policy,
+    choice: choice.value,
+    data: ke.data,
+    nonce: nonce.data,
+    said,
+    nat,
+  };
+  return { verdict: 'open', init };
 }
 
 /** What is left for a peer without IKE_INTERMEDIATE: proposals whose additional key exchanges are optional. */
@@ -181,6 +191,6 @@ export async function respondInit(
   );
   channel.protect(keys.channelKeys('responder'));
   const { octets: asked, nat } = init;
-  const messages = { request: asked, response: sent.octets, at: env.timers.now() };
-  return good({ chosen, keys, said, responderSpi, nat, ...messages });
+  const at = env.timers.now();
+  return good({ chosen, keys, said, responderSpi, nat, request: asked, response: sent.octets, at });
 }

@@ -9,7 +9,11 @@ const NOTHING = new Uint8Array(0);
 export const PROTOCOL = { ike: 1, esp: 3 } as const;
 
 export const notify = (type: number, data: Uint8Array = NOTHING): PayloadOf<'N'> => ({
-  ...{ kind: 'N', protocol: 0, spi: NOTHING, notify: type, data },
+  kind: 'N',
+  protocol: 0,
+  spi: NOTHING,
+  notify: type,
+  data,
 });
 
 /** One that names a child SA by the SPI in packets that its sender receives (RFC 7296 §3.10). */

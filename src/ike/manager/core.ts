@@ -185,8 +185,9 @@ export class Core {
         void sa.close('the rules do not allow it');
         return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
       }
-      const times = { startedAt: open.initAt ?? startedAt, openedAt: env.timers.now() };
-      this.adopt(sa, { ...lineage, ...times }, open, { local, remote });
+      const openedAt = env.timers.now();
+      const whole = { openedBy, firstSpi, startedAt: open.initAt ?? startedAt, openedAt };
+      this.adopt(sa, whole, open, { local, remote });
       return good(sa);
     });
   }
@@ -202,8 +203,8 @@ export class Core {
     this.#contacted.add(peer.key);
     this.#register(sa, peer);
     const { role, identity } = open;
-    const who = { peer: formatAddress(remote), sp: identity.sp, method: identity.method };
-    this.env.log.info('IKE SA up', { ...who, role });
+    const { sp, method } = identity;
+    this.env.log.info('IKE SA up', { peer: formatAddress(remote), sp, method, role });
     peer.adopt(sa, lineage, open);
   }
 

@@ -65,9 +65,10 @@ export interface DuplicatesDeps {
 /** Closes what another IKE SA of the same peer replaces, when that one carries all that it carries. */
 export class Duplicates {
   readonly #deps: DuplicatesDeps;
+  // Made when there is a second IKE SA: most peers never have one.
   /** When nothing was left that only it carries. */
-  readonly #redundantSince = new WeakMap<IkeSa, number>();
-  readonly #notBefore = new WeakMap<IkeSa, number>();
+  #redundantSince: WeakMap<IkeSa, number> | undefined;
+  #notBefore: WeakMap<IkeSa, number> | undefined;
   #cancel: (() => void) | undefined;
 
   constructor(deps: DuplicatesDeps) {
@@ -107,7 +108,7 @@ export class Duplicates {
       );
       if (missing === undefined) this.#retire(winner, loser, isOurs);
       else {
-        this.#redundantSince.delete(loser);
+        this.#redundantSince?.delete(loser);
         if (isOurs) this.#move(winner, missing.policy);
       }
     }
@@ -117,18 +118,20 @@ export class Duplicates {
   #move(winner: IkeSa, policy: ChildPolicy): void {
     const { timers } = this.#deps;
     const now = timers.now();
-    if (now < (this.#notBefore.get(winner) ?? 0)) return;
+    if (now < (this.#notBefore?.get(winner) ?? 0)) return;
+    this.#notBefore ??= new WeakMap();
     this.#notBefore.set(winner, now + REFUSED_MS);
     void winner.want(policy, 0).then((outcome) => {
-      if (outcome.ok) this.#notBefore.delete(winner);
+      if (outcome.ok) this.#notBefore?.delete(winner);
     });
   }
 
   #retire(winner: IkeSa, loser: IkeSa, isOurs: boolean): void {
     const { timers, sink, count, log } = this.#deps;
     const now = timers.now();
-    const since = this.#redundantSince.get(loser);
+    const since = this.#redundantSince?.get(loser);
     if (since === undefined) {
+      this.#redundantSince ??= new WeakMap();
       this.#redundantSince.set(loser, now);
       for (const { inboundSpi } of winner.children) void sink.activate(inboundSpi);
       return;

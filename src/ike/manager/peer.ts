@@ -64,7 +64,8 @@ export class Peer {
   readonly #sas = new Map<IkeSa, Lineage>();
   /** By inbound SPI. */
   readonly #children = new Map<number, Carried>();
-  readonly #reauthenticating = new Set<IkeSa>();
+  /** Made with the first one. */
+  #reauthenticating: Set<IkeSa> | undefined;
   readonly #backoff: Backoff;
   readonly #duplicates: Duplicates;
   #attempt: { release: () => void; attempt: Attempt | undefined } | undefined;
@@ -82,7 +83,10 @@ export class Peer {
     this.#backoff = this.#newBackoff();
     const { timers, log, count } = context.env;
     this.#duplicates = new Duplicates({
-      ...{ timers, log, count, sink: context.sink },
+      timers,
+      log,
+      count,
+      sink: context.sink,
       sas: this.#sas,
     });
   }
@@ -148,7 +152,7 @@ export class Peer {
   }
 
   #openIfNeeded(policy: PeerPolicy, sa: IkeSa | undefined, wanted: ChildPolicy | undefined): void {
-    const old = sa !== undefined && this.#reauthenticating.has(sa) ? sa : undefined;
+    const old = sa !== undefined && this.#reauthenticating?.has(sa) === true ? sa : undefined;
     const [asked] = this.#askedFor;
     if (wanted === undefined && old === undefined && asked === undefined) return;
     const possible = policy.children(this.local, this.remote);
@@ -190,7 +194,7 @@ export class Peer {
     for (const [spi, { sa: of, child }] of this.#children) {
       if (of === old) this.#children.set(spi, { sa, child });
     }
-    if (this.#reauthenticating.delete(old)) this.#reauthenticating.add(sa);
+    if (this.#reauthenticating?.delete(old) === true) this.#reauthenticating.add(sa);
     this.#context.soon(this);
   }
 
@@ -235,7 +239,7 @@ export class Peer {
       if (of === sa) this.childDown(child);
     }
     this.#sas.delete(sa);
-    this.#reauthenticating.delete(sa);
+    this.#reauthenticating?.delete(sa);
     this.#context.soon(this);
   }
 
@@ -243,6 +247,7 @@ export class Peer {
     if (!this.#sas.has(sa)) return;
     const peer = formatAddress(this.remote);
     this.#context.env.log.info('authenticating a peer anew', { peer, reason });
+    this.#reauthenticating ??= new Set();
     this.#reauthenticating.add(sa);
     this.#context.soon(this);
   }

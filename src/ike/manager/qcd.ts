@@ -11,19 +11,25 @@
  *
  * A token is only ever shown for SPIs that are not in use here, at whichever address they came (§9.2).
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { isFault } from '../codec/fault.js';
 import type { IkeHeader } from '../codec/header.js';
 import { decodeMessage, encodeMessage } from '../codec/message.js';
 import { NOTIFY } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
+import { primitives } from '../crypto/primitives.js';
 
 const nothing = new Uint8Array(0);
 /** §4.1: the token's protocol is 1, IKE. */
 const notify = (type: number, protocol = 0, data: Uint8Array = nothing): Payload => ({
-  ...{ kind: 'N', protocol, spi: nothing },
-  ...{ notify: type, data },
+  kind: 'N',
+  protocol,
+  spi: nothing,
+  notify: type,
+  data,
 });
+
+const TOKEN_BYTES = 32;
 
 /** 32 octets; their secret is the PE's. */
 export function qcdToken(
@@ -34,7 +40,9 @@ export function qcdToken(
   const spis = Buffer.alloc(16);
   spis.writeBigUInt64BE(initiatorSpi, 0);
   spis.writeBigUInt64BE(responderSpi, 8);
-  return Uint8Array.from(createHmac('sha256', secret).update(spis).digest());
+  const token = new Uint8Array(TOKEN_BYTES);
+  primitives().hmac('sha256', secret, [spis], token);
+  return token;
 }
 
 /** In clear, to a request of an IKE SA that is not here (RFC 7296 §2.21.4); the token may be left out. */

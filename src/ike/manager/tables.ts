@@ -22,8 +22,12 @@ export interface SaEntry {
 
 export type Entry = OpeningEntry | SaEntry;
 
-export const latin1 = (octets: Uint8Array): string =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
+/** A character for each octet; of an address. Asking for its memory would move a small array out of the heap. */
+export function latin1(octets: Uint8Array): string {
+  let text = '';
+  for (const octet of octets) text += String.fromCharCode(octet);
+  return text;
+}
 
 /** Addresses of one family have one length, so that no two pairs have one key. */
 export const pairKey = (local: Uint8Array, remote: Uint8Array): string =>

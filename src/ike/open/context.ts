@@ -3,6 +3,7 @@
 import type { Addresses } from '../auth/api.js';
 import type { Channel } from '../channel/api.js';
 import type { ChildAgreement } from '../child/api.js';
+import type { Cancellation } from '../crypto/api.js';
 import type { CryptoError } from '../crypto/result.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type IkeEnvironment, type IkeFailure } from '../types.js';
@@ -15,11 +16,11 @@ export interface OpenContext {
   readonly addresses: Addresses;
   readonly channel: Channel;
   /** Aborted when the opening has come to an end, from whatever side: nothing may be done any more. */
-  readonly signal: AbortSignal;
+  readonly signal: Cancellation;
 }
 
 /** Asked after every await: a property alone would be taken for what it was before. */
-export const isOver = (signal: AbortSignal): boolean => signal.aborted;
+export const isOver = (signal: Cancellation): boolean => signal.aborted;
 
 interface Bad {
   readonly ok: false;

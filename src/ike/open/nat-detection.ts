@@ -7,14 +7,16 @@
  *
  * SPIs are those of the message's header, so that SPIr is 0 in the first request.
  */
-import { createHash } from 'node:crypto';
 import { NOTIFY } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
+import { primitives } from '../crypto/primitives.js';
 import type { Endpoint, Path } from '../types.js';
 import { allDataOf, dataOf, notifyOf } from './payloads.js';
 
 /** Where IKE and ESP in UDP go when there is a NAT (RFC 7296 §2.23). */
 export const NAT_PORT = 4500;
+
+const SHA1_BYTES = 20;
 
 export interface NatFound {
   /** We are behind a NAT, or the peer is. */
@@ -29,15 +31,14 @@ export interface HeaderSpis {
 }
 
 export function natHash(spis: HeaderSpis, { address, port }: Endpoint): Buffer {
-  const numbers = Buffer.alloc(18);
-  numbers.writeBigUInt64BE(spis.initiatorSpi, 0);
-  numbers.writeBigUInt64BE(spis.responderSpi, 8);
-  numbers.writeUInt16BE(port, 16);
-  return createHash('sha1')
-    .update(numbers.subarray(0, 16))
-    .update(address)
-    .update(numbers.subarray(16))
-    .digest();
+  const octets = Buffer.allocUnsafe(18 + address.length);
+  octets.writeBigUInt64BE(spis.initiatorSpi, 0);
+  octets.writeBigUInt64BE(spis.responderSpi, 8);
+  octets.set(address, 16);
+  octets.writeUInt16BE(port, 16 + address.length);
+  const hash = Buffer.alloc(SHA1_BYTES);
+  primitives().sha1(octets, hash);
+  return hash;
 }
 
 /** Both notifies of a message that we send. */

@@ -8,6 +8,7 @@ import type { InitDone } from '../exchange/ike-sa-init.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type IkeFailure, type Outcome, type Path } from '../types.js';
 import { closed, type OpenContext } from './context.js';
+import { Ending } from './ending.js';
 import { Inbox } from './inbox.js';
 import type { OpenEnvironment, OpeningIkeSa, OpenIkeSa } from './types.js';
 
@@ -49,27 +50,27 @@ export function begin(
       inbox.put(request);
     },
   });
-  const end = new AbortController();
+  const end = new Ending();
   let isOver = false;
   let why = closed().failure;
   const close = (reason?: IkeFailure): void => {
     if (isOver) return;
-    if (!end.signal.aborted && reason !== undefined) why = reason;
+    if (!end.aborted && reason !== undefined) why = reason;
     end.abort();
     channel.close();
     inbox.close();
   };
   const addresses = { local: path.local.address, remote: path.remote.address };
-  const context = { env, agreement, policy, addresses, channel, signal: end.signal };
+  const context = { env, agreement, policy, addresses, channel, signal: end };
   const begun = { context, inbox, close, initiatorSpi };
   const result = guarded(env, run(begun)).then((outcome): Outcome<OpenIkeSa> => {
-    if (outcome.ok && !end.signal.aborted) {
+    if (outcome.ok && !end.aborted) {
       isOver = true;
       inbox.handOver(env.timers, channel);
       return outcome;
     }
     if (outcome.ok) discard(env, outcome.value);
-    const wasClosed = end.signal.aborted;
+    const wasClosed = end.aborted;
     close();
     isOver = true;
     return outcome.ok || wasClosed ? { ok: false, failure: why } : outcome;

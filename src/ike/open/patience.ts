@@ -30,7 +30,7 @@ async function patiently<T>(
   return result;
 }
 
-function pause(timers: OpenContext['env']['timers'], signal: AbortSignal): Promise<void> {
+function pause(timers: OpenContext['env']['timers'], signal: OpenContext['signal']): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       cancel();

@@ -120,6 +120,8 @@ export interface IkeSaState {
   readonly reauthenticateMs: number | undefined;
   readonly reauthenticationReason: ReauthenticationReason | undefined;
   readonly wasReauthenticationAsked: boolean;
+  /** Until it ends because the peer did not authenticate anew. */
+  readonly unauthenticatedMs: number | undefined;
   /** What was being asked of the peer: anything but 'liveness' cannot be gone on with. */
   readonly pending: 'nothing' | 'liveness' | 'exchange';
 }

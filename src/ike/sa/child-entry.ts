@@ -64,7 +64,8 @@ export const fraction = ({ crypto }: Pick<IkeEnvironment, 'crypto'>): number =>
   crypto.random(4).readUInt32BE(0) / 2 ** 32;
 
 export function limitsOf(env: IkeEnvironment, lifetimes: Lifetimes): Limits {
-  const share = 1 - lifetimes.jitter * fraction(env);
+  const { jitter } = lifetimes;
+  const share = jitter === 0 ? 1 : 1 - jitter * fraction(env);
   const now = env.timers.now();
   const at = (seconds: number, part: number): number | undefined =>
     seconds === 0 ? undefined : now + seconds * 1000 * part;

@@ -28,9 +28,13 @@ export interface ChildTableHooks {
   rekeyed(old: ChildSa, child: ChildSa): void;
 }
 
+/** Never written to. */
+const NONE = new Map<number, ChildEntry>();
+
 export class ChildTable {
-  readonly #byInbound = new Map<number, ChildEntry>();
-  readonly #byOutbound = new Map<number, ChildEntry>();
+  /** Made with the first child SA. */
+  #byInbound = NONE;
+  #byOutbound = NONE;
   readonly #hooks: ChildTableHooks;
 
   constructor(hooks: ChildTableHooks) {
@@ -77,23 +81,29 @@ export class ChildTable {
     const entry: ChildEntry = {
       child,
       key: keyOf(child.policy.service, child.resource),
-      ...{ phase: 'live', isActive: false, isProven, isConfirmed: isProven },
+      phase: 'live',
+      isActive: false,
+      isProven,
+      isConfirmed: isProven,
       confirmAt: now + confirmMs,
-      ...{ successor: undefined, deleter: 'peer', isDuplicate: false },
-      ...{ isSaid: false, isReplacementSaid: false },
-      ...{
-        createdMs: now,
-        since: now,
-        limits: limitsOf(env, child.policy.lifetimes),
-        failures: 0,
-        retryAt: 0,
-      },
+      successor: undefined,
+      deleter: 'peer',
+      isDuplicate: false,
+      isSaid: false,
+      isReplacementSaid: false,
+      createdMs: now,
+      since: now,
+      limits: limitsOf(env, child.policy.lifetimes),
+      failures: 0,
+      retryAt: 0,
     };
     this.insert(entry);
     return entry;
   }
 
   insert(entry: ChildEntry): void {
+    if (this.#byInbound === NONE) this.#byInbound = new Map();
+    if (this.#byOutbound === NONE) this.#byOutbound = new Map();
     this.#byInbound.set(entry.child.inboundSpi, entry);
     this.#byOutbound.set(entry.child.outboundSpi, entry);
     this.#hooks.changed();

@@ -22,7 +22,7 @@ import { type OwnHost, OwnExchanges } from './own-exchanges.js';
 import { type RequestHost, Requests } from './requests.js';
 import { rowOf, stateOf } from './snapshot.js';
 import type { Reauthentication } from './reauthentication.js';
-import { type Inherited, SaCore } from './sa-core.js';
+import { DONE, type Inherited, NOTHING, SaCore } from './sa-core.js';
 import { Watch, type WatchHost } from './watch.js';
 
 /** The peer may not have the answer that made an IKE SA: what we ask in it before is only asked again. */
@@ -45,13 +45,13 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   #peerHeir: IkeSaMachine | undefined;
   /** Of such a one: what it may replace. */
   #parent: IkeSaMachine | undefined;
-  #leastNonce: Uint8Array = new Uint8Array(0);
+  #leastNonce = NOTHING;
   /** Its owner has nothing to do with it: not in use yet, redundant, or replaced. */
   #isSilent = false;
   /** The peer may not have it yet. */
   #isHeld = false;
   #qcdToken: Uint8Array | undefined;
-  #rekeying: Promise<unknown> = Promise.resolve();
+  #rekeying: Promise<unknown> = DONE;
   #closing: Promise<void> | undefined;
   #isForgotten = false;
 

@@ -39,7 +39,11 @@ function restore(
     dueAt === undefined || reauthenticationReason === undefined
       ? undefined
       : { at: dueAt, reason: reauthenticationReason };
-  const reauthentication = new Reauthentication(plan, state.wasReauthenticationAsked);
+  const reauthentication = new Reauthentication(
+    plan,
+    state.wasReauthenticationAsked,
+    at(state.unauthenticatedMs),
+  );
   sa.limits = limits;
   return sa.resume(reauthentication, entriesOf(state, env));
 }

@@ -64,7 +64,7 @@ export class OwnExchanges {
   readonly #host: OwnHost;
   #queue: Task[] = [];
   #running: Task | undefined;
-  #cancelTimer: () => void = () => undefined;
+  #cancelTimer: () => void = nothing;
 
   constructor(host: OwnHost) {
     this.#host = host;
@@ -392,4 +392,5 @@ export class OwnExchanges {
   }
 }
 
+const nothing = (): void => undefined;
 const fresh = (): Tried => ({ tries: 0, notBefore: 0 });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * When the peers of an IKE SA have to prove anew who they are (RFC 4478): by our policy, by the peer's, or since a
- * certificate expires. Rekeying does not put it off. It is done by opening another IKE SA, which is its owner's.
+ * certificate expires. Rekeying does not put it off. It is done by opening another IKE SA, which is its owner's; when
+ * the time that our policy allows is over, and a grace time with it, the IKE SA ends (RFC 4478 §2).
  */
 import type { ReauthenticationReason } from './api.js';
 import type { SaContext } from './context.js';
@@ -16,6 +17,9 @@ const BEFORE_EXPIRY_S = 300;
  */
 const LEAST_MS = 10_000;
 
+/** Beyond the lifetime by our policy, for who began in time and must try again: a share, and seconds at least. */
+const GRACE = { share: 0.1, leastSeconds: 60 } as const;
+
 interface Plan {
   /** Milliseconds of timers.now(). */
   readonly at: number;
@@ -25,10 +29,13 @@ interface Plan {
 export class Reauthentication {
   #plan: Plan | undefined;
   #isAsked: boolean;
+  /** Then the IKE SA ends, milliseconds of timers.now(); undefined: never. */
+  readonly endsAt: number | undefined;
 
-  constructor(plan?: Plan, isAsked = false) {
+  constructor(plan?: Plan, isAsked = false, endsAt?: number) {
     this.#plan = plan;
     this.#isAsked = isAsked;
+    this.endsAt = endsAt;
   }
 
   get plan(): Plan | undefined {
@@ -63,6 +70,9 @@ export class Reauthentication {
   }
 }
 
+const allowedMs = (seconds: number): number =>
+  (seconds + Math.max(seconds * GRACE.share, GRACE.leastSeconds)) * 1000;
+
 /** Of an IKE SA that was just authenticated, or longer ago. */
 export function planReauthentication({
   env,
@@ -72,8 +82,13 @@ export function planReauthentication({
   const [now, wall] = [env.timers.now(), env.wallClock()];
   const openedAt = now - (wall - open.openedAt) * 1000;
   const { validUntil } = open.identity;
-  const planned = new Reauthentication();
-  if (policy.reauthSeconds > 0) {
+  const isLimited = policy.reauthSeconds > 0;
+  const planned = new Reauthentication(
+    undefined,
+    false,
+    isLimited ? openedAt + allowedMs(policy.reauthSeconds) : undefined,
+  );
+  if (isLimited) {
     // Whoever was the initiator begins, with time left to try again.
     const share = open.role === 'initiator' ? EARLY : 1;
     planned.atMost(openedAt + policy.reauthSeconds * share * 1000, 'policy');

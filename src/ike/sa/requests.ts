@@ -10,6 +10,7 @@ import { answerInformational, type InformationalResponder } from '../exchange/in
 import { findNotify, notify, PROTOCOL } from '../exchange/notifies.js';
 import { bad, type IkeFailure } from '../types.js';
 import type { Reply } from './context.js';
+import { DONE } from './sa-core.js';
 
 export interface RequestHost extends ChildResponder, IkeResponder, InformationalResponder {
   /** The peer uses the IKE SA for something else than to delete it. */
@@ -22,7 +23,7 @@ export interface RequestHost extends ChildResponder, IkeResponder, Informational
 
 export class Requests {
   readonly #host: RequestHost;
-  #last: Promise<void> = Promise.resolve();
+  #last = DONE;
   #waiting = 0;
 
   constructor(host: RequestHost) {

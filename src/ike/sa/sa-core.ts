@@ -7,6 +7,10 @@ import type { IkeSaPhase, SaEnvironment } from './api.js';
 import { type Limits, limitsOf } from './child-entry.js';
 import { planReauthentication, type Reauthentication } from './reauthentication.js';
 
+/** Where there is nothing yet: one for all IKE SAs. */
+export const NOTHING: Uint8Array = new Uint8Array(0);
+export const DONE = Promise.resolve();
+
 /** What a rekeyed IKE SA takes over from its predecessor besides its children. */
 export interface Inherited {
   readonly policy: PeerPolicy;
@@ -70,6 +74,10 @@ export abstract class SaCore {
 
   get reauthenticateAt(): number | undefined {
     return this.reauthentication.dueAt;
+  }
+
+  get unauthenticatedAt(): number | undefined {
+    return this.reauthentication.endsAt;
   }
 
   trafficSeen(): void {

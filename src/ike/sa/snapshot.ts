@@ -79,6 +79,7 @@ export function stateOf(sa: Seen, reauth: Reauthentication): IkeSaState {
     reauthenticateMs: left(reauth.plan?.at),
     reauthenticationReason: reauth.plan?.reason,
     wasReauthenticationAsked: reauth.isAsked,
+    unauthenticatedMs: left(reauth.endsAt),
     pending: isQuiet ? (own.running === undefined ? 'nothing' : 'liveness') : 'exchange',
   };
 }

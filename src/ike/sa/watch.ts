@@ -22,6 +22,8 @@ export interface WatchHost extends SaContext {
   readonly isEstablished: boolean;
   /** Milliseconds; undefined: never. */
   readonly reauthenticateAt: number | undefined;
+  /** Milliseconds; what the peer proved is too old then. undefined: never. */
+  readonly unauthenticatedAt: number | undefined;
   readonly lastAlive: number;
   trafficSeen(): void;
   /** Is only heard the first time. */
@@ -30,9 +32,11 @@ export interface WatchHost extends SaContext {
   expire(failure: IkeFailure): void;
 }
 
+const nothing = (): void => undefined;
+
 export class Watch {
   readonly #host: WatchHost;
-  #cancel: () => void = () => undefined;
+  #cancel: () => void = nothing;
   /** Packets received by all child SAs when they were counted last. */
   #received = 0n;
   #isStopped = false;
@@ -61,7 +65,8 @@ export class Watch {
   }
 
   #dueTimes(now: number): number[] {
-    const { table, limits, reauthenticateAt, own, policy, lastAlive, open } = this.#host;
+    const { table, limits, own, policy, lastAlive, open } = this.#host;
+    const { reauthenticateAt, unauthenticatedAt } = this.#host;
     const times = table.all.flatMap((entry) => this.#dueOf(entry, now));
     if (!own.has('rekeyIke') && limits.softAt !== undefined) {
       times.push(Math.max(limits.softAt, this.retryAt));
@@ -70,6 +75,7 @@ export class Watch {
     const proofMs = this.#proofMs();
     if (proofMs !== undefined) times.push(now + Math.max(0, proofMs));
     if (reauthenticateAt !== undefined) times.push(reauthenticateAt);
+    if (unauthenticatedAt !== undefined) times.push(unauthenticatedAt);
     if (policy.dpdMs > 0 && own.running === undefined) {
       const at = lastAlive + policy.dpdMs;
       // Something that is asked without us proves as much, but does not say when it is over.
@@ -140,13 +146,18 @@ export class Watch {
   }
 
   #lookAtIke(now: number): void {
-    const { limits, own, reauthenticateAt } = this.#host;
+    const { limits, own, env, reauthenticateAt, unauthenticatedAt } = this.#host;
     if (isSpent(limits, 'hard', now, undefined)) {
       this.#host.expire(bad('POLICY', 'us', 'the lifetime of the IKE SA is over').failure);
       return;
     }
     if ((this.#proofMs() ?? 1) <= 0) {
       this.#host.expire(bad('POLICY', 'us', "the peer's certificate has expired").failure);
+      return;
+    }
+    if (unauthenticatedAt !== undefined && now >= unauthenticatedAt) {
+      env.count('auth_overdue');
+      this.#host.expire(bad('POLICY', 'us', 'the peer did not authenticate anew in time').failure);
       return;
     }
     if (isSpent(limits, 'soft', now, undefined) && now >= this.retryAt && !own.has('rekeyIke')) {

@@ -11,6 +11,7 @@
 import { HOP_KIND, type FibBatch, type FibSink } from '../../bgp/rib/api.js';
 import { isVpnLabel } from '../../bgp/rib/label-stacks.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
+import type { Changeover } from './changeover.js';
 import type { RouteBatch, Tables } from '../../forwarding/addon/api.js';
 import { ROUTE_OWNERS } from '../../forwarding/addon/api.js';
 
@@ -22,7 +23,16 @@ export interface FibLookups {
   /** Row of a VRF; undefined while it has none. */
   vrfRow(vrf: number): number | undefined;
   /** Row of the next hop to use for this key, and how well it protects; undefined: there is no way. */
-  way(key: NextHopKey): { readonly row: number; readonly strength: number } | undefined;
+  way(key: NextHopKey):
+    | {
+        readonly row: number;
+        readonly strength: number;
+        /** It is still to come up; default: it is there. */
+        readonly waits?: boolean;
+      }
+    | undefined;
+  /** Of routes whose way is still to come up; undefined: they have that way all the same. */
+  readonly changeover?: Pick<Changeover, 'size' | 'instead' | 'over' | 'look' | 'close'>;
   key(nextHop: number): NextHopKey | undefined;
   /** Accept set of a route towards a CE: the classes by which it is exported (policy-model 2). */
   accept(vrf: number, family: 4 | 6, prefix: Uint8Array, length: number): number;
@@ -133,6 +143,12 @@ export class VpnFibWriter implements FibSink {
   /** Nothing is written any more. */
   close(): void {
     this.#closed = true;
+    this.#lookups.changeover?.close();
+  }
+
+  /** Tunnels may have come up that routes wait for. */
+  look(): void {
+    this.#lookups.changeover?.look();
   }
 
   apply(batch: FibBatch): void {
@@ -212,16 +228,56 @@ export class VpnFibWriter implements FibSink {
     c.nexthops[at] = nexthop;
     c.remove[at] = nexthop === 0 ? 1 : 0;
     if (nexthop === 0) {
+      this.#leaves(batch, vrf, i);
       // The configuration's own rows say where our own routes go; ours would give way.
       if (first < end && batch.hopKinds[first] !== HOP_KIND.local) this.refused++;
       return;
     }
     this.installed++;
+    if (batch.hopKinds[hop - 1] !== HOP_KIND.vpn) this.#leaves(batch, vrf, i);
+    else if (this.#stays(batch, vrf, i, hop - 1)) return;
+    this.#hops(batch, vrf, i, hop, end);
+  }
+
+  /** The label and accepted set of change `i`, whose first hop is the one before `hop`, and its further hops. */
+  #hops(batch: FibBatch, vrf: number, i: number, hop: number, end: number): void {
+    const c = this.#columns;
+    const at = c.count - 1;
     c.labels[at] = this.#label;
     if (batch.hopKinds[hop - 1] === HOP_KIND.plain) {
       c.accepts[at] = this.#accept(batch, vrf, i);
     }
     if (hop < end) c.moreCounts[at] = this.#more(batch, i, hop, end);
+  }
+
+  /** What stayed on an old tunnel is gone, or goes another way than by a tunnel. */
+  #leaves(batch: FibBatch, vrf: number, i: number): void {
+    const { changeover } = this.#lookups;
+    if (changeover === undefined || changeover.size === 0) return;
+    const { family } = batch;
+    changeover.over({ vrf, family, prefix: prefixOf(batch, i), length: batch.lengths[i] ?? 0 });
+  }
+
+  /** Whether the route keeps the tunnel it has for a while; its row is written then. */
+  #stays(batch: FibBatch, vrf: number, i: number, hop: number): boolean {
+    const { changeover } = this.#lookups;
+    if (changeover === undefined) return false;
+    const number = batch.nextHops[hop] ?? 0;
+    const { row, waits } = this.#ways.get(number) ?? this.#find(number);
+    const { family } = batch;
+    const prefix = prefixOf(batch, i);
+    const route = { vrf, family, prefix, length: batch.lengths[i] ?? 0 };
+    const key = waits === true ? this.#lookups.key(number) : undefined;
+    const kept = key && changeover.instead(route, key, { row, label: this.#label });
+    if (kept === undefined) {
+      changeover.over(route);
+      return false;
+    }
+    const c = this.#columns;
+    const at = c.count - 1;
+    c.nexthops[at] = kept.row;
+    c.labels[at] = kept.label;
+    return true;
   }
 
   /** Adds the hops from..end of change `i` that may stand beside the one before; how many they are. */

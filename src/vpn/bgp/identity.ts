@@ -33,12 +33,14 @@ export function ribOptions(bgp: Bgp): RibOptions {
 
 /**
  * The SP that a PE's tunnel address belongs to (policy-model 14): the provider of `ike` whose ranges hold it, else that
- * of the manual SAs from there, else our own. What its packets may use is decided by the SA they come out of, whose
- * SP its certificate proved; the two agree, because a certificate is good for its provider's ranges alone.
+ * of the manual SAs from there. An address in nobody's ranges belongs to no SP where our own SP's ranges are configured
+ * (policy-model 10); where they are not, it is our own. What its packets may use is decided by the SA they come out of,
+ * whose SP its certificate proved; the two agree, because a certificate is good for its provider's ranges alone.
  */
-export function spOfRemotes(config: Config): (remote: string) => string {
+export function spOfRemotes(config: Config): (remote: string) => string | undefined {
+  const providers = config.ike?.providers ?? {};
   const ranges = new PrefixIndex<string>();
-  for (const [sp, provider] of Object.entries(config.ike?.providers ?? {})) {
+  for (const [sp, provider] of Object.entries(providers)) {
     for (const range of provider.ranges) {
       const prefix = parsePrefix(range);
       if (prefix !== undefined) ranges.add(networkOf(prefix), sp);
@@ -48,9 +50,10 @@ export function spOfRemotes(config: Config): (remote: string) => string {
   for (const sa of Object.values(config.manualSas ?? {})) {
     if (sa.direction === 'in' && sa.sp !== undefined) manual.set(sa.remote, sa.sp);
   }
+  const outside = Object.hasOwn(providers, config.ownSp) ? undefined : config.ownSp;
   return (remote) => {
     const address = parseAddress(remote);
     const sp = address && ranges.longest(address);
-    return sp ?? manual.get(remote) ?? config.ownSp;
+    return sp ?? manual.get(remote) ?? outside;
   };
 }

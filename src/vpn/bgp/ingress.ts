@@ -1,29 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * How packets towards a VPN route are protected (P4, P6, policy-model 7-10): chosen from what the egress
- * signalled, the floor of the VRF, and the tunnels there are to the next hop. Nothing that happens later
- * weakens the choice: a tunnel that is down makes the route unusable.
+ * How packets towards a VPN route are protected (P1, P4, P6, policy-model 7-10): chosen from what the egress signalled,
+ * the floor, and what this PE is capable of and configured for. Nothing that happens later weakens the choice: a tunnel
+ * that is down makes the route unusable.
  *
- *   community          tunnels that may be used
- *   none               any to the next hop, at or above the floor (P4: IPsec unasked is allowed)
- *   a set              those it names, at or above the floor
- *   an empty set       none
+ *   community              ways that may be used
+ *   a set                  those it names
+ *   an empty set           none
+ *   none, or its scope     what the import rule says for such routes (`unsignalled`), else the configured tunnels to
+ *   leaves us out          the next hop, else the floor: plain MPLS inside our own SP unless it is higher
  *
- * Of those the strongest is taken; MPLS-in-GRE before MPLS-in-IP. A scope ("only outside SP n") is treated
- * as if it were not there: more is protected than was asked for, never less.
+ * Of those at or above the floor that this PE is capable of, the first in the order of the import rule is taken: by
+ * default the strongest; MPLS-in-GRE before MPLS-in-IP. A scope ("only outside SP n") is honoured when n is our own SP
+ * and the route began inside it (policy-model 9); otherwise it is as if it were not there.
  */
 import { NOT_BELIEVED, UNFIT_LABEL } from '../../bgp/rib/api.js';
 import type { Encapsulation, Protection } from '../../config/types.js';
-import type { TunnelModel } from '../../forwarding/model.js';
 import { formatAddress } from '../../lib/ip.js';
+import type { Capability } from './capability.js';
 
-/** What the IPsec communities of a route say, taken together; undefined: there is none. */
-export type Signalled =
-  | {
-      readonly protections: readonly Exclude<Protection, 'mpls'>[];
-      readonly encapsulations: readonly Encapsulation[];
-    }
-  | undefined;
+type Asked = Exclude<Protection, 'mpls'>;
+
+/** What a route says, all its communities taken together. */
+export interface Signalled {
+  /** undefined: it asks for no protection. */
+  readonly protections: readonly Asked[] | undefined;
+  /** undefined: it names none. */
+  readonly encapsulations: readonly Encapsulation[] | undefined;
+  /** SP number inside which nothing is asked for. */
+  readonly onlyOutsideSp?: number | undefined;
+  /** Plain MPLS may go on until the SA that is asked for is there. */
+  readonly alsoMpls?: true;
+}
+
+/** A route that says nothing. */
+export const NOTHING_SIGNALLED: Signalled = { protections: undefined, encapsulations: undefined };
 
 export interface ImportTerms {
   /** Weakest protection used, by the SP of the next hop. */
@@ -32,6 +43,17 @@ export interface ImportTerms {
   readonly fromSps: readonly string[];
   /** Whether a better protected path goes before BGP's own comparison (policy-model 12). */
   readonly preferProtected: boolean;
+  /** Protections used where the egress leaves a choice, the first first. */
+  readonly protections: readonly Asked[];
+  /** Used for routes that ask for nothing; undefined: see above. */
+  readonly unsignalled: Protection | undefined;
+  /** A scope that names our own SP is honoured for routes that began inside it. */
+  readonly scope: {
+    readonly ownSp: string;
+    readonly ownSpNumber: number | undefined;
+    /** As far as BGP tells; the next hop has to be our own SP's as well. */
+    readonly insideOwnSp: boolean;
+  };
 }
 
 const RANK: Readonly<Record<Protection, number>> = {
@@ -41,80 +63,189 @@ const RANK: Readonly<Record<Protection, number>> = {
   mpls: 1,
 };
 
-/** Number of a choice in the RIB: index into this, + 1. */
-const CHOICES = [
-  ['encrypt', 'gre'],
-  ['encrypt', 'ip'],
-  ['authenticate', 'gre'],
-  ['authenticate', 'ip'],
-  ['tunnel', 'gre'],
-  ['tunnel', 'ip'],
-] as const;
+/** Different for each: paths of different protection are never used together (policy-model 12). */
+const STRENGTH: Readonly<Record<Protection, number>> = {
+  encrypt: 4,
+  authenticate: 3,
+  tunnel: 2,
+  mpls: 1,
+};
+
+export interface TunnelChoice {
+  readonly protection: Protection;
+  readonly encapsulation: Encapsulation | 'none';
+}
+
+/** Number of a choice in the RIB, in its lowest four bits: index into this, + 1. */
+export const CHOICES: readonly TunnelChoice[] = [
+  { protection: 'encrypt', encapsulation: 'gre' },
+  { protection: 'encrypt', encapsulation: 'ip' },
+  { protection: 'authenticate', encapsulation: 'gre' },
+  { protection: 'authenticate', encapsulation: 'ip' },
+  { protection: 'tunnel', encapsulation: 'gre' },
+  { protection: 'tunnel', encapsulation: 'ip' },
+  { protection: 'mpls', encapsulation: 'none' },
+];
 
 /** Added to a choice whose protection is no reason to prefer it. */
 const UNRANKED = 0x10;
+/** Of a number, what is not of the choice: {@link UNRANKED}, and weaker protections that the egress takes as well. */
+const INDEX = 0x0f;
+const ALSO: readonly (readonly [Protection, number])[] = [
+  ['authenticate', 0x20],
+  ['tunnel', 0x40],
+  ['mpls', 0x80],
+];
 /** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
 const UNRANKED_RANK = 1;
 
-/** A number that says why there is no way. The routes are kept, unusable, so that `show` can say so. */
+/** Numbers that say why there is no way. The routes are kept, unusable, so that `show` can say so. */
 export const NO_TUNNEL = 254;
+export const OUTSIDE_RANGES = 252;
+export const OWN_ADDRESS = 251;
 
 const WHY: ReadonlyMap<number, string> = new Map([
   [UNFIT_LABEL, 'its label is reserved, or there are several: no tunnel can carry that'],
-  [NO_TUNNEL, 'no tunnel to the next hop is acceptable to the egress and to the floor'],
+  [NO_TUNNEL, 'no way to the next hop is acceptable to the egress, the floor and this PE'],
   [NOT_BELIEVED, 'the next hop belongs to an SP that the import rule does not accept'],
+  [OUTSIDE_RANGES, 'the next hop lies outside the tunnel address ranges of every SP'],
+  [OWN_ADDRESS, 'the next hop is an address of our own'],
 ]);
 
-export class Ingress {
-  readonly #tunnels = new Map<string, TunnelModel[]>();
-  readonly #spOf: (remote: string) => string;
+/** One way of sending to a next hop, and whether it may be used. */
+export interface Alternative extends TunnelChoice {
+  /** Why not; undefined: it may. */
+  readonly refused: string | undefined;
+}
 
-  /** `spOf`: the SP that a far end of tunnels belongs to. */
-  constructor(tunnels: Iterable<TunnelModel>, spOf: (remote: string) => string) {
-    for (const tunnel of tunnels) {
-      const remote = formatAddress(tunnel.remote);
-      this.#tunnels.set(remote, [...(this.#tunnels.get(remote) ?? []), tunnel]);
-    }
-    this.#spOf = spOf;
+export class Ingress {
+  readonly #capability: Capability;
+
+  constructor(capability: Capability) {
+    this.#capability = capability;
   }
 
   /** Number of the choice for a next hop (4 or 16 octets). */
   choose(nextHop: Uint8Array, signalled: Signalled, terms: ImportTerms): number {
-    const remote = formatAddress(nextHop);
-    const sp = this.#spOf(remote);
+    if (this.#capability.isOwn(nextHop)) return OWN_ADDRESS;
+    const sp = this.#capability.spOf(formatAddress(nextHop));
+    if (sp === undefined) return OUTSIDE_RANGES;
     if (!terms.fromSps.includes(sp)) return NOT_BELIEVED;
-    const floor = RANK[terms.floor(sp)];
-    const there = this.#tunnels.get(remote) ?? [];
-    const found = CHOICES.findIndex(
-      ([protection, encapsulation]) =>
-        RANK[protection] >= floor &&
-        (signalled === undefined ||
-          (signalled.protections.includes(protection) &&
-            signalled.encapsulations.includes(encapsulation))) &&
-        there.some((t) => t.protection === protection && t.encapsulation === encapsulation),
+    const allowed = this.alternatives(nextHop, sp, signalled, terms).filter(
+      ({ refused }) => refused === undefined,
     );
-    if (found < 0) return NO_TUNNEL;
-    return terms.preferProtected ? found + 1 : UNRANKED | (found + 1);
+    const [best] = allowed;
+    if (best === undefined) return NO_TUNNEL;
+    const number = 1 + CHOICES.findIndex((one) => isSame(one, best));
+    const protections = allowed.map(({ protection }) => protection);
+    if (signalled.alsoMpls === true && this.#mayGoOnInMpls(nextHop, terms.floor(sp))) {
+      protections.push('mpls');
+    }
+    const also = ALSO.reduce((bits, [one, bit]) => {
+      const isWeaker = STRENGTH[one] < STRENGTH[best.protection];
+      return isWeaker && protections.includes(one) ? bits | bit : bits;
+    }, number);
+    return terms.preferProtected ? also : UNRANKED | also;
   }
 
-  /** The tunnel of a choice; undefined when there is none any more. */
-  tunnel(nextHop: Uint8Array, choice: number): TunnelModel | undefined {
-    const [protection, encapsulation] = meaningOf(choice);
-    return this.#tunnels
-      .get(formatAddress(nextHop))
-      ?.find((t) => t.protection === protection && t.encapsulation === encapsulation);
+  #mayGoOnInMpls(nextHop: Uint8Array, floor: Protection): boolean {
+    const cannot = this.#capability.cannot(nextHop, 'mpls', 'none');
+    return RANK.mpls >= RANK[floor] && cannot === undefined;
+  }
+
+  /**
+   * How a route that is sent by `old` may go on being sent until the way chosen for it is up (policy-model 24):
+   * by the label it has now, where the egress says that it takes the old protection too; where that is no weaker
+   * than what was chosen, by the label it had. undefined: not at all.
+   */
+  whileWaiting(choice: number, old: TunnelChoice): 'new label' | 'old label' | undefined {
+    const meaning = this.meaning(choice);
+    if (meaning === undefined) return undefined;
+    if (STRENGTH[old.protection] >= STRENGTH[meaning.protection]) return 'old label';
+    const [, bit = 0] = ALSO.find(([one]) => one === old.protection) ?? [];
+    return (choice & bit) === 0 ? undefined : 'new label';
+  }
+
+  /** All ways of sending there, in the order of preference. `sp`: whose the next hop is. */
+  alternatives(
+    nextHop: Uint8Array,
+    sp: string,
+    signalled: Signalled,
+    terms: ImportTerms,
+  ): readonly Alternative[] {
+    const floor = terms.floor(sp);
+    const wanted = this.#wanted(nextHop, sp, signalled, terms);
+    const order = [...terms.protections, ...ALL.filter((one) => !isIn(terms.protections, one))];
+    return order.flatMap((protection) =>
+      CHOICES.filter((choice) => choice.protection === protection).map((choice) => ({
+        ...choice,
+        refused:
+          wanted(choice) ??
+          (RANK[protection] < RANK[floor] ? `below the floor, ${floor}` : undefined) ??
+          this.#capability.cannot(nextHop, protection, choice.encapsulation),
+      })),
+    );
+  }
+
+  /** Why a way is not what the route and the import rule ask for; undefined: it is. */
+  #wanted(
+    nextHop: Uint8Array,
+    sp: string,
+    signalled: Signalled,
+    { scope, unsignalled, protections, ...terms }: ImportTerms,
+  ): (choice: TunnelChoice) => string | undefined {
+    const leftOut =
+      scope.insideOwnSp &&
+      sp === scope.ownSp &&
+      signalled.onlyOutsideSp !== undefined &&
+      signalled.onlyOutsideSp === scope.ownSpNumber;
+    const asked = leftOut ? undefined : signalled.protections;
+    const { encapsulations } = leftOut ? NOTHING_SIGNALLED : signalled;
+    const wrongEncapsulation = ({ encapsulation }: TunnelChoice): string | undefined => {
+      const fits = encapsulation !== 'none' && (encapsulations?.includes(encapsulation) ?? true);
+      return fits ? undefined : 'not an encapsulation the egress accepts';
+    };
+    if (asked !== undefined) {
+      return (choice) => {
+        if (!isIn(asked, choice.protection)) return 'not accepted by the egress';
+        if (!isIn(protections, choice.protection)) return 'not used by the import rule';
+        return wrongEncapsulation(choice);
+      };
+    }
+    const isConfigured = ({ protection, encapsulation }: TunnelChoice): boolean =>
+      this.#capability.isConfigured(nextHop, protection, encapsulation);
+    if (unsignalled === undefined && CHOICES.some(isConfigured)) {
+      return (choice) => {
+        if (!isConfigured(choice)) return 'other tunnels to the next hop are configured';
+        return encapsulations === undefined ? undefined : wrongEncapsulation(choice);
+      };
+    }
+    // An encapsulation that is named asks for a tunnel.
+    const floor = terms.floor(sp);
+    const least = floor === 'mpls' && encapsulations !== undefined ? 'tunnel' : floor;
+    const use = unsignalled ?? least;
+    return (choice) => {
+      if (choice.protection !== use) return `the route asks for nothing, and ${use} is used then`;
+      return use === 'mpls' ? undefined : wrongEncapsulation(choice);
+    };
+  }
+
+  /** What a choice means; undefined: that there is no way, see {@link why}. */
+  meaning(choice: number): TunnelChoice | undefined {
+    return WHY.has(choice) ? undefined : CHOICES[(choice & INDEX) - 1];
   }
 
   /** Higher is preferred before BGP compares anything (policy-model 12). */
   rank(choice: number): number {
-    const strength = this.strength(choice);
-    return strength > 0 && isUnranked(choice) ? UNRANKED_RANK : strength;
+    const meaning = this.meaning(choice);
+    if (meaning === undefined) return 0;
+    return isUnranked(choice) ? UNRANKED_RANK : RANK[meaning.protection];
   }
 
-  /** How strong the protection is, 0..3; paths of different strength are never used together. */
+  /** How strong the protection is, 0..4; paths of different strength are never used together. */
   strength(choice: number): number {
-    const [protection] = meaningOf(choice);
-    return protection === undefined ? 0 : RANK[protection];
+    const meaning = this.meaning(choice);
+    return meaning === undefined ? 0 : STRENGTH[meaning.protection];
   }
 
   /** Why a choice is no way at all. */
@@ -123,8 +254,11 @@ export class Ingress {
   }
 }
 
-const isUnranked = (choice: number): boolean => !WHY.has(choice) && (choice & UNRANKED) !== 0;
+const ALL: readonly Protection[] = ['encrypt', 'authenticate', 'tunnel', 'mpls'];
 
-function meaningOf(choice: number): (typeof CHOICES)[number] | readonly [] {
-  return (WHY.has(choice) ? undefined : CHOICES[(choice & ~UNRANKED) - 1]) ?? [];
-}
+const isIn = (list: readonly Protection[], one: Protection): boolean => list.includes(one);
+
+const isSame = (a: TunnelChoice, b: TunnelChoice): boolean =>
+  a.protection === b.protection && a.encapsulation === b.encapsulation;
+
+const isUnranked = (choice: number): boolean => !WHY.has(choice) && (choice & UNRANKED) !== 0;

@@ -6,8 +6,9 @@ import type { LabelUser } from '../route-labels.js';
 export function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
   return {
     askAgain: (routes) => {
-      for (const { vrf, family, prefix, length } of routes) {
-        rib.exportAgain(vrf, family, prefix, length);
+      for (const { vrf, family, prefix, length, net } of routes) {
+        if (net === undefined) rib.exportAgain(vrf, family, prefix, length);
+        else rib.tellAgain(family, net);
       }
     },
     get quiet() {

@@ -5,10 +5,13 @@
  */
 import { ACCEPT_ALL, defaultPolicy, type PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { NeighbourRib, PrefixLimit } from '../../bgp/rib/peers.js';
+import type { Transit } from '../../bgp/rib/transit.js';
 import type { NeighborConfig, NeighborFamily } from '../../bgp/session/config.js';
 import { FAMILIES, type FamilyId } from '../../bgp/codec/types.js';
 import type { EstablishedPeer, Policy } from '../../bgp/types.js';
+import { ipsecOf, protectedSegment } from '../../config/bgp/protect.js';
 import { neighboursOf, type ConfiguredNeighbour } from '../../config/bgp/resolve.js';
+import type { SpNumbers } from '../../config/sp-numbers.js';
 import type { Bgp, BgpFamilies, BgpNeighbourOptions, Config } from '../../config/types.js';
 import { parseSiteOfOrigin } from '../../lib/bgp-words.js';
 
@@ -48,18 +51,31 @@ const SESSION_FIELDS = [
   ...(['ttlSecurity', 'md5KeyFile', 'tcpAo', 'timers', 'gracefulRestart', 'longLived'] as const),
 ] as const;
 
-function sessionOf(options: ConfiguredNeighbour): NeighborConfig {
+/** Room for ESP around each segment of a session that has to be inside an SA. */
+function segmentFor(config: Config, options: ConfiguredNeighbour): { maxSegment?: number } {
+  const { address = '' } = options;
+  if (ipsecOf(options, config.ownSp) === 'off') return {};
+  return { maxSegment: protectedSegment(config, address.includes(':') ? 6 : 4) };
+}
+
+function sessionOf(config: Config, options: ConfiguredNeighbour): NeighborConfig {
   const picked = Object.fromEntries(
     SESSION_FIELDS.flatMap((field) =>
       options[field] === undefined ? [] : [[field, options[field]]],
     ),
   ) as Partial<NeighborConfig>;
-  return { ...picked, asn: options.asn, families: sessionFamilies(options.families) };
+  return {
+    ...{ ...picked, ...segmentFor(config, options) },
+    ...{ asn: options.asn, families: sessionFamilies(options.families) },
+  };
 }
 
 /** Every neighbour, by the name sessions have: address or prefix, %VRF inside a VRF. */
 export function neighbours(config: Config): ReadonlyMap<string, Neighbour> {
-  const all = neighboursOf(config).map((options) => ({ session: sessionOf(options), options }));
+  const all = neighboursOf(config).map((options) => ({
+    session: sessionOf(config, options),
+    options,
+  }));
   return new Map(
     all.map((one) => {
       const { vrf, address, prefix = '' } = one.options;
@@ -100,20 +116,48 @@ function policyKey(bgp: Bgp, name: string | undefined, policies: PolicyCompiler)
 
 /** Inside, reflectors and PEs are told everything: where it may go on is for the borders to see. */
 function toldFor(
-  { sp }: BgpNeighbourOptions,
+  { sp, unmarkedToSp, nextHopUnchanged }: BgpNeighbourOptions,
   { kind, vrf }: EstablishedPeer,
-  ownSp: string,
-): Pick<NeighbourRib, 'sp'> {
-  return kind === 'ebgp' && vrf === undefined ? { sp: sp ?? ownSp } : {};
+  { ownSp, numbers }: Surroundings,
+): Pick<NeighbourRib, 'sp' | 'otherSp' | 'vpnNextHopUnchanged'> {
+  if (kind !== 'ebgp' || vrf !== undefined) return {};
+  const its = sp ?? ownSp;
+  return {
+    sp: its,
+    ...(its !== ownSp && {
+      otherSp: { number: numbers.of(its), unmarked: unmarkedToSp ?? false },
+    }),
+    ...(nextHopUnchanged === true && { vpnNextHopUnchanged: true }),
+  };
+}
+
+/** What is the same for all neighbours. */
+export interface Surroundings {
+  readonly bgp: Bgp;
+  readonly ownSp: string;
+  readonly numbers: Pick<SpNumbers, 'of'>;
+  readonly transit: (peer: EstablishedPeer, options: BgpNeighbourOptions) => Transit | undefined;
+}
+
+/** A PE that happens to have an external neighbour passes nothing on: only who is a border router does. */
+function transitTo(
+  { bgp, transit }: Surroundings,
+  options: BgpNeighbourOptions,
+  peer: EstablishedPeer,
+): Transit | undefined {
+  const isBorder = bgp.keepAllVpnRoutes === true && peer.vrf === undefined;
+  return isBorder ? transit(peer, options) : undefined;
 }
 
 /** How the RIB treats a neighbour whose session is up. */
 export function neighbourRib(
-  { bgp, ownSp }: { readonly bgp: Bgp; readonly ownSp: string },
+  around: Surroundings,
   options: BgpNeighbourOptions,
   peer: EstablishedPeer,
   policies: PolicyCompiler,
 ): NeighbourRib {
+  const { bgp } = around;
+  const transit = transitTo(around, options, peer);
   const standard = defaultPolicy(peer.kind, bgp.ebgpRequiresPolicy ?? true);
   // What passes everything is none: the RIB then does not even decode the attributes.
   const unnamed = standard === ACCEPT_ALL ? undefined : standard;
@@ -135,7 +179,8 @@ export function neighbourRib(
     ...(site !== undefined && { siteOfOrigin: site }),
     ...(options.removePrivateAs !== undefined && { removePrivateAs: options.removePrivateAs }),
     ...(options.passCe !== undefined && { passVpn: options.passCe }),
-    ...toldFor(options, peer, ownSp),
+    ...toldFor(options, peer, around),
+    ...(transit && { transit }),
     prefixLimits: prefixLimits(options.families) ?? {},
     addPathLimits: addPathLimits(options.families) ?? {},
     advertisementIntervalMs: (options.advertisementInterval ?? 0) * 1000,

@@ -6,6 +6,9 @@
  *
  *   held ──End-of-RIB from all, or time is up──► selected ──decided and told──► done: rows of before go
  *
+ * A neighbour that says it has restarted itself may wait for us, so that selection does not wait for it; but rows of
+ * before do, until its End-of-RIB or the same limit. (FRR says so for minutes after its start, restarted or not.)
+ *
  * The families of one address family wait together: what a CE says becomes a VPN route and the other way
  * round, so that one without the other would be the partial set that is to be avoided. Route target
  * memberships never wait: they are ours alone, and neighbours wait for them before they send VPN routes.
@@ -36,6 +39,8 @@ export interface Awaited {
    * graceful restart or has restarted itself, which waits for us. While down: its configured families.
    */
   readonly missing: FamilySet;
+  /** The same of one that has restarted itself: selection does not wait for these, rows of before do. */
+  readonly later?: FamilySet;
   /** How long it keeps our routes, ms from our start: who is not back by then is not waited for. */
   readonly returnMs: number;
 }
@@ -53,6 +58,7 @@ export function awaited(
   const found: Awaited[] = up.map(({ info, endOfRib }) => ({
     ...{ up: true, returnMs: 0 },
     missing: info.awaitEndOfRib & ~endOfRib,
+    ...(info.laterEndOfRib !== undefined && { later: info.laterEndOfRib & ~endOfRib }),
   }));
   for (const [name, { session }] of configured) {
     const { gracefulRestart = {}, shutdown = false, families = {} } = session;
@@ -65,6 +71,16 @@ export function awaited(
   }
   return found;
 }
+
+/** Families whose routes come with labels of ours that lead into VRFs. */
+const WITH_LABELS = familyBit(FAMILY.vpnv4) | familyBit(FAMILY.vpnv6);
+
+/**
+ * Whether somebody away may still send by what an earlier session told it, and has not heard what is told now
+ * (RFC 4724 §4.2: it keeps our routes as stale ones and forwards by them).
+ */
+export const goesByOldRoutes = (neighbours: readonly Awaited[]): boolean =>
+  neighbours.some(({ up, missing }) => !up && (missing & WITH_LABELS) !== 0);
 
 type Phase = 'held' | 'selected' | 'done';
 
@@ -107,7 +123,8 @@ export class Restart {
       } else if (
         phase === 'selected' &&
         (selecting & members) === 0 &&
-        (heard || this.#deferMs !== 0)
+        (heard || this.#deferMs !== 0) &&
+        (late || neighbours.every(({ later = 0 }) => (later & members) === 0))
       ) {
         this.#phases[version] = 'done';
         sweep.push(version);

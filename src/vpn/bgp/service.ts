@@ -7,47 +7,43 @@
  *                            ▲  │
  *      VRFs' own routes ─────┘  └─next hops─► Tracker ◄── tunnels, adjacencies (overlay)
  */
+import { capabilityOf } from './capability.js';
 import { identityOf, ribOptions, routerIdOf, spOfRemotes } from './identity.js';
 import { Ingress } from './ingress.js';
 import { labelUser } from './label-user.js';
-import { NeighbourBfd, type BfdPort } from './bfd.js';
-import { Monitoring } from './monitoring.js';
+import { NeighbourBfd } from './bfd.js';
+import type { Monitoring } from './monitoring.js';
+import { LabelledUnicast } from './labelled.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
-import type { TakenRoutes } from './kernel-routes.js';
+import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
+import type { BgpDeps, InForce } from './service-deps.js';
 import { tellingOthers } from './session-events.js';
+import { awaited, goesByOldRoutes } from './restart.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
-import { Tracker, type WatchCore } from './tracker.js';
-import { VpnFibWriter, type FibLookups } from './fib-writer.js';
+import { Tracker } from './tracker.js';
+import { explainImport } from './explain.js';
+import { changeoverOf, fibLookups } from './fib-lookups.js';
+import { VpnFibWriter } from './fib-writer.js';
 import { type BgpView, wayWords } from './view.js';
+import { applyMonitoring, monitoringOf, type Watched } from './watched.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
-import type { Clock, ExportQuestion, Scheduler } from '../../bgp/rib/api.js';
-import type { NextHopKey, NextHopState } from '../../bgp/rib/next-hops.js';
+import type { ExportQuestion } from '../../bgp/rib/api.js';
+import type { NextHopState } from '../../bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../bgp/rib/peers.js';
 import { Rib } from '../../bgp/rib/rib.js';
-import type { WallClock } from '../../bgp/monitor.js';
-import { CORE } from '../../bgp/rib/scope.js';
-import type { EstablishedPeer, PeerId } from '../../bgp/types.js';
+import type { EstablishedPeer } from '../../bgp/types.js';
 import type { RestartState } from '../../bgp/session/fsm-types.js';
-import type { BgpSpeaker, SpeakerDeps } from '../../bgp/session/speaker.js';
-import type { Bgp, Config } from '../../config/types.js';
-import type { Tables } from '../../forwarding/addon/api.js';
-import type { ForwardingModel, GatewayModel } from '../../forwarding/model.js';
-import {
-  prefixKey,
-  type DesiredNexthop,
-  type PlannedLabel,
-  type VpnPolicy,
-} from '../../forwarding/rows.js';
-import { parseRd } from '../../lib/bgp-words.js';
-import type { Prefix } from '../../lib/ip.js';
-import type { Logger } from '../../lib/log.js';
-import type { RouteLabels } from '../route-labels.js';
-import type { SpTables } from '../sp-tables.js';
+import type { BgpSpeaker } from '../../bgp/session/speaker.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
+import type { Bgp } from '../../config/types.js';
+import type { GatewayModel } from '../../forwarding/model.js';
+import { CORE_VRF, type DesiredNexthop } from '../../forwarding/rows.js';
+import { routeClasses } from './route-classes.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -55,44 +51,6 @@ const FORWARDED =
 
 /** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
 const SELECTION_DEFERRAL = 360;
-
-/** What the rest of the supervisor has in force. */
-export interface InForce {
-  readonly config: Config;
-  readonly model: ForwardingModel;
-  readonly policy: VpnPolicy;
-  readonly labels: readonly PlannedLabel[];
-  readonly sps: SpTables;
-  /** Row of a VRF by name. */
-  readonly vrfRow: (name: string) => number | undefined;
-  /** Tunnels and adjacencies as they are now, by row name. */
-  readonly nexthop: (name: string) => DesiredNexthop | undefined;
-  /** Routes of VRFs' kernel tables as they are now. */
-  readonly kernelRoutes: () => TakenRoutes;
-  /** Row by which a VRF reaches a prefix of its own; undefined: it has none. */
-  readonly ownRow: (vrf: string, family: 4 | 6, key: string) => number | undefined;
-}
-
-export interface BgpDeps {
-  readonly tables: Tables;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  readonly log: Logger;
-  readonly wallClock: WallClock;
-  /** Uniform in 0..1. */
-  readonly random: () => number;
-  readonly speaker: (rest: Pick<SpeakerDeps, 'sink' | 'restart' | 'port' | 'tap'>) => BgpSpeaker;
-  /** These VRFs are all there are. */
-  readonly vrfs: (names: ReadonlySet<string>) => void;
-  /** Row of a next hop by name; made when it is not there. */
-  readonly nexthopRow: (name: string) => number;
-  /** The neighbours that are to be kept resolved are others now. */
-  readonly gatewaysChanged: () => void;
-  readonly bfd: BfdPort;
-  readonly watchCore: WatchCore;
-  /** Labels that come and go with routes. */
-  readonly labels: RouteLabels;
-}
 
 /** Made anew when the speaker's own identity changes, which is a change of everything. */
 interface Running {
@@ -109,17 +67,24 @@ export class BgpService {
   #inForce: InForce | undefined;
   #neighbours: ReadonlyMap<string, Neighbour> = new Map();
   #policies = new PolicyCompiler({}, ipsecCommunityFormat());
-  #ingress = new Ingress([], () => '');
+  #ingress: Ingress | undefined;
+  #spNumbers: SpNumbers = { own: undefined, of: () => undefined, isForeignAs: () => false };
+  readonly #passing: Passing;
   readonly #own = new OwnRoutes();
+  readonly #labelled = new LabelledUnicast();
+  #spOf: (remote: string) => string | undefined = () => undefined;
+  #labelledChanged = false;
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
   readonly #restart: RestartDriver;
   readonly #bfd: NeighbourBfd;
+  readonly #watched: Watched;
   readonly #monitoring: Monitoring;
 
   constructor(deps: BgpDeps) {
     this.#deps = deps;
+    this.#passing = new Passing(deps.labels, (key) => this.#running?.tracker.way(key));
     this.#survived = deps.tables.attached === 'reattached';
     this.#restart = new RestartDriver({
       ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
@@ -133,14 +98,13 @@ export class BgpService {
       this.#pathFailed(neighbour, independent);
     };
     this.#bfd = new NeighbourBfd(deps.bfd, { failed }, deps.log);
-    this.#monitoring = new Monitoring({
+    this.#watched = {
+      running: () => this.#running,
+      vrfs: () => this.#vrfs,
+      config: () => this.#inForce?.config,
+    };
+    this.#monitoring = monitoringOf(this.#watched, {
       ...{ log: deps.log, now: deps.wallClock, random: deps.random },
-      rdOf: (vrf) => this.#rdOf(vrf),
-      locRib: (vrf) => this.#locRib(vrf),
-      counts: (peer) => this.#running?.rib.peerCounts(peer),
-      again: (peer, whose) => {
-        this.#again(peer, whose);
-      },
       after: (delayMs, action) => deps.scheduler.after(delayMs, action),
       dumpTables: async (options) => this.dumpTables(options),
     });
@@ -162,9 +126,13 @@ export class BgpService {
     if (running === undefined) return undefined;
     const { rib, speaker, tracker } = running;
     const nexthop = (name: string): DesiredNexthop | undefined => this.#inForce?.nexthop(name);
+    const { config } = this.#inForce ?? {};
+    const ipsec = ipsecCommunityFormat(config?.bgp?.ipsecCommunitySubType);
+    const ingress = this.#ingress;
     return {
-      ...{ rib, speaker, vrfs: this.#vrfs },
-      ipsec: ipsecCommunityFormat(this.#inForce?.config.bgp?.ipsecCommunitySubType),
+      ...{ rib, speaker, vrfs: this.#vrfs, ipsec },
+      explainImport: (vrf, route) =>
+        config && ingress && explainImport({ config, ingress, ipsec }, vrf, route),
       bfd: (neighbour) => this.#bfd.state(neighbour),
       way: (hop) => wayWords(tracker, nexthop, hop),
     };
@@ -186,6 +154,11 @@ export class BgpService {
     const { rib } = this.#running;
     const vrfs = this.#vrfs;
     return dumpTables({ rib, vrfs, now, clock, scheduler, log, ...own }, options);
+  }
+
+  /** Routes of before our start may still come again. */
+  get restarting(): boolean {
+    return this.#restart.active;
   }
 
   /** Addresses, with %VRF behind them inside a VRF, on which neighbours cannot connect to us now. */
@@ -217,12 +190,15 @@ export class BgpService {
     for (const { policy, rule, name } of this.#policies.weakenings) {
       this.#deps.log.warning('a policy may weaken protection', { policy, rule: name ?? rule });
     }
-    this.#ingress = new Ingress(inForce.model.tunnels.values(), spOfRemotes(inForce.config));
+    this.#ingress = new Ingress(capabilityOf(inForce.config, inForce.model.tunnels.values()));
+    this.#spNumbers = spNumbers(inForce.config);
+    this.#spOf = spOfRemotes(inForce.config);
     this.#neighbours = neighbours(inForce.config);
+    this.#passing.apply(inForce, this.#ingress, this.#spNumbers, this.#neighbours);
     this.#deps.vrfs(new Set(Object.keys(inForce.config.vrfs ?? {})));
     const running = (this.#running ??= this.#start(bgp, identity));
     this.#updateTracker(running);
-    this.#updateVrfs(running, inForce);
+    this.#updateVrfs(running, inForce, this.#ingress);
     if (this.#own.update(running.rib, inForce, this.#policies)) this.#deps.gatewaysChanged();
     const speaker = { asn: bgp.asn, routerId: routerIdOf(bgp) };
     running.speaker.apply(
@@ -230,9 +206,13 @@ export class BgpService {
       [...this.#neighbours.values()].map(({ session }) => session),
     );
     this.#reconfigurePeers(running);
+    const { tunnelAddresses } = inForce.model;
+    this.#labelled.update(running.rib, bgp.labelledUnicast ?? {}, tunnelAddresses);
+    this.#tellLsps();
     running.rib.reimport();
+    running.rib.retell();
     this.#bfd.apply(this.#neighbours);
-    this.#applyMonitoring(running, bgp, inForce.config);
+    applyMonitoring(this.#monitoring, this.#watched, bgp);
     // What an earlier supervisor left is somebody's whose session is not up again yet, until it is late.
     if (!this.#restart.active) this.#deps.bfd.removeOthers();
   }
@@ -243,10 +223,22 @@ export class BgpService {
     if (independent) for (const peer of restarting) rib?.forwardingLost(peer);
   }
 
+  /**
+   * Whoever forwards by our routes has been told everything: none of them is away with what an earlier session told,
+   * and nothing is held back after a restart.
+   */
+  get told(): boolean {
+    const { rib } = this.#running ?? {};
+    if (rib === undefined) return true;
+    if (this.#restart.active || !rib.toldAll) return false;
+    return !goesByOldRoutes(awaited(this.#neighbours, rib.core.peers));
+  }
+
   /** Tunnels, adjacencies or routes of the kernel have changed. */
   refresh(): void {
     if (this.#running === undefined || this.#inForce === undefined) return;
     this.#updateTracker(this.#running);
+    this.#running.fib.look();
     const changed = this.#own.updateKernel(this.#running.rib, this.#inForce);
     if (changed) this.#deps.gatewaysChanged();
   }
@@ -259,6 +251,8 @@ export class BgpService {
     const running = this.#running;
     this.#running = undefined;
     this.#own.clear();
+    this.#labelled.clear();
+    if (how !== 'restart') this.#tellLsps();
     this.#vrfs.clear();
     this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
@@ -287,13 +281,29 @@ export class BgpService {
       changed: (id: number, state: NextHopState) => this.#running?.rib.nextHopChanged(id, state),
       gatewaysChanged,
     };
-    return new Tracker(events, watchCore);
+    return new Tracker(events, watchCore, this.#deps.tunnels);
+  }
+
+  #newFib(tracker: Tracker): VpnFibWriter {
+    const { tables, nexthopRow, clock, scheduler } = this.#deps;
+    const common = { tracker, tables, nexthopRow, rib: () => this.#running?.rib };
+    const changeover = changeoverOf({
+      ...common,
+      now: () => clock.now(),
+      after: (delayMs, action) => scheduler.after(delayMs, action),
+    });
+    const lookups = fibLookups({
+      ...{ ...common, changeover },
+      inForce: () => this.#inForce,
+      vrfName: (id) => this.#vrfs.get(id),
+    });
+    return new VpnFibWriter(tables, lookups);
   }
 
   #start(bgp: Bgp, identity: string): Running {
     const { deps } = { deps: this.#deps };
     const tracker = this.#newTracker();
-    const fib = new VpnFibWriter(deps.tables, this.#lookups(tracker));
+    const fib = this.#newFib(tracker);
     const made: { speaker?: BgpSpeaker } = {};
     const need = (): BgpSpeaker => {
       if (made.speaker === undefined) throw new Error('the speaker is used before it is made');
@@ -311,6 +321,11 @@ export class BgpService {
       },
       ...{ clock: deps.clock, scheduler: deps.scheduler, log: deps.log, nextHops: tracker, fib },
       exportLabels: deps.labels,
+      swapLabels: deps.labels,
+      labelled: (route) => {
+        if (this.#labelled.decided(route, this.#spOf)) this.#tellLsps();
+      },
+      isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
       forgotten: (peer) => {
         this.#bfd.forgotten(peer);
@@ -351,45 +366,31 @@ export class BgpService {
     };
   }
 
-  #lookups(tracker: Tracker): FibLookups {
-    return {
-      vrfRow: (vrf) => (this.#vrfs.has(vrf) ? vrf : undefined),
-      key: (nextHop) => this.#running?.rib.nextHop(nextHop),
-      way: (key: NextHopKey) => {
-        const way = tracker.way(key);
-        if (!('row' in way)) return undefined;
-        return {
-          row: this.#deps.nexthopRow(way.row),
-          strength: way.kind === 'tunnel' ? way.strength : 0,
-        };
-      },
-      accept: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        if (name === undefined || this.#inForce === undefined) return 0;
-        const route = { family, address: prefix.slice(), length };
-        const exported = (): ReadonlySet<string> => this.#exportedBy(vrf, route);
-        return this.#deps.tables.acceptSet(this.#inForce.policy.acceptOf(name, route, exported));
-      },
-      ownRow: (vrf, family, prefix, length) => {
-        const name = this.#vrfs.get(vrf);
-        const key = prefixKey({ address: prefix, length });
-        return name === undefined ? undefined : this.#inForce?.ownRow(name, family, key);
-      },
-    };
-  }
-
-  #exportedBy(vrf: number, { family, address, length }: Prefix): ReadonlySet<string> {
-    const id = family === 4 ? FAMILY.ipv4Unicast : FAMILY.ipv6Unicast;
-    return this.#running?.rib.exportedBy(vrf, id, address, length) ?? new Set();
-  }
-
   #neighbourRib(peer: EstablishedPeer): NeighbourRib {
     const { bgp, ownSp = '' } = this.#inForce?.config ?? {};
     const neighbour = this.#neighbours.get(peer.configured);
     if (bgp === undefined || neighbour === undefined) {
       throw new Error(`session of ${peer.name}, which is not configured`);
     }
-    return neighbourRib({ bgp, ownSp }, neighbour.options, peer, this.#policies);
+    const numbers = this.#spNumbers;
+    return neighbourRib(
+      { bgp, ownSp, numbers, transit: this.#passing.transit },
+      neighbour.options,
+      peer,
+      this.#policies,
+    );
+  }
+
+  #tellLsps(): void {
+    if (this.#labelledChanged) return;
+    this.#labelledChanged = true;
+    this.#deps.scheduler.soon(() => {
+      this.#labelledChanged = false;
+      const { model, config } = this.#inForce ?? {};
+      if (model === undefined) return;
+      const { forIp = false } = config?.bgp?.labelledUnicast ?? {};
+      this.#deps.lsps(this.#labelled.lsps(model, forIp));
+    });
   }
 
   #reconfigurePeers({ rib }: Running): void {
@@ -407,18 +408,19 @@ export class BgpService {
 
   #updateTracker({ tracker }: Running): void {
     const inForce = this.#inForce;
-    if (inForce === undefined) return;
+    const ingress = this.#ingress;
+    if (inForce === undefined || ingress === undefined) return;
     tracker.update({
-      ...{ model: inForce.model, ingress: this.#ingress, nexthop: inForce.nexthop },
+      ...{ model: inForce.model, ingress, nexthop: inForce.nexthop },
       vrfName: (id) => this.#vrfs.get(id),
     });
   }
 
-  #updateVrfs({ rib }: Running, inForce: InForce): void {
+  #updateVrfs({ rib }: Running, inForce: InForce, ingress: Ingress): void {
     const { config } = inForce;
     const context = {
-      ...{ config, labels: inForce.labels, policies: this.#policies, ingress: this.#ingress },
-      ...{ sps: inForce.sps, routeLabels: this.#deps.labels },
+      ...{ config, labels: inForce.labels, policies: this.#policies, ingress },
+      ...{ sps: inForce.sps, states: inForce.states, routeLabels: this.#deps.labels },
       gateway: (vrf: string, route: ExportQuestion) => this.#own.gateway(vrf, route),
       ipsec: ipsecCommunityFormat(config.bgp?.ipsecCommunitySubType),
       nextHop: inForce.model.tunnelAddresses[0] ?? new Uint8Array(4),
@@ -430,40 +432,9 @@ export class BgpService {
     }
     for (const id of this.#vrfs.keys()) if (!wanted.has(id)) rib.removeVrf(id);
     this.#vrfs = wanted;
-    this.#deps.labels.keepVrfs(new Set(wanted.values()));
+    this.#deps.labels.keepVrfs(new Set([...wanted.values(), CORE_VRF]));
+    const { told, leaving } = routeClasses(inForce);
+    this.#deps.labels.keepClasses(told, leaving);
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
-  }
-
-  // ---- Monitoring ----------------------------------------------------------------------------------
-
-  #applyMonitoring({ rib }: Running, bgp: Bgp, config: Config): void {
-    const own = { asn: bgp.asn, routerId: routerIdOf(bgp) };
-    const vrfs = [...this.#vrfs.values()].map((vrf) => ({ vrf, rd: this.#rdOf(vrf), ...own }));
-    const core = { vrf: undefined, rd: undefined, ...own };
-    this.#monitoring.apply(bgp, config.instance, [core, ...vrfs]);
-    rib.watcher = this.#monitoring.watchesTables
-      ? (table, net) => {
-          const vrf = this.#vrfs.get(rib.locRib.vrfOf(table, net));
-          this.#monitoring.decided(vrf, rib.locRib.update(table, net));
-        }
-      : undefined;
-  }
-
-  #rdOf(vrf: string): bigint | undefined {
-    const rd = this.#inForce?.config.vrfs?.[vrf]?.bgp?.rd;
-    return rd === undefined ? undefined : parseRd(rd);
-  }
-
-  #locRib(vrf: string | undefined): Iterable<Uint8Array> {
-    const found = vrf === undefined ? [CORE] : [...this.#vrfs].find(([, name]) => name === vrf);
-    return found === undefined ? [] : (this.#running?.rib.locRib.contents(found[0]) ?? []);
-  }
-
-  #again(peer: PeerId, whose: 'in' | 'out'): void {
-    const { rib, speaker } = this.#running ?? {};
-    const name = rib?.core.peers[peer]?.info.name;
-    if (name === undefined) return;
-    if (whose === 'out') rib?.resend(peer);
-    else speaker?.clearSoft(name);
   }
 }

@@ -23,7 +23,9 @@ import {
   lastAddress,
   networkOf,
 } from '../../lib/ip.js';
-import type { Ingress } from './ingress.js';
+import type { TunnelKind, TunnelSet } from '../tunnel-set.js';
+import { MOST_TUNNELS } from '../tunnel-set.js';
+import { CHOICES, type Ingress, type TunnelChoice } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
 export interface Ways {
@@ -69,6 +71,8 @@ interface Watched {
   state: NextHopState;
   /** Of a next hop in the core. */
   readonly stop?: () => void;
+  /** Tunnel that is there for it. */
+  readonly held?: TunnelKind;
 }
 
 /**
@@ -83,13 +87,19 @@ export class Tracker implements NextHopTracker {
   readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
   readonly #watchCore: WatchCore;
+  readonly #tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>;
   /** By address in text. */
   readonly #core = new Map<string, CoreWay>();
   #ways: Ways | undefined;
 
-  constructor(events: TrackerEvents, watchCore: WatchCore) {
+  constructor(
+    events: TrackerEvents,
+    watchCore: WatchCore,
+    tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>,
+  ) {
     this.#events = events;
     this.#watchCore = watchCore;
+    this.#tunnels = tunnels;
   }
 
   watch(id: number, key: NextHopKey): NextHopState {
@@ -103,17 +113,20 @@ export class Tracker implements NextHopTracker {
       return UNUSABLE;
     }
     this.#admit(key);
+    const kind = this.#kindOf(key);
+    const held = kind !== undefined && this.#tunnels.hold(kind) ? kind : undefined;
     const state = this.#state(key);
-    this.#watched.set(id, { key, state });
+    this.#watched.set(id, { key, state, ...(held && { held }) });
     if (isGateway(key)) this.#events.gatewaysChanged();
     return state;
   }
 
   unwatch(id: number): void {
-    const { key, stop } = this.#watched.get(id) ?? {};
+    const { key, stop, held } = this.#watched.get(id) ?? {};
     this.#watched.delete(id);
     if (key === undefined) return;
     stop?.();
+    if (held !== undefined) this.#tunnels.release(held);
     if (isCore(key)) this.#core.delete(formatAddress(key.address));
     if (!isGateway(key)) return;
     const found = this.#gateway(key);
@@ -123,7 +136,10 @@ export class Tracker implements NextHopTracker {
 
   /** Nothing is followed any more. */
   close(): void {
-    for (const { stop } of this.#watched.values()) stop?.();
+    for (const { stop, held } of this.#watched.values()) {
+      stop?.();
+      if (held !== undefined) this.#tunnels.release(held);
+    }
     this.#watched.clear();
   }
 
@@ -169,7 +185,7 @@ export class Tracker implements NextHopTracker {
     if (isCore(key)) return this.#coreWay(key.address);
     const ways = this.#ways;
     if (ways === undefined) return { kind: 'none', why: 'no configuration is in force yet' };
-    if (key.protection !== 0) return tunnelWay(ways, key);
+    if (key.protection !== 0) return this.#tunnelWay(ways, key);
     const found = this.#gateway(key);
     if (typeof found === 'string') return { kind: 'none', why: found };
     const { interface: name } = found.gateway;
@@ -193,6 +209,27 @@ export class Tracker implements NextHopTracker {
     return { kind: 'gateway', row: names.adjacency(gateway), gateway };
   }
 
+  /** The tunnel that a next hop asks for; undefined: none, or there is no way. */
+  #kindOf({ address, protection }: NextHopKey): TunnelKind | undefined {
+    const meaning = protection === 0 ? undefined : this.#ways?.ingress.meaning(protection);
+    return meaning && { remote: address, ...meaning };
+  }
+
+  #tunnelWay({ ingress }: Ways, key: NextHopKey): Way {
+    const { protection } = key;
+    const why = ingress.why(protection);
+    if (why !== undefined) return { kind: 'none', why };
+    const kind = this.#kindOf(key);
+    const tunnel = kind && this.#tunnels.find(kind);
+    if (tunnel === undefined) {
+      return { kind: 'none', why: `routes lead to more than ${MOST_TUNNELS} tunnels` };
+    }
+    return {
+      ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
+      ...{ rank: ingress.rank(protection), strength: ingress.strength(protection) },
+    };
+  }
+
   #coreWay(address: Uint8Array): Way {
     // On the link of the neighbour that told it: its session says that it is there.
     if (isLinkLocal(address)) return { kind: 'core', interface: '', metric: 0 };
@@ -210,10 +247,32 @@ export class Tracker implements NextHopTracker {
     if (way.kind === 'core') return { usable: true, metric: way.metric, rank: 0 };
     const row = this.#ways?.nexthop(way.row);
     const metric = row?.metric ?? UNREACHABLE;
-    const usable = isUsable(row);
+    // A tunnel that a route has just made is in no table yet: it is as one whose SA is still to come.
+    const usable = row === undefined || isUsable(row);
     // Between ways of one strength that is up wins; a stronger one that comes up goes before all the same.
-    const waits = usable && row?.sa !== undefined && row.sa !== 'up';
+    const waits = usable && this.isWaiting(way.row);
     return { usable, metric, rank: waits ? way.rank - 0.5 : way.rank, strength: way.strength };
+  }
+
+  /** Whether a tunnel's SA, or the tunnel itself, is still to come. `row`: its row's name. */
+  isWaiting(row: string): boolean {
+    const found = this.#ways?.nexthop(row);
+    return found === undefined || (found.sa !== undefined && found.sa !== 'up');
+  }
+
+  /** Tunnels that there are to an address: what each is, and its row if packets can leave by it now. */
+  *tunnelsTo(address: Uint8Array): Generator<TunnelChoice & { readonly row: string }> {
+    for (const choice of CHOICES) {
+      const tunnel = this.#tunnels.find({ remote: address, ...choice });
+      const row = tunnel && names.tunnel(tunnel.name);
+      if (row === undefined || this.isWaiting(row) || !isUsable(this.#ways?.nexthop(row))) continue;
+      yield { ...choice, row };
+    }
+  }
+
+  /** As {@link Ingress.whileWaiting}. */
+  whileWaiting(choice: number, old: TunnelChoice): ReturnType<Ingress['whileWaiting']> {
+    return this.#ways?.ingress.whileWaiting(choice, old);
   }
 }
 
@@ -240,16 +299,4 @@ function isNoHost({ addresses }: Pick<InterfaceModel, 'addresses'>, address: Uin
     const broadcast = own.family === 4 && equalBytes(lastAddress(own), address);
     return broadcast || equalBytes(networkOf(own).address, address);
   });
-}
-
-function tunnelWay(ways: Ways, { address, protection }: NextHopKey): Way {
-  const why = ways.ingress.why(protection);
-  if (why !== undefined) return { kind: 'none', why };
-  const tunnel = ways.ingress.tunnel(address, protection);
-  if (tunnel === undefined) return { kind: 'none', why: 'its tunnel is not configured any more' };
-  return {
-    ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },
-    rank: ways.ingress.rank(protection),
-    strength: ways.ingress.strength(protection),
-  };
 }

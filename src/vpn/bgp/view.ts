@@ -2,9 +2,11 @@
 /** What `show` reads of BGP: the parts that run, and next hops in words. Nothing here changes anything. */
 import type { IpsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
+import type { RouteView } from '../../bgp/rib/query.js';
 import type { Rib } from '../../bgp/rib/rib.js';
 import type { BgpSpeaker } from '../../bgp/session/speaker.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
+import type { ImportExplained } from './explain.js';
 import { isUsable, type Tracker } from './tracker.js';
 
 /** Where a next hop leads. `reason`: why it does not; empty when it does. */
@@ -24,6 +26,8 @@ export interface BgpView {
   readonly bfd: (neighbour: string) => string | undefined;
   /** undefined: ourselves. */
   readonly way: (hop: NextHopKey | undefined) => WayWords;
+  /** Why an imported route of a VRF is sent the way it is; undefined: no import rule takes it. */
+  readonly explainImport: (vrf: string, route: RouteView) => ImportExplained | undefined;
 }
 
 /** `nexthop`: tunnels and adjacencies as they are now. */

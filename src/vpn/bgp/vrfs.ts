@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** VRFs of the configuration, as the RIB wants them: whose routes come in, and what goes out and how. */
-import type { IpsecCommunityFormat, IpsecMeaning } from '../../bgp/codec/communities/ipsec.js';
+import type { IpsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
+import { exportScope } from '../../bgp/codec/communities/export-scope.js';
 import type { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { ExportQuestion, ExportRuleRib, ImportQuestion, VrfRib } from '../../bgp/rib/api.js';
 import type { Policy } from '../../bgp/types.js';
 import { importRulesOf } from '../../config/bgp/resolve.js';
-import type { BgpImportRule, Config, ExportClass, Protection, Vrf } from '../../config/types.js';
+import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
+import type { Config } from '../../config/types.js';
 import type { AcceptSet } from '../../forwarding/addon/api.js';
 import type { GatewayModel } from '../../forwarding/model.js';
 import type { PlannedLabel } from '../../forwarding/rows.js';
@@ -19,17 +21,21 @@ import {
   parsePrefix,
   type Prefix,
 } from '../../lib/ip.js';
-import { acceptsAll, acceptSetOf, unionOf } from '../accept.js';
+import { acceptsAll, unionOf } from '../accept.js';
+import { acceptOfClasses, type ExportStates } from '../export-changes.js';
 import { vrfExports, type VrfExport } from '../export-rules.js';
-import { classText } from '../label-plan.js';
-import type { RouteLabels } from '../route-labels.js';
+import { classesText } from '../label-plan.js';
+import { labelClass, type RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
-import type { Ingress } from './ingress.js';
+import type { ImportTerms, Ingress } from './ingress.js';
+import { signalledBy } from './signalled.js';
 
 export interface VrfContext {
   readonly config: Config;
   readonly sps: SpTables;
+  /** How export rules pass from one class to another; absent: none does. */
+  readonly states?: ExportStates;
   readonly labels: readonly PlannedLabel[];
   readonly routeLabels: Pick<RouteLabels, 'ask'>;
   /** The CE that a route of a VRF leads to; undefined: the VRF itself; 'unreachable': on no interface. */
@@ -47,41 +53,59 @@ export interface VrfContext {
 const targetsOf = (texts: readonly string[]): bigint[] =>
   texts.map(parseRouteTarget).filter((target): target is bigint => target !== undefined);
 
-/** What a class asks of ingresses; undefined: nothing, a plain LSP will do. */
-export function signalledBy(exported: ExportClass): IpsecMeaning | undefined {
-  const protections = exported.protections.filter(
-    (protection): protection is Exclude<Protection, 'mpls'> => protection !== 'mpls',
-  );
-  // Plain MPLS cannot be one of several in the community: who may send that need not be told more.
-  if (protections.length < exported.protections.length) return undefined;
-  const encapsulations = exported.encapsulations ?? ['gre', 'ip'];
-  return { protections, encapsulations, onlyOutsideSp: undefined };
+/** Says to which SPs a route is exported (policy-model 6); those without a number are told by us alone. */
+function scopesOf(toSps: readonly string[], numbers: SpNumbers): bigint[] {
+  return toSps.flatMap((sp) => {
+    const number = numbers.of(sp);
+    return number === undefined ? [] : [exportScope(number)];
+  });
 }
 
-interface Import {
+export interface Import {
   readonly targets: ReadonlySet<bigint>;
   readonly rule: ReturnType<typeof importRulesOf>[number];
 }
 
 /** The first rule with a target of the route. */
-const ruleFor = (imports: readonly Import[], communities: readonly bigint[]): Import | undefined =>
+export const ruleFor = (
+  imports: readonly Import[],
+  communities: readonly bigint[],
+): Import | undefined =>
   imports.find(({ targets }) => communities.some((community) => targets.has(community)));
+
+const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
+
+/** What an import rule says of protection (policy-model 7-10, 12). */
+export function importTerms(
+  config: Config,
+  numbers: SpNumbers,
+  rule: Import['rule'],
+  { insideOwnSp, toldBySp }: Pick<ImportQuestion, 'insideOwnSp' | 'toldBySp'>,
+): ImportTerms {
+  const { preferProtected, unsignalled } = rule;
+  // Whoever tells us routes of another SP tells us of no next hop of ours, whatever ranges it lies in.
+  const fromSps = rule.fromSps.filter((sp) => toldBySp === undefined || sp === toldBySp);
+  return {
+    floor: (sp) => rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt'),
+    ...{ fromSps, preferProtected, unsignalled },
+    protections: rule.protections ?? STRONGEST_FIRST,
+    scope: { ownSp: config.ownSp, ownSpNumber: numbers.own, insideOwnSp },
+  };
+}
 
 function importDecision(
   context: VrfContext,
   imports: readonly Import[],
 ): (question: ImportQuestion) => number | undefined {
   const { config, ingress, ipsec } = context;
-  const floorOf = (rule: BgpImportRule) => (sp: string) =>
-    rule.floor ?? (sp === config.ownSp ? 'mpls' : 'encrypt');
+  const numbers = spNumbers(config);
   return (route) => {
     const { extendedCommunities, nextHop } = route;
     const found = ruleFor(imports, extendedCommunities);
     if (found === undefined) return undefined;
     const signalled = narrowed(ipsec.read(extendedCommunities), route);
     const { rule } = found;
-    const { fromSps, preferProtected } = rule;
-    return ingress.choose(nextHop, signalled, { floor: floorOf(rule), fromSps, preferProtected });
+    return ingress.choose(nextHop, signalled, importTerms(config, numbers, rule, route));
   };
 }
 
@@ -104,10 +128,14 @@ function importPolicy(context: VrfContext, imports: readonly Import[]): Policy |
   };
 }
 
+/** The rules of a VRF, as they are told now. */
+const rulesOf = ({ config, states }: VrfContext, vrf: string): readonly VrfExport[] =>
+  vrfExports(config.vrfs?.[vrf] ?? {}, states?.[vrf]);
+
 /** What every route of the VRF accepts, whatever its prefix. */
-function acceptedByAll(vrf: Vrf, sps: SpTables): AcceptSet {
-  const rules = vrfExports(vrf).filter(({ prefixes }) => prefixes === undefined);
-  return unionOf(rules.map((rule) => acceptSetOf(rule.class, sps)));
+function acceptedByAll(context: VrfContext, vrf: string): AcceptSet {
+  const rules = rulesOf(context, vrf).filter(({ prefixes }) => prefixes === undefined);
+  return unionOf(rules.map(({ classes }) => acceptOfClasses(classes, context.sps)));
 }
 
 /**
@@ -119,9 +147,9 @@ function labelOf(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleR
   const { labels, sps, routeLabels } = context;
   const planned = labels.find((one) => one.vrf === vrf && one.rules.includes(rule.name));
   const mode = rule.bgp?.labelPer ?? 'vrf';
-  const accept = planned?.accept ?? acceptSetOf(rule.class, sps);
-  const exported = classText(rule.class, sps);
-  const direct = acceptsAll(acceptedByAll(context.config.vrfs?.[vrf] ?? {}, sps), accept);
+  const accept = planned?.accept ?? acceptOfClasses(rule.classes, sps);
+  const exported = classesText(rule.classes, sps);
+  const direct = acceptsAll(acceptedByAll(context, vrf), accept);
   return (route) => {
     if (mode === 'vrf') return planned?.label;
     const found = context.gateway(vrf, route);
@@ -132,7 +160,7 @@ function labelOf(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleR
       mode === 'prefix'
         ? `prefix ${formatPrefix({ address: route.prefix, length: route.length })}`
         : `CE ${gateway ? formatAddress(gateway.address) : ''} on ${gateway?.interface ?? ''}`;
-    const text = `${subject} of VRF ${vrf}, ${exported}`;
+    const text = `${subject} ${labelClass(vrf, exported)}`;
     return routeLabels.ask({ text, vrf, rule: rule.name, gateway, accept }, route);
   };
 }
@@ -146,15 +174,20 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
     const prefix = parsePrefix(text);
     return prefix === undefined ? [] : [networkOf(prefix)];
   });
-  const meaning = signalledBy(rule.class);
+  const numbers = spNumbers(config);
+  const meaning = signalledBy(rule.announced, numbers.own);
+  const toSps = [...new Set(rule.announced.flatMap((one) => one.toSps ?? [config.ownSp]))];
   const named = bgp.nextHop === undefined ? undefined : parseAddress(bgp.nextHop);
   const nextHop = named ?? context.nextHop;
   const label = labelOf(context, vrf, rule);
   return [
     {
       ...{ name: rule.name, rd, routeTargets: targetsOf(bgp.targets), nextHop },
-      toSps: rule.class.toSps ?? [config.ownSp],
-      communities: meaning === undefined ? [] : [ipsec.write(meaning)],
+      toSps,
+      communities: [
+        ...(meaning === undefined ? [] : [ipsec.write(meaning)]),
+        ...scopesOf(toSps, numbers),
+      ],
       label: (route) => {
         const { prefix, length } = route;
         const inner: Prefix = { family: prefix.length === 4 ? 4 : 6, address: prefix, length };
@@ -167,11 +200,17 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
   ];
 }
 
+/** Import rules of a VRF, in order. */
+export function importsOf(config: Config, name: string): Import[] {
+  const bgp = config.vrfs?.[name]?.bgp;
+  const rules = bgp === undefined ? [] : importRulesOf(bgp, config.ownSp);
+  return rules.map((rule) => ({ rule, targets: new Set(targetsOf(rule.targets)) }));
+}
+
 /** `id`: the VRF's number in the RIB. */
 export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
   const vrf = context.config.vrfs?.[name] ?? {};
-  const rules = vrf.bgp === undefined ? [] : importRulesOf(vrf.bgp, context.config.ownSp);
-  const imports = rules.map((rule) => ({ rule, targets: new Set(targetsOf(rule.targets)) }));
+  const imports = importsOf(context.config, name);
   return {
     ...{ id, name },
     importTargets: imports.flatMap(({ targets }) => [...targets]),
@@ -183,6 +222,6 @@ export function vrfRib(context: VrfContext, id: number, name: string): VrfRib {
       ...{ ebgp: 1, ibgp: 1, ...context.config.bgp?.maximumPaths },
       ...vrf.bgp?.maximumPaths,
     },
-    exports: vrfExports(vrf).flatMap((rule) => exportRule(context, name, rule)),
+    exports: rulesOf(context, name).flatMap((rule) => exportRule(context, name, rule)),
   };
 }

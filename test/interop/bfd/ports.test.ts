@@ -26,7 +26,7 @@ async function givePort(bed: Bed): Promise<void> {
   const row = tables.putInterface({
     ...{ name: 'hop', role: 'ce', vrf, port, vlan: 0, mtu: 1500, mac },
     ...{ address4: ip('10.77.0.1'), address6: ip('fd77::1'), linkLocal6: ip('fe80::77:1') },
-    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false },
   });
   for (const address of [ip('10.77.0.1'), ip('fd77::1')]) {
     const nexthop = tables.nexthop(`receive ${address.join('.')}`);

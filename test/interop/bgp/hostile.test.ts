@@ -129,15 +129,17 @@ test('one octet of OPEN, KEEPALIVE or UPDATE is wrong, at every offset', async (
     [0xff, 0x01].map((flip) => ({ offset, flip })),
   );
   const outcomes = new Map<string, string>();
-  for (let i = 0; i < jobs.length; i += 24) {
-    await Promise.all(
-      jobs.slice(i, i + 24).map(async ({ offset, flip }) => {
+  const run = async (some: typeof jobs): Promise<unknown> =>
+    Promise.all(
+      some.map(async ({ offset, flip }) => {
         const stream = Buffer.from(STREAM);
         stream[offset] = (stream[offset] ?? 0) ^ flip;
         outcomes.set(`${offset}^${flip}`, await outcome(address(), stream));
       }),
     );
-  }
+  for (let i = 0; i < jobs.length; i += 24) await run(jobs.slice(i, i + 24));
+  // Silence may have been that of a busy machine: it counts when it is kept a second time, by a few.
+  await run(jobs.filter(({ offset, flip }) => outcomes.get(`${offset}^${flip}`) === 'waits'));
   const at = (offset: number, flip = 0xff): string | undefined => outcomes.get(`${offset}^${flip}`);
   const keepalive = OPEN.length;
   // Markers, lengths and types of each message (RFC 4271 §6.1).

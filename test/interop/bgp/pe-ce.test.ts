@@ -205,7 +205,8 @@ const coreHas = async (
     60_000,
   );
 
-const IPSEC = 'UNK:131, 73';
+/** IPsec and export scope. */
+const OURS = 'UNK:131, 73 UNK:131, 74';
 
 describe.skipIf(absent !== undefined)('routes of a CE', () => {
   it('enter the VRF by the interface towards the CE', async () => {
@@ -221,7 +222,7 @@ describe.skipIf(absent !== undefined)('routes of a CE', () => {
       const path = await coreHas(1, prefix);
       expect(path).toMatchObject({ aspath: { string: '65100' } });
       expect(labels).toContain(path.remoteLabel);
-      expect(path.extendedCommunity?.string).toBe(`RT:65001:100 ${IPSEC}`);
+      expect(path.extendedCommunity?.string).toBe(`RT:65001:100 ${OURS}`);
     }
     expect((await coreHas(1, CE1)).community?.list).toEqual(['65100:1']);
   });
@@ -277,7 +278,7 @@ describe.skipIf(absent !== undefined)('routes to a CE', () => {
 
   it('of the same site are not sent there (site of origin)', async () => {
     await reload(net, 1, config(1, { siteOfOrigin: '65001:9' }));
-    const marked = `RT:65001:100 SoO:65001:9 ${IPSEC}`;
+    const marked = `RT:65001:100 SoO:65001:9 ${OURS}`;
     await coreHas(1, CE1, ({ extendedCommunity }) => extendedCommunity?.string === marked);
     await ceHas(2, CE1);
     await reload(net, 2, config(2, { asOverride: true, siteOfOrigin: '65001:9' }));
@@ -290,7 +291,7 @@ describe.skipIf(absent !== undefined)('routes to a CE', () => {
     await coreHas(
       1,
       CE1,
-      ({ extendedCommunity }) => extendedCommunity?.string === `RT:65001:100 ${IPSEC}`,
+      ({ extendedCommunity }) => extendedCommunity?.string === `RT:65001:100 ${OURS}`,
     );
   });
 

@@ -140,7 +140,7 @@ const hasNone = async (prefix: string): Promise<true> =>
   );
 
 describe.skipIf(absent !== undefined)('VPN routes', () => {
-  it('are in the table of FRR with RD, RT, label, next hop and IPsec community', async () => {
+  it('are in the table of FRR with RD, RT, label, next hop and both communities of ours', async () => {
     const labels = (await net.show(1, 'labels')).map(({ label }) => label);
     expect(labels).toHaveLength(1);
     for (const prefix of OURS) {
@@ -149,8 +149,8 @@ describe.skipIf(absent !== undefined)('VPN routes', () => {
       expect(path.remoteLabel).toBe(labels[0]);
       const mapped = prefix.includes(':') ? '::ffff:c000:201' : '192.0.2.1';
       expect(path.nexthops.map(({ ip }) => ip)).toEqual([mapped]);
-      // The octets that FRR does not know: type 0x83, sub-type 0x49.
-      expect(path.extendedCommunity?.string).toBe('RT:65001:100 UNK:131, 73');
+      // The octets that FRR does not know, type 0x83: 0x49 is IPsec, 0x4a who it is exported to.
+      expect(path.extendedCommunity?.string).toBe('RT:65001:100 UNK:131, 73 UNK:131, 74');
       expect(Object.keys(await frrVpnPaths(frr, prefix))).toEqual(['65001:1']);
     }
   });

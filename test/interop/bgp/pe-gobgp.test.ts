@@ -132,7 +132,7 @@ async function members(target: string): Promise<string[]> {
 }
 
 const OTHERS = { 1: ['10.2.0.0/24', '2001:db8:a:2::/64'], 2: ['10.1.0.0/24', '2001:db8:a:1::/64'] };
-const ENCRYPT = 'ipsec:encrypt:gre,ip';
+const OURS = 'ipsec:encrypt:gre,ip export-to:65001';
 
 describe.skipIf(absent !== undefined)('GoBGP reflects', () => {
   it('VPN routes of both families, and packets cross', async () => {
@@ -148,7 +148,7 @@ describe.skipIf(absent !== undefined)('GoBGP reflects', () => {
         expect(await bgpPaths(net, end, prefix)).toMatchObject([
           {
             ...{ neighbor: REFLECTOR, nextHop, originatorId: originator },
-            ...{ clusterList: '192.0.2.99', extendedCommunities: `target:65001:100 ${ENCRYPT}` },
+            ...{ clusterList: '192.0.2.99', extendedCommunities: `target:65001:100 ${OURS}` },
           },
         ]);
       }

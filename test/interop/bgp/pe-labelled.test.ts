@@ -39,11 +39,17 @@ function config(): Config {
   const neighbours = { '192.0.2.11': neighbour, '192.0.2.21': neighbour };
   const { interfaces, ...whole } = peConfig(net, 1, {
     ...{ alone: true, vrfs: {} },
-    bgp: { neighbours },
+    bgp: { neighbours, labelledUnicast: { announce: 'implicit-null', forIp: true } },
   });
   const { core0 } = interfaces;
   if (core0 === undefined) throw new Error('no core interface');
-  return { ...whole, interfaces: { core0 } };
+  // A far end that the core knows by a labelled route alone.
+  const far = { local: '192.0.2.1', remote: '198.51.100.50', encapsulation: 'gre' } as const;
+  return {
+    ...whole,
+    interfaces: { core0 },
+    tunnels: { far: { ...far, protection: 'tunnel' } },
+  };
 }
 
 const peer = (number: number): BgpPeer => {
@@ -124,6 +130,25 @@ describe.skipIf(absent !== undefined)('labelled unicast', () => {
       return found.length > 0 ? true : undefined;
     });
     expect(await lines(SECOND, 'ipv4-mpls', '10.78.0.0/24')).toEqual([]);
+  });
+
+  it('tells our tunnel address with implicit null, and labels a tunnel to a far end that was told', async () => {
+    const own = await eventually('our tunnel address', async () => {
+      const [line] = await lines(SECOND, 'ipv4-mpls', '192.0.2.1/32');
+      return line;
+    });
+    expect(own).toContain('[3]');
+    await peer(FIRST).command(
+      'global rib add -a ipv4-mpls 198.51.100.50/32 7777 nexthop 192.0.2.11',
+    );
+    const labelsAre = async (labels: string): Promise<true> =>
+      eventually(`labels ${labels}`, async () => {
+        const [tunnel] = await net.show(1, 'tunnels');
+        return tunnel?.labels === labels ? true : undefined;
+      });
+    await labelsAre('7777');
+    await peer(FIRST).command('global rib del -a ipv4-mpls 198.51.100.50/32 7777');
+    await labelsAre('');
   });
 
   it('is without fault to tshark', async () => {

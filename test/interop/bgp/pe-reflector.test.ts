@@ -257,23 +257,26 @@ describe.skipIf(absent !== undefined)(
       }
     });
 
-    it('from a PE, with its IPsec community', async () => {
+    it('from a PE, with its IPsec and export scope communities', async () => {
       const [row] = await net.show(2, 'labels');
       const label = row?.label ?? 0;
       const wanted = reflected('192.0.2.2', label, CLUSTER);
       const path = await frrHas('65001:2', '10.2.0.0/24');
       expect(ofFrr(path)).toEqual(wanted);
-      expect(path.extendedCommunity?.string).toBe('RT:65001:100 UNK:131, 73');
+      expect(path.extendedCommunity?.string).toBe('RT:65001:100 UNK:131, 73 UNK:131, 74');
       const there = await gobgpHas('65001:2:10.2.0.0/24');
       expect(ofGobgp(there)).toEqual(wanted);
       const [own] = (await bgpPaths(net, 2, '10.2.0.0/24')).filter(
         ({ neighbor }) => neighbor === '',
       );
       expect(own?.extendedCommunities).toMatch(/^target:65001:100 ipsec:encrypt:/);
-      // Type 0x83, sub-type 0x49 and the six octets behind: GoBGP prints the seven from the sub-type on.
+      // Type 0x83, sub-type and the six octets behind: GoBGP prints the seven from the sub-type on.
+      const value = (octets: string): string => Buffer.from(octets, 'hex').toString('base64');
       expect(attributeOf(there, 16)).toEqual([
         { type: 0, subtype: 2, value: '65001:100' },
-        { type: 131, subtype: 73, value: Buffer.from('49010300000000', 'hex').toString('base64') },
+        { type: 131, subtype: 73, value: value('49010300000000') },
+        // Exported to SP 65001 (0xfde9), the own one.
+        { type: 131, subtype: 74, value: value('4a00000000fde9') },
       ]);
       const v6 = { ...wanted, nextHop: '::ffff:c000:202' };
       expect(ofFrr(await frrHas('65001:2', '2001:db8:a:2::/64'))).toEqual(v6);

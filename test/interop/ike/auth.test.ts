@@ -192,6 +192,34 @@ describe.skipIf(absent !== undefined)('refused', () => {
     expect(us.established()).toEqual([]);
   });
 
+  test.each(both)('our certificate, revoked by a CRL that charon has, begun by %s', async (by) => {
+    const own = makeCa(bed.folder, `our-crl-${by}`, { key: 'p256', issuer: root });
+    const ours = pe(own, OURS, 'p256');
+    const ends = (): Ends => ({
+      ...{ ours, theirs: pe(root, THEIRS, 'p256'), setup: { chain: [own] } },
+      // Whoever has no CRL that says that it is good is refused.
+      connection: { remoteLines: ['revocation = strict'] },
+      files: {
+        'x509ca/own.pem': own.pem,
+        ...{ 'x509crl/root.pem': crl(root), 'x509crl/own.pem': crl(own) },
+      },
+    });
+    const good = await prepare(ends());
+    await open(good, by);
+    await good.stop();
+    host = undefined;
+    await charon.forget();
+    revoke(own, ours);
+    const from = charon.log().length;
+    const us = await prepare(ends());
+    expect(await begin(us, by)).toBe(false);
+    expect(charon.log().slice(from)).toMatch(/certificate was revoked on/);
+    expect(await charon.established()).toEqual([]);
+    await us.until('nothing is left', () => us.established().length === 0);
+    // Whom it tells: the initiator in its answer, the responder by a delete or AUTHENTICATION_FAILED of its own.
+    expect(us.report()).toMatch(/AUTHENTICATION_FAILED/);
+  });
+
   // As responder charon would refuse us first: we ask it for the identity that it has not (IDr).
   test('a certificate that names another address', async () => {
     const us = await prepare({

@@ -149,8 +149,10 @@ export interface ConnectionOptions {
   readonly remoteLines?: readonly string[];
   readonly children?: readonly {
     readonly name: string;
-    /** Protocol of the traffic between the two addresses: 'gre' or a number. */
+    /** Protocol of the traffic between the two addresses: 'gre' or a number, or with a port: 'tcp/179'. */
     readonly protocol: string;
+    /** Where it is another at the remote end. */
+    readonly remoteProtocol?: string;
     readonly esp: string;
     readonly lines?: readonly string[];
   }[];
@@ -199,10 +201,10 @@ function connection(options: ConnectionOptions): string {
     ]),
     section(
       'children',
-      children.map(({ name, protocol, esp, lines = [] }) =>
+      children.map(({ name, protocol, remoteProtocol = protocol, esp, lines = [] }) =>
         section(name, [
           ...['mode = transport', `esp_proposals = ${esp}`],
-          ...[`local_ts = dynamic[${protocol}]`, `remote_ts = dynamic[${protocol}]`],
+          ...[`local_ts = dynamic[${protocol}]`, `remote_ts = dynamic[${remoteProtocol}]`],
           ...lines,
         ]),
       ),

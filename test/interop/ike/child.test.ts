@@ -4,56 +4,24 @@
  * traffic, ends that go and come back.
  */
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import type { PeerPolicy } from '../../../src/ike/policy.js';
-import { missingStrongswan } from '../../lib/strongswan.js';
 import { dissect } from '../../lib/tshark.js';
 import { type ConnectionOptions, OURS, swanctlConf, THEIRS } from './bed.js';
-import {
-  type Encap,
-  ENCAPS,
-  type GuestBed,
-  openGuestBed,
-  pingOf,
-  pongIn,
-  PROTOCOLS,
-} from './guest-bed.js';
+import { type Encap, ENCAPS, pingOf, pongIn, PROTOCOLS } from './guest-bed.js';
 import { Flow } from './flow.js';
-import { IkeHost, type WantedChild } from './host.js';
-import { EspEnd, type Recorded } from './recording-sink.js';
-import { peerPolicy, type PolicyOptions, pskSetup } from './settings.js';
+import { GuestEnds, SECRET, SUITE, type Us } from './guest-ends.js';
+import type { IkeHost, WantedChild } from './host.js';
+import type { EspEnd, Recorded } from './recording-sink.js';
+import type { PolicyOptions } from './settings.js';
 
-const absent = missingStrongswan();
-const SECRET = 'not a secret';
-const SUITE = 'aes128gcm16-prfsha256-x25519';
+const ends = new GuestEnds('ihc');
+const { absent } = ends;
 const ENCRYPTING = [
   ...['aes128gcm16', 'aes256gcm16-esn', 'chacha20poly1305'],
   ...['aes128-sha256', 'aes256-sha384', 'aes256-sha512-esn'],
 ];
 const AUTHENTICATING = ['aes128gmac', 'aes256gmac-esn', 'null-sha256'];
-
-let bed: GuestBed;
-let host: IkeHost | undefined;
-let end: EspEnd | undefined;
-
-beforeAll(async () => {
-  if (absent !== undefined) return;
-  bed = await openGuestBed('ihc', {
-    logLevel: 1,
-    settings: ['retransmit_timeout = 0.5', 'retransmit_base = 1.2', 'retransmit_tries = 3'],
-  });
-}, 300_000);
-afterEach(async () => {
-  await host?.stop();
-  await end?.close();
-  host = undefined;
-  end = undefined;
-  if (absent === undefined) await bed.charon.forget();
-});
-afterAll(async () => {
-  if (absent === undefined) await bed.close();
-});
 
 const configOf = (
   esp: Readonly<Partial<Record<Encap, string>>>,
@@ -69,34 +37,16 @@ const configOf = (
     ...more,
   });
 
-interface Us {
-  readonly us: IkeHost;
-  readonly policy: PeerPolicy;
-  readonly esp: EspEnd;
-}
-
-async function prepare(
+const prepare = (
   esp: Readonly<Partial<Record<Encap, readonly string[]>>>,
   more: Partial<PolicyOptions> = {},
-): Promise<Us> {
-  const policy = peerPolicy({
-    proposals: [SUITE],
-    children: ENCAPS.flatMap((encap) => {
-      const words = esp[encap];
-      return words === undefined
-        ? []
-        : [{ service: encap, protocol: PROTOCOLS[encap], esp: words }];
-    }),
-    ...more,
+): Promise<Us> => {
+  const children = ENCAPS.flatMap((encap) => {
+    const words = esp[encap];
+    return words === undefined ? [] : [{ service: encap, protocol: PROTOCOLS[encap], esp: words }];
   });
-  const debugKeys = `${bed.guest.folder}/keys`;
-  host = new IkeHost({
-    ...{ netns: bed.us, policy, auth: pskSetup(SECRET), addresses: [OURS], debugKeys },
-  });
-  end = new EspEnd(bed.us, host.sink);
-  await end.open(OURS);
-  return { us: host, policy, esp: end };
-}
+  return ends.begin({ children, ...more }, { debugKeys: `${ends.bed.guest.folder}/keys` });
+};
 
 /** The child SA of this service that carries traffic. */
 async function active(us: IkeHost, service: string): Promise<Recorded> {
@@ -105,7 +55,7 @@ async function active(us: IkeHost, service: string): Promise<Recorded> {
   try {
     return await eventually(`a child SA ${service}`, probe, 20_000);
   } catch (error) {
-    throw new Error(`${us.report()}\n${bed.charon.readableLog()}`, { cause: error });
+    throw new Error(`${us.report()}\n${ends.bed.charon.readableLog()}`, { cause: error });
   }
 }
 
@@ -119,7 +69,7 @@ async function bringUp(
     const wanted = us.want(service, policy);
     return { child: await active(us, service), wanted };
   }
-  const { code, stdout, stderr } = await bed.charon.initiate('child', service);
+  const { code, stdout, stderr } = await ends.bed.charon.initiate('child', service);
   if (code !== 0) throw new Error(`${stdout}${stderr}\n${us.report()}`);
   return { child: await active(us, service), wanted: undefined };
 }
@@ -149,7 +99,7 @@ const hex = (key: Buffer): string => (key.length === 0 ? '' : `0x${key.toString(
 
 /** The kernel's SA of this direction has these keys. */
 async function expectKeys(spi: number, keys: Recorded['inbound']): Promise<void> {
-  const text = await bed.guest
+  const text = await ends.bed.guest
     .exec(`ip xfrm state get src ${OURS} dst ${THEIRS} proto esp spi ${String(spi)} ||
     ip xfrm state get src ${THEIRS} dst ${OURS} proto esp spi ${String(spi)}`);
   for (const key of [keys.encryption, keys.integrity]) expect(text).toContain(hex(key));
@@ -162,7 +112,7 @@ describe.skipIf(absent !== undefined)('suites of ESP', () => {
     ...AUTHENTICATING.map((suite) => ({ suite, all: AUTHENTICATING })),
   ].flatMap((one) => (['us', 'them'] as const).map((by) => ({ ...one, by })));
   test.each(cases)('$suite, begun by $by', async ({ suite, all, by }) => {
-    if (loaded !== all) await bed.charon.load(configOf({ gre: all.join(',') }));
+    if (loaded !== all) await ends.bed.charon.load(configOf({ gre: all.join(',') }));
     loaded = all;
     const ours = await prepare({ gre: [suite] });
     const { child } = await bringUp(ours, 'gre', by);
@@ -181,19 +131,19 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
   const both = ['us', 'them'] as const;
 
   test.each(both)('protocols 47 and 137 on one IKE SA, begun by %s', async (by) => {
-    await bed.charon.load(configOf({ gre: 'aes128gcm16', ip: 'aes256gcm16-x25519' }));
+    await ends.bed.charon.load(configOf({ gre: 'aes128gcm16', ip: 'aes256gcm16-x25519' }));
     const ours = await prepare({ gre: ['aes128gcm16'], ip: ['aes256gcm16-x25519'] });
     for (const encap of ENCAPS) await bringUp(ours, encap, by);
     for (const encap of ENCAPS) expect(await pings(ours.us, ours.esp, encap)).toBe(3);
     expect(ours.us.established()).toHaveLength(1);
-    expect(await bed.charon.established()).toMatchObject([{ children: [{}, {}] }]);
+    expect(await ends.bed.charon.established()).toMatchObject([{ children: [{}, {}] }]);
     // The second one has a key exchange of its own (PFS).
     const rows = ours.us.rows().flatMap(({ children }) => children);
     expect(rows.find(({ service }) => service === 'ip')?.keyExchanges).toEqual(['x25519']);
   });
 
   test('an IKE SA without a child SA (RFC 6023), then one', async () => {
-    await bed.charon.load(configOf({ gre: 'aes128gcm16' }));
+    await ends.bed.charon.load(configOf({ gre: 'aes128gcm16' }));
     const ours = await prepare({ gre: ['aes128gcm16'] });
     expect(await ours.us.initiate()).toEqual({ ok: true, value: 1 });
     expect(ours.us.sink.live).toEqual([]);
@@ -203,18 +153,18 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
   });
 
   test('rekeys by both ends, of child SAs and of IKE SAs, under traffic', async () => {
-    await bed.charon.load(configOf({ gre: 'aes128gcm16-x25519' }));
+    await ends.bed.charon.load(configOf({ gre: 'aes128gcm16-x25519' }));
     const ours = await prepare({ gre: ['aes128gcm16-x25519'] });
     const { us, esp } = ours;
     await bringUp(ours, 'gre', 'us');
     const flow = new Flow(us, esp, 'gre');
-    const capture = await bed.wire.capture();
+    const capture = await ends.bed.wire.capture();
     for (let round = 0; round < 2; round++) {
       for (const rekey of [
         () => us.manager.rekey({}, 'child'),
-        () => bed.charon.rekey('child', 'gre'),
+        () => ends.bed.charon.rekey('child', 'gre'),
         () => us.manager.rekey({}, 'ike'),
-        () => bed.charon.rekey('ike', 'pe'),
+        () => ends.bed.charon.rekey('ike', 'pe'),
       ]) {
         const before = us.sink.children.size + us.count('ike_sas_rekeyed');
         await rekey();
@@ -235,7 +185,7 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
       ['isakmp.exchangetype', 'isakmp.typepayload', '_ws.malformed', '_ws.expert.message'],
       {
         filter: 'isakmp',
-        ikeSas: readFileSync(`${bed.guest.folder}/keys/ikev2_decryption_table`, 'utf8')
+        ikeSas: readFileSync(`${ends.bed.guest.folder}/keys/ikev2_decryption_table`, 'utf8')
           .trim()
           .split('\n'),
       },
@@ -247,17 +197,17 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
   });
 
   test.each(both)('deleted by %s: a child SA, then the IKE SA', async (by) => {
-    await bed.charon.load(configOf({ gre: 'aes128gcm16' }));
+    await ends.bed.charon.load(configOf({ gre: 'aes128gcm16' }));
     const ours = await prepare({ gre: ['aes128gcm16'] });
     const { us } = ours;
     const { child } = await bringUp(ours, 'gre', 'them');
     if (by === 'us') await us.manager.terminate({ service: 'gre' });
-    else await bed.charon.terminate('child', 'gre');
+    else await ends.bed.charon.terminate('child', 'gre');
     await us.until('no child SA', () => child.isRemoved);
-    await bed.charon.until('no child SA', ([sa]) => sa?.children.length === 0);
+    await ends.bed.charon.until('no child SA', ([sa]) => sa?.children.length === 0);
     if (by === 'us') await us.manager.terminate({});
-    else await bed.charon.terminate('ike', 'pe');
+    else await ends.bed.charon.terminate('ike', 'pe');
     await us.until('no IKE SA', () => us.established().length === 0);
-    await bed.charon.until('no IKE SA', (sas) => sas.length === 0);
+    await ends.bed.charon.until('no IKE SA', (sas) => sas.length === 0);
   });
 });

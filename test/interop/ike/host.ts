@@ -5,19 +5,15 @@ import { eventually } from '../../../scripts/lib/lab.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
 import { createAuthenticator } from '../../../src/ike/auth/authenticator.js';
 import type { AuthSetup } from '../../../src/ike/auth/setup.js';
-import { createChannel, restoreChannel } from '../../../src/ike/channel/channel.js';
-import { createChildAgreement } from '../../../src/ike/child/agreement.js';
 import type { IkeCounter } from '../../../src/ike/counters.js';
 import { createNodeCrypto } from '../../../src/ike/crypto/node-crypto.js';
 import { CryptoPool } from '../../../src/ike/crypto/pool-driver.js';
-import { screenInit } from '../../../src/ike/exchange/ike-sa-init-responder.js';
+import { usePrimitives } from '../../../src/ike/crypto/primitives.js';
+import { portioned } from '../../../src/ike/crypto/random.js';
 import type { IkeManager, IkeSaRow, WantedState } from '../../../src/ike/manager/api.js';
-import type { ManagerParts } from '../../../src/ike/manager/deps.js';
 import { createIkeCounters, createIkeManager } from '../../../src/ike/manager/manager.js';
-import { openAsInitiator } from '../../../src/ike/open/initiator.js';
-import { openAsResponder } from '../../../src/ike/open/responder.js';
+import { realParts } from '../../../src/ike/manager/parts.js';
 import type { IkePolicy, PeerPolicy } from '../../../src/ike/policy.js';
-import { createIkeSas } from '../../../src/ike/sa/ike-sas.js';
 import { IkeTransport } from '../../../src/ike/transport/transport.js';
 import type { IkeEnvironment, Outcome } from '../../../src/ike/types.js';
 import { createLogger } from '../../../src/lib/log.js';
@@ -26,24 +22,6 @@ import { TIMERS as timers } from '../../../src/supervisor/ike-timers.js';
 import { ip, kernel } from '../../system/kernel/support.js';
 import { OURS, OURS6, THEIRS } from './bed.js';
 import { RecordingSink } from './recording-sink.js';
-
-const parts: ManagerParts = {
-  createOpenings: (given) => {
-    const env = { ...given, createChannel };
-    const agreement = createChildAgreement(env);
-    return {
-      initiate: (request) => openAsInitiator(env, request, agreement),
-      screen: (policy, octets, path) => screenInit(env, policy, octets, path),
-      respond: (init, responderSpi, expireMs) =>
-        openAsResponder(env, { init, responderSpi, expireMs }, agreement),
-    };
-  },
-  createIkeSas: (env, events) =>
-    createIkeSas(
-      { ...env, agreement: createChildAgreement(env), createChannel, restoreChannel },
-      events,
-    ),
-};
 
 export interface HostOptions {
   readonly netns: string;
@@ -72,7 +50,9 @@ export class IkeHost {
     this.sink = options.sink ?? new RecordingSink();
     this.#netns = kernel.openNetns(`/run/netns/${netns}`);
     const counters = createIkeCounters();
-    const plain = createNodeCrypto(this.#pool, randomBytes);
+    const { certificates, crypto: native } = loadAddon();
+    usePrimitives(native);
+    const plain = createNodeCrypto(this.#pool, portioned(randomBytes));
     const { debugKeys } = options;
     const crypto = debugKeys === undefined ? plain : new DebugKeys(debugKeys).watch(plain);
     const env: IkeEnvironment = {
@@ -90,9 +70,16 @@ export class IkeHost {
       },
     });
     this.#transport = transport;
-    const authenticator = createAuthenticator(auth, env, loadAddon().certificates);
+    const authenticator = createAuthenticator(auth, env, certificates);
     this.manager = createIkeManager({
-      ...{ env, counters, parts, authenticator, sink: this.sink, segmentsWereLost: true },
+      ...{
+        env,
+        counters,
+        parts: realParts,
+        authenticator,
+        sink: this.sink,
+        segmentsWereLost: true,
+      },
       ...{ qcdSecret: undefined, store: undefined },
       policy: {
         forPeer: () => policy,

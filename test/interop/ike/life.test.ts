@@ -1,75 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Ends that vanish, come back, or want to be authenticated anew: strongSwan in a Linux guest, and us. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { PeerPolicy } from '../../../src/ike/policy.js';
-import { missingStrongswan } from '../../lib/strongswan.js';
+import { describe, expect, test } from 'vitest';
 import { OURS, swanctlConf, THEIRS } from './bed.js';
-import { type GuestBed, openGuestBed, PROTOCOLS } from './guest-bed.js';
-import { IkeHost } from './host.js';
 import { Flow } from './flow.js';
-import { EspEnd, RecordingSink } from './recording-sink.js';
-import { peerPolicy, type PolicyOptions, pskSetup } from './settings.js';
+import { PROTOCOLS } from './guest-bed.js';
+import { GuestEnds, SECRET, SUITE, type Us } from './guest-ends.js';
+import type { PolicyOptions } from './settings.js';
 
-const absent = missingStrongswan();
-const SECRET = 'not a secret';
-const SUITE = 'aes128gcm16-prfsha256-x25519';
-
-let bed: GuestBed;
-let host: IkeHost | undefined;
-let end: EspEnd | undefined;
-
-beforeAll(async () => {
-  if (absent !== undefined) return;
-  bed = await openGuestBed('ihl', {
-    logLevel: 1,
-    settings: ['retransmit_timeout = 0.5', 'retransmit_base = 1.2', 'retransmit_tries = 3'],
-  });
-}, 300_000);
-afterEach(async () => {
-  await host?.stop();
-  await end?.close();
-  host = undefined;
-  end = undefined;
-  if (absent === undefined) await bed.charon.forget();
-});
-afterAll(async () => {
-  if (absent === undefined) await bed.close();
-});
+const ends = new GuestEnds('ihl');
+const { absent } = ends;
 
 const load = (lines: readonly string[] = []): Promise<void> =>
-  bed.charon.load(
+  ends.bed.charon.load(
     swanctlConf({
       ...{ local: THEIRS, remote: OURS, proposals: SUITE, auth: { psk: SECRET }, lines },
       children: [{ name: 'gre', protocol: 'gre', esp: 'aes128gcm16' }],
     }),
   );
 
-interface Us {
-  readonly us: IkeHost;
-  readonly esp: EspEnd;
-  readonly policy: PeerPolicy;
-}
-
-async function begin(more: Partial<PolicyOptions> = {}): Promise<Us> {
-  const policy = peerPolicy({
-    proposals: [SUITE],
+const begin = (more: Partial<PolicyOptions> = {}): Promise<Us> =>
+  ends.begin({
     children: [{ service: 'gre', protocol: PROTOCOLS.gre, esp: ['aes128gcm16'] }],
     retransmission: { firstMs: 300, factor: 1.2, tries: 4, jitter: 0 },
     ...more,
   });
-  const sink = new RecordingSink();
-  const us = new IkeHost({
-    netns: bed.us,
-    policy,
-    auth: pskSetup(SECRET),
-    addresses: [OURS],
-    sink,
-  });
-  host = us;
-  end = new EspEnd(bed.us, sink);
-  await end.open(OURS);
-  return { us, esp: end, policy };
-}
 
 /** Pings get through, now or soon. */
 async function works({ us, esp }: Us): Promise<void> {
@@ -77,7 +31,7 @@ async function works({ us, esp }: Us): Promise<void> {
   try {
     await flow.answered(3);
   } catch (error) {
-    throw new Error(`${us.report()}\n${bed.charon.readableLog()}`, { cause: error });
+    throw new Error(`${us.report()}\n${ends.bed.charon.readableLog()}`, { cause: error });
   } finally {
     await flow.stop();
   }
@@ -90,12 +44,12 @@ describe.skipIf(absent !== undefined)('dead peers', () => {
     const { us, policy } = ours;
     const { states } = us.want('gre', policy);
     await works(ours);
-    await bed.cut(true);
+    await ends.bed.cut(true);
     await us.until('no IKE SA', () => us.established().length === 0);
     expect(us.count('peers_dead')).toBe(1);
     expect(us.sink.live).toEqual([]);
     await us.until('failed', () => states.at(-1)?.state === 'failed');
-    await bed.cut(false);
+    await ends.bed.cut(false);
     await us.until('up', () => states.at(-1)?.state === 'up');
     await works(ours);
   });
@@ -106,12 +60,12 @@ describe.skipIf(absent !== undefined)('dead peers', () => {
     const { us, policy } = ours;
     us.want('gre', policy);
     await works(ours);
-    await bed.cut(true);
-    await bed.charon.until('no IKE SA', (sas) => sas.length === 0);
+    await ends.bed.cut(true);
+    await ends.bed.charon.until('no IKE SA', (sas) => sas.length === 0);
     expect(us.established()).toHaveLength(1);
-    await bed.cut(false);
+    await ends.bed.cut(false);
     // What it opens is all that it knows of: INITIAL_CONTACT (RFC 7296 §2.4).
-    expect((await bed.charon.initiate('child', 'gre')).code).toBe(0);
+    expect((await ends.bed.charon.initiate('child', 'gre')).code).toBe(0);
     await us.until('one IKE SA', () => us.established().length === 1);
     await works(ours);
   });
@@ -123,10 +77,10 @@ describe.skipIf(absent !== undefined)('dead peers', () => {
     us.want('gre', policy);
     await works(ours);
     const before = us.established()[0]?.initiatorSpi;
-    await bed.charon.stop('SIGKILL');
-    await bed.charon.restart();
+    await ends.bed.charon.stop('SIGKILL');
+    await ends.bed.charon.restart();
     await load();
-    expect((await bed.charon.initiate('child', 'gre')).code).toBe(0);
+    expect((await ends.bed.charon.initiate('child', 'gre')).code).toBe(0);
     await us.until('another IKE SA alone', () => {
       const [row, ...rest] = us.established();
       return rest.length === 0 && row !== undefined && row.initiatorSpi !== before;
@@ -140,14 +94,12 @@ describe.skipIf(absent !== undefined)('dead peers', () => {
     const first = await begin();
     first.us.want('gre', first.policy);
     await works(first);
-    await first.us.vanish();
-    host = undefined;
-    await end?.close();
+    await ends.vanish();
     const ours = await begin();
     ours.us.want('gre', ours.policy);
     await works(ours);
     // INITIAL_CONTACT: the data plane is another one.
-    const sas = await bed.charon.until('one IKE SA', (all) => all.length === 1);
+    const sas = await ends.bed.charon.until('one IKE SA', (all) => all.length === 1);
     expect(sas[0]?.children).toHaveLength(1);
   });
 });
@@ -171,9 +123,9 @@ describe.skipIf(absent !== undefined)('reauthentication', () => {
     await load();
     const ours = await begin();
     const { us } = ours;
-    expect((await bed.charon.initiate('child', 'gre')).code).toBe(0);
+    expect((await ends.bed.charon.initiate('child', 'gre')).code).toBe(0);
     await works(ours);
-    await bed.charon.reauthenticate('pe');
+    await ends.bed.charon.reauthenticate('pe');
     await us.until('opened again', () => us.count('ike_sas_opened') >= 2);
     await us.until('one IKE SA', () => us.established().length === 1);
     await works(ours);

@@ -165,7 +165,7 @@ describe('show bgp routes', () => {
       ...{ rd: '65001:2', prefix: '10.2.0.0/24', best: true, usable: true, reason: '' },
       ...{ neighbor: '192.0.2.2', nextHop: '192.0.2.2', asPath: '', origin: 'incomplete' },
       ...{ localPref: 100, label: String(labels[0]?.label), state: 'fresh' },
-      extendedCommunities: 'target:65001:100 ipsec:encrypt:gre,ip',
+      extendedCommunities: 'target:65001:100 ipsec:encrypt:gre,ip export-to:65001',
     };
     expect(labels).toHaveLength(1);
     expect(rows).toHaveLength(2);
@@ -214,8 +214,8 @@ describe('show bgp routes', () => {
     const rows = await routesOf(1, '10.2.0.0/24', false);
     expect(rows.find(({ vrf }) => vrf === 'A')).toMatchObject({
       ...{ usable: false, best: false, way: '' },
-      extendedCommunities: 'target:65001:100 ipsec:authenticate:gre,ip',
-      reason: 'no tunnel to the next hop is acceptable to the egress and to the floor',
+      extendedCommunities: 'target:65001:100 ipsec:authenticate:gre,ip export-to:65001',
+      reason: 'no way to the next hop is acceptable to the egress, the floor and this PE',
     });
     net.write(2, config(2));
     await net.client(2, async (client) => client.reload(path, false));

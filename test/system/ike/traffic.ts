@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** UDP with sequence numbers from one CE to the other: which of them arrived. */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { eventually } from '../../../scripts/lib/lab.js';
 import { otherEnd, type End, type TwoPes } from '../supervisor/two-pes.js';
 
@@ -66,6 +66,8 @@ export class Stream {
     const to = otherEnd(from);
     const python = '/usr/bin/python3';
     const log = Stream.#log(net, from, 'receiver');
+    // The lab adds to logs: what an earlier stream said is not ours.
+    for (const old of [log, Stream.#log(net, from, 'sender')]) rmSync(old, { force: true });
     const receiver = net.lab.start(net.ce(to), [python, '-c', RECEIVER], log);
     await eventually('the receiver listens', () =>
       readFileSync(log, 'utf8').includes('ready') ? true : undefined,

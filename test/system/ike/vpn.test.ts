@@ -56,6 +56,35 @@ describe.each<Proof>(['psk', 'certificates'])('with %s', (proof) => {
   });
 });
 
+it('a reload with a key of another certificate is refused before anything has changed', async () => {
+  pes = await IkePes.open('ikrl', { proof: 'certificates' });
+  await pes.up();
+  await pes.settled();
+  const { net } = pes;
+  const before = await net.show(1, 'sas');
+  const { ike, ...rest } = pes.config(1);
+  const { certificate } = pes.certificateFiles(1, 'example');
+  const key = `${pes.certificate(2, 'example')}.key`;
+  // With a route that would be there if half of it were applied.
+  const [vrf] = Object.values(rest.vrfs ?? {});
+  const routes = [...(vrf?.routes ?? []), { prefix: '10.99.0.0/24', tunnel: 'peer', label: 1002 }];
+  const wrong = net.write(1, {
+    ...rest,
+    vrfs: { A: { ...vrf, routes } },
+    ike: { providers: {}, ...ike, credentials: { own: { certificate, key } } },
+  });
+  const from = net.logText(1).length;
+  for (const dryRun of [true, false]) {
+    await expect(net.client(1, async (client) => client.reload(wrong, dryRun))).rejects.toThrow(
+      /credential own: the key is not that of the certificate/,
+    );
+  }
+  expect(net.logText(1).slice(from)).not.toMatch(/going back|configuration in force/);
+  expect(await net.show(1, 'sas')).toEqual(before);
+  expect((await net.show(1, 'routes')).map(({ prefix }) => prefix)).not.toContain('10.99.0.0/24');
+  expect(await net.ping(1, '10.2.0.2', { count: 3 })).toBe(3);
+});
+
 describe('a peer that is not who it should be', () => {
   /** Both run, and no SA comes of it; what the first end counts then. */
   async function refused(second: End): Promise<Map<string, number>> {

@@ -49,6 +49,23 @@ describe('facts', () => {
     expect(certificates.read(root.der)?.isCa).toBe(true);
   });
 
+  test.each(['p256', 'p384', 'p521', 'rsa-2048', 'ed25519'] as const)(
+    'the key is what node:crypto exports as a JSON Web Key: %s',
+    (key) => {
+      const { der } = issue(root, { name: `key-${key}`, key });
+      const { n, e, x, y } = new X509Certificate(der).publicKey.export({ format: 'jwk' });
+      const numbers = [n, e, x, y].filter((number) => number !== undefined);
+      const read = certificates.read(der)?.key;
+      const text = read?.numbers.map((octets) => Buffer.from(octets).toString('base64url'));
+      expect(text).toEqual(numbers);
+    },
+  );
+
+  test('an RSASSA-PSS key has no JSON Web Key', () => {
+    const { der } = issue(root, { name: 'pss', key: 'rsa-pss-2048' });
+    expect(certificates.read(der)).not.toHaveProperty('key');
+  });
+
   test('names are the same whatever their case and spaces', () => {
     const [one, two, other] = [
       '/O=Sealane  TEST/CN=x',

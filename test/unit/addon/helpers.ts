@@ -32,7 +32,7 @@ export function coreInterface(name = 'core0', port = 0): InterfaceRow {
   return {
     ...{ name, role: 'core', vrf: 0, port, vlan: 0, mtu: 1500 },
     mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
-    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{ acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false },
   };
 }
 

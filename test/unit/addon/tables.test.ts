@@ -198,6 +198,41 @@ describe('labels', () => {
     ).toBe('NOT_FOUND');
   });
 
+  it('can be read one by one', () => {
+    const id = vrf(tables, 'a');
+    const row = { label: 16, action: 'vrf', target: id, accept: 0 } as const;
+    tables.setLabel(row);
+    expect([tables.labelRow(16), tables.labelRow(17)]).toEqual([row, undefined]);
+    expect(refusal(() => tables.labelRow(1_048_576))).toBe('BAD_ARGUMENT');
+    const nexthop = tables.nexthop('ce');
+    expect(tables.nexthopRow(nexthop)).toEqual({ id: nexthop, name: 'ce', version: 0 });
+    tables.setNexthop(nexthop, {
+      ...{ kind: 'drop', vrf: id, reason: 'blackhole', icmpUnreachable: false },
+    });
+    expect(tables.nexthopRow(nexthop)).toEqual(tables.nexthops()[0]);
+    tables.removeNexthop(nexthop);
+    for (const gone of [nexthop, 0, 7, 2 ** 32 - 1]) {
+      expect(tables.nexthopRow(gone)).toBeUndefined();
+    }
+  });
+
+  it('refuse by the worker’s own code', () => {
+    const set = tables.acceptSet({
+      secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [1] }],
+      clear: [],
+    });
+    const came = { protection: 'encrypt', encapsulation: 'gre', spTable: 1, interface: 0 } as const;
+    expect(tables.refusal(set, came)).toBeUndefined();
+    expect(tables.refusal(set, { ...came, spTable: 2 })).toBe('label_wrong_sp');
+    expect(tables.refusal(set, { ...came, encapsulation: 'ip' })).toBe('label_wrong_encap');
+    const other = { ...came, protection: 'authenticate' } as const;
+    expect(tables.refusal(set, other)).toBe('label_wrong_protection');
+    const clear = { ...came, protection: 'tunnel', spTable: 0 } as const;
+    expect(tables.refusal(set, clear)).toBe('label_protected');
+    for (const none of [0, 65_535]) expect(tables.refusal(none, came)).toBe('label_wrong_sp');
+    expect(refusal(() => tables.refusal(set, { ...came, spTable: 64 }))).toBe('BAD_ARGUMENT');
+  });
+
   it.each([
     [{ label: 15, action: 'vrf', target: 0, accept: 0 }, 'BAD_ARGUMENT'],
     [{ label: 1_048_576, action: 'vrf', target: 0, accept: 0 }, 'BAD_ARGUMENT'],

@@ -137,7 +137,6 @@ describe('next hops', () => {
       tunnel({ interface: port, protection: 'encrypt', sa }),
       tunnel({ interface: port, protection: 'encrypt', header: good }),
       tunnel({ interface: port, protection: 'tunnel', sa, header: good }),
-      tunnel({ interface: port, protection: 'mpls' }),
       tunnel({ interface: port, header: { ...header, flowLabel: 0, ttl: 0 } }),
       tunnel({ interface: port, header: { ...header, flowLabel: 1 } }),
       tunnel({ interface: port, header: { ...header, flowLabel: 0, ethernet: MAC } }),

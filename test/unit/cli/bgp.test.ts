@@ -241,3 +241,26 @@ describe('sealane bgp neighbor', () => {
     expect(backend.bgp.changes).toEqual([]);
   });
 });
+
+describe('changes of export classes', () => {
+  it('are rows with what is left of their step', async () => {
+    expect(await json('show', 'transitions')).toMatchObject([
+      { vrf: 'a', step: 'announce', secondsLeft: 12, labels: '24000', recentPackets: 3 },
+      { vrf: 'b', step: 'telling', secondsLeft: null, labels: '24001 24002' },
+    ]);
+    expect(await json('show', 'transitions', '--vrf', 'b')).toHaveLength(1);
+    expect((await sealane('show', 'transitions', '--vrf', 'x')).code).toBe(5);
+  });
+
+  it('end at once, all or those of a VRF and rule', async () => {
+    const done = (out: string) => ({ code: 0, out, err: '' });
+    expect(await sealane('bgp', 'tighten', 'now')).toEqual(done('ended: any any\n'));
+    expect(await sealane('bgp', 'tighten', 'now', '--vrf', 'a', '--rule', 'all')).toEqual(
+      done('ended: a all\n'),
+    );
+    expect(await sealane('bgp', 'tighten', 'now', '--vrf', 'b')).toEqual(
+      done('no change of an export class is under way\n'),
+    );
+    expect((await sealane('bgp', 'tighten', 'now', '--vrf', 'x')).code).toBe(5);
+  });
+});

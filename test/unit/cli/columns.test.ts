@@ -2,7 +2,13 @@
 /** docs/cli.md, the columns and the rows say the same. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { CHANGE_COLUMNS, COLUMNS, STATUS_COLUMNS, TOPICS } from '../../../src/cli/columns.js';
+import {
+  CHANGE_COLUMNS,
+  COLUMNS,
+  EXPLAIN_COLUMNS,
+  STATUS_COLUMNS,
+  TOPICS,
+} from '../../../src/cli/columns.js';
 import { CLEARED_COLUMNS } from '../../../src/cli/bgp-columns.js';
 import type { Column } from '../../../src/cli/column.js';
 import * as gen from '../../../src/rpc/gen/control.js';
@@ -29,7 +35,8 @@ function documented(heading: string): Documented[] {
 }
 
 const optional = new Set([
-  ...['label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
+  ...['secondsLeft', 'label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
+  ...['held', 'released', 'ok of explain'],
   ...['uptimeSeconds of bgp summary', 'uptimeSeconds of bgp neighbors', 'asn of bgp neighbors'],
   ...['restartTime', 'maxMessage', 'holdTime', 'keepaliveTime', 'sendHoldTime'],
   ...['errorCode', 'errorSubcode', 'pathId', 'localPref', 'med'],
@@ -45,6 +52,7 @@ function fromColumns(heading: string, columns: Readonly<Record<string, Column>>)
 const tables = {
   ...COLUMNS,
   ...{ status: STATUS_COLUMNS, changes: CHANGE_COLUMNS, cleared: CLEARED_COLUMNS },
+  explain: EXPLAIN_COLUMNS,
 };
 
 describe('docs/cli.md', () => {
@@ -57,7 +65,7 @@ describe('docs/cli.md', () => {
 
   it('documents every topic and nothing else', () => {
     const headings = [...text.matchAll(/^### ([\w ]+)$/gm)].map(([, heading]) => heading);
-    expect(headings).toEqual([...TOPICS, 'status', 'changes', 'cleared']);
+    expect(headings).toEqual([...TOPICS, 'status', 'changes', 'cleared', 'explain']);
   });
 
   it('documents the exit codes', async () => {
@@ -79,6 +87,7 @@ const messages = {
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,
+  transitions: gen.TransitionRow,
   'bgp summary': gen.BgpSummaryRow,
   'bgp neighbors': gen.BgpNeighborRow,
   'bgp routes': gen.BgpRouteRow,

@@ -70,7 +70,7 @@ describe('sealane', { timeout: 120_000 }, () => {
     expect(table).toMatchObject({ code: 0, err: '' });
     const lines = table.out.split('\n');
     expect(lines[0]).toMatch(
-      /^NAME +LOCAL +REMOTE +PROTECTION +ENCAP +SA +INTERFACE +NEXT HOP +MTU/,
+      /^NAME +LOCAL +REMOTE +PROTECTION +ENCAP +SA +INTERFACE +NEXT HOP +LABELS +MTU/,
     );
     expect(lines[1]).toMatch(
       /^pe2 +192\.0\.2\.1 +192\.0\.2\.2 +encrypt +gre +pe2-out +core0 .* up +-$/,

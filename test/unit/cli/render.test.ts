@@ -154,7 +154,7 @@ describe('JSON', () => {
       ...{ drops: sample.drops, workers: sample.workers },
       ...{ 'bgp summary': bgp.summary, 'bgp neighbors': bgp.neighbors },
       ...{ 'ike sas': ike.sas, 'ike children': ike.children, 'ike counters': ike.counters },
-      'bgp routes': [bgp.bgpRoute(1)],
+      ...{ 'bgp routes': [bgp.bgpRoute(1)], transitions: bgp.transitions },
     };
     for (const topic of TOPICS) {
       const text = await collect(jsonArray(stream(all[topic]), columnList(COLUMNS[topic])));

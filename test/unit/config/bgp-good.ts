@@ -117,6 +117,7 @@ const whole: config.Bgp = {
     '192.0.2.13': {
       ...{ asn: 65200, localAsn: 65009, multihop: 3, port: 1790, shutdown: false },
       ...{ policyIn: 'from-south', policyOut: 'own', removePrivateAs: 'replace', sp: 'south' },
+      ipsec: 'off',
     },
   },
   dynamicNeighbours: { '198.51.100.0/24': { asn: 65001, routeReflectorClient: true } },

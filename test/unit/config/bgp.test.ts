@@ -157,6 +157,11 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     'sout',
     'no such SP ("sout"): did you mean "south"? known SPs: north, south',
   ],
+  [
+    'vrfs.a.bgp.imports.1.unsignalled',
+    'tunnel',
+    'below the floor, "encrypt" ("tunnel"): "encrypt", or leave it out',
+  ],
   ['vrfs.a.bgp.imports.1.name', 'own', 'another rule has this name ("own"): a name of its own'],
   ['vrfs.a.bgp.exports.1.toSps', undefined, undefined as never],
   ['vrfs.a.bgp.networks.1.prefix', '10.1.0.0/16', 'named twice ("10.1.0.0/16"): remove one'],

@@ -100,7 +100,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
   ['interfaces.core0.vlan', '5', 'expected a number, got a string ("5"): e.g. 1'],
   ['interfaces.core0.mtu', 1279, 'less than 1280 (1279): largest IP packet in bytes, 1280..9216'],
   ['interfaces.core0.mtu', 9217, 'more than 9216 (9217): largest IP packet in bytes, 1280..9216'],
-  ['interfaces.core0.mpls', 'on', 'no such choice ("on"): known choices: off, own-sp'],
+  ['interfaces.core0.mpls', 'on', 'no such choice ("on"): known choices: off, own-sp, other-sp'],
   [
     'interfaces.core0.acceptClear.0',
     'gpe',
@@ -171,8 +171,8 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
   ['tunnels.pe3.ttl', 256, 'more than 255 (256): TTL or hop limit, 1..255'],
   [
     'tunnels.pe3.protection',
-    'mpls',
-    'no such choice ("mpls"): known choices: encrypt, authenticate, tunnel',
+    'ipsec',
+    'no such choice ("ipsec"): known choices: encrypt, authenticate, tunnel, mpls',
   ],
   ['tunnels.pe3.remote', '224.0.0.1', 'multicast address ("224.0.0.1"): a unicast address'],
   [

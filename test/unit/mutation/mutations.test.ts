@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The mutations that `npm run test:mutation` tries still speak of the sources as they are. */
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { IKE_MUTATIONS } from '../../mutation/ike.js';
 import { problem } from '../../mutation/locate.js';
 import { MUTATIONS } from '../../mutation/mutations.js';
 
@@ -15,3 +17,16 @@ it.each(MUTATIONS.map((mutation) => [`${mutation.file}: ${mutation.what}`, mutat
     expect(mutation.replacement).not.toBe(mutation.text);
   },
 );
+
+const pathOf = (file: string): string =>
+  fileURLToPath(new URL(`../../../${file}`, import.meta.url));
+
+it.each(
+  IKE_MUTATIONS.map((mutation) => [`ike/${mutation.file}: ${mutation.what}`, mutation] as const),
+)('%s', (_, { file, text, replacement, tests }) => {
+  const source = readFileSync(pathOf(`src/ike/${file}`), 'utf8');
+  expect(source.split(text)).toHaveLength(2);
+  expect(replacement).not.toBe(text);
+  expect(tests.length).toBeGreaterThan(0);
+  expect(tests.filter((test) => !existsSync(pathOf(`test/unit/ike/${test}`)))).toEqual([]);
+});

@@ -65,12 +65,12 @@ export const tunnels: readonly backend.TunnelRow[] = [
   {
     ...{ name: 'pe2', local: '192.0.2.1', remote: '192.0.2.2', protection: 'encrypt' },
     ...{ encapsulation: 'gre', sa: 'pe2-out', interface: 'core0', nextHop: '198.51.100.2' },
-    ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '' },
+    ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '', labels: '' },
   },
   {
     ...{ name: 'pe3', local: '2001:db8::1', remote: '2001:db8::3', protection: 'tunnel' },
     ...{ encapsulation: 'ip', sa: '', interface: '', nextHop: '', mac: '', mtu: 0 },
-    ...{ state: 'down', reason: 'no route to 2001:db8::3' },
+    ...{ state: 'down', reason: 'no route to 2001:db8::3', labels: '' },
   },
 ];
 
@@ -92,6 +92,7 @@ export const workers: readonly backend.WorkerRow[] = [
   {
     ...{ worker: 0, pid: 4242, state: 'running', reason: '', uptimeSeconds: 61n, starts: 2n },
     ...{ hugepages: false, lcore: 0, tid: 4243, busyPercent: 12.5, heartbeatAgeMs: 1n },
+    ...{ held: 1n, released: 7n },
   },
   {
     ...{ worker: 1, pid: 0, state: 'down', reason: 'it ended', uptimeSeconds: 0n, starts: 1n },
@@ -129,6 +130,7 @@ export interface SampleBackend extends backend.ControlBackend, SampleBgp {
   returned: number;
   onReload: (request: backend.ReloadRequest) => Promise<backend.ReloadResult>;
   readonly policyTests: backend.TestPolicyRequest[];
+  readonly explained: (backend.ExplainRoute | backend.ExplainLabel)[];
   onTestPolicy: () => Promise<backend.TestPolicyResult>;
 }
 
@@ -157,6 +159,13 @@ export const testPolicyResult: backend.TestPolicyResult = {
   ...{ accepted: true, because: 'rule 2', result: ['origin=igp', 'med=3'] },
 };
 
+export const explained: readonly backend.ExplainRow[] = [
+  { way: 0, step: 'route', what: '10.2.0.0/24', ok: undefined, why: '', drop: '' },
+  { way: 1, step: 'SA', what: 'out 0x00000100', ok: true, why: '', drop: '' },
+  { way: 1, step: 'verdict', what: 'goes out by core0', ok: true, why: '', drop: '' },
+  { way: 2, step: 'verdict', what: 'dropped', ok: false, why: 'no SA', drop: 'sa_missing' },
+];
+
 export function sampleBackend(): SampleBackend {
   const ike = sampleIke();
   const sample: SampleBackend = {
@@ -172,6 +181,7 @@ export function sampleBackend(): SampleBackend {
     onReload: async () => Promise.resolve(reloadResult),
     policyTests: [],
     onTestPolicy: async () => Promise.resolve(testPolicyResult),
+    explained: [],
     status: () => status,
     interfaces: () => interfaces,
     vrfs: () => vrfs,
@@ -202,6 +212,14 @@ export function sampleBackend(): SampleBackend {
     testPolicy: async (request) => {
       sample.policyTests.push(request);
       return sample.onTestPolicy();
+    },
+    explainRoute: (question) => {
+      sample.explained.push(question);
+      return explained;
+    },
+    explainLabel: (question) => {
+      sample.explained.push(question);
+      return explained;
     },
     stop: (options) => {
       sample.stops.push(options);

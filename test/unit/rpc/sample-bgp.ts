@@ -40,6 +40,7 @@ export const neighbors: readonly backend.BgpNeighborRow[] = [
     ...{ stale: '', error: 'malformed attribute', errorAt: '2026-01-02T03:05:00.000Z' },
     ...{ errorBy: 'us', errorCode: 3, errorSubcode: 1, errorData: 'c0', errorOctets: '0000' },
     bfd: 'up',
+    ipsec: 'up',
   },
 ];
 
@@ -83,7 +84,21 @@ type BgpBackend = SampleBgp &
     | 'clearBgp'
     | 'setBgpNeighbor'
     | 'dumpBgp'
+    | 'transitions'
+    | 'tightenNow'
   >;
+
+export const transitions: backend.TransitionRow[] = [
+  {
+    ...{ vrf: 'a', rule: 'all', from: 'tunnel in gre to own', to: 'encrypt in gre to own' },
+    ...{ step: 'announce', labels: '24000', secondsLeft: 12, packets: 90n, recentPackets: 3n },
+  },
+  {
+    ...{ vrf: 'b', rule: 'all', from: 'tunnel in ip to own', to: 'encrypt in ip to own' },
+    ...{ step: 'telling', labels: '24001 24002', secondsLeft: undefined },
+    ...{ packets: 0n, recentPackets: 0n },
+  },
+];
 
 export function sampleBgp(): BgpBackend {
   const bgp: SampleBgp['bgp'] = {
@@ -107,6 +122,9 @@ export function sampleBgp(): BgpBackend {
       bgp.clears.push({ name, soft });
       return bgp.cleared;
     },
+    transitions: () => transitions,
+    tightenNow: async (vrf, rule) =>
+      Promise.resolve(vrf === 'b' ? [] : [`${vrf ?? 'any'} ${rule ?? 'any'}`]),
     dumpBgp: async (path) => Promise.resolve([{ path, records: 3n }]),
     setBgpNeighbor: (name, shutdown) => {
       bgp.changes.push({ name, shutdown });

@@ -12,6 +12,7 @@ import { parseAddress } from '../../../src/lib/ip.js';
 import { ChildSas } from '../../../src/supervisor/ike-sas.js';
 import { algorithmOf } from '../../../src/supervisor/ike-sa-row.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
+import { saRows, type ShowSource } from '../../../src/supervisor/show-rows.js';
 import { SpiPool } from '../../../src/supervisor/spi-pool.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -135,7 +136,13 @@ beforeEach(() => {
   real = loadAddon().openTables({ tables: `${folder}/tables`, state: `${folder}/state` });
   real.putInterface({
     ...{ name: 'core0', role: 'core', vrf: 0, port: real.portId('wan'), vlan: 0, mtu: 1500 },
-    ...{ mac: new Uint8Array(6), acceptGre: false, acceptIp: false, mplsOwnSp: false },
+    ...{
+      mac: new Uint8Array(6),
+      acceptGre: false,
+      acceptIp: false,
+      mplsOwnSp: false,
+      mplsOtherSp: false,
+    },
   });
   installed = new Set();
   activated = [];
@@ -296,6 +303,77 @@ describe('child SAs in the tables', () => {
     await time.pass(570_000);
     expect(live('in')).toEqual([sas.current(TUNNEL)!.row]);
     expect(live('out').sort()).toEqual([sas.current(TUNNEL)!.row, 'lab@00000100'].sort());
+  });
+});
+
+describe('a peer that makes and deletes child SAs as fast as it can', () => {
+  const OTHER = parseAddress('192.0.2.3')!;
+  const other = (spi: number): ChildInstall =>
+    child(spi, {
+      path: { local: { address: LOCAL, port: 500 }, remote: { address: OTHER, port: 500 } },
+      remote: [only(OTHER)],
+    });
+  const make = async (from = child): Promise<number | undefined> => {
+    const spi = sas.allocateSpi();
+    const made = await sas.install(from(spi));
+    if (made.ok) return spi;
+    expect(made.failure).toEqual({
+      ...{ code: 'BUSY', by: 'us', reason: '192.0.2.2 has 256 child SAs here' },
+    });
+    sas.releaseSpi(spi);
+    return undefined;
+  };
+
+  it('has no more rows than one may have, those in their grace time included; others are not touched', async () => {
+    let refused = 0;
+    for (let i = 0; i < 1000; i++) {
+      const spi = await make();
+      if (spi === undefined) refused++;
+      else if (i > 0) sas.remove(spi, 5_000);
+    }
+    await time.settle();
+    expect(refused).toBe(744);
+    expect([live('in').length, live('out').length]).toEqual([256, 1]);
+    expect(await make(other)).toBeDefined();
+    // What it has left stays, and it may go on when the grace time is over.
+    await time.pass(5_000);
+    expect(live('in')).toHaveLength(2);
+    expect(await make()).toBeDefined();
+  });
+
+  it('cannot begin anew because the supervisor was restarted, or because an installation failed', async () => {
+    for (let i = 0; i < 256; i++) await make();
+    sas.close();
+    start();
+    expect(await make()).toBeUndefined();
+    const [{ spi } = { spi: 0 }] = real.sas('in');
+    sas.remove(spi, 0);
+    await time.settle();
+    const works = install;
+    install = async () => Promise.reject(new Error('the worker refuses'));
+    const failing = sas.allocateSpi();
+    expect(await sas.install(child(failing))).toMatchObject({ failure: { code: 'INTERNAL' } });
+    install = works;
+    expect(await make()).toBeDefined();
+    expect(await make()).toBeUndefined();
+  });
+});
+
+describe('a listing', () => {
+  it('leaves out rows that go before their turn, whoever has their ids by then', async () => {
+    const [one, two] = [sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(one));
+    await sas.install(child(two));
+    const plan = { config: { ownSp: 'own' }, sps: { name: () => 'own' } };
+    const source = { tables, saRows: rows, instance: { inForce: { plan } } };
+    const listing = saRows(source as unknown as ShowSource);
+    const hex = (spi: number): string => `0x${spi.toString(16).padStart(8, '0')}`;
+    expect(listing.next().value).toMatchObject({ direction: 'out' });
+    expect(listing.next().value).toMatchObject({ direction: 'out' });
+    expect(listing.next().value).toMatchObject({ direction: 'in', spi: hex(one) });
+    sas.remove(two, 0);
+    await time.settle();
+    expect(listing.next().done).toBe(true);
   });
 });
 

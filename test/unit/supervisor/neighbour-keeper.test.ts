@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { NeighbourEntry, NeighbourWatcher } from '../../../src/kernel/neighbours.js';
 import { NeighbourKeeper } from '../../../src/supervisor/neighbour-keeper.js';
 import { makePlan } from '../../../src/supervisor/plan.js';
+import { NO_EXPORT_STATES } from '../../../src/vpn/export-changes.js';
 import { NO_LABELS } from '../../../src/vpn/label-plan.js';
 import { NO_SP_TABLES } from '../../../src/vpn/sp-tables.js';
 import { BASE, bytes, mac } from '../forwarding/fixture.js';
 import { formatAddress } from '../../../src/lib/ip.js';
 
-const plan = makePlan(BASE, { labels: NO_LABELS, spTables: NO_SP_TABLES }, 0);
+const MEMORY = { labels: NO_LABELS, spTables: NO_SP_TABLES, exports: NO_EXPORT_STATES };
+const plan = makePlan(BASE, MEMORY, 0);
 
 function setUp() {
   const asked: string[] = [];
@@ -44,13 +46,7 @@ describe('neighbour keeper', () => {
   it('lets go of a gateway that the next plan does not have', () => {
     const { keeper, taken } = setUp();
     taken();
-    keeper.require(
-      makePlan(
-        { ...BASE, vrfs: { A: {}, B: {} } },
-        { labels: NO_LABELS, spTables: NO_SP_TABLES },
-        0,
-      ),
-    );
+    keeper.require(makePlan({ ...BASE, vrfs: { A: {}, B: {} } }, MEMORY, 0));
     expect(taken()).toEqual(['unmanage ce-a 10.1.0.7']);
   });
 

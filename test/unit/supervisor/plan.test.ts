@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/types.js';
 import { instancePaths } from '../../../src/supervisor/paths.js';
 import { makePlan, readMemory, remember } from '../../../src/supervisor/plan.js';
@@ -52,4 +52,59 @@ it('does not start on a register that it cannot read: a label could get another 
   writeFileSync(paths().spTables, '{"assigned":{"x":99},"free":[]}');
   expect(() => readMemory(paths())).toThrow(/sp-tables\.json/);
   expect(readFileSync(paths().labelRegister, 'utf8')).toBe('{"labels":{}}');
+});
+
+describe('export rules that change their class', () => {
+  const withClass = (protection: 'tunnel' | 'encrypt', vrf = 'A'): Config => ({
+    ...BASE,
+    bgp: { asn: 65001, routerId: '192.0.2.1' },
+    vrfs: {
+      [vrf]: {
+        bgp: {
+          rd: '65001:1',
+          exports: [{ name: 'r', targets: ['65001:1'], protections: [protection] }],
+        },
+      },
+    },
+  });
+  const commit = (config: Config, now: number) => {
+    const plan = makePlan(config, readMemory(paths()), now);
+    remember(paths(), plan);
+    return plan.exports['A']?.['bgp/r'];
+  };
+
+  it('are remembered over a restart, with the time they have left (policy-model 25)', () => {
+    commit(withClass('tunnel'), 1000);
+    expect(commit(withClass('encrypt'), 2000)).toMatchObject({ announcing: 2030 });
+    expect(statSync(paths().exports).mode & 0o777).toBe(0o600);
+    expect(commit(withClass('encrypt'), 2020)).toMatchObject({ announcing: 2030 });
+    expect(commit(withClass('tunnel'), 2021)).not.toHaveProperty('announcing');
+    expect(commit(withClass('encrypt', 'B'), 2022)).toBeUndefined();
+  });
+
+  it('are not forgotten by a plan that is not carried out', () => {
+    commit(withClass('tunnel'), 1000);
+    makePlan(withClass('encrypt'), readMemory(paths()), 2000);
+    expect(readMemory(paths()).exports['A']?.['bgp/r']?.target.protections).toEqual(['tunnel']);
+  });
+
+  it('stop the start when their file cannot be read: a clear label could come to stay', () => {
+    commit(withClass('tunnel'), 1000);
+    const good = readFileSync(paths().exports, 'utf8');
+    for (const bad of [
+      '{}',
+      '{"vrfs":[]}',
+      good.replace('"tunnel"', '"none"'),
+      good.replace('"gre"', '7'),
+      good.replace('"leaving": []', '"leaving": [{}]'),
+      good.replace('"leaving": []', '"announcing": "x", "leaving": []'),
+      good.replace(/"classes": \[[^]*?\],\n {4}"leaving"/, '"classes": [],\n    "leaving"'),
+    ]) {
+      expect(bad).not.toBe(good);
+      writeFileSync(paths().exports, bad);
+      expect(() => readMemory(paths()), bad).toThrow(/exports\.json/);
+    }
+    writeFileSync(paths().exports, good);
+    expect(readMemory(paths()).exports).toHaveProperty('A');
+  });
 });

@@ -24,6 +24,7 @@ function viewOf(lab: Lab): BgpView {
     ipsec: IPSEC,
     vrfs: new Map([[VRF, 'a']]),
     bfd: () => undefined,
+    explainImport: () => undefined,
     way: (hop) => {
       if (hop === undefined) return { way: '', reason: '' };
       const state = lab.hopStates.get(formatAddress(hop.address));

@@ -6,6 +6,11 @@ export class VirtualTime implements Timers {
   #now = 0;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
 
+  /** How many are under way. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
   now(): number {
     return this.#now;
   }

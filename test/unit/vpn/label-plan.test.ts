@@ -164,3 +164,26 @@ describe('labels of the pool', () => {
     ]);
   });
 });
+
+describe('transport labels of this PE', () => {
+  const having = (transportLabels: readonly number[], vrfs = {}): Config => ({
+    ...config(vrfs),
+    core: { tunnelAddresses: [], transportLabels },
+  });
+
+  it('have one meaning like any other, and a quarantine', () => {
+    const a = plan(having([100]));
+    expect(a.conflicts).toEqual([]);
+    expect(a.labels).toEqual([]);
+    expect(a.register.labels['100']!.text).toBe('transport label of this PE');
+    expect(plan(config({ A: [rule()] }), a.register, 1001).conflicts).toHaveLength(1);
+    const freed = plan(having([]), a.register, 2000).register;
+    expect(plan(config({ A: [rule()] }), freed, 2599).conflicts).toHaveLength(1);
+    expect(plan(having([100]), freed, 2001).conflicts).toEqual([]);
+    expect(plan(config({ A: [rule()] }), freed, 2600).conflicts).toEqual([]);
+    // and the other way round
+    const vpn = plan(config({ A: [rule()] }));
+    const [conflict] = plan(having([100]), vpn.register, 1001).conflicts;
+    expect(conflict).toMatchObject({ label: 100, vrf: '', rule: 'core.transportLabels' });
+  });
+});

@@ -6,6 +6,7 @@ import type { Logger } from '../../../src/lib/log.js';
 import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/label-plan.js';
 import { type LabelRecord, RouteLabelRegister } from '../../../src/vpn/label-register.js';
 import {
+  labelClass,
   LINGER_MS,
   RouteLabels,
   type LabelledRoute,
@@ -365,5 +366,47 @@ describe('values that must not be given', () => {
     const again = new Bed(bed.disk);
     expect(again.labels.taken(40_000)).toBe(wish(1).text);
     expect(again.labels.taken(40_001)).toBe(wish(2).text);
+  });
+});
+
+describe('labels of classes that rules leave (policy-model 24, 25)', () => {
+  const OLD = labelClass('A', 'tunnel in gre to own');
+  const NEW = labelClass('A', 'encrypt in gre to own');
+  const asked = (text: string): LabelWish => ({ ...wish(1), text: `prefix 10.1.0.0/16 ${text}` });
+
+  it('stay after their last route until the grace time is over, then go at once', async () => {
+    const bed = new Bed();
+    bed.labels.settled();
+    bed.labels.keepClasses(new Set([OLD]), new Set());
+    bed.labels.ask(asked(OLD), route(1));
+    await bed.settle();
+    const label = Number(bed.labels.ask(asked(OLD), route(1)));
+    bed.labels.retain(label);
+    bed.labels.keepClasses(new Set([NEW]), new Set([OLD]));
+    bed.labels.release(label);
+    await bed.pass(10 * (LINGER_MS / 1000));
+    expect(bed.rows.has(label)).toBe(true);
+    expect(bed.labels.labelsOf(OLD)).toEqual([label]);
+    bed.labels.keepClasses(new Set([NEW]), new Set());
+    expect(bed.rows.has(label)).toBe(false);
+    await bed.settle();
+    expect(bed.disk.at(-1)).toMatchObject({ label, freedAt: bed.seconds });
+  });
+
+  it('go at once although routes have them, when nothing tells their class any more', async () => {
+    const bed = new Bed();
+    bed.labels.ask(asked(OLD), route(1));
+    await bed.settle();
+    const label = Number(bed.labels.ask(asked(OLD), route(1)));
+    bed.labels.retain(label);
+    // Another supervisor, whose routes have not come yet.
+    const next = new Bed(bed.disk);
+    next.labels.keepClasses(new Set([OLD, NEW]), new Set());
+    expect(next.labels.holds(label)).toBe(true);
+    for (const one of [bed, next]) {
+      one.labels.keepClasses(new Set([NEW]), new Set());
+      expect(one.labels.holds(label)).toBe(false);
+      one.labels.release(label);
+    }
   });
 });

@@ -5,7 +5,7 @@
  *      0                   1                   2                   3
  *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
- *     |  Type = 0x83  |   Sub-Type    |  Res P  |T|A|E|S| Crit|R E|I|G|
+ *     |  Type = 0x83  |   Sub-Type    | Res P |M|T|A|E|S| Crit|R E|I|G|
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
  *     |                           SP Number                           |
  *     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
@@ -23,6 +23,8 @@ export interface IpsecMeaning {
   readonly encapsulations: readonly Encapsulation[];
   /** Asked only of ingresses outside the SP of this number; undefined: of all. */
   readonly onlyOutsideSp: number | undefined;
+  /** Who already sends plain MPLS may go on until its SA is there: during a change alone. */
+  readonly alsoMpls?: true;
 }
 
 export interface IpsecCommunityFormat {
@@ -47,6 +49,8 @@ const ENCAPSULATIONS: readonly (readonly [Encapsulation, number])[] = [
   ['gre', 0x01],
   ['ip', 0x02],
 ];
+/** Of octet 2. */
+const ALSO_MPLS = 0x08;
 const SCOPED = 0x80;
 /** Bits of octet 3 that change what the others mean: whoever does not know them must not guess. */
 const CRITICAL = 0x70;
@@ -70,16 +74,21 @@ function meaningOf(community: bigint): IpsecMeaning {
   // What a critical bit says may well be about the scope.
   if ((flags & CRITICAL) !== 0) return NOT_USABLE;
   const onlyOutsideSp = (flags & SCOPED) !== 0 && sp !== 0 ? sp : undefined;
-  const protections = namesIn(PROTECTIONS, Number((community >> 40n) & 0xffn));
+  const alternatives = Number((community >> 40n) & 0xffn);
+  const protections = namesIn(PROTECTIONS, alternatives);
   const encapsulations = namesIn(ENCAPSULATIONS, flags);
-  return usable({ protections, encapsulations, onlyOutsideSp });
+  const also = (alternatives & ALSO_MPLS) !== 0 ? ALSO : undefined;
+  return usable({ protections, encapsulations, onlyOutsideSp, ...also });
 }
 
-/** Without an encapsulation no packet can be sent under any protection. */
-const usable = (meaning: IpsecMeaning): IpsecMeaning =>
-  meaning.protections.length === 0 || meaning.encapsulations.length === 0
-    ? { ...meaning, protections: [], encapsulations: [] }
-    : meaning;
+const ALSO = { alsoMpls: true } as const;
+
+/** Without an encapsulation no packet can be sent under any protection, and there is nothing to change to. */
+function usable(meaning: IpsecMeaning): IpsecMeaning {
+  const { protections, encapsulations, onlyOutsideSp } = meaning;
+  if (protections.length > 0 && encapsulations.length > 0) return meaning;
+  return { protections: [], encapsulations: [], onlyOutsideSp };
+}
 
 /** Both must be satisfied; the scope stays only when both have the same. */
 function both(a: IpsecMeaning, b: IpsecMeaning): IpsecMeaning {
@@ -87,6 +96,7 @@ function both(a: IpsecMeaning, b: IpsecMeaning): IpsecMeaning {
     protections: a.protections.filter((each) => b.protections.includes(each)),
     encapsulations: a.encapsulations.filter((each) => b.encapsulations.includes(each)),
     onlyOutsideSp: a.onlyOutsideSp === b.onlyOutsideSp ? a.onlyOutsideSp : undefined,
+    ...(a.alsoMpls === true && b.alsoMpls === true && ALSO),
   });
 }
 
@@ -103,12 +113,12 @@ export function ipsecCommunityFormat(subType = DEFAULT_IPSEC_SUBTYPE): IpsecComm
       const ours = communities.filter(is).map(meaningOf);
       return ours.length === 0 ? undefined : ours.reduce(both);
     },
-    write({ protections, encapsulations, onlyOutsideSp }) {
+    write({ protections, encapsulations, onlyOutsideSp, alsoMpls = false }) {
       if (onlyOutsideSp !== undefined && !isSpNumber(onlyOutsideSp)) {
         throw new RangeError(`SP number ${onlyOutsideSp}`);
       }
       const scope = onlyOutsideSp === undefined ? 0 : SCOPED;
-      const first = bitsOf(PROTECTIONS, protections);
+      const first = bitsOf(PROTECTIONS, protections) | (alsoMpls ? ALSO_MPLS : 0);
       const second = bitsOf(ENCAPSULATIONS, encapsulations) | scope;
       const octets = BigInt(first * 256 + second);
       return (head << 48n) | (octets << 32n) | BigInt(onlyOutsideSp ?? 0);
@@ -124,23 +134,29 @@ const isSpNumber = (value: number): boolean =>
  * "ipsec:none".
  */
 export function formatIpsec(meaning: IpsecMeaning): string {
-  const { protections, encapsulations, onlyOutsideSp } = meaning;
+  const { protections, encapsulations, onlyOutsideSp, alsoMpls } = meaning;
   const scope = onlyOutsideSp === undefined ? '' : `:outside=${onlyOutsideSp}`;
   if (protections.length === 0) return `ipsec:none${scope}`;
-  return `ipsec:${protections.join(',')}:${encapsulations.join(',')}${scope}`;
+  const also = alsoMpls === true ? ',mpls' : '';
+  return `ipsec:${protections.join(',')}${also}:${encapsulations.join(',')}${scope}`;
 }
 
 /** Reads what formatIpsec writes, but for "none": that is nothing to ask for. undefined: malformed. */
 export function parseIpsec(text: string): IpsecMeaning | undefined {
   const [word, first = '', second = '', third, ...rest] = text.split(':');
-  const protections = namesOf(PROTECTIONS, first);
+  const also = /.,mpls$/.test(first) ? ALSO : undefined;
+  const protections = namesOf(PROTECTIONS, also === undefined ? first : first.slice(0, -5));
   const encapsulations = namesOf(ENCAPSULATIONS, second);
   if (word !== 'ipsec' || rest.length > 0) return undefined;
   if (protections === undefined || encapsulations === undefined) return undefined;
-  if (third === undefined) return { protections, encapsulations, onlyOutsideSp: undefined };
+  if (third === undefined) {
+    return { protections, encapsulations, onlyOutsideSp: undefined, ...also };
+  }
   const sp = /^outside=([1-9][0-9]{0,9})$/.exec(third)?.[1];
   const onlyOutsideSp = sp === undefined ? 0 : Number(sp);
-  return isSpNumber(onlyOutsideSp) ? { protections, encapsulations, onlyOutsideSp } : undefined;
+  return isSpNumber(onlyOutsideSp)
+    ? { protections, encapsulations, onlyOutsideSp, ...also }
+    : undefined;
 }
 
 /** Names separated by commas, each once, as they stand in the table. */

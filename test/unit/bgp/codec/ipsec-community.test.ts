@@ -63,7 +63,17 @@ describe('the IPsec Extended Community', () => {
   });
 
   it('with unknown alternatives leaves the known ones', () => {
-    expect(format.read([0x8349_f90d_0000_0000n])).toEqual(encrypt);
+    expect(format.read([0x8349_f10d_0000_0000n])).toEqual(encrypt);
+  });
+
+  it('may say that plain MPLS goes on, to all or to none', () => {
+    const also = { ...encrypt, alsoMpls: true } as const;
+    expect(format.read([0x8349_0901_0000_0000n])).toEqual(also);
+    expect(format.write(also)).toBe(0x8349_0901_0000_0000n);
+    expect(format.read([0x8349_0901_0000_0000n, 0x8349_0101_0000_0000n])).toEqual(encrypt);
+    // Alone it asks for nothing that can be given.
+    expect(format.read([0x8349_0801_0000_0000n])).toEqual(nothing);
+    expect(parseIpsec(formatIpsec(also))).toEqual(also);
   });
 
   it.each([0x10n, 0x20n, 0x40n])('with the critical bit %s makes the route unusable', (bit) => {

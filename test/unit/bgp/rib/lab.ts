@@ -24,7 +24,13 @@ import {
   isNotification,
   splitUpdate,
 } from '../../../../src/bgp/codec/update-split.js';
-import type { FibBatch, LabelUses, RibOptions, VrfRib } from '../../../../src/bgp/rib/api.js';
+import type {
+  FibBatch,
+  LabelledRoute,
+  LabelUses,
+  RibOptions,
+  VrfRib,
+} from '../../../../src/bgp/rib/api.js';
 import { DEFAULT_DECISION } from '../../../../src/bgp/rib/decision.js';
 import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
@@ -193,8 +199,10 @@ export type Fib = Map<string, string[]>;
 
 export interface LabOptions extends Partial<RibOptions> {
   readonly neighbour?: (peer: EstablishedPeer) => NeighbourRib;
-  readonly swapLabel?: (route: { net: number; label: number }) => number | undefined;
+  readonly swapLabels?: LabelUses;
   readonly exportLabels?: LabelUses;
+  readonly isForeignAs?: (asn: number) => boolean;
+  readonly labelled?: (route: LabelledRoute) => void;
 }
 
 export class Lab {
@@ -212,7 +220,7 @@ export class Lab {
   #neighbour: (peer: EstablishedPeer) => NeighbourRib;
 
   constructor(options: LabOptions = {}) {
-    const { neighbour, swapLabel, exportLabels, ...rib } = options;
+    const { neighbour, swapLabels, exportLabels, isForeignAs, labelled, ...rib } = options;
     this.#neighbour = neighbour ?? (() => OPEN);
     this.rib = new Rib(
       {
@@ -262,8 +270,10 @@ export class Lab {
         log: silentLog,
         neighbour: (info) => this.#neighbour(info),
         forgotten: (id) => this.forgotten.push(id),
-        ...(swapLabel ? { swapLabel } : {}),
+        ...(swapLabels ? { swapLabels } : {}),
         ...(exportLabels ? { exportLabels } : {}),
+        ...(isForeignAs ? { isForeignAs } : {}),
+        ...(labelled ? { labelled } : {}),
       },
     );
   }
@@ -347,11 +357,12 @@ export class Lab {
     return outcome;
   }
 
-  /** The tracker has news of an address, in whatever table. */
-  hop(address: string, state: Partial<NextHopState>): void {
+  /** The tracker has news of an address, in whatever table; `protection`: of that way alone. */
+  hop(address: string, state: Partial<NextHopState>, protection?: number): void {
     const now = { usable: true, metric: 10, rank: 0, ...state };
-    this.hopStates.set(address, now);
+    if (protection === undefined) this.hopStates.set(address, now);
     for (const [id, hop] of this.hops) {
+      if (protection !== undefined && hop.protection !== protection) continue;
       if (formatAddress(hop.address) === address) this.rib.nextHopChanged(id, now);
     }
   }

@@ -123,7 +123,10 @@ describe('the interval between advertisements (RFC 4271 §9.2.1.1)', () => {
     lab.pass(1999);
     expect(listener.messages).toBe(messages);
     expect(metric(listener, '10.1.0.0/16')).toBe(1);
+    // Nothing can be done now, and yet not everybody knows.
+    expect([lab.rib.idle, lab.rib.toldAll]).toEqual([true, false]);
     lab.pass(1);
+    expect(lab.rib.toldAll).toBe(true);
     // One UPDATE, with what counts now.
     expect(listener.messages).toBe(messages + 1);
     for (const peer of [listener, other]) {
@@ -139,6 +142,28 @@ describe('the interval between advertisements (RFC 4271 §9.2.1.1)', () => {
     lab.pass(5000);
     expect(lab.timers).toBe(0);
     expectEmpty(lab);
+  });
+
+  it('and a neighbour that cannot take more: it has not been told all before it has', () => {
+    const lab = new Lab({ retainVpn: false, neighbour: () => client });
+    const listener = lab.up(2, plain);
+    lab.up(1, plain);
+    lab.settle();
+    expect(lab.rib.toldAll).toBe(true);
+    listener.full = true;
+    for (const name of [one, two]) {
+      lab.announce(1, [name], attributes());
+      lab.settle();
+    }
+    expect([lab.rib.idle, lab.rib.toldAll]).toEqual([true, false]);
+    listener.full = false;
+    lab.rib.writable(2);
+    lab.settle();
+    expect(lab.rib.toldAll).toBe(true);
+    expect([...listener.holds.keys()].sort()).toEqual(['10.1.0.0/16', '10.2.0.0/16']);
+    lab.down(2);
+    lab.settle();
+    expect(lab.rib.toldAll).toBe(true);
   });
 
   it('holds withdrawals back with the rest, and tells nothing of what came and went', () => {

@@ -17,6 +17,21 @@ describe('addresses and SPs (policy-model 14, 15)', () => {
     expect(to.world.lines[0]).toMatch(/anchor=foreign/);
   });
 
+  test('the CA of another SP: an SP without anchors of its own has no certificates', async () => {
+    const sps = [
+      trust('sp-a', ['192.0.2.0/24']),
+      trust('sp-b', ['198.51.100.0/24'], { anchors: [anchor(yard.foreign)] }),
+      trust('sp-c', ['203.0.113.0/24'], { anchors: [anchor(yard.root)] }),
+    ];
+    for (const issuer of [yard.foreign, yard.root]) {
+      const to = peer({ sps, credentials: [] });
+      const hints = { certificateRequests: [], hashes: [2], methods: undefined };
+      const from = prover(credential(yard.leaf({}, issuer)));
+      expect((await authenticate(from, to, AB, { hints })).ok).toBe(false);
+      expect(to.world.counted).toEqual({ auth_wrong_sp: 1 });
+    }
+  });
+
   test("another SP's CA is no anchor even for what else is wrong", async () => {
     const to = judge([yard.root], {}, [yard.foreign]);
     expect(

@@ -83,6 +83,30 @@ describe('protected', () => {
     expect(r.channel.lastHeard).toBeGreaterThan(heard);
   });
 
+  it('a request that was answered: changed it gets no answer, and an older one is not taken again', async () => {
+    const bench = new Bench(1, { jitter: 0 }).protect(gcm).echo();
+    const { initiator: i, responder: r } = bench;
+    for (const mark of [1, 2]) {
+      const seen = watch(i.channel.request(EXCHANGE.informational, [filler(30, mark)]));
+      await bench.time.pass(100);
+      expect(seen.answer?.ok).toBe(true);
+    }
+    const [first, second] = i.sent;
+    if (first === undefined || second === undefined) throw new Error('two requests');
+    // Whoever hears the second one can send it again; it is known by its checksum.
+    bench.deliver('initiator', second);
+    expect(r.sent).toHaveLength(3);
+    for (const index of [-1, -8, -16]) bench.deliver('initiator', flip(second, index));
+    expect(r.sent).toHaveLength(3);
+    // What the initiator has the answer to is forgotten: it is as authentic as it ever was.
+    bench.deliver('initiator', first);
+    await bench.time.pass(100);
+    expect([r.requests.length, r.sent.length]).toEqual([2, 3]);
+    expect(bench.counts('responder')).toEqual({
+      ...{ rx_retransmitted: 1, rx_integrity: 3, rx_out_of_window: 1 },
+    });
+  });
+
   it('a response forged, in clear, of another one, or reflected: the request goes on', async () => {
     const bench = new Bench(1, { jitter: 0 }).protect(cbc).echo();
     const { initiator: i } = bench;

@@ -75,6 +75,31 @@ describe('CryptoPool', () => {
     expect(pool.counts).toEqual({ threads: 1, waiting: 0, underWay: 0 });
   });
 
+  it('bounds, cancels and closes signatures as well, which take no thread of its own', async () => {
+    const pool = newPool(1, 1);
+    const { privateKey: key } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const octets = Buffer.from('octets');
+    const signJob = { kind: 'sign', scheme: 'pss-sha256', key, octets } as const;
+    const controller = new AbortController();
+    const results = [
+      pool.run(signJob),
+      pool.run(signJob, controller.signal),
+      pool.run(signJob),
+    ] as const;
+    controller.abort();
+    expect(value(await results[0])).toHaveLength(1);
+    expect(await results[1]).toMatchObject({ ok: false, error: { code: 'CANCELLED' } });
+    expect(await results[2]).toMatchObject({ ok: false, error: { code: 'BUSY' } });
+    expect(pool.counts.threads).toBe(0);
+    const cancelled = await pool.run(signJob, controller.signal);
+    expect(cancelled).toMatchObject({ ok: false, error: { code: 'CANCELLED' } });
+    const last = pool.run(signJob);
+    await pool.close();
+    const closed = { ok: false, error: { code: 'WORKER' } };
+    expect(await last).toMatchObject(closed);
+    expect(await pool.run(signJob)).toMatchObject(closed);
+  });
+
   it('answers everything when it is closed', async () => {
     const pool = newPool(1, 4);
     const results = [pool.run(offerJob()), pool.run(offerJob())];
@@ -107,7 +132,7 @@ describe('IkeCrypto', () => {
     }
   });
 
-  it('signatures, with the keys handed to the thread', async () => {
+  it('signatures, here or with libuv', async () => {
     const crypto = createNodeCrypto(newPool(1, 16), randomBytes);
     const octets = Buffer.from('octets');
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -58,6 +58,16 @@ test('an address that no rule allows costs nothing and is answered nothing', asy
   expect([b.count('init_no_policy'), b.rows, net.wire]).toEqual([50, [], []]);
 });
 
+test('nor does one that a rule allows, and that could prove nothing: it is in no range of an SP', async () => {
+  const { net, b, request } = await silent({});
+  const policy = b.policy();
+  b.manager.setPolicy({ ...policy, forPeer: () => policy.forPeer(b.address) });
+  net.wire.length = 0;
+  for (let i = 1; i <= 50; i++) net.deliver(spoofed(request, `192.0.2.${i}`, BigInt(i)));
+  await net.pass(1000);
+  expect([b.count('init_no_policy'), b.rows, net.wire]).toEqual([50, [], []]);
+});
+
 test('above the limit only with a cookie; who shows one is served though the flood goes on', async () => {
   const { net, b, request } = await silent({ halfOpen: { cookieAbove: 10, most: 100 } });
   for (let i = 1; i <= 200; i++) {

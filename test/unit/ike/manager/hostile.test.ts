@@ -34,14 +34,21 @@ test('the token of an IKE SA that lives is shown to nobody, whatever the initiat
   expect([a.rows.length, b.rows.length]).toEqual([1, 1]);
 });
 
-test('the token of a rekeyed IKE SA counts as well (RFC 6290 §4.3)', async () => {
+test.each([
+  ['the end that will ask', 1],
+  ['the end that will lose it', 1],
+  ['both in turn', 2],
+])('tokens are exchanged anew for a rekeyed IKE SA (RFC 6290 §4.3): by %s', async (who, times) => {
   const net = new Net();
   const [a, b] = [net.pe(A), net.pe(B)];
   a.want(b);
   await net.pass(1000);
-  const rekeyed = a.manager.rekey({}, 'ike');
-  await net.pass(60_000);
-  await rekeyed;
+  for (let i = 0; i < times; i++) {
+    const by = who === 'the end that will ask' || i === 1 ? a : b;
+    const rekeyed = by.manager.rekey({}, 'ike');
+    await net.pass(60_000);
+    expect(await rekeyed).toEqual({ ok: true, value: 1 });
+  }
   // B begins anew and knows nothing; what A asks next is answered by the token.
   b.restart(false);
   net.wire.length = 0;

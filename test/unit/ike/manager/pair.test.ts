@@ -180,6 +180,31 @@ test('authenticated anew before the time is up: another IKE SA first, then the o
   expect([first.told.at(-1)?.state, second.told.at(-1)?.state]).toEqual(['up', 'up']);
 }, 300_000);
 
+test('a peer that would go on for ever is left when the lifetime that it was told is over (RFC 4478)', async () => {
+  const net = new Net();
+  const a = net.pe(A);
+  const b = net.pe(B, { policy: { reauthSeconds: 600 } });
+  const { told } = a.want(b);
+  await net.pass(1000);
+  const spi = a.manager.rows(undefined, 1)[0]?.initiatorSpi;
+  // No new IKE SA comes to be: neither end gets an answer to IKE_SA_INIT.
+  let isShut = true;
+  net.tamper = (carried) => (isShut && carried.octets[18] === 34 ? [] : [carried]);
+  await net.pass(655_000);
+  expect(b.manager.rows(undefined, 9).filter(({ state }) => state === 'established')).toHaveLength(
+    1,
+  );
+  expect(a.manager.rows(undefined, 9).map(({ initiatorSpi }) => initiatorSpi)).toContain(spi);
+  await net.pass(10_000);
+  expect(b.count('auth_overdue')).toBe(1);
+  expect(b.manager.rows(undefined, 9).filter(({ state }) => state === 'established')).toEqual([]);
+  expect(b.plane.live).toEqual([]);
+  // It may come again, as anybody: by authenticating.
+  isShut = false;
+  await net.pass(200_000);
+  expect(told.at(-1)?.state).toBe('up');
+}, 300_000);
+
 test('stopped: the peer is told; a dead peer does not hold it up', async () => {
   const net = new Net();
   const [a, b, c] = [net.pe(A), net.pe(B), net.pe('10.0.0.3')];

@@ -406,6 +406,8 @@ describe('a child SA', () => {
     ['a reserved SPI', esp(plainEsp, { spi: new Uint8Array(4) })],
     ['number 2', esp(plainEsp, { number: 2 })],
     ['two of a type', esp([...plainEsp, t(5, 1)])],
+    ['two proposals', { proposals: [...esp(plainEsp).proposals, ...esp(plainEsp).proposals] }],
+    ['no proposal', { proposals: [] }],
   ])('is not concluded from an answer with %s', (_, answer) => {
     expect(concludeEsp(esp(plainEsp), [espBase], true).ok).toBe(true);
     expect(concludeEsp(answer, [espBase], true)).toMatchObject({

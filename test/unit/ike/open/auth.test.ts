@@ -95,6 +95,17 @@ describe('the child SA of IKE_AUTH', () => {
     nothingLeft(world);
   });
 
+  it('the initiator has too many child SAs at the responder: NO_ADDITIONAL_SAS, the IKE SA is up', async () => {
+    const world = new World();
+    Object.assign(world.b.plane, { failures: 1, failureCode: 'BUSY' });
+    const ike = world.a.open();
+    await world.time.pass(0);
+    expect(opened(ike).childFailure).toMatchObject({ code: 'NO_ADDITIONAL_SAS', by: 'peer' });
+    expect(opened(world.b.responded[0]).childFailure?.code).toBe('BUSY');
+    expect(world.b.counted()).toMatchObject({ child_sas_limited: 1 });
+    nothingLeft(world);
+  });
+
   it("the initiator's data plane has no room: the responder is told to delete", async () => {
     const world = new World();
     world.a.plane.failures = 1;

@@ -340,3 +340,14 @@ export function watch<T>(promise: Promise<T>): { value: T | undefined } {
   });
   return seen;
 }
+
+/** The process of that side ends without a word, and another one goes on. */
+export function restart(bench: SaBench, side: Name, state = bench[side].sa.state()): void {
+  const { env, events, sa } = bench[side];
+  sa.abandon('the process ends', true);
+  bench[side].known.clear();
+  const again = createIkeSas(env, events).restore(state!, sa.open.policy);
+  if (again === 'reopen') throw new Error('nothing to go on with');
+  bench[side].sa = again;
+  bench[side].known.set(spiOf(again), again);
+}

@@ -227,6 +227,24 @@ describe('what is refused', () => {
     expect(bench.losses).toEqual([]);
   });
 
+  it('a peer with too many child SAs in the data plane: no further ones, and what it has is rekeyed later', async () => {
+    const bench = new SaBench();
+    await bench.child();
+    Object.assign(bench.b.plane, { failures: 1, failureCode: 'BUSY' });
+    const answered = ask(bench, 'a', 36, [...offer(bench), NONCE]);
+    expect(errors(await answered)).toEqual([NOTIFY.NO_ADDITIONAL_SAS]);
+    bench.b.plane.failures = 1;
+    const again = bench.a.sa.rekeyChild(0x1000);
+    await bench.time.pass(100);
+    // CREATE_CHILD_SA {N(REKEY_SA) SA Ni TS} -->
+    //                                        <-- {N(TEMPORARY_FAILURE)}
+    expect([bench.a.rows, bench.b.rows]).toEqual([['1000 live'], ['2000 live']]);
+    await bench.time.pass(10_000); // there is room
+    expect((await again).ok).toBe(true);
+    expect(bench.b.counts.get('child_sas_limited')).toBe(2);
+    expect(bench.losses).toEqual([]);
+  });
+
   it('the 65th child SA; and a peer that takes no more is left for another IKE SA', async () => {
     const bench = new SaBench({ children: [{ service: 'many', protocol: 137, resources: 100 }] });
     await bench.child();

@@ -6,7 +6,7 @@ import { NOTIFY } from '../../../../src/ike/codec/names/notify.js';
 import { notify } from '../../../../src/ike/exchange/notifies.js';
 import type { IkeSaState } from '../../../../src/ike/sa/api.js';
 import { createIkeSas } from '../../../../src/ike/sa/ike-sas.js';
-import { must, type Name, SaBench, type Settings, type Side, spiOf } from './bench.js';
+import { must, type Name, restart, SaBench, type Settings, type Side } from './bench.js';
 import { LIFETIMES, policyOf } from './plane.js';
 
 /** Child SAs with these lifetimes. */
@@ -243,17 +243,6 @@ describe('a silent peer', () => {
 });
 
 describe('a restart of the supervisor', () => {
-  /** The process of that side ends without a word, and another one goes on. */
-  function restart(bench: SaBench, side: Name, state = bench[side].sa.state()): void {
-    const { env, events, sa } = bench[side];
-    sa.abandon('the process ends', true);
-    bench[side].known.clear();
-    const again = createIkeSas(env, events).restore(state!, sa.open.policy);
-    if (again === 'reopen') throw new Error('nothing to go on with');
-    bench[side].sa = again;
-    bench[side].known.set(spiOf(again), again);
-  }
-
   it.each(['a', 'b'] as const)('of %s: the same SAs, keys and message IDs go on', async (side) => {
     const bench = new SaBench({
       policy: {

@@ -33,8 +33,9 @@ export class Plane implements ChildSink {
   readonly used = new Map<number, ChildUsage>();
   /** After each change of what is sent or taken. */
   onChange: () => void = () => undefined;
-  /** The next installations fail. */
+  /** The next installations fail, in this way. */
   failures = 0;
+  failureCode: 'INTERNAL' | 'BUSY' = 'INTERNAL';
   #nextSpi: number;
 
   readonly timers: Timers;
@@ -58,7 +59,7 @@ export class Plane implements ChildSink {
   install(child: ChildInstall): Promise<Outcome<void>> {
     if (this.failures > 0) {
       this.failures -= 1;
-      return Promise.resolve(bad('INTERNAL', 'us', 'no room'));
+      return Promise.resolve(bad(this.failureCode, 'us', 'no room'));
     }
     if (!this.reserved.has(child.inboundSpi)) throw new Error('installed with an SPI of nobody');
     const inboundKeys = hexOf(child.inboundKeys);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 import { parseExtendedCommunity } from '../../../../src/lib/bgp-words.js';
+import { NOTHING_SIGNALLED } from '../../../../src/vpn/bgp/ingress.js';
 import { narrowed } from '../../../../src/vpn/bgp/encapsulation.js';
 
 const either = {
   protections: ['encrypt' as const],
   encapsulations: ['gre' as const, 'ip' as const],
+  onlyOutsideSp: undefined,
 };
 const gre = { ...either, encapsulations: ['gre' as const] };
-const ALL = ['encrypt', 'authenticate', 'tunnel'];
 
 /** A route with these communities, and a Tunnel Encapsulation attribute with these types. */
 const route = (communities: readonly string[], types: readonly number[] = []) => ({
@@ -34,7 +35,7 @@ it('leaves the IPsec community as it is where they have nothing in common', () =
 
 it('says how alone where there is no IPsec community, and never how well protected', () => {
   expect(narrowed(undefined, route(['encapsulation:11']))).toEqual({
-    ...{ protections: ALL, encapsulations: ['gre'] },
+    ...{ protections: undefined, encapsulations: ['gre'] },
   });
-  expect(narrowed(undefined, route(['target:65001:1'], [8]))).toBeUndefined();
+  expect(narrowed(undefined, route(['target:65001:1'], [8]))).toBe(NOTHING_SIGNALLED);
 });

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { forwardingModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
+import { TunnelSet } from '../../../../src/vpn/tunnel-set.js';
+import { capability } from './capable.js';
 import { MOST_GATEWAYS, Tracker, type Ways } from '../../../../src/vpn/bgp/tracker.js';
 
 const model = forwardingModel({
@@ -22,13 +24,14 @@ function tracker(): Tracker {
   const made = new Tracker(
     { changed: () => undefined, gatewaysChanged: () => undefined },
     () => () => undefined,
+    new TunnelSet({ now: () => 0, changed: () => undefined }),
   );
   made.update(ways);
   return made;
 }
 
 const ways: Ways = {
-  ...{ model, ingress: new Ingress([], () => 'a') },
+  ...{ model, ingress: new Ingress(capability()) },
   ...{ vrfName: (id) => (id === 1 ? 'blue' : undefined), nexthop: () => undefined },
 };
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { spOfRemotes } from '../../../../src/vpn/bgp/identity.js';
 import { BASE } from '../../forwarding/fixture.js';
 
-it('takes the SP of a PE from the ranges of the providers, then from manual SAs, then our own', () => {
+it('takes the SP of a PE from the ranges of the providers, then from manual SAs', () => {
   const { out4 } = BASE.manualSas!;
   const spOf = spOfRemotes({
     ...BASE,
@@ -20,6 +20,12 @@ it('takes the SP of a PE from the ranges of the providers, then from manual SAs,
   });
   const remotes = ['192.0.2.2', '192.0.2.66', '2001:db8::9', '2001:db8:b::1', '203.0.113.1'];
   expect(remotes.map(spOf)).toEqual(['own', 'b', 'own', 'b', 'b']);
-  expect(['192.0.2.7', '198.51.100.1'].map(spOf)).toEqual(['own', 'own']);
+  // In nobody's ranges, and ours are configured: believed by no import rule (policy-model 10).
+  expect(['192.0.2.7', '198.51.100.1'].map(spOf)).toEqual(['own', undefined]);
+  expect(
+    spOfRemotes({ ...BASE, ike: { providers: { b: { ranges: ['192.0.2.64/26'] } } } })(
+      '198.51.100.1',
+    ),
+  ).toBe('own');
   expect(spOfRemotes(BASE)('192.0.2.2')).toBe('own');
 });

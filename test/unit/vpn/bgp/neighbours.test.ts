@@ -6,11 +6,13 @@ import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { PolicyCompiler, REJECT_ALL } from '../../../../src/bgp/policy/compile.js';
 import type { NeighbourRib } from '../../../../src/bgp/rib/peers.js';
 import { resolveNeighbor } from '../../../../src/bgp/session/config.js';
+import type { Transit } from '../../../../src/bgp/rib/transit.js';
 import type { EstablishedPeer } from '../../../../src/bgp/types.js';
 import { formatPrefix, parseAddress } from '../../../../src/lib/ip.js';
 import { forwardingModel } from '../../../../src/forwarding/model.js';
+import { spNumbers } from '../../../../src/config/sp-numbers.js';
 import { ownRoutes } from '../../../../src/vpn/bgp/local-routes.js';
-import { neighbourRib, neighbours } from '../../../../src/vpn/bgp/neighbours.js';
+import { neighbourRib, neighbours, type Surroundings } from '../../../../src/vpn/bgp/neighbours.js';
 import { goodBgp, type BgpDraft } from '../../config/bgp-good.js';
 
 const SPEAKER = { asn: 65001, routerId: 0xc000_0201 };
@@ -18,10 +20,19 @@ const SPEAKER = { asn: 65001, routerId: 0xc000_0201 };
 const compiler = ({ bgp }: BgpDraft): PolicyCompiler =>
   new PolicyCompiler(bgp, ipsecCommunityFormat(bgp.ipsecCommunitySubType));
 
+const around = (draft: BgpDraft): Surroundings => ({
+  ...draft,
+  ...{ numbers: spNumbers(draft), transit: () => undefined },
+});
+
 function rib(draft: BgpDraft, name: string): NeighbourRib {
   const { options } = neighbours(draft).get(name)!;
-  const peer: EstablishedPeer = {
-    ...{ id: 1, name, configured: name, vrf: options.vrf, kind: 'ebgp', asn: 65100 },
+  return neighbourRib(around(draft), options, peerOf(name, options.vrf), compiler(draft));
+}
+
+function peerOf(name: string, vrf: string | undefined): EstablishedPeer {
+  return {
+    ...{ id: 1, name, configured: name, vrf, kind: 'ebgp', asn: 65100 },
     ...{ address: parseAddress('10.1.0.2')!, localAddress: parseAddress('10.1.0.1')! },
     ...{ localAsn: 65001, routerId: 1, routeRefresh: true, enhancedRefresh: true },
     ...{ forwardingKept: 0, awaitEndOfRib: 0 },
@@ -30,7 +41,6 @@ function rib(draft: BgpDraft, name: string): NeighbourRib {
       ...{ addPathReceive: 0, addPathSend: 0, extendedNextHop: 0 },
     },
   };
-  return neighbourRib(draft, options, peer, compiler(draft));
 }
 
 describe('a neighbour of the configuration', () => {
@@ -73,11 +83,24 @@ describe('a neighbour of the configuration', () => {
       Object.entries(options).filter(([key]) => !key.startsWith('policy')),
     );
     const of = (kind: 'ibgp' | 'ebgp'): NeighbourRib =>
-      neighbourRib(draft, bare, peer(kind), compiler(draft));
+      neighbourRib(around(draft), bare, peer(kind), compiler(draft));
     expect(of('ibgp').policyIn).toBeUndefined();
     expect(of('ibgp').policyOut).toBeUndefined();
     expect(of('ebgp').policyIn).toBe(REJECT_ALL);
     expect(of('ebgp').policyOut).toBe(REJECT_ALL);
+  });
+
+  it('is passed VPN routes of others by border routers alone', () => {
+    const transit = { key: 'mine' } as Transit;
+    const of = (keepAllVpnRoutes: boolean): NeighbourRib => {
+      const draft = goodBgp();
+      draft.bgp.keepAllVpnRoutes = keepAllVpnRoutes;
+      const { options } = neighbours(draft).get('192.0.2.13')!;
+      const surroundings = { ...around(draft), transit: () => transit };
+      return neighbourRib(surroundings, options, peerOf('192.0.2.13', undefined), compiler(draft));
+    };
+    expect(of(false).transit).toBeUndefined();
+    expect(of(true).transit).toBe(transit);
   });
 
   it('shares what it is sent only with those whose policy says the same', () => {

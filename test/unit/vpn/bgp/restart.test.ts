@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import type { NeighborConfig } from '../../../../src/bgp/session/config.js';
 import { Peer } from '../../../../src/bgp/rib/peers.js';
-import { awaited, DEFERRED, Restart, type Awaited } from '../../../../src/vpn/bgp/restart.js';
+import {
+  awaited,
+  DEFERRED,
+  goesByOldRoutes,
+  Restart,
+  type Awaited,
+} from '../../../../src/vpn/bgp/restart.js';
 import { OPEN } from '../../bgp/rib/lab.js';
 import { contextOf, ip } from '../../bgp/rib/lab.js';
 
@@ -59,6 +65,20 @@ describe('selection', () => {
     expect(restart.step(10_100, silent, 0)).toEqual({ select: 0, sweep: [4, 6] });
   });
 
+  it('does not wait for who has restarted too; the rows of before do, until the timer ends', () => {
+    const restarted = { ...up(0), later: bits(FAMILY.vpnv4) };
+    for (const [end, neighbours] of [
+      [2, [up(0)]],
+      [LIMIT, [restarted]],
+    ] as const) {
+      const restart = new Restart(0, LIMIT);
+      expect(restart.step(0, [restarted], DEFERRED)).toEqual({ select: DEFERRED, sweep: [] });
+      expect(restart.step(1, [restarted], 0)).toEqual({ select: 0, sweep: [6] });
+      expect(restart.over).toBe(false);
+      expect(restart.step(end, neighbours, 0)).toEqual({ select: 0, sweep: [4] });
+    }
+  });
+
   it('does not wait at all without the timer; the rows of before do', () => {
     const restart = new Restart(0, 0);
     const silent = [up(DEFERRED)];
@@ -110,5 +130,14 @@ describe('neighbours that are waited for', () => {
     expect(awaited(all, [undefined, peer(0)])).toEqual([up(0)]);
     // One out of a prefix.
     expect(awaited(new Map(), [peer(away, '192.0.2.0/24')])).toEqual([up(away)]);
+  });
+
+  it('and away: they go by what they were told before, if that has labels', () => {
+    expect(goesByOldRoutes([down(bits(FAMILY.vpnv4), 120_000), up(0)])).toBe(true);
+    expect(goesByOldRoutes([down(bits(FAMILY.vpnv6), 120_000)])).toBe(true);
+    // A CE; and one that is there, whom the RIB tells.
+    expect(goesByOldRoutes([down(bits(FAMILY.ipv4Unicast), 120_000)])).toBe(false);
+    expect(goesByOldRoutes([up(bits(FAMILY.vpnv4))])).toBe(false);
+    expect(goesByOldRoutes([])).toBe(false);
   });
 });

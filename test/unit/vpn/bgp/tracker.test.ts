@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, expect, it } from 'vitest';
 import type { NextHopKey, NextHopState } from '../../../../src/bgp/rib/next-hops.js';
-import { forwardingModel, type TunnelModel } from '../../../../src/forwarding/model.js';
+import { forwardingModel } from '../../../../src/forwarding/model.js';
 import type { DesiredNexthop } from '../../../../src/forwarding/rows.js';
 import { formatAddress, parseAddress } from '../../../../src/lib/ip.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
 import { Tracker, type CoreWay } from '../../../../src/vpn/bgp/tracker.js';
+import { TunnelSet } from '../../../../src/vpn/tunnel-set.js';
 import { BASE } from '../../forwarding/fixture.js';
+import { capability, TERMS } from './capable.js';
+
+const NAME = 'tunnel/pe/192.0.2.2/encrypt/gre';
 
 const ip = (text: string): Uint8Array => parseAddress(text)!;
 const core = (address: string): NextHopKey => ({ vrf: 0, address: ip(address), protection: 0 });
@@ -15,9 +19,12 @@ let told: [number, NextHopState][];
 /** Who follows which address. */
 let followed: Map<string, (way: CoreWay) => void>;
 let tracker: Tracker;
+let tunnels: TunnelSet;
 
 beforeEach(() => {
   told = [];
+  tunnels = new TunnelSet({ now: () => 0, changed: () => undefined });
+  tunnels.configure(new Map(), [ip('192.0.2.1')]);
   followed = new Map();
   tracker = new Tracker(
     { changed: (id, state) => told.push([id, state]), gatewaysChanged: () => undefined },
@@ -27,6 +34,7 @@ beforeEach(() => {
       followed.set(text, onChange);
       return () => followed.delete(text);
     },
+    tunnels,
   );
 });
 
@@ -67,29 +75,29 @@ it('stops following when it is closed', () => {
 
 it('gives a tunnel the cost of the core’s way to its end', () => {
   const remote = ip('192.0.2.2');
-  const tunnel: TunnelModel = {
-    ...{ name: 't', local: ip('192.0.2.1'), remote, protection: 'encrypt', encapsulation: 'gre' },
-    ...{ dscp: 'copy', ttl: 64, sa: undefined },
-  };
-  const ingress = new Ingress([tunnel], () => 'own');
-  const terms = { floor: () => 'encrypt' as const, fromSps: ['own'], preferProtected: true };
-  const key = { vrf: 0, address: remote, protection: ingress.choose(remote, undefined, terms) };
+  const ingress = new Ingress(capability());
+  const signalled = { protections: ['encrypt'], encapsulations: ['gre'] } as const;
+  const key = { vrf: 0, address: remote, protection: ingress.choose(remote, signalled, TERMS) };
   let row: DesiredNexthop | undefined;
   const update = (): void => {
     tracker.update({
       ...{ model: forwardingModel(BASE), ingress, vrfName: () => undefined },
-      nexthop: (name) => (name === 'tunnel/t' ? row : undefined),
+      nexthop: (name) => (name === NAME ? row : undefined),
     });
   };
   update();
-  expect(tracker.watch(1, key)).toMatchObject({ usable: false });
+  // In no table yet: as a tunnel whose SA is still to come.
+  expect(tracker.watch(1, key)).toMatchObject({ usable: true, rank: 2.5, strength: 4 });
+  row = { name: NAME, version: undefined };
+  update();
+  expect(told.splice(0)).toMatchObject([[1, { usable: false }]]);
   const version = { kind: 'receive', vrf: '', interface: 'core0' } as const;
-  row = { name: 'tunnel/t', version, metric: 40 };
+  row = { name: NAME, version, metric: 40 };
   update();
   row = { ...row, metric: 50 };
   update();
   update();
-  const state = { usable: true, rank: 3, strength: 3 };
+  const state = { usable: true, rank: 3, strength: 4 };
   expect(told).toEqual([
     [1, { ...state, metric: 40 }],
     [1, { ...state, metric: 50 }],

@@ -8,6 +8,7 @@ import type { GatewayModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
 import { acceptSetOf } from '../../../../src/vpn/accept.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
+import { capability } from './capable.js';
 import { vrfRib } from '../../../../src/vpn/bgp/vrfs.js';
 import { NO_LABELS, planLabels } from '../../../../src/vpn/label-plan.js';
 import type { LabelWish } from '../../../../src/vpn/route-labels.js';
@@ -40,7 +41,7 @@ function answer(
   const rib = vrfRib(
     {
       ...{ config, sps, labels, ipsec, policies: new PolicyCompiler({}, ipsec) },
-      ...{ ingress: new Ingress([], () => 'own'), nextHop: parseAddress('192.0.2.1')! },
+      ...{ ingress: new Ingress(capability()), nextHop: parseAddress('192.0.2.1')! },
       gateway: () => gateway,
       routeLabels: {
         ask: (wish) => {

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+import { defineConfig } from 'sealane';
+import { pe } from './providers.js';
+
+export default defineConfig(pe('beta', 'alpha'));

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * BGP inside ESP (policy-model 18) with a Linux kernel, strongSwan and FRR (User Mode Linux) as the neighbour of another
+ * provider. Its kernel traps TCP 179, each side of the port by a policy of its own: what Sealane offers as one SA is
+ * narrowed to a side, and the other side gets another.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, Lab, outcome } from '../../../scripts/lib/lab.js';
+import type { Config } from '../../../src/config/types.js';
+import { missing } from '../../lib/bgp-peers.js';
+import { Charon, guestSite, missingStrongswan } from '../../lib/strongswan.js';
+import { bootLinuxPe, type LinuxPe } from '../linux-pe/linux-pe.js';
+import { dissect, makeWire, type Wire } from '../linux-pe/wire.js';
+import { swanctlConf } from './bed.js';
+
+const MAIN = fileURLToPath(new URL('../../../build/js/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../build/js/cli/main.js', import.meta.url));
+const SEALANE = '192.0.2.1';
+const LINUX = '192.0.2.2';
+const PSK = 'a preshared key of this test alone';
+const absent = missingStrongswan() ?? missing('frr');
+
+let dir = '';
+let wire: Wire;
+let lab: Lab;
+let linux: LinuxPe;
+let charon: Charon;
+
+const cli = (...words: readonly string[]) =>
+  outcome(['node', CLI, '--socket', `${dir}/run/control.sock`, ...words]);
+
+async function show(...words: readonly string[]): Promise<Record<string, unknown>[]> {
+  const { code, stdout } = await cli('show', ...words, '--json');
+  return code === 0 ? (JSON.parse(stdout) as Record<string, unknown>[]) : [];
+}
+
+function config(): Config {
+  return {
+    instance: 'blx',
+    runtimeDirectory: `${dir}/run`,
+    stateDirectory: `${dir}/state`,
+    segmentDirectory: `${dir}/segments`,
+    worker: { memoryMb: 128 },
+    ...{ ownSp: 'here', otherSps: ['there'] },
+    core: { tunnelAddresses: [SEALANE] },
+    interfaces: {
+      core0: { role: 'core', device: { kernel: 'wan0' }, addresses: [`${SEALANE}/24`] },
+    },
+    bgp: {
+      ...{ asn: 65001, routerId: SEALANE, ebgpRequiresPolicy: false },
+      networks: [{ prefix: '198.51.100.0/24' }],
+      neighbours: {
+        [LINUX]: {
+          ...{ asn: 65002, sp: 'there', localAddress: SEALANE, ttlSecurity: 1 },
+          families: { 'ipv4-unicast': {} },
+          timers: { connectRetry: 1, connectRetryMax: 3 },
+        },
+      },
+    },
+    ike: {
+      providers: {
+        there: {
+          ranges: [`${LINUX}/32`],
+          psks: { linux: { remote: `${LINUX}/32`, file: `${dir}/psk` } },
+        },
+      },
+    },
+  };
+}
+
+const FRR = `router bgp 65002
+ bgp router-id ${LINUX}
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ neighbor ${SEALANE} remote-as 65001
+ neighbor ${SEALANE} ttl-security hops 1
+ neighbor ${SEALANE} timers connect 1
+ address-family ipv4 unicast
+  network 203.0.113.0/24
+`;
+
+async function bootGuest(): Promise<void> {
+  const { netns, nic } = wire.a;
+  linux = await bootLinuxPe({
+    ...{ name: netns, netns, nics: [nic] },
+    config: { underlay: [{ nic, address: `${LINUX}/24` }], sas: [], tunnels: [], vrfs: [] },
+  });
+  charon = await Charon.start(guestSite(linux), { logLevel: 1 });
+  const esp = 'aes128gcm16';
+  const lines = ['start_action = trap'];
+  await charon.load(
+    swanctlConf({
+      ...{ local: LINUX, remote: SEALANE, auth: { psk: PSK } },
+      proposals: 'aes256gcm16-prfsha384-x25519-ecp256',
+      children: [
+        { name: 'server', protocol: 'tcp/179', remoteProtocol: 'tcp', esp, lines },
+        { name: 'client', protocol: 'tcp', remoteProtocol: 'tcp/179', esp, lines },
+      ],
+    }),
+    {},
+  );
+}
+
+async function startFrr(): Promise<void> {
+  mkdirSync(`${linux.folder}/frr`, { recursive: true });
+  writeFileSync(`${linux.folder}/frr/bgpd.conf`, FRR);
+  await linux.exec(
+    `mkdir -p /run/bgp && chmod 777 /run/bgp
+     /usr/lib/frr/bgpd -d -f /peer/frr/bgpd.conf -i /run/bgp/pid -S --vty_socket /run/bgp \\
+       -A 127.0.0.1 -P 0 -z /run/bgp/zserv -n -Z >/peer/frr/output 2>&1 </dev/null`,
+    60_000,
+  );
+}
+
+const frr = (text: string): Promise<string> =>
+  linux.exec(`vtysh --vty_socket /run/bgp -d bgpd -c '${text}'`, 60_000);
+
+async function established(): Promise<void> {
+  await eventually(
+    'the session',
+    async () => {
+      const [row] = await show('bgp', 'neighbors');
+      return row?.['state'] === 'established' ? true : undefined;
+    },
+    120_000,
+  ).catch((error: unknown) => {
+    const said = readFileSync(`${dir}/sealane.log`, 'utf8').slice(-5000);
+    throw new Error(`${String(error)}\n${said}\n${charon.readableLog()}`);
+  });
+}
+
+beforeAll(async () => {
+  if (absent !== undefined) return;
+  dir = mkdtempSync('/dev/shm/sealane-ike-bgp-');
+  for (const sub of ['run', 'state', 'segments']) mkdirSync(`${dir}/${sub}`, { mode: 0o700 });
+  writeFileSync(`${dir}/psk`, `${PSK}\n`, { mode: 0o600 });
+  writeFileSync(`${dir}/config.json`, JSON.stringify(config()));
+  lab = await Lab.open('sealane-ike-bgp');
+  wire = await makeWire('blx');
+  await bootGuest();
+}, 300_000);
+
+afterAll(async () => {
+  if (absent !== undefined) return;
+  // The worker outlives its supervisor by design: it is told to stop.
+  await cli('stop');
+  await linux.stop();
+  await lab.close();
+  await wire.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe.skipIf(absent !== undefined)('BGP with FRR on a Linux kernel that traps TCP 179', () => {
+  test('comes up inside ESP, with GTSM, and routes go both ways', async () => {
+    const capture = await wire.capture();
+    const command = ['node', MAIN, 'run', `${dir}/config.json`, '--log-level', 'debug'];
+    lab.start(wire.b.netns, command, `${dir}/sealane.log`);
+    await startFrr();
+    await established();
+    await eventually('our route at FRR', async () =>
+      (await frr('show bgp ipv4 unicast json')).includes('198.51.100.0/24') ? true : undefined,
+    );
+    await eventually('FRR’s route here', async () => {
+      const [row] = await show('bgp', 'neighbors');
+      return row?.['accepted'] === 1 ? true : undefined;
+    });
+    const rows = await dissect(await capture.stop(), ['frame.protocols', 'esp.spi', 'tcp.port']);
+    expect(rows.filter((row) => row['tcp.port'] !== '')).toEqual([]);
+    expect(rows.filter((row) => row['esp.spi'] !== '').length).toBeGreaterThan(6);
+    expect(await show('bgp', 'neighbors')).toMatchObject([{ ipsec: 'up' }]);
+  });
+
+  test('rekeys by both ends do not touch it', async () => {
+    const [before] = await show('bgp', 'neighbors');
+    for (let round = 0; round < 2; round++) {
+      await cli('ike', 'rekey', '--all', '--child');
+      await frr('clear bgp ipv4 unicast * soft');
+      const [sa] = await charon.established();
+      for (const { fields } of sa?.children ?? []) {
+        if (fields['state'] === 'INSTALLED') await charon.rekey('child', fields['name'] ?? '');
+      }
+      await frr('clear bgp ipv4 unicast * soft');
+    }
+    await new Promise((wake) => setTimeout(wake, 2_000));
+    const [after] = await show('bgp', 'neighbors');
+    expect(after).toMatchObject({ state: 'established', ipsec: 'up' });
+    expect(after?.['establishedCount']).toEqual(before?.['establishedCount']);
+    const drops = await show('drops');
+    const counts = new Map(drops.map((row) => [row['reason'], row['packets']]));
+    expect(counts.get('esp_selector') ?? 0).toBe(0);
+  });
+});
