@@ -19,12 +19,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** For element content and for attributes in quotes. Control characters that no document may have are replaced. */
 export function escape(text: string): string {
-  return (
-    text
-      .replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c)
-      // eslint-disable-next-line no-control-regex
-      .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, '\u{fffd}')
-  );
+  return text
+    .replace(/[&<>"']/g, (c) => ENTITIES[c] ?? c)
+    .replace(/\p{Cc}/gu, (c) => ('\t\n\r'.includes(c) ? c : '\u{fffd}'));
 }
 
 export type Content = Markup | string | number | readonly Content[];
