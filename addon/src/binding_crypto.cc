@@ -11,18 +11,6 @@ using namespace sealane::kernel_js;
 using namespace sealane::crypto;
 using sealane::KernelError;
 
-/// As `guarded` of the kernel half, but for any thread of JavaScript.
-template <Function function> Value shielded(const CallbackInfo &info)
-{
-	try {
-		return function(info);
-	} catch (const KernelError &error) {
-		throw_addon_error(info.Env(), error);
-	} catch (const std::bad_alloc &) {
-		throw_addon_error(info.Env(), KernelError::system(ENOMEM, "out of memory"));
-	}
-}
-
 std::span<uint8_t> room(const Value &value, const char *name)
 {
 	Napi::Uint8Array array = bytes(value, name);
@@ -132,22 +120,17 @@ Value js_x25519_shared(const CallbackInfo &info)
 	return Napi::Boolean::New(info.Env(), is_usable);
 }
 
-template <Function function> void put(Napi::Object object, const char *name)
-{
-	object.Set(name, Napi::Function::New<shielded<function>>(object.Env(), name));
-}
-
 } // namespace
 
 void sl_bind_crypto(Napi::Env env, Napi::Object exports)
 {
 	Napi::Object crypto = Napi::Object::New(env);
-	put<js_hmac>(crypto, "hmac");
-	put<js_sha1>(crypto, "sha1");
-	put<js_prf_plus>(crypto, "prfPlus");
-	put<js_seal>(crypto, "seal");
-	put<js_open>(crypto, "open");
-	put<js_x25519_public>(crypto, "x25519Public");
-	put<js_x25519_shared>(crypto, "x25519Shared");
+	add_for_all<js_hmac>(crypto, "hmac");
+	add_for_all<js_sha1>(crypto, "sha1");
+	add_for_all<js_prf_plus>(crypto, "prfPlus");
+	add_for_all<js_seal>(crypto, "seal");
+	add_for_all<js_open>(crypto, "open");
+	add_for_all<js_x25519_public>(crypto, "x25519Public");
+	add_for_all<js_x25519_shared>(crypto, "x25519Shared");
 	exports.Set("crypto", crypto);
 }

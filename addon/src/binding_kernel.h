@@ -32,13 +32,10 @@ using Napi::Value;
 
 using Function = Value (*)(const CallbackInfo &);
 
-/// Every function of this file runs through here: main thread only, KernelError to AddonError.
-template <Function function> Value guarded(const CallbackInfo &info)
+/// Every function runs through here: KernelError to AddonError.
+template <Function function> Value shielded(const CallbackInfo &info)
 {
 	try {
-		if (::syscall(SYS_gettid) != ::getpid())
-			throw KernelError("WRONG_THREAD",
-			                  "the kernel half is for the process's main thread alone");
 		return function(info);
 	} catch (const KernelError &error) {
 		throw_addon_error(info.Env(), error);
@@ -47,9 +44,23 @@ template <Function function> Value guarded(const CallbackInfo &info)
 	}
 }
 
+template <Function function> Value on_main_thread(const CallbackInfo &info)
+{
+	if (::syscall(SYS_gettid) != ::getpid())
+		throw KernelError("WRONG_THREAD",
+		                  "the kernel half is for the process's main thread alone");
+	return function(info);
+}
+
+/// For any thread of JavaScript.
+template <Function function> void add_for_all(Napi::Object object, const char *name)
+{
+	object.Set(name, Napi::Function::New<shielded<function>>(object.Env(), name));
+}
+
 template <Function function> void add(Napi::Object object, const char *name)
 {
-	object.Set(name, Napi::Function::New<guarded<function>>(object.Env(), name));
+	add_for_all<on_main_thread<function>>(object, name);
 }
 
 // ---- Arguments ---------------------------------------------------------------------------------

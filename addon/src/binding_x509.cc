@@ -15,18 +15,6 @@ using sealane::x509::Store;
 using sealane::x509::Verdict;
 using sealane::x509::View;
 
-/// As `guarded` of the kernel half, but for any thread of JavaScript.
-template <Function function> Value shielded(const CallbackInfo &info)
-{
-	try {
-		return function(info);
-	} catch (const KernelError &error) {
-		throw_addon_error(info.Env(), error);
-	} catch (const std::bad_alloc &) {
-		throw_addon_error(info.Env(), KernelError::system(ENOMEM, "out of memory"));
-	}
-}
-
 View view(const Value &value, const char *name)
 {
 	const Napi::Uint8Array from = bytes(value, name);
@@ -217,20 +205,15 @@ Value open_store(const CallbackInfo &info)
 	return result;
 }
 
-template <Function function> void put(Napi::Object object, const char *name)
-{
-	object.Set(name, Napi::Function::New<shielded<function>>(object.Env(), name));
-}
-
 } // namespace
 
 void sl_bind_x509(Napi::Env env, Napi::Object exports)
 {
 	Napi::Object certificates = Napi::Object::New(env);
-	put<read_certificate>(certificates, "read");
-	put<same_name>(certificates, "sameName");
-	put<ocsp_until>(certificates, "ocspUntil");
-	put<fault_of_crl>(certificates, "faultOfCrl");
-	put<open_store>(certificates, "openStore");
+	add_for_all<read_certificate>(certificates, "read");
+	add_for_all<same_name>(certificates, "sameName");
+	add_for_all<ocsp_until>(certificates, "ocspUntil");
+	add_for_all<fault_of_crl>(certificates, "faultOfCrl");
+	add_for_all<open_store>(certificates, "openStore");
 	exports.Set("certificates", certificates);
 }

@@ -77,7 +77,8 @@ static void hidden_clear_is_dropped(void **state)
 	from_peer(6, 44);
 	from_core();
 	EXPECT_DROP(host_policy_clear);
-	for (uint16_t next = 0; next < 4; next++) { /* an extension header in it, and TCP behind that */
+	/* An extension header in it, and TCP behind that. */
+	for (uint16_t next = 0; next < 4; next++) {
 		static const uint16_t inside[] = {0, 43, 44, 60};
 
 		segment(40000, 179, 10);
