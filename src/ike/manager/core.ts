@@ -5,7 +5,7 @@ import type { ChildPolicy } from '../child/types.js';
 import { isFault } from '../codec/fault.js';
 import { decodeHeader } from '../codec/header.js';
 import { wipe } from '../crypto/secret.js';
-import type { OpeningIkeSa, OpenIkeSa } from '../open/types.js';
+import type { OpeningIkeSa } from '../open/types.js';
 import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas } from '../sa/api.js';
 import { bad, good, type IkeEnvironment, type Path } from '../types.js';
@@ -52,7 +52,8 @@ export class Core {
     this.tables = new SaTables(crypto);
     this.slices = new Slices(timers);
     this.slots = new Slots(timers, SLOTS, SLOT_MS);
-    this.saver = store === undefined ? undefined : new Saver(store, timers);
+    const lineageOf = (sa: IkeSa): Lineage | undefined => this.#peerOf.get(sa)?.sas.get(sa);
+    this.saver = store === undefined ? undefined : new Saver(store, timers, lineageOf);
     this.#keepalives = new Keepalives(timers, deps.keepalive);
     this.#qcdSecret = Buffer.alloc(32);
     this.#qcdSecret.set(deps.qcdSecret?.subarray(0, 32) ?? crypto.random(32));
@@ -182,30 +183,29 @@ export class Core {
       // Rules may have changed meanwhile, and the SP is what the proof says.
       if (policy?.sp !== open.identity.sp || (policy !== open.policy && !isAllowed(policy, open))) {
         this.#register(sa, undefined);
+        this.saver?.save(sa);
         void sa.close('the rules do not allow it');
         return bad('POLICY', 'us', `not allowed as a peer of ${open.identity.sp}`);
       }
       const openedAt = env.timers.now();
       const whole = { openedBy, firstSpi, startedAt: open.initAt ?? startedAt, openedAt };
-      this.adopt(sa, whole, open, { local, remote });
+      const peer = this.adopt(sa, whole, { local, remote });
+      if (open.isInitialContact && open.role === 'responder') peer.forgetBefore(whole);
       return good(sa);
     });
   }
 
   /** An authenticated IKE SA, opened or restored. */
-  adopt(
-    sa: IkeSa,
-    lineage: Lineage,
-    open: OpenIkeSa,
-    { local, remote }: Pick<Peer, 'local' | 'remote'>,
-  ): void {
+  adopt(sa: IkeSa, lineage: Lineage, { local, remote }: Pick<Peer, 'local' | 'remote'>): Peer {
     const peer = this.peer(local, remote);
     this.#contacted.add(peer.key);
     this.#register(sa, peer);
-    const { role, identity } = open;
+    const { role, identity } = sa.open;
     const { sp, method } = identity;
     this.env.log.info('IKE SA up', { peer: formatAddress(remote), sp, method, role });
-    peer.adopt(sa, lineage, open);
+    peer.adopt(sa, lineage);
+    this.saver?.save(sa);
+    return peer;
   }
 
   peerOf(sa: IkeSa): Peer {
@@ -235,7 +235,6 @@ export class Core {
     this.tables.put(ownSpiOf(sa.open), { kind: 'sa', sa });
     if (peer !== undefined) this.#peerOf.set(sa, peer);
     if (sa.needsKeepalive) this.#keepalives.add(sa);
-    this.saver?.save(sa);
   }
 
   #events(): IkeSaEvents {
@@ -245,6 +244,7 @@ export class Core {
     return {
       added: (sa) => {
         this.#register(sa, undefined);
+        this.saver?.save(sa);
       },
       rekeyed: (old, sa) => {
         const peer = this.peerOf(old);

@@ -10,7 +10,6 @@
 import { formatAddress } from '../../lib/ip.js';
 import type { ChildSa } from '../child/child-sa.js';
 import type { ChildPolicy, ChildSink } from '../child/types.js';
-import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import type { IkeSa, ReauthenticationReason } from '../sa/api.js';
 import type { IkeEnvironment, IkeFailure, Outcome } from '../types.js';
@@ -160,13 +159,22 @@ export class Peer {
     this.#open(policy, wanted ?? old?.children[0]?.policy ?? named);
   }
 
-  /** An IKE SA was opened by either end. */
-  adopt(sa: IkeSa, lineage: Lineage, open: OpenIkeSa): void {
+  /** An IKE SA was opened by either end, or restored. */
+  adopt(sa: IkeSa, lineage: Lineage): void {
     this.#sas.set(sa, lineage);
     for (const child of sa.children) this.childUp(sa, child);
-    if (open.isInitialContact && open.role === 'responder') this.#forgetBefore(lineage);
     this.#dropSurplus();
     this.#context.soon(this);
+  }
+
+  /**
+   * INITIAL_CONTACT came in the opening of this one (RFC 7296 §2.4). It is heard once: a supervisor that goes on with
+   * that IKE SA later has others beside it that are newer.
+   */
+  forgetBefore({ startedAt }: Lineage): void {
+    for (const [sa, { openedAt }] of [...this.#sas]) {
+      if (openedAt < startedAt) sa.abandon('the peer knows of no other IKE SA', false);
+    }
   }
 
   /** Of an IKE SA that a restart could not go on with: it stays until there is another, and no longer than so. */
@@ -434,11 +442,5 @@ export class Peer {
     const [oldest] = [...this.#sas.keys()].filter((sa) => sa !== best);
     this.#context.env.count('duplicates_closed');
     oldest?.abandon('too many IKE SAs with the peer', false);
-  }
-
-  #forgetBefore({ startedAt }: Lineage): void {
-    for (const [sa, { openedAt }] of [...this.#sas]) {
-      if (openedAt < startedAt) sa.abandon('the peer knows of no other IKE SA', false);
-    }
   }
 }

@@ -13,12 +13,13 @@ import { wipe } from '../crypto/secret.js';
 import type { ChildSa } from '../child/child-sa.js';
 import type { IkeSa, IkeSaState } from '../sa/api.js';
 import type { Timers } from '../types.js';
+import type { Lineage } from './duplicates.js';
 import { ownSpiOf } from './tables.js';
 
 const MAGIC = Buffer.from('SLIKESA\x01', 'latin1');
 const DIGEST_BYTES = 32;
 /** Raised with each change of Kept, and of what is in it. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Where they are kept: the driver's, by our SPI. None of it throws for want of room: it says so in the log. */
 export interface SaStore {
@@ -42,6 +43,8 @@ export interface Remains {
 /** `state` undefined: in the middle of something; only its remains are of use. */
 export interface Kept {
   readonly state: IkeSaState | undefined;
+  /** undefined: of no peer yet. Its times are of the machine's clock, which goes on between two supervisors. */
+  readonly lineage: Lineage | undefined;
   readonly remains: Remains;
 }
 
@@ -80,20 +83,20 @@ function isFile(value: unknown): value is { readonly epoch: string; readonly kep
   return value.format === FORMAT && 'epoch' in value && 'kept' in value;
 }
 
-function keptOf(sa: IkeSa): Kept | undefined {
+function keptOf(sa: IkeSa, lineage: Lineage | undefined): Kept | undefined {
   const state = sa.state();
   const { role, initiatorSpi, responderSpi, identity, channel } = sa.open;
   const open = { role, initiatorSpi, responderSpi, identity, path: channel.path };
   if (state !== undefined) {
     const children = state.children.filter(({ replacedBy }) => replacedBy === undefined);
     return {
-      state,
+      ...{ state, lineage },
       remains: { open, children: children.map(({ child, hardMs }) => ({ child, hardMs })) },
     };
   }
   if (sa.phase !== 'rekeying') return undefined;
   const children = sa.children.map((child) => ({ child, hardMs: undefined }));
-  return { state, remains: { open, children } };
+  return { state, lineage, remains: { open, children } };
 }
 
 /** V8 gives views of what it reads: each becomes a Buffer of its own, as secret.ts wants them. */
@@ -117,6 +120,7 @@ const AGAIN_MS = 1_000;
 export class Saver {
   readonly #store: SaStore;
   readonly #timers: Timers;
+  readonly #lineageOf: (sa: IkeSa) => Lineage | undefined;
   /** Exchange, flags and message ID of what was last sent: fragments and retransmissions change nothing. */
   readonly #sent = new WeakMap<IkeSa, number>();
   readonly #dirty = new Set<IkeSa>();
@@ -125,9 +129,10 @@ export class Saver {
   #soon: (() => void) | undefined;
   #again: (() => void) | undefined;
 
-  constructor(store: SaStore, timers: Timers) {
+  constructor(store: SaStore, timers: Timers, lineageOf: (sa: IkeSa) => Lineage | undefined) {
     this.#store = store;
     this.#timers = timers;
+    this.#lineageOf = lineageOf;
   }
 
   /** A message is about to leave: a supervisor that goes on must know that it did. */
@@ -151,7 +156,7 @@ export class Saver {
     this.#dirty.delete(sa);
     this.#busy.delete(sa);
     const spi = ownSpiOf(sa.open);
-    const kept = keptOf(sa);
+    const kept = keptOf(sa, this.#lineageOf(sa));
     if (kept === undefined) {
       this.remove(spi);
       return;

@@ -5,6 +5,7 @@ import { wipe } from '../crypto/secret.js';
 import type { IkeSaState } from '../sa/api.js';
 import type { Core } from './core.js';
 import { isAllowed } from './allowed.js';
+import type { Lineage } from './duplicates.js';
 import { decodeKept, type Remains, type SaStore, wipeState } from './persist.js';
 import { ownSpiOf } from './tables.js';
 
@@ -15,13 +16,15 @@ const ORPHAN_MOST_MS = 600_000;
 export function restoreAll(core: Core, store: SaStore): void {
   const broken: Remains[] = [];
   let restored = 0;
+  // Older than whatever comes now.
+  const before = core.env.timers.now() - 1;
   for (const octets of store.load()) {
     const kept = decodeKept(octets, store.epoch);
     wipe(octets);
     if (kept === undefined) continue;
     const { state, remains } = kept;
     core.saver?.found(ownSpiOf(remains.open));
-    if (state !== undefined && restoreOne(core, state)) restored++;
+    if (state !== undefined && restoreOne(core, state, kept.lineage, before)) restored++;
     else broken.push(remains);
     if (state !== undefined) wipeState(state);
   }
@@ -34,23 +37,29 @@ export function restoreAll(core: Core, store: SaStore): void {
   core.env.log.notice('IKE SAs of the supervisor before', { restored, reopened: broken.length });
 }
 
-function restoreOne(core: Core, state: IkeSaState): boolean {
+function restoreOne(
+  core: Core,
+  state: IkeSaState,
+  lineage: Lineage | undefined,
+  before: number,
+): boolean {
   const { local, remote } = state.open.path;
   const policy = core.policyOf(remote.address);
   if (policy === undefined || !isAllowed(policy, state.open)) return false;
   const sa = core.sas.restore(state, policy);
   if (sa === 'reopen') return false;
-  // Older than whatever comes now.
-  const before = core.env.timers.now() - 1;
+  // Which of two stays is judged as it was before, and as the peer judges it.
   const { role, initiatorSpi } = sa.open;
   const openedBy = role === 'initiator' ? 'us' : 'peer';
-  const lineage = {
-    openedBy,
-    firstSpi: initiatorSpi,
-    startedAt: before,
-    openedAt: before,
-  } as const;
-  core.adopt(sa, lineage, sa.open, { local: local.address, remote: remote.address });
+  core.adopt(
+    sa,
+    {
+      ...(lineage ?? { openedBy, firstSpi: initiatorSpi }),
+      startedAt: Math.min(lineage?.startedAt ?? before, before),
+      openedAt: Math.min(lineage?.openedAt ?? before, before),
+    },
+    { local: local.address, remote: remote.address },
+  );
   for (const { child } of state.children) {
     const isThere = core.deps.sink.adopt?.(child.inboundSpi) ?? true;
     // Replaced, so that the peer sends by one that we can read.

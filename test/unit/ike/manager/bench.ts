@@ -157,8 +157,10 @@ export class MemoryStore implements SaStore {
   constructor(epoch = 'epoch one') {
     this.epoch = epoch;
   }
+  /** Not in the order in which they came, as a directory has them. */
   load(): readonly Uint8Array[] {
-    return [...this.files.values()].map((octets) => octets.slice());
+    const bySpi = [...this.files].sort(([a], [b]) => (a < b ? -1 : 1));
+    return bySpi.map(([, octets]) => octets.slice());
   }
   put(ownSpi: bigint, octets: Uint8Array): void {
     this.writes++;
@@ -191,6 +193,7 @@ export class Pe {
   readonly #random: (length: number) => Buffer;
   /** The next manager's; a dead one sends nothing. */
   #generation = 0;
+  #readings = 0;
 
   constructor(net: Net, name: string, options: PeOptions) {
     this.#net = net;
@@ -231,7 +234,8 @@ export class Pe {
     const alive = (): boolean => generation === this.#generation;
     const clock = this.#net.clock;
     const timers: Timers = {
-      now: () => clock.now(),
+      // No two readings of a real clock are the same.
+      now: () => clock.now() + ++this.#readings * 1e-6,
       after: (ms, run) =>
         clock.after(ms, () => {
           if (alive()) run();

@@ -196,3 +196,50 @@ test('the data plane has lost a child SA meanwhile: it is replaced', async () =>
   expect([a.plane.active.size, b.plane.active.size]).toEqual([1, 1]);
   expect(a.rows).toEqual([`initiator of ${B} established: encrypt/gre live`]);
 });
+
+test('ends while two that were opened at once are there: what INITIAL_CONTACT said is not heard again', async () => {
+  for (const after of [300, 1500, 2500, 4500, 6500]) {
+    for (const seed of [1, 2, 3]) {
+      const net = new Net(seed);
+      const options = { segmentsWereLost: true };
+      const a = net.pe(A, { ...options, store: new MemoryStore() });
+      const b = net.pe(B, options);
+      a.want(b);
+      b.want(a);
+      await net.pass(after);
+      const opened = a.rows.length;
+      if (after < 2000) expect(opened).toBe(2);
+      a.restart(true);
+      const { told } = a.want(b);
+      expect(a.rows).toHaveLength(opened);
+      for (let step = 0; step < 60; step++) {
+        await net.pass(250);
+        expect(lostBetween(a, b)).toEqual([]);
+      }
+      expect(new Set(told.map(({ state }) => state))).toEqual(new Set(['up']));
+      expect([a.rows.length, b.rows.length]).toEqual([1, 1]);
+      // Nobody had to open another one: it was agreed which stays.
+      expect(net.wire.filter(({ octets }) => octets[18] === EXCHANGE.ikeSaInit)).toHaveLength(4);
+    }
+  }
+});
+
+test('ends while an IKE SA authenticates anew: both ends keep the newer one', async () => {
+  const store = new MemoryStore();
+  const net = new Net(5);
+  const policy = { reauthSeconds: 60 };
+  const [a, b] = [net.pe(A, { policy, store }), net.pe(B, { policy })];
+  a.want(b);
+  await net.pass(1000);
+  let step = 0;
+  while (a.rows.length < 2 && step++ < 2000) await net.pass(50);
+  expect(a.rows).toHaveLength(2);
+  a.restart(true);
+  a.want(b);
+  for (step = 0; step < 60; step++) {
+    await net.pass(250);
+    expect(lostBetween(a, b)).toEqual([]);
+  }
+  expect([a.rows.length, b.rows.length]).toEqual([1, 1]);
+  expect(net.wire.filter(({ octets }) => octets[18] === EXCHANGE.ikeSaInit)).toHaveLength(4);
+});
