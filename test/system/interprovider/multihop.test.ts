@@ -4,20 +4,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { attack } from './outsider.js';
-import { kinds, PLACES, Providers, TARGETS } from './providers.js';
+import { PLACES, Providers, TARGETS } from './providers.js';
+import { expectEspAlone, far, labelOf } from './vpn.js';
 
 let net: Providers;
 const OWN_PREFIX = '10.255.0.1/32';
 
 const pe = (router: 'pe1' | 'pe2', other: 'pe1' | 'pe2'): Config => {
   const { sp } = PLACES[other];
-  const neighbour = {
-    ...{ asn: sp === 'x' ? 65_001 : 65_002, sp, multihop: 8, families: { 'vpnv4-unicast': {} } },
-    localAddress: PLACES[router].tunnel,
-  };
   const site = router === 'pe1' ? '10.1.0.0/24' : '10.2.0.0/24';
   const common = { targets: TARGETS, protections: ['encrypt'] as const };
-  return net.pe(router, net.bgp(router, { [PLACES[other].tunnel]: neighbour }), {
+  return net.pe(router, net.bgp(router, { [PLACES[other].tunnel]: far(router, sp) }), {
     imports: [{ name: 'other', targets: TARGETS, fromSps: [sp] }],
     exports: [
       { ...common, name: 'both', prefixes: [site], toSps: ['x', 'y'] },
@@ -35,13 +32,6 @@ afterAll(async () => {
   await net.close();
 });
 
-async function labelOf(rule: string): Promise<number> {
-  const rows = await net.show('pe1', 'labels');
-  const row = rows.find(({ rules }) => rules === `bgp/${rule}`);
-  if (row === undefined) throw new Error(`PE 1 has no label for ${rule}`);
-  return row.label;
-}
-
 describe('EBGP over several hops', () => {
   it('carries a VPN between two SPs, encrypted, and what is exported there alone', async () => {
     const there = await net.route('pe1', '10.2.0.0/24');
@@ -51,9 +41,7 @@ describe('EBGP over several hops', () => {
     const frames = await net.capture('exch', 'ax', async () => {
       expect(await net.ping('ce1', '10.2.0.2', 10)).toBe(10);
     });
-    const seen = kinds(frames);
-    expect(seen.filter((kind) => kind === 'ip 50').length).toBeGreaterThanOrEqual(20);
-    for (const clear of ['ip 47', 'ip 137', '0x8847']) expect(seen).not.toContain(clear);
+    expectEspAlone(frames, 20);
     const told = (await net.show('pe2', 'bgp routes')).map(({ prefix }) => prefix);
     expect(told).not.toContain(OWN_PREFIX);
   });
@@ -67,14 +55,19 @@ describe('EBGP over several hops', () => {
   }, 60_000);
 
   it('by an outsider in clear: counted, not delivered', async () => {
-    const sent = { from: '203.0.113.2', to: '192.0.2.1', label: await labelOf('both'), count: 20 };
+    const sent = {
+      from: '203.0.113.2',
+      to: '192.0.2.1',
+      label: await labelOf(net, 'both'),
+      count: 20,
+    };
     expect(await net.dropped('pe1', 'gre_clear', async () => attack(net, 'gre', sent))).toBe(20);
     const inIp = async (): Promise<void> => attack(net, 'ip', sent);
     expect(await net.dropped('pe1', 'mpls_in_ip_clear', inIp)).toBe(20);
   });
 
   it('by a PE of the other SP to a label that was not told it: counted, not delivered', async () => {
-    await net.rogue('pe1', await labelOf('own'));
+    await net.rogue('pe1', await labelOf(net, 'own'));
     const sent = async (): Promise<void> => {
       expect(await net.ping('ce9', '10.1.0.2', 20)).toBe(0);
     };

@@ -55,7 +55,7 @@ export const PLACES: Readonly<Record<Router, Place>> = {
     lans: { exch: ['198.51.100.66/24', '203.0.113.66/32'] },
   },
 };
-const ASN: Readonly<Record<Sp, number>> = { x: 65_001, y: 65_002 };
+export const ASN: Readonly<Record<Sp, number>> = { x: 65_001, y: 65_002 };
 const RANGES: Readonly<Record<Sp, string>> = { x: '192.0.2.0/24', y: '203.0.113.0/24' };
 /** Routes of the core that nothing in it tells: by router. */
 const STATIC: Readonly<Record<Router, readonly string[]>> = {
@@ -332,12 +332,12 @@ export class Providers {
     );
   }
 
-  /** Frames on a port of a LAN while `during` runs. */
-  async capture(lan: Lan, port: string, during: () => Promise<unknown>): Promise<Buffer[]> {
-    return this.#tap(lan, port, during);
-  }
-
-  async #tap(of: string, port: string, during: () => Promise<unknown>): Promise<Buffer[]> {
+  /** Frames on a port of a LAN or of a customer while `during` runs. */
+  async capture(
+    of: Lan | `ce${number}`,
+    port: string,
+    during: () => Promise<unknown>,
+  ): Promise<Buffer[]> {
     const file = `${this.run}/${of}-${port}.pcap`;
     const log = `${this.run}/tcpdump-${of}-${port}.log`;
     for (const old of [file, log]) rmSync(old, { force: true });
@@ -396,7 +396,7 @@ export class Providers {
    */
   async dropped(router: Router, reason: string, during: () => Promise<unknown>): Promise<number> {
     const before = (await this.drops(router)).get(reason) ?? 0n;
-    const frames = await this.#tap('ce1', 'eth0', during);
+    const frames = await this.capture('ce1', 'eth0', during);
     const after = (await this.drops(router)).get(reason) ?? 0n;
     const delivered = frames.filter((frame) => frame.readUInt16BE(12) === 0x0800);
     if (delivered.length > 0) throw new Error(`${delivered.length} packets were delivered`);
