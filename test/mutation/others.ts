@@ -20,22 +20,35 @@ const CLASSIFY = [
   ...of('stages/core.c', [
     [
       'under a transport label nothing is a neighbour’s',
-      'return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
-      'return SL_DROP_none;',
+      'if (scope == SL_SCOPE_LINK)\n\t\treturn sl_scope_drop(m, p, scope);',
+      '',
       'eal_mpls: transport_label_opens_nothing',
     ],
     [
       'nor has a neighbour’s TTL',
-      'sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);',
+      'sl_lower_ttl(ip, p->family, p->ttl_source);',
       '',
       'eal_mpls: transport_label_lowers_ttl',
     ],
     [
-      'no ESP out of a fragment',
-      ' &&\n\t           !upper.fragment',
+      'nor has a neighbour’s address',
+      'if (from_link(ip, p->family))\n\t\treturn SL_DROP_ip_source;',
       '',
-      'eal_drops: outer_fragment',
+      'eal_mpls: transport_label_brings_no_neighbour',
     ],
+    [
+      'nor speaks OSPF',
+      'upper->protocol == SL_PROTO_OSPF ||',
+      '',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    [
+      'nor hides what it speaks',
+      'if (upper == NULL || upper->protocol == SL_PROTO_OSPF || sl_upper_hides(p, upper))',
+      'if (upper != NULL && upper->protocol == SL_PROTO_OSPF)',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    ['no ESP out of a fragment', ' && !upper.fragment', '', 'eal_drops: outer_fragment'],
   ]),
   ...of('stages/local.c', [
     [
@@ -169,6 +182,13 @@ const FORWARD = [
       'if (*asked != 0 && w->now_tsc - *asked < rte_get_tsc_hz())\n\t\treturn true;',
       '',
       'eal_hold: asked_once_a_second',
+      'eal_hold: ring_is_not_filled',
+    ],
+    [
+      'who is held is asked for, though another was just before',
+      '(void)ask(w, held->nexthop);',
+      '',
+      'eal_hold: asked_for_the_next_packet',
     ],
     ['held for so long', 'SL_HOLD_SECONDS * hz', 'UINT64_MAX', 'eal_hold: expired'],
     [
@@ -182,27 +202,7 @@ const FORWARD = [
       'memcmp(vrf->name, held->vrf, sizeof(vrf->name)) == 0',
       'true',
       'eal_hold: vrf_is_another',
-      'eal_hold: ring_is_not_filled',
     ],
-    [
-      'who is held is asked for, though another was just before',
-      '(void)ask(w, held->nexthop);',
-      '',
-      'eal_hold: asked_for_the_next_packet',
-    ],
-    [
-      'looked up again',
-      'sl_leaf_nexthop(p->leaf) == held->nexthop &&',
-      '',
-      'eal_hold: goes_on_waiting',
-    ],
-    [
-      'freed when the thread ends',
-      'while (w->hold.count > 0)',
-      'while (false)',
-      'eal_hold: end_frees',
-    ],
-  ]),
     [
       'nor as if by another customer’s interface',
       'memcmp(interface->name, held->interface, sizeof(interface->name)) == 0',
@@ -221,6 +221,19 @@ const FORWARD = [
       'lose(w, w->hold.count - 1, SL_DROP_held_expired)',
       'eal_hold: end_frees',
     ],
+    [
+      'looked up again',
+      'sl_leaf_nexthop(p->leaf) == held->nexthop &&',
+      '',
+      'eal_hold: goes_on_waiting',
+    ],
+    [
+      'freed when the thread ends',
+      'while (w->hold.count > 0)',
+      'while (false)',
+      'eal_hold: end_frees',
+    ],
+  ]),
   ...of('stages/ttl_mtu.c', [
     [
       'the MTU of a swapped label',
