@@ -20,22 +20,35 @@ const CLASSIFY = [
   ...of('stages/core.c', [
     [
       'under a transport label nothing is a neighbour’s',
-      'return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
-      'return SL_DROP_none;',
+      'if (scope == SL_SCOPE_LINK)\n\t\treturn sl_scope_drop(m, p, scope);',
+      '',
       'eal_mpls: transport_label_opens_nothing',
     ],
     [
       'nor has a neighbour’s TTL',
-      'sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);',
+      'sl_lower_ttl(ip, p->family, p->ttl_source);',
       '',
       'eal_mpls: transport_label_lowers_ttl',
     ],
     [
-      'no ESP out of a fragment',
-      ' &&\n\t           !upper.fragment',
+      'nor has a neighbour’s address',
+      'if (from_link(ip, p->family))\n\t\treturn SL_DROP_ip_source;',
       '',
-      'eal_drops: outer_fragment',
+      'eal_mpls: transport_label_brings_no_neighbour',
     ],
+    [
+      'nor speaks OSPF',
+      'upper->protocol == SL_PROTO_OSPF ||',
+      '',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    [
+      'nor hides what it speaks',
+      'if (upper == NULL || upper->protocol == SL_PROTO_OSPF || sl_upper_hides(p, upper))',
+      'if (upper != NULL && upper->protocol == SL_PROTO_OSPF)',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    ['no ESP out of a fragment', ' && !upper.fragment', '', 'eal_drops: outer_fragment'],
   ]),
   ...of('stages/local.c', [
     [
@@ -142,20 +155,20 @@ const FORWARD = [
   ...of('stages/hold.c', [
     [
       'one packet for each next hop (P10)',
-      'held != NULL || !sl_punt_acquire(w, nexthop)',
-      '!sl_punt_acquire(w, nexthop)',
+      'find(hold, nexthop) != NULL) {',
+      'false) {',
       'eal_hold: first_is_held',
     ],
     [
       'so many in all',
-      'hold->count == SL_HOLD_MAX) {',
-      'hold->count == SL_HOLD_MAX - 1) {',
+      'hold->count == SL_HOLD_MAX ||',
+      'hold->count == SL_HOLD_MAX - 1 ||',
       'eal_hold: bounded',
     ],
     [
       'none when nobody could be asked',
-      '!sl_punt_acquire(w, nexthop) ||',
-      '(sl_punt_acquire(w, nexthop), false) ||',
+      'if (!sl_punt_acquire(w, nexthop))\n\t\treturn false;',
+      'if (!sl_punt_acquire(w, nexthop))\n\t\treturn true;',
       'eal_hold: not_held_when_nobody_is_asked',
     ],
     [
@@ -166,9 +179,16 @@ const FORWARD = [
     ],
     [
       'one flow does not fill the ring of requests',
-      'if (w->now_tsc - held->asked_tsc < rte_get_tsc_hz())\n\t\treturn;',
+      'if (*asked != 0 && w->now_tsc - *asked < rte_get_tsc_hz())\n\t\treturn true;',
       '',
       'eal_hold: asked_once_a_second',
+      'eal_hold: ring_is_not_filled',
+    ],
+    [
+      'who is held is asked for, though another was just before',
+      '(void)ask(w, held->nexthop);',
+      '',
+      'eal_hold: asked_for_the_next_packet',
     ],
     ['held for so long', 'SL_HOLD_SECONDS * hz', 'UINT64_MAX', 'eal_hold: expired'],
     [
@@ -179,9 +199,27 @@ const FORWARD = [
     ],
     [
       'not into another customer’s VRF',
-      'memcmp(row->name, held->vrf, sizeof(row->name)) == 0',
+      'memcmp(vrf->name, held->vrf, sizeof(vrf->name)) == 0',
       'true',
       'eal_hold: vrf_is_another',
+    ],
+    [
+      'nor as if by another customer’s interface',
+      'memcmp(interface->name, held->interface, sizeof(interface->name)) == 0',
+      'true',
+      'eal_hold: interface_is_another',
+    ],
+    [
+      'nor by one that is gone',
+      'sl_interface_live(interface) &&',
+      '',
+      'eal_hold: interface_is_another',
+    ],
+    [
+      'what ends with the thread has not expired',
+      'lose(w, w->hold.count - 1, SL_DROP_sa_missing)',
+      'lose(w, w->hold.count - 1, SL_DROP_held_expired)',
+      'eal_hold: end_frees',
     ],
     [
       'looked up again',

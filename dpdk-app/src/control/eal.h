@@ -20,6 +20,7 @@ struct sl_eal {
  */
 int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl_fault *fault);
 
+/* Before the process ends; EAL itself, its memory and its threads go with it. */
 void sl_eal_stop(struct sl_eal *eal);
 
 #endif

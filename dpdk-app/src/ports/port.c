@@ -2,12 +2,14 @@
 #include "ports/port.h"
 
 #include <errno.h>
+#include <rte_alarm.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/log.h"
@@ -151,16 +153,51 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 static const struct sl_port_info no_port = {
 	.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1, .losses = {.packet_socket = -1}};
 
+/* A device to be ended by another thread, and whether that has been done. */
+struct ending {
+	uint16_t id;
+	bool done; /* atomic */
+};
+
+static void end_device(void *context)
+{
+	struct ending *ending = context;
+
+	(void)rte_eth_dev_stop(ending->id);
+	(void)rte_eth_dev_close(ending->id);
+	__atomic_store_n(&ending->done, true, __ATOMIC_RELEASE);
+}
+
+/*
+ * memif takes its device apart in EAL's interrupt thread, too, as soon as the other end goes (or, with both
+ * ends here, as soon as the first of them does), and locks nothing against a close: so that is done there.
+ * There is no end to the waiting, because the interrupt thread may not go on with what is gone.
+ */
+static void end_in_interrupt_thread(struct ending *ending)
+{
+	struct timespec pause = {.tv_nsec = 100000};
+
+	if (rte_eal_alarm_set(1, end_device, ending) != 0) {
+		end_device(ending);
+		return;
+	}
+	while (!__atomic_load_n(&ending->done, __ATOMIC_ACQUIRE))
+		nanosleep(&pause, NULL);
+}
+
 /* Undo what part of an attempt was done. */
 static void discard(struct sl_port_info *port)
 {
 	struct rte_eth_dev_info info;
 
 	if (port->dpdk_port != RTE_MAX_ETHPORTS) {
+		struct ending ending = {.id = port->dpdk_port};
 		bool known = rte_eth_dev_info_get(port->dpdk_port, &info) == 0;
 
-		(void)rte_eth_dev_stop(port->dpdk_port);
-		(void)rte_eth_dev_close(port->dpdk_port);
+		if (known && info.driver_name != NULL && strcmp(info.driver_name, "net_memif") == 0)
+			end_in_interrupt_thread(&ending);
+		else
+			end_device(&ending);
 		if (known && info.device != NULL)
 			(void)rte_dev_remove(info.device);
 	}

@@ -31,6 +31,8 @@ struct test_worker {
 	pid_t pid;
 	int fd;
 	uint64_t next_id;
+	unsigned int
+		link_ups[8]; /* by port: events told of a link that is up, and replies to AddPort */
 };
 
 static inline void test_sleep_ms(unsigned int ms)
@@ -186,7 +188,21 @@ static inline PB(WorkerMessage) * test_receive(int socket_fd, int ms)
 	               : sealane__worker__v1__worker_message__unpack(NULL, (size_t)length, data);
 }
 
-/* Send a command and wait for its reply, dropping events. NULL: none came. */
+/* Count a link that is told to be up, by whatever message. */
+static inline void test_note_link(struct test_worker *worker, const PB(WorkerMessage) * message)
+{
+	const unsigned int n = sizeof(worker->link_ups) / sizeof(worker->link_ups[0]);
+
+	if (message->message_case == SEALANE__WORKER__V1__WORKER_MESSAGE__MESSAGE_EVENT &&
+	    message->event->event_case == SEALANE__WORKER__V1__EVENT__EVENT_LINK_STATE &&
+	    message->event->link_state->up)
+		worker->link_ups[message->event->link_state->port % n]++;
+	if (message->message_case == SEALANE__WORKER__V1__WORKER_MESSAGE__MESSAGE_REPLY &&
+	    message->reply->port != NULL && message->reply->port->link_up)
+		worker->link_ups[message->reply->port->port % n]++;
+}
+
+/* Send a command and wait for its reply, dropping events (but see link_ups). NULL: none came. */
 static inline PB(WorkerMessage) * test_command(struct test_worker *worker,
                                                PB(WorkerCommand) * command, const int *fds,
                                                size_t fd_count)
@@ -201,6 +217,8 @@ static inline PB(WorkerMessage) * test_command(struct test_worker *worker,
 	for (;;) {
 		PB(WorkerMessage) *message = test_receive(worker->fd, 20000);
 
+		if (message != NULL)
+			test_note_link(worker, message);
 		if (message == NULL ||
 		    (message->message_case == SEALANE__WORKER__V1__WORKER_MESSAGE__MESSAGE_REPLY &&
 		     message->reply->id == command->id))
