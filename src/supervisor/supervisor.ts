@@ -100,6 +100,7 @@ export class Supervisor {
     const { kernel } = addon;
     this.routeLabels = routeLabels({
       ...{ paths, log: log.area('labels'), epoch: deps.clock },
+      offers: () => this.instance.inForce?.plan.labelRegister.offers,
       reconciler: () => this.instance.reconciler,
       reserve: async (labels) => this.worker.reserveLabels(labels),
     });

@@ -21,7 +21,6 @@ import { adjacency } from '../forwarding/names.js';
 import { acceptKey } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
-import { LABEL_QUARANTINE_SECONDS } from './label-plan.js';
 import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
 
 /** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
@@ -100,6 +99,8 @@ export interface RouteLabelPorts {
   readonly clock: Clock;
   /** Seconds since 1970. */
   readonly epoch: () => number;
+  /** Seconds for which a value that is freed now keeps its meaning. */
+  readonly quarantine: () => number;
   readonly log: Logger;
   /** Puts rows into the tables, or changes where they lead. */
   readonly set: (rows: readonly RouteLabelRow[]) => void;
@@ -361,8 +362,9 @@ export class RouteLabels {
     this.#labels.delete(meaning.label);
     if (label.ready) ports.clear(meaning.label);
     const now = ports.epoch();
-    ports.register.free(meaning, now);
-    this.#records.push({ label: meaning.label, freedAt: now });
+    const quarantine = ports.quarantine();
+    ports.register.free(meaning, now, quarantine);
+    this.#records.push({ label: meaning.label, freedAt: now, quarantine });
     this.#writeSoon();
     this.#watch();
     if (label.wish?.gateway !== undefined) this.#user?.gatewaysChanged();
@@ -380,7 +382,7 @@ export class RouteLabels {
 
   #look(): void {
     const { register, clock, epoch } = this.#ports;
-    const given = register.expire(epoch(), LABEL_QUARANTINE_SECONDS);
+    const given = register.expire(epoch());
     for (const label of this.#idle) {
       const over = label.idleSince + LINGER_MS <= clock.now();
       if (!over || this.#user?.quiet === false) break;
