@@ -42,14 +42,21 @@ function recordOf(line: string): LabelRecord | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { label, text, vrf, freedAt, quarantine, next } = value;
+  const { label, freedAt, quarantine, next } = value;
   if (isLabel(next)) return { next };
   if (!isLabel(label)) return undefined;
   if (typeof freedAt === 'number') {
     if (quarantine === undefined) return { label, freedAt };
     return typeof quarantine === 'number' ? { label, freedAt, quarantine } : undefined;
   }
-  return typeof text === 'string' && typeof vrf === 'string' ? { label, text, vrf } : undefined;
+  return meaningOf(label, value);
+}
+
+function meaningOf(label: number, value: Record<string, unknown>): LabelRecord | undefined {
+  const { text, vrf, source } = value;
+  if (typeof text !== 'string' || typeof vrf !== 'string') return undefined;
+  if (source === undefined) return { label, text, vrf };
+  return typeof source === 'string' ? { label, text, vrf, source } : undefined;
 }
 
 const isLabel = (value: unknown): value is number =>

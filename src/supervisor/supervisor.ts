@@ -261,8 +261,7 @@ export class Supervisor {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
     const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
-    const { starving } = this.routeLabels;
-    const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
+    const labels = this.routeLabels.starvingWords;
     return [...down, ...labels, ...this.ike.faults(), ...this.#faults.values(), ...deaf].join('; ');
   }
 

@@ -10,6 +10,9 @@ import { LABEL_QUARANTINE_SECONDS } from './kept-routes.js';
 export const FIRST_ROUTE_LABEL = 32_768;
 const LAST_LABEL = 0xfffff;
 
+/** Values of routes that all SPs together can make us use for swapping: our own VRFs keep the others. */
+export const SWAP_LABELS = Math.floor((LAST_LABEL - FIRST_ROUTE_LABEL + 1) / 2);
+
 /** One thing that happened to a label. */
 export type LabelRecord =
   | {
@@ -17,6 +20,8 @@ export type LabelRecord =
       /** What it means, in words. Equal texts are one meaning. */
       readonly text: string;
       readonly vrf: string;
+      /** Who makes us use it; absent: we do ourselves. */
+      readonly source?: string;
     }
   | {
       readonly label: number;
@@ -32,6 +37,8 @@ export interface Meaning {
   readonly label: number;
   readonly text: string;
   readonly vrf: string;
+  /** Who makes us use it; undefined: we do ourselves. */
+  readonly source: string | undefined;
   /** Seconds since 1970 at which it was freed; undefined: in use. */
   freedAt: number | undefined;
   /** How long from then it keeps its meaning, seconds; undefined: in use. */
@@ -48,6 +55,7 @@ export class RouteLabelRegister {
   readonly #range: LabelRange;
   readonly #byLabel = new Map<number, Meaning>();
   readonly #byText = new Map<string, Meaning>();
+  readonly #bySource = new Map<string, number>();
   /** By length of their quarantine, of which there are few; the one freed first in front. */
   readonly #freed = new Map<number, Set<Meaning>>();
   /** The configuration's labels of the range. */
@@ -76,7 +84,8 @@ export class RouteLabelRegister {
       const known = this.#byLabel.get(record.label);
       if (known === undefined) this.#next = this.#clamped(record.label + 1);
       else this.#forget(known);
-      this.#put({ ...record, freedAt: undefined, quarantine: undefined });
+      const { source } = record;
+      this.#put({ ...record, source, freedAt: undefined, quarantine: undefined });
     }
   }
 
@@ -111,7 +120,7 @@ export class RouteLabelRegister {
   }
 
   /** Takes a value for a new meaning; undefined: all are in use or in quarantine. */
-  choose(text: string, vrf: string): Meaning | undefined {
+  choose(text: string, vrf: string, source?: string): Meaning | undefined {
     const { first, last } = this.#range;
     const size = last - first + 1;
     // Nearly always the first that is tried; a pool without a free value is not searched.
@@ -120,7 +129,7 @@ export class RouteLabelRegister {
       const label = this.#next;
       this.#next = this.#clamped(label + 1);
       if (this.#byLabel.has(label) || this.#avoided.has(label)) continue;
-      const meaning = { label, text, vrf, freedAt: undefined, quarantine: undefined };
+      const meaning = { label, text, vrf, source, freedAt: undefined, quarantine: undefined };
       this.#put(meaning);
       return meaning;
     }
@@ -130,11 +139,20 @@ export class RouteLabelRegister {
   #put(meaning: Meaning): void {
     this.#byLabel.set(meaning.label, meaning);
     this.#byText.set(meaning.text, meaning);
+    const { source } = meaning;
+    if (source !== undefined) this.#bySource.set(source, this.countOf(source) + 1);
+  }
+
+  /** Values in use and in quarantine that somebody makes us use. */
+  countOf(source: string): number {
+    return this.#bySource.get(source) ?? 0;
   }
 
   #forget(meaning: Meaning): void {
     this.#byLabel.delete(meaning.label);
     this.#unfree(meaning);
+    const { source } = meaning;
+    if (source !== undefined) this.#bySource.set(source, this.countOf(source) - 1);
     if (this.#byText.get(meaning.text) === meaning) this.#byText.delete(meaning.text);
   }
 
@@ -177,8 +195,8 @@ export class RouteLabelRegister {
   /** All that is known, in as few records as can be. */
   records(): LabelRecord[] {
     const kept: LabelRecord[] = [];
-    for (const { label, text, vrf, freedAt, quarantine } of this.#byLabel.values()) {
-      kept.push({ label, text, vrf });
+    for (const { label, text, vrf, source, freedAt, quarantine } of this.#byLabel.values()) {
+      kept.push({ label, text, vrf, ...(source !== undefined && { source }) });
       if (freedAt === undefined) continue;
       kept.push({ label, freedAt, ...(quarantine !== undefined && { quarantine }) });
     }

@@ -22,13 +22,12 @@ import { acceptKey } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
+import { RefusedRoutes, type LabelRefusal, type LabelSource } from './refused-labels.js';
 
 /** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
 export const LINGER_MS = 10_000;
 const TICK_MS = 1_000;
 const RETRY_MS = 1_000;
-/** Routes that were refused ask again so often: they may have gone, or others' labels with them. */
-const REFUSED_MS = 60_000;
 /** Rows written at once: about a millisecond. */
 const ROWS = 256;
 /** Records of the journal beyond which it is written anew, beside some for each label. */
@@ -56,7 +55,16 @@ export interface LabelWish {
   /** Packets go on with another label. */
   readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
+  /** Who makes us use it; absent: we do ourselves. */
+  readonly source?: LabelSource;
 }
+
+/** A label; 'later': not yet, {@link LabelUser.askAgain} will be called; else why there is none. */
+export type LabelAnswer = number | 'later' | LabelRefusal;
+
+/** As the RIB asks: undefined: the route must not be told. */
+export const toldLabel = (answer: LabelAnswer): number | 'later' | undefined =>
+  typeof answer === 'number' || answer === 'later' ? answer : undefined;
 
 /** Where packets go on, and with which label. */
 export interface LabelSwap {
@@ -138,9 +146,7 @@ export class RouteLabels {
   readonly #labels = new Map<number, Label>();
   /** Ready and without route, the longest so in front. */
   readonly #idle = new Set<Label>();
-  /** Refused for want of a free value. */
-  readonly #refused = new Map<string, LabelledRoute>();
-  #refusedSince = 0;
+  readonly #refused: RefusedRoutes;
   #user: LabelUser | undefined;
   #records: LabelRecord[] = [];
   #fresh: Label[] = [];
@@ -152,11 +158,12 @@ export class RouteLabels {
   #highest = -1;
   /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
   #leaving: ReadonlySet<string> = new Set();
-  /** How often a route was not exported because no value was free, since the start. */
+  /** How often a route was not exported because there was no value for it, since the start. */
   refusals = 0;
 
   constructor(ports: RouteLabelPorts) {
     this.#ports = ports;
+    this.#refused = new RefusedRoutes(ports.log);
     for (const meaning of ports.register.all()) {
       if (meaning.freedAt === undefined) this.#add(meaning, true);
     }
@@ -167,9 +174,13 @@ export class RouteLabels {
   get live(): number {
     return this.#labels.size;
   }
-  /** Routes that are not exported because no value is free. */
+  /** Routes that are not exported because there is no value for them. */
   get starving(): number {
     return this.#refused.size;
+  }
+  /** The same in words, a line for each cause. */
+  get starvingWords(): readonly string[] {
+    return this.#refused.words;
   }
   /** The largest value in use so far; -1: none. */
   get highest(): number {
@@ -256,14 +267,14 @@ export class RouteLabels {
   // ---- What exports ask ----
 
   /**
-   * The label under which a route may be told now; 'later': not yet, {@link LabelUser.askAgain} will be
-   * called for it; undefined: none is free, and the route must not be told.
+   * The label under which a route may be told now, or why it must not be: then {@link LabelUser.askAgain} is
+   * called for it now and again.
    */
-  ask(wish: LabelWish, route: LabelledRoute): number | 'later' | undefined {
+  ask(wish: LabelWish, route: LabelledRoute): LabelAnswer {
     const label = this.#of(wish);
-    if (label === undefined) {
-      this.#refuse(route);
-      return undefined;
+    if (typeof label === 'string') {
+      this.#refuse(route, label === 'no value is free' ? undefined : wish.source);
+      return label;
     }
     if (this.#refused.size > 0) this.#refused.delete(keyOf(route));
     label.rules.add(wish.rule);
@@ -321,29 +332,28 @@ export class RouteLabels {
     return label;
   }
 
-  #of({ text, vrf }: LabelWish): Label | undefined {
+  #of({ text, vrf, source }: LabelWish): Label | LabelRefusal {
     const { register } = this.#ports;
     const known = register.find(text);
     const present = known && this.#labels.get(known.label);
     if (present !== undefined) return present;
     if (known !== undefined) register.revive(known);
-    const meaning = known ?? register.choose(text, vrf);
-    if (meaning === undefined) return undefined;
+    else if (source !== undefined && register.countOf(source.name) >= source.most) {
+      return 'the source has its share';
+    }
+    const meaning = known ?? register.choose(text, vrf, source?.name);
+    if (meaning === undefined) return 'no value is free';
     const label = this.#add(meaning, false);
-    this.#records.push({ label: meaning.label, text, vrf });
+    const by = meaning.source === undefined ? {} : { source: meaning.source };
+    this.#records.push({ label: meaning.label, text, vrf, ...by });
     this.#fresh.push(label);
     this.#writeSoon();
     return label;
   }
 
-  #refuse(route: LabelledRoute): void {
+  #refuse(route: LabelledRoute, source: LabelSource | undefined): void {
     this.refusals++;
-    if (this.#refused.size === 0) {
-      const remedy = 'labels per VRF, or fewer routes; values come back after their quarantine';
-      this.#ports.log.error('no label is free: routes are not exported', { remedy });
-      this.#refusedSince = this.#ports.clock.now();
-    }
-    this.#refused.set(keyOf(route), route);
+    this.#refused.add(keyOf(route), route, source, this.#ports.clock.now());
     this.#watch();
   }
 
@@ -388,11 +398,8 @@ export class RouteLabels {
       if (!over || this.#user?.quiet === false) break;
       if (!this.#isLeaving(label)) this.#free(label);
     }
-    const late = this.#refusedSince + REFUSED_MS <= clock.now();
-    if (this.#refused.size === 0 || (given === 0 && !late)) return;
-    const routes = [...this.#refused.values()];
-    this.#refused.clear();
-    this.#user?.askAgain(routes);
+    const routes = this.#refused.take(given, clock.now());
+    if (routes.length > 0) this.#user?.askAgain(routes);
   }
 
   // ---- To disk, then into the tables ----

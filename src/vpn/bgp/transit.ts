@@ -23,7 +23,9 @@ import { encapsulationType } from '../../lib/bgp-words.js';
 import { formatAddress } from '../../lib/ip.js';
 import { acceptSetOf } from '../accept.js';
 import { classText } from '../label-plan.js';
-import type { LabelWish } from '../route-labels.js';
+import { SWAP_LABELS } from '../label-register.js';
+import type { LabelSource } from '../refused-labels.js';
+import { toldLabel, type LabelWish } from '../route-labels.js';
 import { narrowed } from './encapsulation.js';
 import type { Audience, TransitContext } from './transit-context.js';
 
@@ -177,10 +179,21 @@ function labelOf(
   const wish: LabelWish = {
     text: `swap for ${label} of ${formatAddress(route.nextHop)} by ${by}, ${classText(exported, context.sps)}${on}`,
     ...{ vrf: CORE_VRF, rule: `to SP ${audience.sp}`, gateway: undefined, accept },
-    swap: { nexthop, label },
+    ...{ swap: { nexthop, label }, source: sourceOf(context, route.nextHop) },
   };
   const { family, net } = route;
-  return context.routeLabels.ask(wish, { vrf: 0, family, prefix: NO_PREFIX, length: 0, net });
+  const to = { vrf: 0, family, prefix: NO_PREFIX, length: 0, net };
+  return toldLabel(context.routeLabels.ask(wish, to));
+}
+
+/**
+ * The SP whose labels are swapped: each new one takes a value of ours, in quarantine for an hour or more behind it. An
+ * equal share for each, of half of all: whoever changes its labels all the time takes nobody else's.
+ */
+function sourceOf({ config, spOf }: TransitContext, nextHop: Uint8Array): LabelSource {
+  const { ownSp, otherSps = [] } = config;
+  const most = Math.floor(SWAP_LABELS / (1 + otherSps.length));
+  return { name: spOf(formatAddress(nextHop)) ?? ownSp, most };
 }
 
 const NO_PREFIX = new Uint8Array(0);

@@ -31,10 +31,11 @@ it('keeps records in their order, and adds to the file', async () => {
   await journal.replace([used(1), { next: 7 }]);
   expect(journal.length).toBe(2);
   await journal.append([used(2), { label: 1, freedAt: 100, quarantine: 86_400 }]);
-  await journal.append([used(3)]);
+  const ofSp = { ...used(3), source: 'y' };
+  await journal.append([ofSp]);
   expect(journal.length).toBe(5);
   const freed = { label: 1, freedAt: 100, quarantine: 86_400 };
-  const all = [used(1), { next: 7 }, used(2), freed, used(3)];
+  const all = [used(1), { next: 7 }, used(2), freed, ofSp];
   expect(readLabelJournal(path)).toEqual(all);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   await journal.replace([used(9)]);

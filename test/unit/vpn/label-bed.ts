@@ -136,7 +136,8 @@ export class Bed {
       answer = this.labels.ask(wish(number, over), route(number));
     }
     if (answer === 'later') throw new Error('it is still later');
-    if (answer !== undefined) this.labels.retain(answer);
+    if (typeof answer === 'string') return undefined;
+    this.labels.retain(answer);
     return answer;
   }
 }

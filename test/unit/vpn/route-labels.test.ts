@@ -141,6 +141,56 @@ describe('a label whose routes have gone', () => {
   });
 });
 
+describe('labels of one source (an SP whose routes we pass on)', () => {
+  const range = { first: 40_000, last: 40_099 };
+  const from = (name: string): Partial<LabelWish> => ({ source: { name, most: 5 } });
+
+  it('are so many at most, in quarantine or not: others still have theirs', async () => {
+    const bed = new Bed([], range);
+    bed.labels.settled();
+    // It changes its labels again and again: each is a value of ours, in quarantine behind it.
+    for (let i = 0; i < 5; i++) {
+      const label = (await bed.told(i, from('y')))!;
+      bed.labels.release(label);
+      await bed.pass(LINGER_MS / 1000 + 2);
+    }
+    expect(bed.labels.live).toBe(0);
+    expect(bed.labels.ask(wish(6, from('y')), route(6))).toBe('the source has its share');
+    expect(bed.complaints).toEqual([expect.stringMatching(/an SP has used up its swap labels/)]);
+    expect(bed.labels.starvingWords).toEqual([
+      '1 routes of SP y not passed on: it has used up its labels',
+    ]);
+    expect(await bed.told(7, from('z'))).toBe(40_005);
+    expect(await bed.told(8)).toBe(40_006);
+    // What it had comes back, and the share is remembered over a restart and a file written anew.
+    const records = new RouteLabelRegister(bed.disk, range).records();
+    for (const disk of [bed.disk, records]) {
+      const next = new Bed(disk, range, bed.seconds);
+      expect(next.labels.ask(wish(6, from('y')), route(6))).toBe('the source has its share');
+      expect(await next.told(2, from('y'))).toBe(40_002);
+    }
+  });
+
+  it('are asked for again when one of its own is free, some at a time', async () => {
+    const bed = new Bed([], range);
+    bed.labels.settled();
+    const label = (await bed.told(0, from('y')))!;
+    for (let i = 1; i < 5; i++) await bed.told(i, from('y'));
+    bed.labels.release(label);
+    await bed.pass(LINGER_MS / 1000 + 2);
+    await bed.pass(LABEL_QUARANTINE_SECONDS - 30);
+    for (let i = 0; i < 1000; i++) {
+      const to = { ...route(0), vrf: i };
+      expect(bed.labels.ask(wish(6, from('y')), to)).toBe('the source has its share');
+    }
+    bed.asked.length = 0;
+    await bed.pass(35);
+    expect(bed.asked.map(({ vrf }) => vrf)).toEqual(Array.from({ length: 257 }, (_, i) => i));
+    expect(bed.labels.starving).toBe(1000 - 257);
+    expect(await bed.told(6, from('y'))).toBe(40_005);
+  });
+});
+
 describe('after a restart', () => {
   it('the same meaning has the same value, without a write and at once', async () => {
     const before = new Bed();

@@ -12,6 +12,7 @@ import { formatAddress } from '../../../../src/lib/ip.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
 import type { Audience, TransitContext } from '../../../../src/vpn/bgp/transit-context.js';
 import { vpnTransit } from '../../../../src/vpn/bgp/transit.js';
+import { SWAP_LABELS } from '../../../../src/vpn/label-register.js';
 import type { LabelWish } from '../../../../src/vpn/route-labels.js';
 import { NO_SP_TABLES, SpTables } from '../../../../src/vpn/sp-tables.js';
 import {
@@ -168,6 +169,20 @@ describe('a route of our own PE told to another SP', () => {
       accept: 'encrypt/gre:2 encrypt/ip:2',
       swap: { nexthop: row(PE, ENCRYPT), label: 1001 },
     });
+  });
+
+  it('has a label out of the share of the SP whose label is swapped', () => {
+    const asbr = new Asbr();
+    asbr.fromPe(1, [asked('encrypt')]);
+    asbr.fromOutside(2, [asked('encrypt')]);
+    const sources = [...asbr.wishes.values()].map(({ source }) => source);
+    const most = SWAP_LABELS / 2;
+    expect(sources).toEqual(
+      expect.arrayContaining([
+        { name: 'x', most },
+        { name: 'y', most },
+      ]),
+    );
   });
 
   it('keeps to whom it is exported, for the borders behind', () => {
