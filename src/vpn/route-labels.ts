@@ -21,6 +21,8 @@ import { adjacency } from '../forwarding/names.js';
 import { acceptKey } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
+import { EndingLabels, securedOnly, swapClassOf } from './ending-labels.js';
+import type { Timing } from './export-changes.js';
 import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
 import { RefusedRoutes, type LabelRefusal, type LabelSource } from './refused-labels.js';
 
@@ -123,6 +125,8 @@ export interface LabelUser {
   askAgain(routes: readonly LabelledRoute[]): void;
   /** Everything that was to be told has been. */
   readonly quiet: boolean;
+  /** Nor is anybody away who may go by what it heard before. */
+  readonly told: boolean;
   /** {@link RouteLabels.gateways} are others now. */
   gatewaysChanged(): void;
 }
@@ -156,6 +160,9 @@ export class RouteLabels {
   #closed = false;
   #tick: (() => void) | undefined;
   #highest = -1;
+  readonly #ending = new EndingLabels<Label>();
+  /** Routes that still have a value which was taken from them. */
+  readonly #orphans = new Map<number, number>();
   /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
   #leaving: ReadonlySet<string> = new Set();
   /** How often a route was not exported because there was no value for it, since the start. */
@@ -193,6 +200,7 @@ export class RouteLabels {
     this.#settled = false;
     this.#idle.clear();
     this.#refused.clear();
+    this.#orphans.clear();
     for (const label of this.#labels.values()) {
       label.routes = 0;
       label.waiting.clear();
@@ -237,6 +245,53 @@ export class RouteLabels {
     this.#watch();
   }
 
+  /**
+   * Classes that labels of routes passed on may have ({@link swapClassOf}). Those of any other are accepted in
+   * clear no more, and go after the grace time, whatever routes still have them (policy-model 24, 26). One of
+   * before a restart that was not asked for since goes at once: what it was accepted for is not known.
+   */
+  keepSwaps(allowed: ReadonlySet<string>, timing: Timing): void {
+    this.#ending.timing = timing;
+    for (const label of [...this.#labels.values()]) {
+      const mine = swapClassOf(label.meaning.text);
+      if (mine === undefined) continue;
+      if (allowed.has(mine)) this.#ending.delete(label);
+      else if (!this.#ending.has(label)) this.#end(label);
+    }
+    this.#watch();
+  }
+
+  #end(label: Label): void {
+    const { wish } = label;
+    const accept = label.ready && wish !== undefined ? securedOnly(wish.accept) : undefined;
+    if (wish === undefined || accept === undefined) {
+      this.#free(label);
+      return;
+    }
+    if (acceptKey(accept) !== acceptKey(wish.accept)) {
+      label.wish = { ...wish, accept };
+      this.#ports.set([rowOf(label.meaning.label, label.wish)]);
+    }
+    this.#ending.add(label, this.#seconds());
+  }
+
+  /** Labels of routes passed on that are in their grace time. */
+  get ending(): number {
+    return this.#ending.size;
+  }
+
+  /** They go at once: loss rather than what is allowed no more. How many there were. */
+  endNow(): number {
+    const all = this.#ending.all;
+    for (const label of all) this.#free(label);
+    return all.length;
+  }
+
+  /** Monotonic. */
+  #seconds(): number {
+    return this.#ports.clock.now() / 1000;
+  }
+
   /** Labels in use whose class is this one ({@link labelClass}). */
   labelsOf(wanted: string): number[] {
     const found = [...this.#labels.values()].filter(({ meaning }) => classOf(meaning) === wanted);
@@ -244,6 +299,7 @@ export class RouteLabels {
   }
 
   #isLeaving(label: Label): boolean {
+    if (this.#ending.has(label)) return true;
     const mine = this.#leaving.size === 0 ? undefined : classOf(label.meaning);
     return mine !== undefined && this.#leaving.has(mine);
   }
@@ -278,6 +334,8 @@ export class RouteLabels {
     }
     if (this.#refused.size > 0) this.#refused.delete(keyOf(route));
     label.rules.add(wish.rule);
+    // Whoever asks goes by what is in force: then it is allowed again.
+    this.#ending.delete(label);
     const before = label.wish;
     label.wish = wish;
     if (!label.ready) {
@@ -300,6 +358,10 @@ export class RouteLabels {
   }
 
   release(value: number): void {
+    const orphans = this.#orphans.get(value) ?? 0;
+    if (orphans > 1) this.#orphans.set(value, orphans - 1);
+    else this.#orphans.delete(value);
+    if (orphans > 0) return;
     const label = this.#labels.get(value);
     if (label === undefined || label.routes === 0 || --label.routes > 0) return;
     this.#rest(label);
@@ -369,7 +431,10 @@ export class RouteLabels {
     const { ports } = { ports: this.#ports };
     const { meaning } = label;
     this.#idle.delete(label);
+    this.#ending.delete(label);
     this.#labels.delete(meaning.label);
+    const orphans = (this.#orphans.get(meaning.label) ?? 0) + label.routes;
+    if (orphans > 0) this.#orphans.set(meaning.label, orphans);
     if (label.ready) ports.clear(meaning.label);
     const now = ports.epoch();
     const quarantine = ports.quarantine();
@@ -381,7 +446,8 @@ export class RouteLabels {
   }
 
   #watch(): void {
-    const busy = this.#idle.size + this.#refused.size + this.#ports.register.freed > 0;
+    const { freed } = this.#ports.register;
+    const busy = this.#idle.size + this.#refused.size + this.#ending.size + freed > 0;
     if (!busy || this.#closed || this.#tick !== undefined) return;
     this.#tick = this.#ports.scheduler.after(TICK_MS, () => {
       this.#tick = undefined;
@@ -393,6 +459,8 @@ export class RouteLabels {
   #look(): void {
     const { register, clock, epoch } = this.#ports;
     const given = register.expire(epoch());
+    const due = this.#ending.due(this.#seconds(), this.#user?.told ?? true);
+    for (const label of due) this.#free(label);
     for (const label of this.#idle) {
       const over = label.idleSince + LINGER_MS <= clock.now();
       if (!over || this.#user?.quiet === false) break;

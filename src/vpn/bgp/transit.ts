@@ -22,18 +22,18 @@ import { CORE_VRF } from '../../forwarding/rows.js';
 import { encapsulationType } from '../../lib/bgp-words.js';
 import { formatAddress } from '../../lib/ip.js';
 import { acceptSetOf } from '../accept.js';
-import { classText } from '../label-plan.js';
+import { swapText } from '../ending-labels.js';
 import { SWAP_LABELS } from '../label-register.js';
 import type { LabelSource } from '../refused-labels.js';
 import { toldLabel, type LabelWish } from '../route-labels.js';
 import { narrowed } from './encapsulation.js';
-import type { Audience, TransitContext } from './transit-context.js';
+import { swapClass } from './swap-classes.js';
+import { BOTH, offeredTo, type Audience, type TransitContext } from './transit-context.js';
 
 /** By strength. A route that must not go without a tunnel is not told as one for plain MPLS either. */
 const RANK: Readonly<Record<Protection, number>> = {
   ...{ encrypt: 3, authenticate: 2, tunnel: 1, mpls: 0 },
 };
-const BOTH: readonly Encapsulation[] = ['gre', 'ip'];
 const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
 
 /** Of what is acceptable; Infinity: nothing is. */
@@ -55,7 +55,7 @@ function acceptedOf(
   const { accepts, sp, mplsInterface } = audience;
   const least = Math.max(weakest(received), weakest(now));
   const asCame: readonly Protection[] = now?.protections ?? received?.protections ?? ['mpls'];
-  const offered = accepts?.protections ?? (sp === own ? asCame : (['encrypt'] as const));
+  const offered = offeredTo(audience, own) ?? asCame;
   const protections = offered.filter(
     (one) => RANK[one] >= least && (one !== 'mpls' || sp === own || mplsInterface !== undefined),
   );
@@ -174,10 +174,14 @@ function labelOf(
   if (nexthop === undefined || choice === undefined) return undefined;
   const exported = classOf(context, audience, route.told);
   const accept = acceptOf(context, audience, exported);
-  const on = accept.mplsInterface === undefined ? '' : ` on ${accept.mplsInterface}`;
   const by = `${choice.protection} in ${choice.encapsulation}`;
   const wish: LabelWish = {
-    text: `swap for ${label} of ${formatAddress(route.nextHop)} by ${by}, ${classText(exported, context.sps)}${on}`,
+    text: swapText(
+      label,
+      route.nextHop,
+      by,
+      swapClass(exported, context.sps, accept.mplsInterface),
+    ),
     ...{ vrf: CORE_VRF, rule: `to SP ${audience.sp}`, gateway: undefined, accept },
     ...{ swap: { nexthop, label }, source: sourceOf(context, route.nextHop) },
   };

@@ -29,6 +29,7 @@ export class Bed {
   seconds = 1_000;
   writes = 0;
   quiet = true;
+  everybodyTold = true;
   quarantine = LABEL_QUARANTINE_SECONDS;
   /** What the disk says to the next write; undefined: it works. */
   fault: string | undefined;
@@ -93,6 +94,7 @@ export class Bed {
     });
     const bed = this.asked;
     const quiet = (): boolean => this.quiet;
+    const told = (): boolean => this.everybodyTold;
     this.labels.serve({
       askAgain: (routes) => {
         bed.push(...routes);
@@ -100,6 +102,9 @@ export class Bed {
       },
       get quiet() {
         return quiet();
+      },
+      get told() {
+        return told();
       },
       gatewaysChanged: () => undefined,
     });
