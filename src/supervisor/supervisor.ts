@@ -206,6 +206,13 @@ export class Supervisor {
       changed: () => {
         this.#retunnel();
       },
+      full: (sp, most) => {
+        const log = this.#deps.log.area('bgp');
+        log.error('an SP has its share of tunnels: further routes of it cannot be used', {
+          sp,
+          most,
+        });
+      },
     });
     tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
     return tunnels;
