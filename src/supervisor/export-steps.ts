@@ -20,7 +20,7 @@ export interface ExportStepsDeps {
   readonly committer: Pick<Committer, 'step' | 'endChanges'>;
   readonly serial: Pick<Serial, 'run'>;
   readonly bgp: Pick<BgpService, 'told'>;
-  readonly routeLabels: Pick<RouteLabels, 'labelsOf'>;
+  readonly routeLabels: Pick<RouteLabels, 'labelsOf' | 'ending' | 'endNow'>;
   /** Seconds since 1970. */
   readonly clock: () => number;
 }
@@ -70,20 +70,32 @@ export class ExportSteps {
     return serial.run(async () => {
       const before = [...this.rows()];
       await committer.endChanges(filter);
+      const isAll = filter.vrf === undefined && filter.rule === undefined;
+      const swaps = isAll ? this.#deps.routeLabels.endNow() : 0;
       const left = new Set([...this.rows()].map(({ vrf, rule }) => `${vrf} ${rule}`));
-      return before
+      const ended = before
         .filter(({ vrf, rule }) => !left.has(`${vrf} ${rule}`))
         .map(
           ({ vrf, rule, labels, from, to }) => `${vrf} ${rule}: label ${labels}: ${from} -> ${to}`,
         );
+      return swaps === 0 ? ended : [...ended, `${swaps} labels of routes passed on`];
     });
   }
 
   /** For `status`: how many rules are on their way; empty: none. */
   get words(): readonly string[] {
     const count = this.#changes()?.changes.length ?? 0;
-    if (count === 0) return [];
-    return [`${count} export rules change their class: see sealane show transitions`];
+    const swaps = this.#deps.routeLabels.ending;
+    return [
+      ...(count === 0
+        ? []
+        : [`${count} export rules change their class: see sealane show transitions`]),
+      ...(swaps === 0
+        ? []
+        : [
+            `${swaps} labels of routes passed on are of a class that is allowed no more, and end soon`,
+          ]),
+    ];
   }
 
   *rows(): Generator<TransitionRow> {

@@ -14,6 +14,7 @@ import type { DesiredRows } from '../forwarding/rows.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
+import { spOfRemotes } from '../vpn/bgp/identity.js';
 import {
   KernelRedistribution,
   NO_KERNEL_ROUTES,
@@ -22,7 +23,7 @@ import {
 import type { InForce as BgpInForce } from '../vpn/bgp/service-deps.js';
 import type { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
-import type { TunnelSet } from '../vpn/tunnel-set.js';
+import { tunnelShares, type TunnelSet } from '../vpn/tunnel-set.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import type { HostPolicies } from './host-policies.js';
 import type { KernelPort } from './kernel-port.js';
@@ -93,7 +94,8 @@ export class Instance {
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await kernelPort.apply(plan, worker.macs);
-    tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses);
+    const shares = tunnelShares(plan.config, spOfRemotes(plan.config));
+    tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses, shares);
     await kernelPort.followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();

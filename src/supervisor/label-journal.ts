@@ -42,11 +42,21 @@ function recordOf(line: string): LabelRecord | undefined {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { label, text, vrf, freedAt, next } = value;
+  const { label, freedAt, quarantine, next } = value;
   if (isLabel(next)) return { next };
   if (!isLabel(label)) return undefined;
-  if (typeof freedAt === 'number') return { label, freedAt };
-  return typeof text === 'string' && typeof vrf === 'string' ? { label, text, vrf } : undefined;
+  if (typeof freedAt === 'number') {
+    if (quarantine === undefined) return { label, freedAt };
+    return typeof quarantine === 'number' ? { label, freedAt, quarantine } : undefined;
+  }
+  return meaningOf(label, value);
+}
+
+function meaningOf(label: number, value: Record<string, unknown>): LabelRecord | undefined {
+  const { text, vrf, source } = value;
+  if (typeof text !== 'string' || typeof vrf !== 'string') return undefined;
+  if (source === undefined) return { label, text, vrf };
+  return typeof source === 'string' ? { label, text, vrf, source } : undefined;
 }
 
 const isLabel = (value: unknown): value is number =>
@@ -54,7 +64,7 @@ const isLabel = (value: unknown): value is number =>
 
 function broken(path: string, why: string): SupervisorError {
   // Starting without it could give a label another meaning, so the operator decides.
-  const remedy = `restore it from a backup, or remove it an hour after the routes were withdrawn`;
+  const remedy = `restore it from a backup, or remove it when no PE can have our routes any more`;
   return new SupervisorError('CONFIG', `cannot read ${path} (${why})`, remedy);
 }
 

@@ -4,6 +4,7 @@ import type { Reconciler } from '../forwarding/reconcile.js';
 import { adjacency } from '../forwarding/names.js';
 import type { DesiredLabel } from '../forwarding/rows.js';
 import type { Logger } from '../lib/log.js';
+import { quarantineOf, type Offers } from '../vpn/kept-routes.js';
 import { RouteLabelRegister } from '../vpn/label-register.js';
 import { RouteLabels, type RouteLabelRow } from '../vpn/route-labels.js';
 import { LOOP } from './bgp-speaker.js';
@@ -16,6 +17,8 @@ export interface LabelRowsDeps {
   readonly log: Logger;
   /** Seconds since 1970. */
   readonly epoch: () => number;
+  /** How long neighbours may keep our routes, as the plan in force has it. */
+  readonly offers: () => Offers | undefined;
   /** Asked when there are rows to write, not before. */
   readonly reconciler: () => Pick<Reconciler, 'setLabels' | 'clearLabel'>;
   /** Has the worker count packets of labels below this. */
@@ -24,12 +27,13 @@ export interface LabelRowsDeps {
 
 /** Throws CONFIG when the journal cannot be read. */
 export function routeLabels(deps: LabelRowsDeps): RouteLabels {
-  const { paths, log, epoch, reconciler } = deps;
+  const { paths, log, epoch, offers, reconciler } = deps;
   let reserved = 0;
   return new RouteLabels({
     register: new RouteLabelRegister(readLabelJournal(paths.routeLabels)),
     journal: new FileLabelJournal(paths.routeLabels),
     ...{ scheduler: LOOP, clock: { now: () => performance.now() }, epoch, log },
+    quarantine: () => quarantineOf(offers() ?? { offered: 0 }, epoch()),
     set: (rows) => {
       reconciler().setLabels(rows.map(desired));
     },

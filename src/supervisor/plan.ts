@@ -73,16 +73,43 @@ export function makePlan(config: Config, memory: Memory, now: number): Plan {
 function checkLabels(value: unknown): LabelRegister | undefined {
   if (!isRecord(value) || !isRecord(value['labels'])) return undefined;
   const labels: Record<string, LabelRegister['labels'][string]> = {};
-  for (const [label, entry] of Object.entries(value['labels'])) {
-    if (!isRecord(entry)) return undefined;
-    const { meaning, text, freedAt } = entry;
-    if (typeof meaning !== 'string' || typeof text !== 'string') return undefined;
-    if (freedAt !== undefined && typeof freedAt !== 'number') return undefined;
-    labels[label] = { meaning, text, ...(freedAt === undefined ? {} : { freedAt }) };
+  for (const [label, stored] of Object.entries(value['labels'])) {
+    const entry = checkLabel(stored);
+    if (entry === undefined) return undefined;
+    labels[label] = entry;
   }
-  const { next } = value;
-  if (next === undefined) return { labels };
-  return typeof next === 'number' && Number.isInteger(next) ? { labels, next } : undefined;
+  const { next, offers: stored } = value;
+  const offers = stored === undefined ? undefined : checkOffers(stored);
+  if (stored !== undefined && offers === undefined) return undefined;
+  const register = { labels, ...(offers && { offers }) };
+  if (next === undefined) return register;
+  return typeof next === 'number' && Number.isInteger(next) ? { ...register, next } : undefined;
+}
+
+function checkLabel(value: unknown): LabelRegister['labels'][string] | undefined {
+  if (!isRecord(value)) return undefined;
+  const { meaning, text, freedAt, quarantine } = value;
+  if (typeof meaning !== 'string' || typeof text !== 'string') return undefined;
+  if (!isOptionalNumber(freedAt) || !isOptionalNumber(quarantine)) return undefined;
+  return {
+    ...{ meaning, text },
+    ...(freedAt !== undefined && { freedAt }),
+    ...(quarantine !== undefined && { quarantine }),
+  };
+}
+
+const isOptionalNumber = (value: unknown): value is number | undefined =>
+  value === undefined || typeof value === 'number';
+
+function checkOffers(value: unknown): LabelRegister['offers'] {
+  if (!isRecord(value)) return undefined;
+  const { offered, earlier } = value;
+  if (typeof offered !== 'number') return undefined;
+  if (earlier === undefined) return { offered };
+  if (!isRecord(earlier)) return undefined;
+  const { offered: before, until } = earlier;
+  if (typeof before !== 'number' || typeof until !== 'number') return undefined;
+  return { offered, earlier: { offered: before, until } };
 }
 
 function checkSpTables(value: unknown): SpTableState | undefined {

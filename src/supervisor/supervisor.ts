@@ -100,6 +100,7 @@ export class Supervisor {
     const { kernel } = addon;
     this.routeLabels = routeLabels({
       ...{ paths, log: log.area('labels'), epoch: deps.clock },
+      offers: () => this.instance.inForce?.plan.labelRegister.offers,
       reconciler: () => this.instance.reconciler,
       reserve: async (labels) => this.worker.reserveLabels(labels),
     });
@@ -205,6 +206,13 @@ export class Supervisor {
       changed: () => {
         this.#retunnel();
       },
+      full: (sp, most) => {
+        const log = this.#deps.log.area('bgp');
+        log.error('an SP has its share of tunnels: further routes of it cannot be used', {
+          sp,
+          most,
+        });
+      },
     });
     tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
     return tunnels;
@@ -260,8 +268,7 @@ export class Supervisor {
     const worker = this.workerRows.health();
     const down = worker.state === 'running' ? [] : [`worker ${worker.state}: ${worker.reason}`];
     const deaf = this.bgp.notListening().map((where) => `BGP cannot listen on ${where}`);
-    const { starving } = this.routeLabels;
-    const labels = starving === 0 ? [] : [`${starving} routes not exported: no label is free`];
+    const labels = this.routeLabels.starvingWords;
     return [...down, ...labels, ...this.ike.faults(), ...this.#faults.values(), ...deaf].join('; ');
   }
 

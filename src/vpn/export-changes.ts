@@ -197,9 +197,9 @@ export function tickRule(
   return same(leaving, state.leaving) ? state : { ...state, leaving };
 }
 
-/** When it goes; undefined: that is not known before everybody has been told. */
-function dueOf(
-  { since, until }: Leaving,
+/** When what is told no more goes, s; undefined: that is not known before everybody has been told. */
+export function dueOf(
+  { since, until }: Pick<Leaving, 'since' | 'until'>,
   now: number,
   told: boolean,
   { grace }: Timing,

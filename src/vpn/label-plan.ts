@@ -3,7 +3,8 @@
  * Labels (policy-model 1, 5): one meaning per label value and PE. A meaning is VRF, target and export
  * class; it never changes in place. A value that is no longer used is in quarantine for a time, in
  * which it may only come back with the meaning it had: an ingress with an old route would otherwise
- * reach another VRF, or the same one with less protection. The register of values is kept in the
+ * reach another VRF, or the same one with less protection. How long is decided when it is freed: longer
+ * than any neighbour may keep such a route (kept-routes.ts). The register of values is kept in the
  * state directory.
  *
  * A rule names its label, or has one of the pool: that which the same meaning had before, else the
@@ -22,11 +23,15 @@ import {
   type ExportStates,
 } from './export-changes.js';
 import { vrfExports, type VrfExport } from './export-rules.js';
+import {
+  followOffers,
+  LABEL_QUARANTINE_SECONDS,
+  longestKept,
+  quarantineOf,
+  type Offers,
+} from './kept-routes.js';
 import { FIRST_ROUTE_LABEL } from './label-register.js';
 import type { SpTables } from './sp-tables.js';
-
-/** Seconds for which a freed value keeps its meaning. */
-export const LABEL_QUARANTINE_SECONDS = 3600;
 
 /** Labels of the pool; those below are the configuration's alone. */
 export const FIRST_POOL_LABEL = 24_000;
@@ -36,6 +41,8 @@ export interface LabelRegister {
   readonly labels: Readonly<Record<string, RegisteredLabel>>;
   /** Where the search for a free label of the pool goes on; default its beginning. */
   readonly next?: number;
+  /** How long neighbours may keep what they were told; absent: nothing was told yet. */
+  readonly offers?: Offers;
 }
 export interface RegisteredLabel {
   /** SHA-256 (hex) of the canonical meaning. */
@@ -44,6 +51,8 @@ export interface RegisteredLabel {
   readonly text: string;
   /** Seconds since 1970 at which it was freed; absent: in use. */
   readonly freedAt?: number;
+  /** How long from then it keeps its meaning, seconds; default {@link LABEL_QUARANTINE_SECONDS}. */
+  readonly quarantine?: number;
 }
 export const NO_LABELS: LabelRegister = { labels: {} };
 
@@ -223,7 +232,7 @@ function quarantineConflict(
     };
   }
   // A clock that went backwards does not end a quarantine early.
-  const left = before.freedAt + quarantine - now;
+  const left = before.freedAt + (before.quarantine ?? quarantine) - now;
   if (left <= 0) return undefined;
   return {
     ...at,
@@ -243,7 +252,7 @@ function routeConflict({ label, vrf, rule }: Claim, meaning: string): LabelConfl
 
 /** What is known beside configuration and register. */
 export interface LabelPlanOptions {
-  /** Seconds; default {@link LABEL_QUARANTINE_SECONDS}. */
+  /** At least, seconds; default {@link LABEL_QUARANTINE_SECONDS}. */
   readonly quarantine?: number;
   /** What a value means, or meant until lately, as a label of routes. */
   readonly ofRoute?: (label: number) => string | undefined;
@@ -267,19 +276,15 @@ export function planLabels(
   }: LabelPlanOptions = {},
 ): LabelPlan {
   const { wanted, conflicts, next } = collect(config, sps, before, states);
-  const register: Record<string, RegisteredLabel> = {};
+  const offers = followOffers(before.offers, longestKept(config), now);
   const claims: Claim[] = [
     ...[...wanted.values()].map(claimOf),
     ...transportOf(config).map((label) => ({
       ...{ label, vrf: '', rule: 'core.transportLabels', text: TRANSPORT },
     })),
   ];
-  const claimed = new Set(claims.map(({ label }) => label));
-  for (const [label, entry] of Object.entries(before.labels)) {
-    if (claimed.has(Number(label))) continue;
-    const freedAt = entry.freedAt ?? now;
-    if (freedAt + quarantine > now) register[label] = { ...entry, freedAt };
-  }
+  const ifNow = quarantineOf(offers, now, quarantine);
+  const register = freedOf(before, claims, now, { least: quarantine, ifNow });
   for (const claim of claims) {
     const { label, text } = claim;
     const entry = before.labels[String(label)];
@@ -292,5 +297,23 @@ export function planLabels(
   const labels = [...wanted.values()].map(({ planned: { leaving, ...label } }): PlannedLabel =>
     leaving.length === 0 ? label : { ...label, leaving },
   );
-  return { labels, register: { labels: register, next }, conflicts };
+  return { labels, register: { labels: register, next, offers }, conflicts };
+}
+
+/** What is in quarantine. `least`: of what was freed when that was not noted; `ifNow`: of what is freed now. */
+function freedOf(
+  before: LabelRegister,
+  claims: readonly Claim[],
+  now: number,
+  { least, ifNow }: { readonly least: number; readonly ifNow: number },
+): Record<string, RegisteredLabel> {
+  const freed: Record<string, RegisteredLabel> = {};
+  const claimed = new Set(claims.map(({ label }) => label));
+  for (const [label, entry] of Object.entries(before.labels)) {
+    if (claimed.has(Number(label))) continue;
+    const { freedAt = now } = entry;
+    const quarantine = entry.freedAt === undefined ? ifNow : (entry.quarantine ?? least);
+    if (freedAt + quarantine > now) freed[label] = { ...entry, freedAt, quarantine };
+  }
+  return freed;
 }

@@ -21,15 +21,15 @@ import { adjacency } from '../forwarding/names.js';
 import { acceptKey } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
-import { LABEL_QUARANTINE_SECONDS } from './label-plan.js';
+import { EndingLabels, securedOnly, swapClassOf } from './ending-labels.js';
+import type { Timing } from './export-changes.js';
 import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
+import { RefusedRoutes, type LabelRefusal, type LabelSource } from './refused-labels.js';
 
 /** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
 export const LINGER_MS = 10_000;
 const TICK_MS = 1_000;
 const RETRY_MS = 1_000;
-/** Routes that were refused ask again so often: they may have gone, or others' labels with them. */
-const REFUSED_MS = 60_000;
 /** Rows written at once: about a millisecond. */
 const ROWS = 256;
 /** Records of the journal beyond which it is written anew, beside some for each label. */
@@ -57,7 +57,16 @@ export interface LabelWish {
   /** Packets go on with another label. */
   readonly swap?: LabelSwap;
   readonly accept: AcceptSet;
+  /** Who makes us use it; absent: we do ourselves. */
+  readonly source?: LabelSource;
 }
+
+/** A label; 'later': not yet, {@link LabelUser.askAgain} will be called; else why there is none. */
+export type LabelAnswer = number | 'later' | LabelRefusal;
+
+/** As the RIB asks: undefined: the route must not be told. */
+export const toldLabel = (answer: LabelAnswer): number | 'later' | undefined =>
+  typeof answer === 'number' || answer === 'later' ? answer : undefined;
 
 /** Where packets go on, and with which label. */
 export interface LabelSwap {
@@ -100,6 +109,8 @@ export interface RouteLabelPorts {
   readonly clock: Clock;
   /** Seconds since 1970. */
   readonly epoch: () => number;
+  /** Seconds for which a value that is freed now keeps its meaning. */
+  readonly quarantine: () => number;
   readonly log: Logger;
   /** Puts rows into the tables, or changes where they lead. */
   readonly set: (rows: readonly RouteLabelRow[]) => void;
@@ -114,6 +125,8 @@ export interface LabelUser {
   askAgain(routes: readonly LabelledRoute[]): void;
   /** Everything that was to be told has been. */
   readonly quiet: boolean;
+  /** Nor is anybody away who may go by what it heard before. */
+  readonly told: boolean;
   /** {@link RouteLabels.gateways} are others now. */
   gatewaysChanged(): void;
 }
@@ -137,9 +150,7 @@ export class RouteLabels {
   readonly #labels = new Map<number, Label>();
   /** Ready and without route, the longest so in front. */
   readonly #idle = new Set<Label>();
-  /** Refused for want of a free value. */
-  readonly #refused = new Map<string, LabelledRoute>();
-  #refusedSince = 0;
+  readonly #refused: RefusedRoutes;
   #user: LabelUser | undefined;
   #records: LabelRecord[] = [];
   #fresh: Label[] = [];
@@ -149,13 +160,17 @@ export class RouteLabels {
   #closed = false;
   #tick: (() => void) | undefined;
   #highest = -1;
+  readonly #ending = new EndingLabels<Label>();
+  /** Routes that still have a value which was taken from them. */
+  readonly #orphans = new Map<number, number>();
   /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
   #leaving: ReadonlySet<string> = new Set();
-  /** How often a route was not exported because no value was free, since the start. */
+  /** How often a route was not exported because there was no value for it, since the start. */
   refusals = 0;
 
   constructor(ports: RouteLabelPorts) {
     this.#ports = ports;
+    this.#refused = new RefusedRoutes(ports.log);
     for (const meaning of ports.register.all()) {
       if (meaning.freedAt === undefined) this.#add(meaning, true);
     }
@@ -166,9 +181,13 @@ export class RouteLabels {
   get live(): number {
     return this.#labels.size;
   }
-  /** Routes that are not exported because no value is free. */
+  /** Routes that are not exported because there is no value for them. */
   get starving(): number {
     return this.#refused.size;
+  }
+  /** The same in words, a line for each cause. */
+  get starvingWords(): readonly string[] {
+    return this.#refused.words;
   }
   /** The largest value in use so far; -1: none. */
   get highest(): number {
@@ -181,6 +200,7 @@ export class RouteLabels {
     this.#settled = false;
     this.#idle.clear();
     this.#refused.clear();
+    this.#orphans.clear();
     for (const label of this.#labels.values()) {
       label.routes = 0;
       label.waiting.clear();
@@ -225,6 +245,53 @@ export class RouteLabels {
     this.#watch();
   }
 
+  /**
+   * Classes that labels of routes passed on may have ({@link swapClassOf}). Those of any other are accepted in
+   * clear no more, and go after the grace time, whatever routes still have them (policy-model 24, 26). One of
+   * before a restart that was not asked for since goes at once: what it was accepted for is not known.
+   */
+  keepSwaps(allowed: ReadonlySet<string>, timing: Timing): void {
+    this.#ending.timing = timing;
+    for (const label of [...this.#labels.values()]) {
+      const mine = swapClassOf(label.meaning.text);
+      if (mine === undefined) continue;
+      if (allowed.has(mine)) this.#ending.delete(label);
+      else if (!this.#ending.has(label)) this.#end(label);
+    }
+    this.#watch();
+  }
+
+  #end(label: Label): void {
+    const { wish } = label;
+    const accept = label.ready && wish !== undefined ? securedOnly(wish.accept) : undefined;
+    if (wish === undefined || accept === undefined) {
+      this.#free(label);
+      return;
+    }
+    if (acceptKey(accept) !== acceptKey(wish.accept)) {
+      label.wish = { ...wish, accept };
+      this.#ports.set([rowOf(label.meaning.label, label.wish)]);
+    }
+    this.#ending.add(label, this.#seconds());
+  }
+
+  /** Labels of routes passed on that are in their grace time. */
+  get ending(): number {
+    return this.#ending.size;
+  }
+
+  /** They go at once: loss rather than what is allowed no more. How many there were. */
+  endNow(): number {
+    const all = this.#ending.all;
+    for (const label of all) this.#free(label);
+    return all.length;
+  }
+
+  /** Monotonic. */
+  #seconds(): number {
+    return this.#ports.clock.now() / 1000;
+  }
+
   /** Labels in use whose class is this one ({@link labelClass}). */
   labelsOf(wanted: string): number[] {
     const found = [...this.#labels.values()].filter(({ meaning }) => classOf(meaning) === wanted);
@@ -232,6 +299,7 @@ export class RouteLabels {
   }
 
   #isLeaving(label: Label): boolean {
+    if (this.#ending.has(label)) return true;
     const mine = this.#leaving.size === 0 ? undefined : classOf(label.meaning);
     return mine !== undefined && this.#leaving.has(mine);
   }
@@ -255,17 +323,19 @@ export class RouteLabels {
   // ---- What exports ask ----
 
   /**
-   * The label under which a route may be told now; 'later': not yet, {@link LabelUser.askAgain} will be
-   * called for it; undefined: none is free, and the route must not be told.
+   * The label under which a route may be told now, or why it must not be: then {@link LabelUser.askAgain} is
+   * called for it now and again.
    */
-  ask(wish: LabelWish, route: LabelledRoute): number | 'later' | undefined {
+  ask(wish: LabelWish, route: LabelledRoute): LabelAnswer {
     const label = this.#of(wish);
-    if (label === undefined) {
-      this.#refuse(route);
-      return undefined;
+    if (typeof label === 'string') {
+      this.#refuse(route, label === 'no value is free' ? undefined : wish.source);
+      return label;
     }
     if (this.#refused.size > 0) this.#refused.delete(keyOf(route));
     label.rules.add(wish.rule);
+    // Whoever asks goes by what is in force: then it is allowed again.
+    this.#ending.delete(label);
     const before = label.wish;
     label.wish = wish;
     if (!label.ready) {
@@ -288,6 +358,10 @@ export class RouteLabels {
   }
 
   release(value: number): void {
+    const orphans = this.#orphans.get(value) ?? 0;
+    if (orphans > 1) this.#orphans.set(value, orphans - 1);
+    else this.#orphans.delete(value);
+    if (orphans > 0) return;
     const label = this.#labels.get(value);
     if (label === undefined || label.routes === 0 || --label.routes > 0) return;
     this.#rest(label);
@@ -320,29 +394,28 @@ export class RouteLabels {
     return label;
   }
 
-  #of({ text, vrf }: LabelWish): Label | undefined {
+  #of({ text, vrf, source }: LabelWish): Label | LabelRefusal {
     const { register } = this.#ports;
     const known = register.find(text);
     const present = known && this.#labels.get(known.label);
     if (present !== undefined) return present;
     if (known !== undefined) register.revive(known);
-    const meaning = known ?? register.choose(text, vrf);
-    if (meaning === undefined) return undefined;
+    else if (source !== undefined && register.countOf(source.name) >= source.most) {
+      return 'the source has its share';
+    }
+    const meaning = known ?? register.choose(text, vrf, source?.name);
+    if (meaning === undefined) return 'no value is free';
     const label = this.#add(meaning, false);
-    this.#records.push({ label: meaning.label, text, vrf });
+    const by = meaning.source === undefined ? {} : { source: meaning.source };
+    this.#records.push({ label: meaning.label, text, vrf, ...by });
     this.#fresh.push(label);
     this.#writeSoon();
     return label;
   }
 
-  #refuse(route: LabelledRoute): void {
+  #refuse(route: LabelledRoute, source: LabelSource | undefined): void {
     this.refusals++;
-    if (this.#refused.size === 0) {
-      const remedy = 'labels per VRF, or fewer routes; values come back after their quarantine';
-      this.#ports.log.error('no label is free: routes are not exported', { remedy });
-      this.#refusedSince = this.#ports.clock.now();
-    }
-    this.#refused.set(keyOf(route), route);
+    this.#refused.add(keyOf(route), route, source, this.#ports.clock.now());
     this.#watch();
   }
 
@@ -358,18 +431,23 @@ export class RouteLabels {
     const { ports } = { ports: this.#ports };
     const { meaning } = label;
     this.#idle.delete(label);
+    this.#ending.delete(label);
     this.#labels.delete(meaning.label);
+    const orphans = (this.#orphans.get(meaning.label) ?? 0) + label.routes;
+    if (orphans > 0) this.#orphans.set(meaning.label, orphans);
     if (label.ready) ports.clear(meaning.label);
     const now = ports.epoch();
-    ports.register.free(meaning, now);
-    this.#records.push({ label: meaning.label, freedAt: now });
+    const quarantine = ports.quarantine();
+    ports.register.free(meaning, now, quarantine);
+    this.#records.push({ label: meaning.label, freedAt: now, quarantine });
     this.#writeSoon();
     this.#watch();
     if (label.wish?.gateway !== undefined) this.#user?.gatewaysChanged();
   }
 
   #watch(): void {
-    const busy = this.#idle.size + this.#refused.size + this.#ports.register.freed > 0;
+    const { freed } = this.#ports.register;
+    const busy = this.#idle.size + this.#refused.size + this.#ending.size + freed > 0;
     if (!busy || this.#closed || this.#tick !== undefined) return;
     this.#tick = this.#ports.scheduler.after(TICK_MS, () => {
       this.#tick = undefined;
@@ -380,17 +458,16 @@ export class RouteLabels {
 
   #look(): void {
     const { register, clock, epoch } = this.#ports;
-    const given = register.expire(epoch(), LABEL_QUARANTINE_SECONDS);
+    const given = register.expire(epoch());
+    const due = this.#ending.due(this.#seconds(), this.#user?.told ?? true);
+    for (const label of due) this.#free(label);
     for (const label of this.#idle) {
       const over = label.idleSince + LINGER_MS <= clock.now();
       if (!over || this.#user?.quiet === false) break;
       if (!this.#isLeaving(label)) this.#free(label);
     }
-    const late = this.#refusedSince + REFUSED_MS <= clock.now();
-    if (this.#refused.size === 0 || (given === 0 && !late)) return;
-    const routes = [...this.#refused.values()];
-    this.#refused.clear();
-    this.#user?.askAgain(routes);
+    const routes = this.#refused.take(given, clock.now());
+    if (routes.length > 0) this.#user?.askAgain(routes);
   }
 
   // ---- To disk, then into the tables ----

@@ -6,9 +6,11 @@
  *
  * A tunnel outlives its last route for a while, so that a route that comes back finds its SA still there; and after a
  * restart those that forward already are kept until the routes have had time to come again.
+ *
+ * Each SP has its share of them: what its routers tell us takes no tunnel from others.
  */
 import { DEFAULT_LSP_TTL, DEFAULT_TUNNEL_TTL } from '../config/defaults.js';
-import type { Encapsulation, Protection } from '../config/types.js';
+import type { Config, Encapsulation, Protection } from '../config/types.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import { equalBytes, familyOf, formatAddress, parseAddress } from '../lib/ip.js';
 
@@ -22,6 +24,27 @@ export interface TunnelKind {
 
 /** Each has a row, an SA pair at most and a place in every overlay: neighbours decide how many are asked for. */
 export const MOST_TUNNELS = 4096;
+/** Whose a far end is, and how many tunnels lead to an SP's at most. */
+export interface TunnelShares {
+  readonly spOf: (remote: string) => string | undefined;
+  readonly most: (sp: string) => number;
+}
+
+/** Half of all for the other SPs together, in equal shares; without others our own has them all. */
+export function tunnelShares(
+  { ownSp, otherSps = [] }: Pick<Config, 'ownSp' | 'otherSps'>,
+  spOf: TunnelShares['spOf'],
+): TunnelShares {
+  const others = otherSps.filter((sp) => sp !== ownSp).length;
+  const share = Math.floor(MOST_TUNNELS / 2 / Math.max(1, others));
+  const own = MOST_TUNNELS - others * share;
+  return { spOf, most: (sp) => (sp === ownSp ? own : share) };
+}
+
+const ONE_SHARE: TunnelShares = { spOf: () => undefined, most: () => MOST_TUNNELS };
+/** Whose ends are nobody's. */
+const NOBODY = '';
+
 /** How long one stays that no route leads to any more. */
 const LINGER_MS = 60_000;
 
@@ -29,6 +52,8 @@ const PREFIX = 'pe/';
 
 interface Held {
   readonly kind: TunnelKind;
+  /** To whom it leads. */
+  sp: string;
   uses: number;
   /** Since when nobody uses it; undefined: somebody does. */
   idleSince: number | undefined;
@@ -39,11 +64,20 @@ export interface TunnelSetDeps {
   readonly now: () => number;
   /** {@link TunnelSet.all} says something else now. Never called from within a call. */
   readonly changed: () => void;
+  /** An SP has its share from now on, and routes of it wait for room. */
+  readonly full?: (sp: string, most: number) => void;
 }
 
 export class TunnelSet {
   readonly #deps: TunnelSetDeps;
   readonly #held = new Map<string, Held>();
+  /** How many lead to an SP. */
+  readonly #bySp = new Map<string, number>();
+  /** SPs whose share was used up when somebody asked. */
+  readonly #full = new Set<string>();
+  #shares = ONE_SHARE;
+  /** How often there may have become room for tunnels that were refused: whoever was may ask again. */
+  rooms = 0;
   #configured: ReadonlyMap<string, TunnelModel> = new Map();
   #byKind = new Map<string, TunnelModel>();
   #own: readonly Uint8Array[] = [];
@@ -61,32 +95,86 @@ export class TunnelSet {
         ? kindOf(row.slice('tunnel/'.length))
         : undefined;
       if (kind === undefined || this.#held.size >= MOST_TUNNELS) continue;
-      this.#held.set(keyOf(kind), { kind, uses: 0, idleSince: this.#deps.now() });
+      this.#add(kind, this.#deps.now());
     }
     this.#all = undefined;
   }
 
-  /** `own`: where tunnels may begin. */
-  configure(configured: ReadonlyMap<string, TunnelModel>, own: readonly Uint8Array[]): void {
+  #add(kind: TunnelKind, idleSince: number | undefined): Held {
+    const held: Held = { kind, sp: this.#spOf(kind), uses: 0, idleSince };
+    this.#held.set(keyOf(kind), held);
+    this.#bySp.set(held.sp, this.#countOf(held.sp) + 1);
+    return held;
+  }
+
+  #spOf({ remote }: TunnelKind): string {
+    return this.#shares.spOf(formatAddress(remote)) ?? NOBODY;
+  }
+
+  #countOf(sp: string): number {
+    return this.#bySp.get(sp) ?? 0;
+  }
+
+  #isFull(sp: string): boolean {
+    return this.#held.size >= MOST_TUNNELS || this.#countOf(sp) >= this.#shares.most(sp);
+  }
+
+  /** `own`: where tunnels may begin. Those that are beyond a share that has become smaller stay. */
+  configure(
+    configured: ReadonlyMap<string, TunnelModel>,
+    own: readonly Uint8Array[],
+    shares = ONE_SHARE,
+  ): void {
+    this.#shares = shares;
+    this.#bySp.clear();
+    for (const held of this.#held.values()) {
+      held.sp = this.#spOf(held.kind);
+      this.#bySp.set(held.sp, this.#countOf(held.sp) + 1);
+    }
+    this.#room();
     this.#configured = configured;
     this.#byKind = new Map([...configured.values()].map((tunnel) => [keyOf(tunnel), tunnel]));
     this.#own = own;
     this.#all = undefined;
   }
 
-  /** Somebody uses it. False: there are too many. */
+  #room(): void {
+    this.rooms++;
+    this.#full.clear();
+  }
+
+  /** Somebody uses it. False: there are too many, see {@link TunnelSet.why}; {@link TunnelSet.rooms} says when to ask again. */
   hold(kind: TunnelKind): boolean {
-    const key = keyOf(kind);
-    let held = this.#held.get(key);
+    let held = this.#held.get(keyOf(kind));
     if (held === undefined) {
-      if (this.#held.size >= MOST_TUNNELS) return false;
-      held = { kind, uses: 0, idleSince: undefined };
-      this.#held.set(key, held);
+      const sp = this.#spOf(kind);
+      if (this.#isFull(sp)) {
+        this.#refused(sp);
+        return false;
+      }
+      held = this.#add(kind, undefined);
       this.#changed();
     }
     held.uses++;
     held.idleSince = undefined;
     return true;
+  }
+
+  #refused(sp: string): void {
+    if (this.#full.has(sp)) return;
+    this.#full.add(sp);
+    this.#deps.full?.(sp, this.#shares.most(sp));
+  }
+
+  /** Why there is no such tunnel. */
+  why(kind: TunnelKind): string {
+    if (this.localFor(kind.remote) === undefined) {
+      return `core.tunnelAddresses has no IPv${familyOf(kind.remote) ?? 0} address`;
+    }
+    const sp = this.#spOf(kind);
+    if (this.#held.size >= MOST_TUNNELS) return `routes lead to ${MOST_TUNNELS} other tunnels`;
+    if (!this.#isFull(sp)) return 'its tunnel is about to be made';
+    return `routes lead to ${this.#shares.most(sp)} other tunnels of SP ${sp}, which is its share`;
   }
 
   /** One user less. */
@@ -100,12 +188,15 @@ export class TunnelSet {
   sweep(): void {
     const before = this.#deps.now() - LINGER_MS;
     let gone = false;
-    for (const [key, { idleSince }] of this.#held) {
+    for (const [key, { idleSince, sp }] of this.#held) {
       if (idleSince === undefined || idleSince > before) continue;
       this.#held.delete(key);
+      this.#bySp.set(sp, this.#countOf(sp) - 1);
       gone = true;
     }
-    if (gone) this.#changed();
+    if (!gone) return;
+    this.#room();
+    this.#changed();
   }
 
   /** The configured one, or that of the routes; undefined: nobody holds it, or no address of ours is of its family. */

@@ -3,7 +3,7 @@ import type { Rib } from '../../bgp/rib/rib.js';
 import type { LabelUser } from '../route-labels.js';
 
 /** The RIB as the user of labels that come and go with routes. */
-export function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
+export function labelUser(rib: Rib, gatewaysChanged: () => void, told: () => boolean): LabelUser {
   return {
     askAgain: (routes) => {
       for (const { vrf, family, prefix, length, net } of routes) {
@@ -13,6 +13,9 @@ export function labelUser(rib: Rib, gatewaysChanged: () => void): LabelUser {
     },
     get quiet() {
       return rib.idle;
+    },
+    get told() {
+      return told();
     },
     gatewaysChanged,
   };

@@ -43,7 +43,9 @@ import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp } from '../../config/types.js';
 import type { GatewayModel } from '../../forwarding/model.js';
 import { CORE_VRF, type DesiredNexthop } from '../../forwarding/rows.js';
+import { timingOf } from '../export-book.js';
 import { routeClasses } from './route-classes.js';
+import { swapClasses } from './swap-classes.js';
 
 /** Families whose forwarding outlives the supervisor. */
 const FORWARDED =
@@ -350,7 +352,7 @@ export class BgpService {
       ...(bgp.port !== undefined && { port: bgp.port }),
     });
     made.speaker = speaker;
-    deps.labels.serve(labelUser(rib, deps.gatewaysChanged));
+    deps.labels.serve(labelUser(rib, deps.gatewaysChanged, () => this.told));
     const running = { identity, rib, speaker, fib, tracker };
     const { selectionDeferral = SELECTION_DEFERRAL } = bgp;
     if (this.#survived) this.#restart.begin(rib, selectionDeferral * 1000);
@@ -435,6 +437,7 @@ export class BgpService {
     this.#deps.labels.keepVrfs(new Set([...wanted.values(), CORE_VRF]));
     const { told, leaving } = routeClasses(inForce);
     this.#deps.labels.keepClasses(told, leaving);
+    this.#deps.labels.keepSwaps(swapClasses(config, inForce.sps), timingOf(config));
     for (const [id, name] of wanted) rib.setVrf(vrfRib(context, id, name));
   }
 }

@@ -24,7 +24,6 @@ import {
   networkOf,
 } from '../../lib/ip.js';
 import type { TunnelKind, TunnelSet } from '../tunnel-set.js';
-import { MOST_TUNNELS } from '../tunnel-set.js';
 import { CHOICES, type Ingress, type TunnelChoice } from './ingress.js';
 
 /** What is in force, as far as next hops go. */
@@ -72,8 +71,10 @@ interface Watched {
   /** Of a next hop in the core. */
   readonly stop?: () => void;
   /** Tunnel that is there for it. */
-  readonly held?: TunnelKind;
+  held?: TunnelKind;
 }
+
+type Tunnels = Pick<TunnelSet, 'hold' | 'release' | 'find' | 'why' | 'rooms'>;
 
 /**
  * Next hops on one interface that routes may have. Each is a row and a neighbour that the kernel keeps asking
@@ -87,16 +88,15 @@ export class Tracker implements NextHopTracker {
   readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
   readonly #watchCore: WatchCore;
-  readonly #tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>;
+  readonly #tunnels: Tunnels;
+  /** Next hops for whose tunnel there was no room, and since which of {@link TunnelSet.rooms} all of them have none. */
+  readonly #refused = new Set<number>();
+  #rooms = 0;
   /** By address in text. */
   readonly #core = new Map<string, CoreWay>();
   #ways: Ways | undefined;
 
-  constructor(
-    events: TrackerEvents,
-    watchCore: WatchCore,
-    tunnels: Pick<TunnelSet, 'hold' | 'release' | 'find'>,
-  ) {
+  constructor(events: TrackerEvents, watchCore: WatchCore, tunnels: Tunnels) {
     this.#events = events;
     this.#watchCore = watchCore;
     this.#tunnels = tunnels;
@@ -113,15 +113,39 @@ export class Tracker implements NextHopTracker {
       return UNUSABLE;
     }
     this.#admit(key);
-    const kind = this.#kindOf(key);
-    const held = kind !== undefined && this.#tunnels.hold(kind) ? kind : undefined;
+    const watched: Watched = { key, state: UNUSABLE };
+    this.#watched.set(id, watched);
+    this.#hold(id, watched);
     const state = this.#state(key);
-    this.#watched.set(id, { key, state, ...(held && { held }) });
+    watched.state = state;
     if (isGateway(key)) this.#events.gatewaysChanged();
     return state;
   }
 
+  #hold(id: number, watched: Watched): void {
+    const kind = this.#kindOf(watched.key);
+    if (kind === undefined) return;
+    if (this.#tunnels.hold(kind)) {
+      watched.held = kind;
+      this.#refused.delete(id);
+    } else {
+      this.#refused.add(id);
+    }
+  }
+
+  /** Those that found no room may find some now, the longest waiting first. */
+  #holdRefused(): void {
+    const { rooms } = this.#tunnels;
+    if (rooms === this.#rooms) return;
+    this.#rooms = rooms;
+    for (const id of [...this.#refused]) {
+      const watched = this.#watched.get(id);
+      if (watched !== undefined) this.#hold(id, watched);
+    }
+  }
+
   unwatch(id: number): void {
+    this.#refused.delete(id);
     const { key, stop, held } = this.#watched.get(id) ?? {};
     this.#watched.delete(id);
     if (key === undefined) return;
@@ -141,6 +165,7 @@ export class Tracker implements NextHopTracker {
       if (held !== undefined) this.#tunnels.release(held);
     }
     this.#watched.clear();
+    this.#refused.clear();
   }
 
   #admit(key: NextHopKey): void {
@@ -169,6 +194,7 @@ export class Tracker implements NextHopTracker {
     // From the beginning: interfaces may be others now, and those that found no room may find some.
     this.#admitted.clear();
     for (const { key } of this.#watched.values()) this.#admit(key);
+    this.#holdRefused();
     for (const [id, { key }] of this.#watched) if (!isCore(key)) this.#look(id);
   }
 
@@ -221,8 +247,8 @@ export class Tracker implements NextHopTracker {
     if (why !== undefined) return { kind: 'none', why };
     const kind = this.#kindOf(key);
     const tunnel = kind && this.#tunnels.find(kind);
-    if (tunnel === undefined) {
-      return { kind: 'none', why: `routes lead to more than ${MOST_TUNNELS} tunnels` };
+    if (kind === undefined || tunnel === undefined) {
+      return { kind: 'none', why: kind ? this.#tunnels.why(kind) : 'no way is chosen' };
     }
     return {
       ...{ kind: 'tunnel', row: names.tunnel(tunnel.name) },

@@ -5,7 +5,13 @@ import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { EstablishedPeer } from '../../bgp/types.js';
 import type { ConfiguredNeighbour } from '../../config/bgp/resolve.js';
 import type { SpNumbers } from '../../config/sp-numbers.js';
-import type { BgpAccepts, BgpNeighbourOptions, Config } from '../../config/types.js';
+import type {
+  BgpAccepts,
+  BgpNeighbourOptions,
+  Config,
+  Encapsulation,
+  Protection,
+} from '../../config/types.js';
 import { covers, hostPrefix, parseAddress, parsePrefix } from '../../lib/ip.js';
 import type { RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
@@ -36,6 +42,15 @@ export interface Audience {
   /** 4 or 16 octets. */
   readonly nextHop: Uint8Array | undefined;
 }
+
+export const BOTH: readonly Encapsulation[] = ['gre', 'ip'];
+
+/** What may be signalled to an audience; undefined: whatever a route came with. */
+export const offeredTo = (
+  { sp, accepts }: Pick<Audience, 'sp' | 'accepts'>,
+  own: string,
+): readonly Protection[] | undefined =>
+  accepts?.protections ?? (sp === own ? undefined : ['encrypt']);
 
 export function audienceOf(
   config: Config,

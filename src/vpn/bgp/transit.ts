@@ -22,16 +22,18 @@ import { CORE_VRF } from '../../forwarding/rows.js';
 import { encapsulationType } from '../../lib/bgp-words.js';
 import { formatAddress } from '../../lib/ip.js';
 import { acceptSetOf } from '../accept.js';
-import { classText } from '../label-plan.js';
-import type { LabelWish } from '../route-labels.js';
+import { swapText } from '../ending-labels.js';
+import { SWAP_LABELS } from '../label-register.js';
+import type { LabelSource } from '../refused-labels.js';
+import { toldLabel, type LabelWish } from '../route-labels.js';
 import { narrowed } from './encapsulation.js';
-import type { Audience, TransitContext } from './transit-context.js';
+import { swapClass } from './swap-classes.js';
+import { BOTH, offeredTo, type Audience, type TransitContext } from './transit-context.js';
 
 /** By strength. A route that must not go without a tunnel is not told as one for plain MPLS either. */
 const RANK: Readonly<Record<Protection, number>> = {
   ...{ encrypt: 3, authenticate: 2, tunnel: 1, mpls: 0 },
 };
-const BOTH: readonly Encapsulation[] = ['gre', 'ip'];
 const STRONGEST_FIRST = ['encrypt', 'authenticate', 'tunnel'] as const;
 
 /** Of what is acceptable; Infinity: nothing is. */
@@ -53,7 +55,7 @@ function acceptedOf(
   const { accepts, sp, mplsInterface } = audience;
   const least = Math.max(weakest(received), weakest(now));
   const asCame: readonly Protection[] = now?.protections ?? received?.protections ?? ['mpls'];
-  const offered = accepts?.protections ?? (sp === own ? asCame : (['encrypt'] as const));
+  const offered = offeredTo(audience, own) ?? asCame;
   const protections = offered.filter(
     (one) => RANK[one] >= least && (one !== 'mpls' || sp === own || mplsInterface !== undefined),
   );
@@ -172,15 +174,30 @@ function labelOf(
   if (nexthop === undefined || choice === undefined) return undefined;
   const exported = classOf(context, audience, route.told);
   const accept = acceptOf(context, audience, exported);
-  const on = accept.mplsInterface === undefined ? '' : ` on ${accept.mplsInterface}`;
   const by = `${choice.protection} in ${choice.encapsulation}`;
   const wish: LabelWish = {
-    text: `swap for ${label} of ${formatAddress(route.nextHop)} by ${by}, ${classText(exported, context.sps)}${on}`,
+    text: swapText(
+      label,
+      route.nextHop,
+      by,
+      swapClass(exported, context.sps, accept.mplsInterface),
+    ),
     ...{ vrf: CORE_VRF, rule: `to SP ${audience.sp}`, gateway: undefined, accept },
-    swap: { nexthop, label },
+    ...{ swap: { nexthop, label }, source: sourceOf(context, route.nextHop) },
   };
   const { family, net } = route;
-  return context.routeLabels.ask(wish, { vrf: 0, family, prefix: NO_PREFIX, length: 0, net });
+  const to = { vrf: 0, family, prefix: NO_PREFIX, length: 0, net };
+  return toldLabel(context.routeLabels.ask(wish, to));
+}
+
+/**
+ * The SP whose labels are swapped: each new one takes a value of ours, in quarantine for an hour or more behind it. An
+ * equal share for each, of half of all: whoever changes its labels all the time takes nobody else's.
+ */
+function sourceOf({ config, spOf }: TransitContext, nextHop: Uint8Array): LabelSource {
+  const { ownSp, otherSps = [] } = config;
+  const most = Math.floor(SWAP_LABELS / (1 + otherSps.length));
+  return { name: spOf(formatAddress(nextHop)) ?? ownSp, most };
 }
 
 const NO_PREFIX = new Uint8Array(0);

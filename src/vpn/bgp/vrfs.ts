@@ -25,7 +25,7 @@ import { acceptsAll, unionOf } from '../accept.js';
 import { acceptOfClasses, type ExportStates } from '../export-changes.js';
 import { vrfExports, type VrfExport } from '../export-rules.js';
 import { classesText } from '../label-plan.js';
-import { labelClass, type RouteLabels } from '../route-labels.js';
+import { labelClass, toldLabel, type RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
 import type { ImportTerms, Ingress } from './ingress.js';
@@ -161,7 +161,7 @@ function labelOf(context: VrfContext, vrf: string, rule: VrfExport): ExportRuleR
         ? `prefix ${formatPrefix({ address: route.prefix, length: route.length })}`
         : `CE ${gateway ? formatAddress(gateway.address) : ''} on ${gateway?.interface ?? ''}`;
     const text = `${subject} ${labelClass(vrf, exported)}`;
-    return routeLabels.ask({ text, vrf, rule: rule.name, gateway, accept }, route);
+    return toldLabel(routeLabels.ask({ text, vrf, rule: rule.name, gateway, accept }, route));
   };
 }
 

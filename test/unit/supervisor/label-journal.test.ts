@@ -30,10 +30,12 @@ it('keeps records in their order, and adds to the file', async () => {
   expect(journal.length).toBe(Infinity);
   await journal.replace([used(1), { next: 7 }]);
   expect(journal.length).toBe(2);
-  await journal.append([used(2), { label: 1, freedAt: 100 }]);
-  await journal.append([used(3)]);
+  await journal.append([used(2), { label: 1, freedAt: 100, quarantine: 86_400 }]);
+  const ofSp = { ...used(3), source: 'y' };
+  await journal.append([ofSp]);
   expect(journal.length).toBe(5);
-  const all = [used(1), { next: 7 }, used(2), { label: 1, freedAt: 100 }, used(3)];
+  const freed = { label: 1, freedAt: 100, quarantine: 86_400 };
+  const all = [used(1), { next: 7 }, used(2), freed, ofSp];
   expect(readLabelJournal(path)).toEqual(all);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   await journal.replace([used(9)]);
@@ -59,7 +61,9 @@ it('is to be written anew after a write that failed', async () => {
 
 it('refuses a file it cannot read: a label could get another meaning', async () => {
   await new FileLabelJournal(path).replace([used(1)]);
-  for (const bad of ['', '{}', '[1]', '{"label":1}', '{"label":-1,"freedAt":2}', '{"next":1.5}']) {
+  const oddly = '{"label":1,"freedAt":2,"quarantine":"x"}';
+  const lines = ['', '{}', '[1]', '{"label":1}', '{"label":-1,"freedAt":2}', '{"next":1.5}', oddly];
+  for (const bad of lines) {
     writeFileSync(path, `${JSON.stringify(used(1))}\n${bad}\n${JSON.stringify(used(2))}\n`);
     expect(() => readLabelJournal(path), bad).toThrow(/route-labels\.journal.*line 2/);
   }

@@ -32,6 +32,23 @@ it('remembers labels and SP tables over a restart', () => {
   expect(() => makePlan(elsewhere, again, 1001)).toThrow(/label 500 .* in use/);
 });
 
+it('remembers how long neighbours may keep what they were told', () => {
+  const told = (staleTime: number, label: number): Config => ({
+    ...withLabel(label),
+    bgp: {
+      ...{ asn: 65001, routerId: '192.0.2.1' },
+      neighbours: { '198.51.100.2': { asn: 65001, longLived: { staleTime } } },
+    },
+  });
+  const longest = 90 + 120 + 40_000;
+  remember(paths(), makePlan(told(40_000, 500), readMemory(paths()), 1000));
+  remember(paths(), makePlan(told(10, 501), readMemory(paths()), 2000));
+  const { labels } = readMemory(paths());
+  const earlier = { offered: longest, until: 2000 + longest };
+  expect(labels.offers).toEqual({ offered: 90 + 120 + 10, earlier });
+  expect(labels.labels['500']).toMatchObject({ freedAt: 2000, quarantine: longest });
+});
+
 it('refuses what cannot be planned, as a whole', () => {
   const memory = readMemory(paths());
   const tooMany = { ...BASE, otherSps: Array.from({ length: 63 }, (_, i) => `sp${i}`) };
@@ -44,7 +61,13 @@ it('refuses what cannot be planned, as a whole', () => {
 
 it('does not start on a register that it cannot read: a label could get another meaning', () => {
   remember(paths(), makePlan(BASE, readMemory(paths()), 0));
-  for (const bad of ['', '{', '[]', '{"labels":{"1":{"meaning":1}}}']) {
+  for (const bad of [
+    '',
+    '{',
+    '[]',
+    '{"labels":{"1":{"meaning":1}}}',
+    '{"labels":{},"offers":{}}',
+  ]) {
     writeFileSync(paths().labelRegister, bad);
     expect(() => readMemory(paths()), bad).toThrow(/labels\.json/);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Config, ExportRule } from '../../../src/config/types.js';
+import type { BgpNeighbour, Config, ExportRule } from '../../../src/config/types.js';
 import {
   FIRST_POOL_LABEL,
   NO_LABELS,
@@ -80,6 +80,29 @@ describe('one meaning for a value, over time (policy-model 5)', () => {
     const later = plan(config({ A: [] }), stored, 2500).register;
     expect(later.labels['100']!.freedAt).toBe(2000);
     expect(plan(config({ A: [] }), later, 2601).register.labels).toEqual({});
+  });
+
+  it('is as long as a neighbour may keep our routes, by what it was offered when it was told', () => {
+    const neighbour = { asn: 65001, longLived: { staleTime: 86_400 } };
+    const having = (vrfs: Record<string, readonly ExportRule[]>, one: BgpNeighbour): Config => ({
+      ...config(vrfs),
+      bgp: { asn: 65001, routerId: '192.0.2.1', neighbours: { '192.0.2.9': one } },
+    });
+    const longest = 90 + 120 + 86_400;
+    const told = plan(having({ A: [rule()] }, neighbour));
+    // The offer goes with the rule: whoever is away goes by what it heard before.
+    const freed = plan(having({ A: [] }, { asn: 65001 }), told.register, 2000).register;
+    const stored = JSON.parse(JSON.stringify(freed)) as LabelRegister;
+    const late = having({ B: [rule()] }, { asn: 65001 });
+    expect(plan(late, stored, 2000 + longest - 1).conflicts[0]!.remedy).toContain('wait 1 s');
+    expect(plan(late, stored, 2000 + longest).conflicts).toEqual([]);
+    // What is freed while somebody may still go by the old offer waits as long, later no more.
+    const both = { A: [rule()], B: [rule({ label: 101 })] };
+    const soon = plan(having(both, { asn: 65001 }), plan(having(both, neighbour)).register, 2000);
+    const freedAt = (now: number) =>
+      plan(having({}, { asn: 65001 }), soon.register, now).register.labels['101'];
+    expect(freedAt(2500)).toMatchObject({ freedAt: 2500, quarantine: longest });
+    expect(freedAt(2000 + longest)).toMatchObject({ quarantine: 600 });
   });
 
   it('does not end a quarantine when the clock goes back', () => {

@@ -1,156 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import type { AcceptSet } from '../../../src/forwarding/addon/api.js';
-import { parseAddress } from '../../../src/lib/ip.js';
-import type { Logger } from '../../../src/lib/log.js';
-import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/label-plan.js';
+import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/kept-routes.js';
 import { type LabelRecord, RouteLabelRegister } from '../../../src/vpn/label-register.js';
-import {
-  labelClass,
-  LINGER_MS,
-  RouteLabels,
-  type LabelledRoute,
-  type LabelWish,
-  type RouteLabelRow,
-} from '../../../src/vpn/route-labels.js';
-
-const ACCEPT: AcceptSet = {
-  secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [1] }],
-  clear: [],
-};
-const RANGE = { first: 40_000, last: 40_009 };
-
-/** Time, disk and tables by hand. What happens is kept in order. */
-class Bed {
-  readonly disk: LabelRecord[];
-  readonly rows = new Map<number, RouteLabelRow>();
-  readonly events: string[] = [];
-  readonly asked: LabelledRoute[] = [];
-  readonly labels: RouteLabels;
-  seconds = 1_000;
-  writes = 0;
-  quiet = true;
-  /** What the disk says to the next write; undefined: it works. */
-  fault: string | undefined;
-  readonly complaints: string[] = [];
-  readonly log: Logger = {
-    error: (text) => this.complaints.push(text),
-    warning: () => undefined,
-    notice: () => undefined,
-    info: () => undefined,
-    debug: () => undefined,
-    area: () => this.log,
-  };
-  readonly #slices: (() => void)[] = [];
-  #timers: { at: number; action: () => void }[] = [];
-
-  constructor(disk: readonly LabelRecord[] = [], range = RANGE, seconds = 1_000) {
-    this.disk = [...disk];
-    this.seconds = seconds;
-    const { disk: file } = this;
-    const write = async (to: readonly LabelRecord[], anew: boolean): Promise<void> => {
-      await Promise.resolve();
-      if (this.fault !== undefined) throw new Error(this.fault);
-      if (anew) this.disk.length = 0;
-      this.disk.push(...to);
-      this.writes++;
-      this.events.push('disk');
-    };
-    this.labels = new RouteLabels({
-      register: new RouteLabelRegister(disk, range),
-      journal: {
-        get length() {
-          return file.length;
-        },
-        append: async (records) => write(records, false),
-        replace: async (records) => write(records, true),
-      },
-      scheduler: {
-        soon: (slice) => this.#slices.push(slice),
-        after: (ms, action) => {
-          const timer = { at: this.seconds * 1000 + ms, action };
-          this.#timers.push(timer);
-          return () => {
-            this.#timers = this.#timers.filter((one) => one !== timer);
-          };
-        },
-      },
-      clock: { now: () => this.seconds * 1000 },
-      epoch: () => this.seconds,
-      log: this.log,
-      set: (rows) => {
-        for (const row of rows) this.rows.set(row.label, row);
-        this.events.push(`rows ${rows.length}`);
-      },
-      clear: (label) => {
-        this.rows.delete(label);
-        this.events.push(`clear ${label}`);
-      },
-      reserve: (labels) => {
-        expect(labels).toBeGreaterThan(this.labels.highest);
-      },
-    });
-    const bed = this.asked;
-    const quiet = (): boolean => this.quiet;
-    this.labels.serve({
-      askAgain: (routes) => {
-        bed.push(...routes);
-        this.events.push(`again ${routes.length}`);
-      },
-      get quiet() {
-        return quiet();
-      },
-      gatewaysChanged: () => undefined,
-    });
-  }
-
-  /** Runs what is to run now. */
-  async settle(): Promise<void> {
-    for (let turn = 0; turn < 50; turn++) {
-      for (const slice of this.#slices.splice(0)) slice();
-      await new Promise((wake) => setImmediate(wake));
-    }
-  }
-
-  async pass(seconds: number): Promise<void> {
-    for (let end = this.seconds + seconds; this.seconds < end; this.seconds++) {
-      await this.#due();
-    }
-    await this.#due();
-  }
-
-  async #due(): Promise<void> {
-    const due = this.#timers.filter(({ at }) => at <= this.seconds * 1000);
-    if (due.length === 0) return;
-    this.#timers = this.#timers.filter((one) => !due.includes(one));
-    for (const { action } of due) action();
-    await this.settle();
-  }
-
-  /** Asks until the answer is not 'later', and exports the route. */
-  async told(number: number, over: Partial<LabelWish> = {}): Promise<number | undefined> {
-    let answer = this.labels.ask(wish(number, over), route(number));
-    if (answer === 'later') {
-      await this.settle();
-      answer = this.labels.ask(wish(number, over), route(number));
-    }
-    if (answer === 'later') throw new Error('it is still later');
-    if (answer !== undefined) this.labels.retain(answer);
-    return answer;
-  }
-}
-
-const wish = (number: number, over: Partial<LabelWish> = {}): LabelWish => ({
-  ...{ text: `prefix 10.0.${number}.0/24 of VRF A`, vrf: 'A', rule: 'r', gateway: undefined },
-  accept: ACCEPT,
-  ...over,
-});
-const route = (number: number): LabelledRoute => ({
-  ...{ vrf: 1, family: 0 as const, prefix: Uint8Array.of(10, 0, number, 0), length: 24 },
-});
-const ce = (last: number) => ({
-  ...{ vrf: 'A', interface: 'ce-a', address: parseAddress(`10.9.0.${last}`)! },
-});
+import { labelClass, LINGER_MS, type LabelWish } from '../../../src/vpn/route-labels.js';
+import { ACCEPT, Bed, ce, RANGE, route, wish } from './label-bed.js';
 
 describe('a label that comes with a route', () => {
   it('is on disk, then in the tables, and only then given', async () => {
@@ -288,6 +141,56 @@ describe('a label whose routes have gone', () => {
   });
 });
 
+describe('labels of one source (an SP whose routes we pass on)', () => {
+  const range = { first: 40_000, last: 40_099 };
+  const from = (name: string): Partial<LabelWish> => ({ source: { name, most: 5 } });
+
+  it('are so many at most, in quarantine or not: others still have theirs', async () => {
+    const bed = new Bed([], range);
+    bed.labels.settled();
+    // It changes its labels again and again: each is a value of ours, in quarantine behind it.
+    for (let i = 0; i < 5; i++) {
+      const label = (await bed.told(i, from('y')))!;
+      bed.labels.release(label);
+      await bed.pass(LINGER_MS / 1000 + 2);
+    }
+    expect(bed.labels.live).toBe(0);
+    expect(bed.labels.ask(wish(6, from('y')), route(6))).toBe('the source has its share');
+    expect(bed.complaints).toEqual([expect.stringMatching(/an SP has used up its swap labels/)]);
+    expect(bed.labels.starvingWords).toEqual([
+      '1 routes of SP y not passed on: it has used up its labels',
+    ]);
+    expect(await bed.told(7, from('z'))).toBe(40_005);
+    expect(await bed.told(8)).toBe(40_006);
+    // What it had comes back, and the share is remembered over a restart and a file written anew.
+    const records = new RouteLabelRegister(bed.disk, range).records();
+    for (const disk of [bed.disk, records]) {
+      const next = new Bed(disk, range, bed.seconds);
+      expect(next.labels.ask(wish(6, from('y')), route(6))).toBe('the source has its share');
+      expect(await next.told(2, from('y'))).toBe(40_002);
+    }
+  });
+
+  it('are asked for again when one of its own is free, some at a time', async () => {
+    const bed = new Bed([], range);
+    bed.labels.settled();
+    const label = (await bed.told(0, from('y')))!;
+    for (let i = 1; i < 5; i++) await bed.told(i, from('y'));
+    bed.labels.release(label);
+    await bed.pass(LINGER_MS / 1000 + 2);
+    await bed.pass(LABEL_QUARANTINE_SECONDS - 30);
+    for (let i = 0; i < 1000; i++) {
+      const to = { ...route(0), vrf: i };
+      expect(bed.labels.ask(wish(6, from('y')), to)).toBe('the source has its share');
+    }
+    bed.asked.length = 0;
+    await bed.pass(35);
+    expect(bed.asked.map(({ vrf }) => vrf)).toEqual(Array.from({ length: 257 }, (_, i) => i));
+    expect(bed.labels.starving).toBe(1000 - 257);
+    expect(await bed.told(6, from('y'))).toBe(40_005);
+  });
+});
+
 describe('after a restart', () => {
   it('the same meaning has the same value, without a write and at once', async () => {
     const before = new Bed();
@@ -327,6 +230,31 @@ describe('after a restart', () => {
     const late = new Bed(soon.disk, RANGE, seconds + LABEL_QUARANTINE_SECONDS + 1);
     await late.pass(2);
     expect(await late.told(20)).toBe(40_004);
+  });
+
+  it('each value has the quarantine it was freed with, and keeps it', async () => {
+    const before = new Bed();
+    before.labels.settled();
+    for (let i = 0; i < 10; i++) await before.told(i);
+    // Freed while somebody may keep our routes for a day, then another while nobody may for so long.
+    before.quarantine = 86_400;
+    before.labels.release(40_004);
+    await before.pass(LINGER_MS / 1000 + 2);
+    before.quarantine = LABEL_QUARANTINE_SECONDS;
+    before.labels.release(40_007);
+    await before.pass(LINGER_MS / 1000 + 2);
+    const { disk, seconds } = before;
+    const hour = new Bed(disk, RANGE, seconds + LABEL_QUARANTINE_SECONDS + 1);
+    await hour.pass(2);
+    expect(await hour.told(20)).toBe(40_007);
+    expect(await hour.told(21)).toBeUndefined();
+    // The file is written anew meanwhile: what is known of the quarantine is in that as well.
+    const anew = new RouteLabelRegister(new RouteLabelRegister(hour.disk, RANGE).records(), RANGE);
+    const almost = new Bed(anew.records(), RANGE, seconds + 86_400 - 60);
+    expect(await almost.told(21)).toBeUndefined();
+    const day = new Bed(almost.disk, RANGE, seconds + 86_400 + 1);
+    await day.pass(2);
+    expect(await day.told(21)).toBe(40_004);
   });
 
   it('a value given to another meaning means only that', async () => {

@@ -2,7 +2,12 @@
 import { beforeEach, expect, it } from 'vitest';
 import type { TunnelModel } from '../../../src/forwarding/model.js';
 import { parseAddress } from '../../../src/lib/ip.js';
-import { MOST_TUNNELS, TunnelSet, type TunnelKind } from '../../../src/vpn/tunnel-set.js';
+import {
+  MOST_TUNNELS,
+  TunnelSet,
+  tunnelShares,
+  type TunnelKind,
+} from '../../../src/vpn/tunnel-set.js';
 
 const ip = (text: string): Uint8Array => parseAddress(text)!;
 const OWN = [ip('192.0.2.1'), ip('192.0.2.8'), ip('2001:db8::1')];
@@ -97,6 +102,45 @@ it('are bounded, since neighbours decide how many there are', () => {
   expect(tunnels.hold(kind('192.0.2.2'))).toBe(false);
   expect(tunnels.find(kind('192.0.2.2'))).toBeUndefined();
   expect(tunnels.all.size).toBe(MOST_TUNNELS);
+});
+
+it('are so many for each SP, and those of others have theirs', () => {
+  const spOf = (remote: string): string => (remote.startsWith('198.18.') ? 'y' : 'x');
+  const config = { ownSp: 'x', otherSps: ['y', 'z'] };
+  const full: string[] = [];
+  tunnels = new TunnelSet({
+    ...{ now: () => now, changed: () => undefined },
+    full: (sp, most) => full.push(`${sp} ${String(most)}`),
+  });
+  tunnels.configure(new Map(), OWN, tunnelShares(config, spOf));
+  const y = (i: number): TunnelKind => kind(`198.18.${String(i >> 8)}.${String(i & 255)}`);
+  const share = MOST_TUNNELS / 4;
+  for (let i = 0; i < share; i++) expect(tunnels.hold(y(i))).toBe(true);
+  expect([tunnels.hold(y(share)), tunnels.hold(y(share + 1))]).toEqual([false, false]);
+  expect(tunnels.why(y(share))).toBe(
+    `routes lead to ${String(share)} other tunnels of SP y, which is its share`,
+  );
+  expect(full).toEqual([`y ${String(share)}`]);
+  // What there is already is not refused, nor is the SP of others.
+  expect(tunnels.hold(y(0))).toBe(true);
+  expect(tunnels.hold(kind('192.0.2.2'))).toBe(true);
+  // When one has gone there is room for one, which is told.
+  const { rooms } = tunnels;
+  tunnels.release(y(1));
+  now += 61_000;
+  tunnels.sweep();
+  expect(tunnels.rooms).toBe(rooms + 1);
+  expect([tunnels.hold(y(share)), tunnels.hold(y(share + 1))]).toEqual([true, false]);
+  // With one SP less the others have more.
+  tunnels.configure(new Map(), OWN, tunnelShares({ ...config, otherSps: ['y'] }, spOf));
+  expect(tunnels.hold(y(share + 1))).toBe(true);
+});
+
+it('are all our own SP’s where there is no other', () => {
+  const shares = tunnelShares({ ownSp: 'x' }, () => 'x');
+  expect(shares.most('x')).toBe(MOST_TUNNELS);
+  const some = tunnelShares({ ownSp: 'x', otherSps: ['a', 'b', 'c'] }, () => 'x');
+  expect(some.most('x') + 3 * some.most('a')).toBe(MOST_TUNNELS);
 });
 
 it('are found again by their rows after a restart, until routes have had time to come', () => {

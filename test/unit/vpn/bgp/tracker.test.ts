@@ -114,3 +114,49 @@ it('gives a tunnel the cost of the core’s way to its end', () => {
   ]);
   expect(followed.size).toBe(0);
 });
+
+it('asks again for a tunnel that found no room, and says meanwhile why there is none', () => {
+  let now = 0;
+  const few = new TunnelSet({ now: () => now, changed: () => undefined });
+  const shares = { spOf: () => 'y', most: () => 2 };
+  few.configure(new Map(), [ip('192.0.2.1')], shares);
+  const events = {
+    changed: (id: number, state: NextHopState) => told.push([id, state]),
+    gatewaysChanged: () => undefined,
+  };
+  const asking = new Tracker(events, () => () => undefined, few);
+  const ingress = new Ingress(capability());
+  const signalled = { protections: ['encrypt'], encapsulations: ['gre'] } as const;
+  const to = (last: number): NextHopKey => {
+    const address = ip(`192.0.2.${String(last)}`);
+    return { vrf: 0, address, protection: ingress.choose(address, signalled, TERMS) };
+  };
+  const update = (): void => {
+    asking.update({
+      ...{ model: forwardingModel(BASE), ingress, vrfName: () => undefined },
+      nexthop: () => undefined,
+    });
+  };
+  update();
+  for (const last of [2, 3]) expect(asking.watch(last, to(last)).usable).toBe(true);
+  for (const last of [4, 5]) expect(asking.watch(last, to(last)).usable).toBe(false);
+  const why = 'routes lead to 2 other tunnels of SP y, which is its share';
+  expect(asking.way(to(4))).toEqual({ kind: 'none', why });
+  asking.unwatch(2);
+  update();
+  expect(told).toEqual([]);
+  now += 61_000;
+  few.sweep();
+  update();
+  expect(told).toMatchObject([[4, { usable: true }]]);
+  expect(asking.way(to(4))).toMatchObject({ row: 'tunnel/pe/192.0.2.4/encrypt/gre' });
+  expect(asking.way(to(5))).toEqual({ kind: 'none', why });
+  // It is held now as any other: as long as the next hop is asked about.
+  now += 61_000;
+  few.sweep();
+  expect([...few.all.keys()]).toEqual(['pe/192.0.2.3/encrypt/gre', 'pe/192.0.2.4/encrypt/gre']);
+  asking.close();
+  now += 61_000;
+  few.sweep();
+  expect(few.all.size).toBe(0);
+});

@@ -11,7 +11,10 @@ import { acceptKey } from '../../../../src/forwarding/rows.js';
 import { formatAddress } from '../../../../src/lib/ip.js';
 import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
 import type { Audience, TransitContext } from '../../../../src/vpn/bgp/transit-context.js';
+import { swapClasses } from '../../../../src/vpn/bgp/swap-classes.js';
 import { vpnTransit } from '../../../../src/vpn/bgp/transit.js';
+import { swapClassOf } from '../../../../src/vpn/ending-labels.js';
+import { SWAP_LABELS } from '../../../../src/vpn/label-register.js';
 import type { LabelWish } from '../../../../src/vpn/route-labels.js';
 import { NO_SP_TABLES, SpTables } from '../../../../src/vpn/sp-tables.js';
 import {
@@ -56,6 +59,27 @@ interface Options {
   readonly ready?: () => boolean;
 }
 
+/** The same in a configuration. */
+const configOf = ({ accepts, inside, mplsInterface }: Options): Config => ({
+  ...{ instance: 'asbr', ownSp: 'x', otherSps: ['y'], core: { tunnelAddresses: [OURS] } },
+  interfaces:
+    mplsInterface === undefined
+      ? {}
+      : {
+          [mplsInterface]: {
+            ...{ role: 'core', device: { kernel: 'y' }, mpls: 'other-sp' },
+            addresses: ['198.51.100.1/24'],
+          },
+        },
+  bgp: {
+    ...{ asn: OWN_AS, routerId: OURS, keepAllVpnRoutes: true },
+    neighbours: {
+      '198.51.100.2': { asn: OTHER_AS, sp: 'y', ...(accepts && { accepts }) },
+      [PE]: { asn: OWN_AS, ...(inside && { accepts: inside }) },
+    },
+  },
+});
+
 /** PE 1 inside by IBGP, PE 3 inside too, an ASBR of SP y by EBGP: peer 2. */
 class Asbr {
   readonly lab: Lab;
@@ -67,11 +91,13 @@ class Asbr {
   readonly peer3: TestPeer;
 
   constructor(options: Options = {}) {
-    const config = { ownSp: 'x', otherSps: ['y'] } as unknown as Config;
+    const config = configOf(options);
+    const sps = SpTables.assign(NO_SP_TABLES, 'x', ['y'])!;
+    const allowed = swapClasses(config, sps);
     const outsideOptions = { sp: 'y', transitFloor: options.transitFloor } as ConfiguredNeighbour;
     const labels = new Map<string, number>();
     const context: TransitContext = {
-      ...{ config, ipsec, sps: SpTables.assign(NO_SP_TABLES, 'x', ['y'])! },
+      ...{ config, ipsec, sps },
       numbers: {
         own: OWN_AS,
         of: (sp) => (sp === 'x' ? OWN_AS : OTHER_AS),
@@ -88,6 +114,8 @@ class Asbr {
             this.waiting.push(net);
             return 'later';
           }
+          // What is asked for is never of a class that would have to end.
+          expect(allowed).toContain(swapClassOf(wish.text));
           const label = labels.get(wish.text) ?? 40_000 + labels.size;
           labels.set(wish.text, label);
           this.wishes.set(label, wish);
@@ -168,6 +196,20 @@ describe('a route of our own PE told to another SP', () => {
       accept: 'encrypt/gre:2 encrypt/ip:2',
       swap: { nexthop: row(PE, ENCRYPT), label: 1001 },
     });
+  });
+
+  it('has a label out of the share of the SP whose label is swapped', () => {
+    const asbr = new Asbr();
+    asbr.fromPe(1, [asked('encrypt')]);
+    asbr.fromOutside(2, [asked('encrypt')]);
+    const sources = [...asbr.wishes.values()].map(({ source }) => source);
+    const most = SWAP_LABELS / 2;
+    expect(sources).toEqual(
+      expect.arrayContaining([
+        { name: 'x', most },
+        { name: 'y', most },
+      ]),
+    );
   });
 
   it('keeps to whom it is exported, for the borders behind', () => {
