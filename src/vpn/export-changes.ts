@@ -14,7 +14,7 @@
  * exported without protection accepts IPsec unasked), else one of its own that means both. So a label's
  * protection never changes in place, and that of the new class never accepts anything else.
  */
-import type { ExportClass, Protection } from '../config/types.js';
+import type { Encapsulation, ExportClass, Protection } from '../config/types.js';
 import type { AcceptSet } from '../forwarding/addon/api.js';
 import { covers, parsePrefix } from '../lib/ip.js';
 import { acceptsAll, acceptSetOf, type TablesOfSps, unionOf } from './accept.js';
@@ -134,7 +134,9 @@ function bridge(before: Classes, target: ExportClass, sps: SpTables): Classes {
   const protections = target.protections.filter(
     (one) => one === 'encrypt' || one === 'authenticate',
   );
-  const encapsulations = sorted(before.flatMap((one) => one.encapsulations ?? ['gre', 'ip']));
+  const encapsulations = sorted(
+    before.flatMap((one): readonly Encapsulation[] => one.encapsulations ?? ['gre', 'ip']),
+  );
   const known = new Set(before.flatMap(({ toSps = [sps.own] }) => toSps));
   const toSps = (target.toSps ?? [sps.own]).filter((sp) => known.has(sp));
   if (protections.length === 0 || toSps.length === 0) return [];
