@@ -306,6 +306,39 @@ describe('child SAs in the tables', () => {
   });
 });
 
+describe('child SAs that no next hop led to when the supervisor ended', () => {
+  it('are there again for the tunnel that wants one, once their IKE SA goes on', async () => {
+    const spi = sas.allocateSpi();
+    await sas.install(child(spi));
+    sas.close();
+    start();
+    expect(sas.current(TUNNEL)).toBeUndefined();
+    expect(sas.adopt(spi)).toBe(true);
+    await time.settle();
+    const row = expect.stringContaining(spi.toString(16)) as string;
+    expect(sas.current(TUNNEL)).toMatchObject({ row });
+    expect(used).toBe(rows.id('out', sas.current(TUNNEL)?.row ?? ''));
+  });
+
+  it('stand by beside one that is in use, and take its place when it goes', async () => {
+    const [used, idle] = [sas.allocateSpi(), sas.allocateSpi()];
+    await sas.install(child(used));
+    await sas.activate(used);
+    await sas.install(child(idle));
+    sas.close();
+    start();
+    const row = (spi: number): object => ({
+      row: expect.stringContaining(spi.toString(16)) as string,
+    });
+    sas.adopt(used);
+    sas.adopt(idle);
+    expect(sas.current(TUNNEL)).toMatchObject(row(used));
+    sas.remove(used, 0);
+    await time.settle();
+    expect(sas.current(TUNNEL)).toMatchObject(row(idle));
+  });
+});
+
 describe('a peer that makes and deletes child SAs as fast as it can', () => {
   const OTHER = parseAddress('192.0.2.3')!;
   const other = (spi: number): ChildInstall =>
