@@ -56,7 +56,8 @@ beforeAll(async () => {
     pes.net.write(end, config(end, end === 1 ? ENCRYPT : TUNNEL));
     pes.net.start(end);
   }
-}, 120_000);
+  await sendsBy('tunnel');
+}, 200_000);
 afterAll(async () => {
   await pes.close();
 });

@@ -51,6 +51,12 @@ function config({ imports = [{}], neighbour = {}, tunnels }: Parts = {}): Config
   };
 }
 
+function without(from: Config, part: 'ike' | 'bgp'): Config {
+  const rest = { ...from };
+  Reflect.deleteProperty(rest, part);
+  return rest;
+}
+
 const judge = (now: Config, before: Config | undefined): KeptRows =>
   new KeptRows({ config: now, model: forwardingModel(now), sps, before });
 
@@ -89,11 +95,10 @@ describe('a row of BGP from before a restart', () => {
 
   it('stops where the next hop is not believed or cannot be reached so any more', () => {
     expect(kept(config({ imports: [{ fromSps: ['b'] }] }), config())).toEqual([]);
-    const { ike: _, ...withoutIke } = config();
+    const withoutIke = without(config(), 'ike');
     // Without ranges everybody is of the own SP.
     expect(kept(withoutIke, config())).not.toContain(ENCRYPT);
-    const { bgp: __, ...vrf } = config().vrfs?.['A'] ?? {};
-    expect(kept({ ...config(), vrfs: { A: vrf } }, config())).toEqual([]);
+    expect(kept({ ...config(), vrfs: { A: {} } }, config())).toEqual([]);
   });
 
   it('needs every rule to allow it once the rules are not what they were', () => {
@@ -167,8 +172,7 @@ describe('a swap label from before a restart', () => {
     expect(swaps(strict, wide, OTHER, to('encrypt', 'authenticate'))).toBe(false);
     expect(swaps(strict, wide, OTHER, to('encrypt'))).toBe(true);
     expect(swaps(strict, wide, OTHER, { ...to('encrypt'), mplsInterface: 'nni' })).toBe(false);
-    const { bgp: _, ...without } = strict;
-    expect(swaps(without, wide, OTHER, to('encrypt'))).toBe(false);
+    expect(swaps(without(strict, 'bgp'), wide, OTHER, to('encrypt'))).toBe(false);
   });
 });
 
