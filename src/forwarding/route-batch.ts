@@ -49,7 +49,7 @@ export function columns(vrf: number, family: Family, changes: readonly RouteChan
 
 /** Applies the changes a batch at a time; the caller may pause at each step. */
 export function* applyChanges(
-  tables: Tables,
+  tables: Pick<Tables, 'applyRoutes'>,
   vrf: number,
   family: Family,
   changes: readonly RouteChange[],

@@ -122,8 +122,9 @@ export class Committer {
     const { instance, paths, log } = this.#deps;
     const before = instance.inForce?.plan;
     remember(paths, prepared.plan);
+    const same = this.#beginDigest(prepared.plan.config);
     try {
-      const changes = await instance.apply(prepared.plan, prepared.sas, prepared.ike);
+      const changes = await instance.apply(prepared.plan, prepared.sas, prepared.ike, same);
       await this.#deps.store(prepared.plan.config);
       this.#noteDigest(prepared.plan.config);
       log.notice('configuration in force', { ...changes });
@@ -137,6 +138,15 @@ export class Committer {
     }
   }
 
+  /** Whether the tables hold this configuration. If not they say of none, from now until it is carried out. */
+  #beginDigest(config: Config): boolean {
+    const { tables } = this.#deps;
+    const present = tables.configDigest();
+    if (equalBytes(present, configDigest(config))) return true;
+    if (!equalBytes(present, NO_DIGEST)) tables.setConfigDigest(NO_DIGEST);
+    return false;
+  }
+
   /** The tables say which configuration they hold; one that they hold already changes nothing. */
   #noteDigest(config: Config): void {
     const { tables } = this.#deps;
@@ -148,7 +158,8 @@ export class Committer {
     try {
       const prepared = await this.prepare(before.config);
       remember(this.#deps.paths, prepared.plan);
-      await this.#deps.instance.apply(prepared.plan, prepared.sas, prepared.ike);
+      await this.#deps.instance.apply(prepared.plan, prepared.sas, prepared.ike, false);
+      this.#noteDigest(prepared.plan.config);
     } catch (error) {
       throw new SupervisorError(
         'CONFIG',
@@ -159,6 +170,9 @@ export class Committer {
     }
   }
 }
+
+/** Of tables that hold no configuration as a whole. */
+const NO_DIGEST = new Uint8Array(32);
 
 const sameStates = (a: ExportStates, b: ExportStates): boolean =>
   JSON.stringify(a) === JSON.stringify(b);

@@ -250,7 +250,21 @@ export class ChildSas implements ChildSink {
     const pair = this.#pairs.get(inboundSpi);
     if (pair === undefined || pair.isGoing) return false;
     pair.isClaimed = true;
+    if (!pair.inUse) this.#standBy(pair);
     return true;
+  }
+
+  /**
+   * A pair that nothing led to when we started is there for whoever wants it now, and takes the place of the one in use
+   * when that goes: IKE makes no other beside it.
+   */
+  #standBy(pair: Pair): void {
+    for (const key of pair.keys) {
+      const others = (this.#active.get(key) ?? []).filter((one) => one !== pair);
+      const inUse = others.at(-1)?.inUse === true ? others.splice(-1) : [];
+      this.#active.set(key, [...others, pair, ...inUse]);
+    }
+    void this.#publish();
   }
 
   #dropHalves(): void {

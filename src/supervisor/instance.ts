@@ -20,6 +20,7 @@ import {
   NO_KERNEL_ROUTES,
   type TakenRoutes,
 } from '../vpn/bgp/kernel-routes.js';
+import { forbiddenSwaps, KeptRows, removeForbiddenRoutes } from '../vpn/bgp/kept-rows.js';
 import type { InForce as BgpInForce } from '../vpn/bgp/service-deps.js';
 import type { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
@@ -48,7 +49,7 @@ export interface InstanceDeps {
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
-  readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest'>;
+  readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest' | 'isAsked'>;
   /** Those of the configuration, and those that routes lead to. */
   readonly tunnels: TunnelSet;
 }
@@ -87,9 +88,15 @@ export class Instance {
 
   /**
    * Brings everything to the plan, from whatever state it is in. Returns the rows that were written.
-   * When it throws, what was in force is partly replaced; applying a plan again makes it whole.
+   * When it throws, what was in force is partly replaced; applying a plan again makes it whole. `same`: the rows that
+   * are there were written under this configuration.
    */
-  async apply(plan: Plan, saPlan: SaPlan, ikePlan: IkePlan | undefined): Promise<Changes> {
+  async apply(
+    plan: Plan,
+    saPlan: SaPlan,
+    ikePlan: IkePlan | undefined,
+    same: boolean,
+  ): Promise<Changes> {
     const { tables, kernelPort, worker, sas, tunnels } = this.#deps;
     await kernelPort.deafen(plan);
     await worker.raise(plan);
@@ -103,6 +110,7 @@ export class Instance {
     await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
+    if (!same) await this.#judgeKept(plan);
     const projected = this.#project(plan, rows);
     await inSlices(this.#reconciler.publish(rows, projected.overlay, changes));
     this.#inForce = { plan, rows, ...projected };
@@ -168,6 +176,29 @@ export class Instance {
         return id === undefined ? undefined : live.routes(id, family).get(key)?.nexthop;
       },
     };
+  }
+
+  /**
+   * What BGP left before our start, and has not told again, forwards on no further than this plan allows
+   * (policy-model 25). Before next hops are others: what a row leads to is what it led to.
+   */
+  async #judgeKept(plan: Plan): Promise<void> {
+    const { tables, bgp, routeLabels, log } = this.#deps;
+    const before = this.#inForce?.plan.config;
+    if (before !== undefined && !bgp.restarting) return;
+    const { config, model, sps } = plan;
+    const kept = new KeptRows({ config, model, sps, before });
+    let routes = 0;
+    const count = (more: number): void => {
+      routes += more;
+    };
+    await inSlices(removeForbiddenRoutes(tables, kept, count));
+    const labels = forbiddenSwaps(tables, kept).filter((label) => !routeLabels.isAsked(label));
+    for (const label of labels) this.#reconciler.clearLabel(label);
+    if (routes + labels.length === 0) return;
+    log.warning('what this configuration does not allow forwards no more', {
+      ...{ routes, labels: labels.length, until: 'BGP has told its routes again' },
+    });
   }
 
   /** Labels below this are or will be in use. */

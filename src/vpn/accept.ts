@@ -14,6 +14,9 @@ import type { AcceptSet } from '../forwarding/addon/api.js';
 import { ACCEPT_NOTHING, acceptKey } from '../forwarding/rows.js';
 import { OWN_SP_TABLE, type SpTables } from './sp-tables.js';
 
+/** Tables by SP. */
+export type TablesOfSps = Pick<SpTables, 'own' | 'table'>;
+
 type Secured = 'encrypt' | 'authenticate';
 type Clear = AcceptSet['clear'][number];
 
@@ -72,7 +75,7 @@ const isSecured = (protection: string): protection is Secured =>
  * The set of a class. An SP that is not configured has no table and adds nothing: a name unknown
  * here can only make the set smaller (the configuration check refuses it before).
  */
-export function acceptSetOf(exported: ExportClass, sps: SpTables): AcceptSet {
+export function acceptSetOf(exported: ExportClass, sps: TablesOfSps): AcceptSet {
   const arrivals = new Arrivals();
   const encapsulations = exported.encapsulations ?? ENCAPSULATIONS;
   const tables = (exported.toSps ?? [sps.own])

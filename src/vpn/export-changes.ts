@@ -14,10 +14,10 @@
  * exported without protection accepts IPsec unasked), else one of its own that means both. So a label's
  * protection never changes in place, and that of the new class never accepts anything else.
  */
-import type { ExportClass, Protection } from '../config/types.js';
+import type { Encapsulation, ExportClass, Protection } from '../config/types.js';
 import type { AcceptSet } from '../forwarding/addon/api.js';
 import { covers, parsePrefix } from '../lib/ip.js';
-import { acceptsAll, acceptSetOf, unionOf } from './accept.js';
+import { acceptsAll, acceptSetOf, type TablesOfSps, unionOf } from './accept.js';
 import type { SpTables } from './sp-tables.js';
 
 /** What the arrivals of a label may be: those of any of the classes. Never empty. */
@@ -78,7 +78,7 @@ export function canonicalClass(from: ExportClass, own: string): ExportClass {
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** What the label of these classes accepts. */
-export const acceptOfClasses = (classes: Classes, sps: SpTables): AcceptSet =>
+export const acceptOfClasses = (classes: Classes, sps: TablesOfSps): AcceptSet =>
   unionOf(classes.map((one) => acceptSetOf(one, sps)));
 
 /** Without those that add nothing: a change made over and over again does not make it longer. */
@@ -126,6 +126,25 @@ const tidy = (
       ),
   );
 
+/**
+ * Where encapsulations change too, no community names old and new pairs and nothing else. As long as the change is
+ * announced packets may come protected as of then, and encapsulated as before.
+ */
+function bridge(before: Classes, target: ExportClass, sps: SpTables): Classes {
+  const protections = target.protections.filter(
+    (one) => one === 'encrypt' || one === 'authenticate',
+  );
+  const encapsulations = sorted(
+    before.flatMap((one): readonly Encapsulation[] => one.encapsulations ?? ['gre', 'ip']),
+  );
+  const known = new Set(before.flatMap(({ toSps = [sps.own] }) => toSps));
+  const toSps = (target.toSps ?? [sps.own]).filter((sp) => known.has(sp));
+  if (protections.length === 0 || toSps.length === 0) return [];
+  const between: ExportClass = { protections, encapsulations, toSps };
+  const live = acceptOfClasses(before, sps);
+  return acceptsAll(live, acceptSetOf(between, sps)) ? [] : [between];
+}
+
 /** The rule as it is told when it is new, or when what was before need not be kept. */
 export function settled(wish: ExportWish, own: string): ExportState {
   const target = canonicalClass(wish.class, own);
@@ -164,7 +183,10 @@ export function followRule(
     const leaving = tidy([...before.leaving, ...moved], { ...base, classes });
     return { ...base, classes, announcing, leaving };
   }
-  const classes = withoutCovered([...before.classes, target], sps);
+  const classes = withoutCovered(
+    [...before.classes, ...bridge(before.classes, target, sps), target],
+    sps,
+  );
   const leaving = tidy([...before.leaving, leave(before, now)], { ...base, classes });
   return { ...base, classes, announcing, leaving };
 }

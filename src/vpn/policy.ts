@@ -16,7 +16,7 @@ import type { ForwardingModel } from '../forwarding/model.js';
 import { ACCEPT_NOTHING, type PlannedLabel, type VpnPolicy } from '../forwarding/rows.js';
 import { covers, networkOf, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { parseRd, parseRouteTarget } from '../lib/bgp-words.js';
-import { unionOf } from './accept.js';
+import { type TablesOfSps, unionOf } from './accept.js';
 import { ownRoutes, type OwnRoute } from './bgp/local-routes.js';
 import { signalledBy } from './bgp/signalled.js';
 import { acceptOfClasses, NO_EXPORT_STATES, type ExportStates } from './export-changes.js';
@@ -97,15 +97,17 @@ interface Asked {
   readonly asn: number;
   readonly ownSp: number | undefined;
   readonly tunnelAddresses: readonly Uint8Array[];
+  readonly sps: TablesOfSps;
 }
 
 /** The question is the route as the rule would export it, before its policy. */
-function passesOf({ bgp, announced }: VrfExport, asked: Asked): Rule['passes'] {
+function passesOf(rule: VrfExport, asked: Asked): Rule['passes'] {
+  const { bgp } = rule;
   if (bgp?.policy === undefined) return undefined;
-  const { policies, ipsec, asn, ownSp, tunnelAddresses } = asked;
+  const { policies, ipsec, asn, ownSp, tunnelAddresses, sps } = asked;
   const policy = policies.compile(bgp.policy, asn);
   const targets = bgp.targets.flatMap((text) => parseRouteTarget(text) ?? []);
-  const meaning = signalledBy(announced, ownSp);
+  const meaning = signalledBy(rule, sps, ownSp);
   const added = meaning === undefined ? targets : [...targets, ipsec.write(meaning)];
   const nextHop = bgp.nextHop === undefined ? tunnelAddresses[0] : parseAddress(bgp.nextHop);
   return ({ route, attributes }) => {
@@ -121,17 +123,26 @@ function passesOf({ bgp, announced }: VrfExport, asked: Asked): Rule['passes'] {
 
 type Passes = NonNullable<Rule['passes']>;
 
+/** What is told while rules change, and which SPs there are. */
+interface Telling {
+  readonly sps: TablesOfSps;
+  readonly states: ExportStates;
+}
+
+/** Where no rule changes, nothing depends on tables. */
+const tablesOfNone = ({ ownSp }: Config): TablesOfSps => ({ own: ownSp, table: () => undefined });
+
 /** Of each VRF the rules with a policy, by name, and whether that lets an own route pass. */
 export function exportPolicies(
   config: Config,
   { tunnelAddresses }: ForwardingModel,
-  states: ExportStates = NO_EXPORT_STATES,
+  { sps, states }: Telling = { sps: tablesOfNone(config), states: NO_EXPORT_STATES },
 ): ReadonlyMap<string, ReadonlyMap<string, Passes>> {
   const { bgp } = config;
   const ipsec = ipsecCommunityFormat(bgp?.ipsecCommunitySubType);
   const policies = new PolicyCompiler(bgp ?? {}, ipsec);
   const ownSp = spNumbers(config).own;
-  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, ownSp, tunnelAddresses };
+  const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, ownSp, tunnelAddresses, sps };
   const vrfs = new Map<string, ReadonlyMap<string, Passes>>();
   for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
     const rules = vrfExports(vrf, states[name]).flatMap((rule): [string, Passes][] => {
@@ -157,7 +168,7 @@ export function vpnPolicy(
   model: ForwardingModel,
   states: ExportStates = NO_EXPORT_STATES,
 ): VpnPolicy {
-  const exporters = exportPolicies(config, model, states);
+  const exporters = exportPolicies(config, model, { sps, states });
   const { bgp } = config;
   const policies = new PolicyCompiler(bgp ?? {}, ipsecCommunityFormat(bgp?.ipsecCommunitySubType));
   const names = Object.keys(config.vrfs ?? {});

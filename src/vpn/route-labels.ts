@@ -224,6 +224,11 @@ export class RouteLabels {
     return this.#labels.has(label);
   }
 
+  /** Whether a route has asked for it since the start: its row is as that wants it. */
+  isAsked(label: number): boolean {
+    return this.#labels.get(label)?.wish !== undefined;
+  }
+
   /** VRFs that are there; labels of others go at once, since nothing may refer to a VRF that goes. */
   keepVrfs(names: ReadonlySet<string>): void {
     for (const label of [...this.#labels.values()]) {

@@ -91,9 +91,7 @@ export class TunnelSet {
   /** Takes over the tunnels among the next hops that an earlier supervisor left, by row name. */
   adopt(rows: Iterable<string>): void {
     for (const row of rows) {
-      const kind = row.startsWith(`tunnel/${PREFIX}`)
-        ? kindOf(row.slice('tunnel/'.length))
-        : undefined;
+      const kind = row.startsWith('tunnel/') ? kindOfName(row.slice('tunnel/'.length)) : undefined;
       if (kind === undefined || this.#held.size >= MOST_TUNNELS) continue;
       this.#add(kind, this.#deps.now());
     }
@@ -258,6 +256,10 @@ const nameOf = (kind: TunnelKind): string => `${PREFIX}${keyOf(kind)}`;
 
 const PROTECTIONS: readonly Protection[] = ['encrypt', 'authenticate', 'tunnel', 'mpls'];
 const ENCAPSULATIONS = ['gre', 'ip', 'none'] as const;
+
+/** The kind of a tunnel that routes made, of its name; undefined: it is not such a name. */
+export const kindOfName = (name: string): TunnelKind | undefined =>
+  name.startsWith(PREFIX) ? kindOf(name) : undefined;
 
 /** What {@link nameOf} made the name of. */
 function kindOf(name: string): TunnelKind | undefined {

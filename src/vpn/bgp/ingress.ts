@@ -76,7 +76,7 @@ export interface TunnelChoice {
   readonly encapsulation: Encapsulation | 'none';
 }
 
-/** Number of a choice in the RIB, in its lowest four bits: index into this, + 1. */
+/** Number of a choice in the RIB, in its lowest three bits: index into this, + 1. */
 export const CHOICES: readonly TunnelChoice[] = [
   { protection: 'encrypt', encapsulation: 'gre' },
   { protection: 'encrypt', encapsulation: 'ip' },
@@ -87,10 +87,11 @@ export const CHOICES: readonly TunnelChoice[] = [
   { protection: 'mpls', encapsulation: 'none' },
 ];
 
-/** Added to a choice whose protection is no reason to prefer it. */
+/** The rest of a number: the choice's protection is no reason to prefer it; weaker ones that the egress takes as well, */
+const INDEX = 0x07;
 const UNRANKED = 0x10;
-/** Of a number, what is not of the choice: {@link UNRANKED}, and weaker protections that the egress takes as well. */
-const INDEX = 0x0f;
+/** in the encapsulation of the choice, or with this in the other one too. */
+const EITHER = 0x08;
 const ALSO: readonly (readonly [Protection, number])[] = [
   ['authenticate', 0x20],
   ['tunnel', 0x40],
@@ -98,6 +99,23 @@ const ALSO: readonly (readonly [Protection, number])[] = [
 ];
 /** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
 const UNRANKED_RANK = 1;
+
+const MPLS: TunnelChoice = { protection: 'mpls', encapsulation: 'none' };
+
+/** Of the ways that are allowed, what the number of the best one says of weaker ones. */
+function alsoBits(best: TunnelChoice, allowed: readonly TunnelChoice[]): number {
+  const other = best.encapsulation === 'gre' ? 'ip' : 'gre';
+  const has = (protection: Protection, encapsulation: TunnelChoice['encapsulation']): boolean =>
+    allowed.some((one) => isSame(one, { protection, encapsulation }));
+  const weaker = ALSO.filter(
+    ([one]) =>
+      STRENGTH[one] < STRENGTH[best.protection] &&
+      (one === 'mpls' ? has('mpls', 'none') : has(one, best.encapsulation)),
+  );
+  const tunnelled = weaker.filter(([one]) => one !== 'mpls');
+  const either = tunnelled.length > 0 && tunnelled.every(([one]) => has(one, other));
+  return weaker.reduce((bits, [, bit]) => bits | bit, either ? EITHER : 0);
+}
 
 /** Numbers that say why there is no way. The routes are kept, unusable, so that `show` can say so. */
 export const NO_TUNNEL = 254;
@@ -137,14 +155,8 @@ export class Ingress {
     const [best] = allowed;
     if (best === undefined) return NO_TUNNEL;
     const number = 1 + CHOICES.findIndex((one) => isSame(one, best));
-    const protections = allowed.map(({ protection }) => protection);
-    if (signalled.alsoMpls === true && this.#mayGoOnInMpls(nextHop, terms.floor(sp))) {
-      protections.push('mpls');
-    }
-    const also = ALSO.reduce((bits, [one, bit]) => {
-      const isWeaker = STRENGTH[one] < STRENGTH[best.protection];
-      return isWeaker && protections.includes(one) ? bits | bit : bits;
-    }, number);
+    const mpls = signalled.alsoMpls === true && this.#mayGoOnInMpls(nextHop, terms.floor(sp));
+    const also = number | alsoBits(best, mpls ? [...allowed, MPLS] : allowed);
     return terms.preferProtected ? also : UNRANKED | also;
   }
 
@@ -155,15 +167,35 @@ export class Ingress {
 
   /**
    * How a route that is sent by `old` may go on being sent until the way chosen for it is up (policy-model 24):
-   * by the label it has now, where the egress says that it takes the old protection too; where that is no weaker
-   * than what was chosen, by the label it had. undefined: not at all.
+   * by the label it has now, where the egress says that it takes the old protection in the old encapsulation too; where
+   * that protection is no weaker than what was chosen, by the label it had. undefined: not at all.
    */
   whileWaiting(choice: number, old: TunnelChoice): 'new label' | 'old label' | undefined {
     const meaning = this.meaning(choice);
     if (meaning === undefined) return undefined;
     if (STRENGTH[old.protection] >= STRENGTH[meaning.protection]) return 'old label';
     const [, bit = 0] = ALSO.find(([one]) => one === old.protection) ?? [];
-    return (choice & bit) === 0 ? undefined : 'new label';
+    const isIn =
+      old.encapsulation === 'none' ||
+      old.encapsulation === meaning.encapsulation ||
+      (choice & EITHER) !== 0;
+    return isIn && (choice & bit) !== 0 ? 'new label' : undefined;
+  }
+
+  /**
+   * Whether there is a route, whatever it signals, that these terms send by this way: of rows of before a restart nobody
+   * knows what theirs had said. undefined: the terms are of routes to other SPs' routers alone.
+   */
+  mayBe(nextHop: Uint8Array, way: TunnelChoice, terms: ImportTerms): boolean | undefined {
+    if (this.#capability.isOwn(nextHop)) return false;
+    const sp = this.#capability.spOf(formatAddress(nextHop));
+    if (sp === undefined) return false;
+    if (!terms.fromSps.includes(sp)) return undefined;
+    return signalsFor(way).some((signalled) =>
+      this.alternatives(nextHop, sp, signalled, terms).some(
+        (one) => isSame(one, way) && one.refused === undefined,
+      ),
+    );
   }
 
   /** All ways of sending there, in the order of preference. `sp`: whose the next hop is. */
@@ -260,5 +292,14 @@ const isIn = (list: readonly Protection[], one: Protection): boolean => list.inc
 
 const isSame = (a: TunnelChoice, b: TunnelChoice): boolean =>
   a.protection === b.protection && a.encapsulation === b.encapsulation;
+
+/** What routes may say that are sent by a way. */
+function signalsFor({ protection, encapsulation }: TunnelChoice): readonly Signalled[] {
+  if (encapsulation === 'none') return [NOTHING_SIGNALLED];
+  const encapsulations = [encapsulation];
+  const unasked = [NOTHING_SIGNALLED, { protections: undefined, encapsulations }];
+  if (protection === 'mpls') return unasked;
+  return [...unasked, { protections: [protection], encapsulations }];
+}
 
 const isUnranked = (choice: number): boolean => !WHY.has(choice) && (choice & UNRANKED) !== 0;

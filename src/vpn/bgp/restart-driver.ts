@@ -17,6 +17,8 @@ export interface RestartSurroundings {
   readonly scheduler: Scheduler;
   readonly log: Logger;
   readonly neighbours: () => ReadonlyMap<string, Neighbour>;
+  /** Tunnels that routes lead to have no SA yet. */
+  readonly pending: () => boolean;
   /** What was there before is there again, or will not come any more. */
   readonly over: () => void;
 }
@@ -53,11 +55,11 @@ export class RestartDriver {
   }
 
   #watch(rib: Rib, restart: Restart): void {
-    const { clock, scheduler, log, neighbours, over } = this.#around;
+    const { clock, scheduler, log, neighbours, pending, over } = this.#around;
     scheduler.after(CHECK_MS, () => {
       if (this.#restart !== restart) return;
       const all = awaited(neighbours(), rib.core.peers);
-      const { select, sweep } = restart.step(clock.now(), all, rib.selecting);
+      const { select, sweep } = restart.step(clock.now(), all, rib.selecting, pending());
       if (select !== 0) {
         log.notice('route selection begins after the restart', {
           families: familiesOf(select).map(familyName).join(' '),

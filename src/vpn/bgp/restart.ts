@@ -9,6 +9,9 @@
  * A neighbour that says it has restarted itself may wait for us, so that selection does not wait for it; but rows of
  * before do, until its End-of-RIB or the same limit. (FRR says so for minutes after its start, restarted or not.)
  *
+ * Routes may have been told with another protection meanwhile (policy-model 24). Tunnels are made as routes come, so
+ * that selection waits for their SAs as well, for a while: the rows of before forward until there is another way.
+ *
  * The families of one address family wait together: what a CE says becomes a VPN route and the other way
  * round, so that one without the other would be the partial set that is to be avoided. Route target
  * memberships never wait: they are ours alone, and neighbours wait for them before they send VPN routes.
@@ -30,6 +33,9 @@ const VERSIONS = [4, 6] as const;
 
 /** Without deferral: how long rows of before wait for their neighbours at most, ms. */
 const STALE_MS = 120_000;
+
+/** How long selection waits at most for the SAs of tunnels that routes now lead to, ms. */
+export const TUNNELS_MS = 10_000;
 
 /** A neighbour as far as it is waited for. */
 export interface Awaited {
@@ -96,6 +102,8 @@ export class Restart {
   readonly #startedAt: number;
   readonly #deferMs: number;
   readonly #phases: Record<IpVersion, Phase> = { 4: 'held', 6: 'held' };
+  /** Since when nobody is waited for any more. */
+  readonly #heardAt: Partial<Record<IpVersion, number>> = {};
 
   /** @param deferMs Selection_Deferral_Timer; 0: selection does not wait, only the rows of before do */
   constructor(now: number, deferMs: number) {
@@ -107,8 +115,16 @@ export class Restart {
     return VERSIONS.every((version) => this.#phases[version] === 'done');
   }
 
-  /** @param selecting families whose selection has not come to its end yet, see Rib.selecting */
-  step(now: number, neighbours: readonly Awaited[], selecting: FamilySet): RestartStep {
+  /**
+   * @param selecting families whose selection has not come to its end yet, see Rib.selecting
+   * @param pending tunnels that routes lead to have no SA yet
+   */
+  step(
+    now: number,
+    neighbours: readonly Awaited[],
+    selecting: FamilySet,
+    pending = false,
+  ): RestartStep {
     const passed = now - this.#startedAt;
     const late = passed >= (this.#deferMs === 0 ? STALE_MS : this.#deferMs);
     let select: FamilySet = 0;
@@ -117,7 +133,8 @@ export class Restart {
       const members = MEMBERS[version];
       const heard = late || neighbours.every((each) => hasSaidAll(each, members, passed));
       const phase = this.#phases[version];
-      if (phase === 'held' && (heard || this.#deferMs === 0)) {
+      const begins = heard && (late || this.#isReady(version, now, pending));
+      if (phase === 'held' && (begins || this.#deferMs === 0)) {
         this.#phases[version] = 'selected';
         select |= members;
       } else if (
@@ -131,6 +148,11 @@ export class Restart {
       }
     }
     return { select, sweep };
+  }
+
+  #isReady(version: IpVersion, now: number, pending: boolean): boolean {
+    const since = (this.#heardAt[version] ??= now);
+    return !pending || now - since >= TUNNELS_MS;
   }
 }
 

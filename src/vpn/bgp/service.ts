@@ -91,6 +91,7 @@ export class BgpService {
     this.#restart = new RestartDriver({
       ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
       neighbours: () => this.#neighbours,
+      pending: () => this.#running?.tracker.pending ?? false,
       over: () => {
         deps.labels.settled();
         deps.bfd.removeOthers();

@@ -286,6 +286,16 @@ export class Tracker implements NextHopTracker {
     return found === undefined || (found.sa !== undefined && found.sa !== 'up');
   }
 
+  /** Whether some tunnel that routes lead to may still get an SA, or has yet to be made. */
+  get pending(): boolean {
+    for (const { key, held } of this.#watched.values()) {
+      const way = held === undefined ? undefined : this.way(key);
+      if (way?.kind !== 'tunnel') continue;
+      if (this.isWaiting(way.row) && this.#ways?.nexthop(way.row)?.sa !== 'failed') return true;
+    }
+    return false;
+  }
+
   /** Tunnels that there are to an address: what each is, and its row if packets can leave by it now. */
   *tunnelsTo(address: Uint8Array): Generator<TunnelChoice & { readonly row: string }> {
     for (const choice of CHOICES) {

@@ -16,7 +16,14 @@ import type { PathAttributes } from '../../bgp/codec/types.js';
 import type { NextHopKey } from '../../bgp/rib/next-hops.js';
 import type { Transit, TransitQuestion, TransitRoute } from '../../bgp/rib/transit.js';
 import { without } from '../../bgp/rib/vpn-communities.js';
-import type { Encapsulation, ExportClass, Protection } from '../../config/types.js';
+import type { SpNumbers } from '../../config/sp-numbers.js';
+import type {
+  BgpNeighbourOptions,
+  Config,
+  Encapsulation,
+  ExportClass,
+  Protection,
+} from '../../config/types.js';
 import type { AcceptSet } from '../../forwarding/addon/api.js';
 import { CORE_VRF } from '../../forwarding/rows.js';
 import { encapsulationType } from '../../lib/bgp-words.js';
@@ -27,6 +34,7 @@ import { SWAP_LABELS } from '../label-register.js';
 import type { LabelSource } from '../refused-labels.js';
 import { toldLabel, type LabelWish } from '../route-labels.js';
 import { narrowed } from './encapsulation.js';
+import type { ImportTerms } from './ingress.js';
 import { swapClass } from './swap-classes.js';
 import { BOTH, offeredTo, type Audience, type TransitContext } from './transit-context.js';
 
@@ -87,24 +95,32 @@ const beganInside = ({ spOf, config }: TransitContext, question: TransitQuestion
 /** Our own choice as an ingress towards the next hop received (policy-model 7-10). */
 function wayOf(context: TransitContext, audience: Audience, question: TransitQuestion): number {
   const { config, ingress, ipsec, numbers } = context;
-  const { ownSp, otherSps = [] } = config;
   const from = question.from && context.neighbour(question.from.configured);
-  const external = question.from?.kind === 'ebgp';
   return ingress.choose(
     question.nextHop,
     narrowed(ipsec.read(question.extendedCommunities), question),
-    {
-      floor: (sp) => from?.transitFloor ?? (sp === ownSp ? 'mpls' : 'encrypt'),
-      // A neighbour of another SP speaks for its own routers alone.
-      fromSps: external ? [from?.sp ?? ownSp] : [ownSp, ...otherSps],
-      ...{ preferProtected: true, protections: STRONGEST_FIRST, unsignalled: undefined },
-      scope: {
-        ...{ ownSp, ownSpNumber: numbers.own },
-        // Packets of another SP come from outside, wherever the route began.
-        insideOwnSp: audience.sp === ownSp && beganInside(context, question),
-      },
-    },
+    transitTerms(config, numbers, from, {
+      external: question.from?.kind === 'ebgp',
+      // Packets of another SP come from outside, wherever the route began.
+      inside: audience.sp === config.ownSp && beganInside(context, question),
+    }),
   );
+}
+
+/** By what routes of a neighbour are passed on. `inside`: the scope of the community may leave us out. */
+export function transitTerms(
+  { ownSp, otherSps = [] }: Config,
+  numbers: SpNumbers,
+  from: Pick<BgpNeighbourOptions, 'sp' | 'transitFloor'> | undefined,
+  { external, inside }: { readonly external: boolean; readonly inside: boolean },
+): ImportTerms {
+  return {
+    floor: (sp) => from?.transitFloor ?? (sp === ownSp ? 'mpls' : 'encrypt'),
+    // A neighbour of another SP speaks for its own routers alone.
+    fromSps: external ? [from?.sp ?? ownSp] : [ownSp, ...otherSps],
+    ...{ preferProtected: true, protections: STRONGEST_FIRST, unsignalled: undefined },
+    scope: { ownSp, ownSpNumber: numbers.own, insideOwnSp: inside },
+  };
 }
 
 function attributesOf(

@@ -29,7 +29,7 @@ import { labelClass, toldLabel, type RouteLabels } from '../route-labels.js';
 import type { SpTables } from '../sp-tables.js';
 import { narrowed } from './encapsulation.js';
 import type { ImportTerms, Ingress } from './ingress.js';
-import { signalledBy } from './signalled.js';
+import { signalledBy, toldSps } from './signalled.js';
 
 export interface VrfContext {
   readonly config: Config;
@@ -175,8 +175,8 @@ function exportRule(context: VrfContext, vrf: string, rule: VrfExport): ExportRu
     return prefix === undefined ? [] : [networkOf(prefix)];
   });
   const numbers = spNumbers(config);
-  const meaning = signalledBy(rule.announced, numbers.own);
-  const toSps = [...new Set(rule.announced.flatMap((one) => one.toSps ?? [config.ownSp]))];
+  const meaning = signalledBy(rule, context.sps, numbers.own);
+  const toSps = toldSps(rule, config.ownSp);
   const named = bgp.nextHop === undefined ? undefined : parseAddress(bgp.nextHop);
   const nextHop = named ?? context.nextHop;
   const label = labelOf(context, vrf, rule);

@@ -306,6 +306,24 @@ describe('child SAs in the tables', () => {
   });
 });
 
+it('child SAs that nothing led to at a restart are there for whoever wants one, and stand by', async () => {
+  const [first, second] = [sas.allocateSpi(), sas.allocateSpi()];
+  const row = (spi: number): unknown => expect.stringContaining(spi.toString(16));
+  await sas.install(child(first));
+  sas.close();
+  start();
+  expect([sas.current(TUNNEL), sas.adopt(first)]).toEqual([undefined, true]);
+  await time.settle();
+  expect(used).toBe(rows.id('out', sas.current(TUNNEL)?.row ?? ''));
+  await sas.install(child(second));
+  sas.close();
+  start();
+  for (const spi of [first, second]) sas.adopt(spi);
+  expect(sas.current(TUNNEL)?.row).toEqual(row(first));
+  sas.remove(first, 0);
+  expect(sas.current(TUNNEL)?.row).toEqual(row(second));
+});
+
 describe('a peer that makes and deletes child SAs as fast as it can', () => {
   const OTHER = parseAddress('192.0.2.3')!;
   const other = (spi: number): ChildInstall =>

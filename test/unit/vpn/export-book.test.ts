@@ -231,10 +231,14 @@ describe('labels of routes', () => {
   });
 });
 
-it('tells the SPs of both classes while a change is announced', () => {
+it('tells the SPs that both classes have while a change is announced, or else those of before', () => {
   pe.commit(config({ r: { ...E, toSps: ['own'] } }), 1000);
   pe.commit(config({ r: { ...E, toSps: ['b'] } }), 2000);
-  expect([...pe.told().toSps!].sort()).toEqual(['b', 'own']);
+  expect(pe.told().toSps).toEqual(['own']);
   pe.tick(2030);
   expect(pe.told().toSps).toEqual(['b']);
+  pe.commit(config({ r: { ...A, toSps: ['own', 'b'] } }), 3000);
+  expect(pe.told().toSps).toEqual(['b']);
+  pe.tick(3030);
+  expect([...pe.told().toSps!].sort()).toEqual(['b', 'own']);
 });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ExportClass } from '../../../src/config/types.js';
 import { acceptsAll, acceptSetOf } from '../../../src/vpn/accept.js';
-import { signalledBy } from '../../../src/vpn/bgp/signalled.js';
+import { signalledBy, toldSps, type Told } from '../../../src/vpn/bgp/signalled.js';
 import {
   acceptOfClasses,
   canonicalClass,
@@ -116,16 +116,87 @@ const ROWS: readonly Row[] = [
   { name: 'SP a -> a, b', from: to(E, 'a'), to: to(E, 'a', 'b'), announced: undefined },
 ];
 
+const toldOf = (state: ExportState): Told => ({
+  classes: state.classes,
+  announced: state.announcing === undefined ? state.classes : [...state.classes, state.target],
+});
+
 function signalled(state: ExportState): string {
-  const meaning = signalledBy(
-    state.announcing === undefined ? state.classes : [...state.classes, state.target],
-    65001,
-  );
+  const meaning = signalledBy(toldOf(state), sps, 65001);
   if (meaning === undefined) return 'nothing';
   const { protections, alsoMpls, onlyOutsideSp } = meaning;
   const scope = onlyOutsideSp === undefined ? '' : ' outside';
   return `${protections.join()}${alsoMpls === true ? '+mpls' : ''}${scope}`;
 }
+
+const CLASSES: readonly ExportClass[] = [E, A, T, M, EI, EA].flatMap((one) => [
+  ...[one, only(one, 'gre'), only(one, 'ip')],
+  ...[to(one, 'own', 'a'), to(only(one, 'gre'), 'a'), to(only(one, 'ip'), 'own', 'b')],
+]);
+
+/** Every pair that is told to an SP, and the label that is told with it refuses. */
+function refused(state: ExportState): string[] {
+  const { protections = [], encapsulations = [] } = signalledBy(toldOf(state), sps, 65001) ?? {};
+  const accept = acceptOfClasses(state.classes, sps);
+  return toldSps(toldOf(state), 'own').flatMap((sp) =>
+    protections.flatMap((protection) =>
+      encapsulations
+        .filter((encapsulation) => {
+          if (protection === 'tunnel') return !accept.clear.includes(encapsulation);
+          const secured = [{ protection, encapsulation, sps: [sps.table(sp)!] }];
+          return !acceptsAll(accept, { secured, clear: [] });
+        })
+        .map((encapsulation) => `${protection}/${encapsulation} from ${sp}`),
+    ),
+  );
+}
+
+/** Whether every ingress that could send before has a way that the community names now too. */
+const keepsBoth = (state: ExportState, from: ExportClass): boolean => {
+  const { protections = [], encapsulations = [] } = signalledBy(toldOf(state), sps, 65001) ?? {};
+  const has = ({
+    protections: wanted,
+    encapsulations: inside = ['gre', 'ip'],
+  }: ExportClass): boolean =>
+    protections.some((one) => wanted.includes(one)) &&
+    encapsulations.some((one) => inside.includes(one));
+  return has(from) && protections.some((one) => state.target.protections.includes(one));
+};
+
+describe('what is told of every change', () => {
+  it.each(CLASSES.map((from) => ({ from, name: words([canonicalClass(from, 'own')]) })))(
+    'from $name: the label told accepts it, and an SP that is new is told nothing of before',
+    ({ from }) => {
+      for (const target of CLASSES) {
+        const before = follow(undefined, from, 1000);
+        const state = follow(before, target, 1000);
+        const change = `${words(before.classes)} -> ${words([state.target])}`;
+        expect({ change, refused: refused(state) }).toEqual({ change, refused: [] });
+        // Another change on top of it.
+        const again = follow(state, to(A, 'own', 'a', 'b'), 1010);
+        expect({ change, refused: refused(again) }).toEqual({ change, refused: [] });
+        if (state.announcing === undefined) continue;
+        const old = toldSps({ announced: before.classes }, 'own');
+        for (const sp of toldSps(toldOf(state), 'own')) expect(old).toContain(sp);
+      }
+    },
+  );
+
+  it('no ingress is left without a way while protection and encapsulation change at once', () => {
+    for (const from of [only(A, 'gre'), A, only(T, 'gre'), only(T, 'ip')]) {
+      const state = follow(follow(undefined, from, 1000), only(E, 'ip'), 1000);
+      expect(keepsBoth(state, from)).toBe(true);
+    }
+    const state = follow(follow(undefined, only(A, 'gre'), 1000), only(E, 'ip'), 1000);
+    expect(words(state.classes)).toBe('authenticate gre | encrypt gre | encrypt ip');
+  });
+
+  it('an SP that is added is told when the change is over, one that is taken out no more', () => {
+    const state = follow(follow(undefined, to(T, 'own', 'a'), 1000), to(E, 'own', 'b'), 1000);
+    expect(toldSps(toldOf(state), 'own')).toEqual(['own']);
+    expect(toldSps(toldOf(tick(state, 1030)), 'own')).toEqual(['b', 'own']);
+  });
+});
 
 describe.each(ROWS)('$name', ({ from, to: target, announced, signalled: told }) => {
   const before = follow(undefined, from, 1000);

@@ -192,3 +192,55 @@ it('says of every way why it is not taken', () => {
     ['mpls/none', 'not accepted by the egress'],
   ]);
 });
+
+describe('what a row of now may go on with until the new way is up (policy-model 24)', () => {
+  const stay = (signalled: Signalled, old: TunnelChoice, able: Able = {}): string | undefined => {
+    const ingress = new Ingress(capability(able));
+    return ingress.whileWaiting(ingress.choose(REMOTE, signalled, TERMS), old);
+  };
+  const A_GRE = way('authenticate');
+  const T_IP = way('tunnel', 'ip');
+
+  it('is a weaker protection that the egress names, in an encapsulation that it names', () => {
+    const either = only('encrypt', 'authenticate', 'tunnel');
+    for (const old of [A, A_GRE, T, T_IP]) expect(stay(either, old)).toBe('new label');
+    for (const encapsulation of ['gre', 'ip'] as const) {
+      const one: Signalled = { ...either, encapsulations: [encapsulation] };
+      const isNamed = (old: TunnelChoice): boolean => old.encapsulation === encapsulation;
+      for (const old of [A, A_GRE, T, T_IP]) {
+        expect([old, stay(one, old)]).toEqual([old, isNamed(old) ? 'new label' : undefined]);
+      }
+    }
+    expect(stay(only('encrypt', 'tunnel'), A_GRE)).toBeUndefined();
+  });
+
+  it('is plain MPLS where that may go on, whatever is encapsulated how', () => {
+    const one: Signalled = { protections: ['encrypt'], encapsulations: ['ip'], alsoMpls: true };
+    expect(stay(one, M)).toBe('new label');
+    expect(stay(one, T_IP)).toBeUndefined();
+  });
+
+  it('is the old label where the protection is no weaker', () => {
+    const one: Signalled = { protections: ['authenticate'], encapsulations: ['ip'] };
+    expect(stay(one, E)).toBe('old label');
+    expect(stay(one, T_IP)).toBeUndefined();
+  });
+
+  it('no number of a choice is one of those that say why there is none', () => {
+    const protections = [['encrypt'], ['encrypt', 'tunnel'], ['encrypt', 'authenticate', 'tunnel']];
+    const encapsulations: readonly Encapsulation[][] = [['gre'], ['ip'], ['gre', 'ip']];
+    for (const asked of protections as Asked[][]) {
+      for (const inside of encapsulations) {
+        for (const preferProtected of [true, false]) {
+          const ingress = new Ingress(capability({}));
+          const signalled = { protections: asked, encapsulations: inside, alsoMpls: true as const };
+          const choice = ingress.choose(REMOTE, signalled, { ...TERMS, preferProtected });
+          expect(ingress.why(choice)).toBeUndefined();
+          const meaning = { protection: 'encrypt', encapsulation: inside[0] };
+          expect(ingress.meaning(choice)).toEqual(meaning);
+          expect(choice).toBeLessThan(OWN_ADDRESS);
+        }
+      }
+    }
+  });
+});

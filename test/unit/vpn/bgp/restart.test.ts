@@ -9,6 +9,7 @@ import {
   DEFERRED,
   goesByOldRoutes,
   Restart,
+  TUNNELS_MS,
   type Awaited,
 } from '../../../../src/vpn/bgp/restart.js';
 import { OPEN } from '../../bgp/rib/lab.js';
@@ -36,6 +37,26 @@ describe('selection', () => {
     expect(restart.step(2, [ce, up(0)], V4)).toEqual({ select: 0, sweep: [6] });
     expect(restart.step(3, [up(0), up(0)], V4)).toEqual({ select: V4, sweep: [] });
     expect(restart.over).toBe(false);
+  });
+
+  it('waits a while for the SAs of tunnels that routes now lead to', () => {
+    const restart = new Restart(0, LIMIT);
+    const step = (now: number, missing: number, pending: boolean): number =>
+      restart.step(now, [up(missing)], DEFERRED, pending).select;
+    // Nobody has said all: the time of the tunnels has not begun.
+    expect(step(0, DEFERRED, true)).toBe(0);
+    expect(step(60_000, V6, true)).toBe(0);
+    expect(step(60_000 + TUNNELS_MS - 1, V6, true)).toBe(0);
+    expect(step(60_000 + TUNNELS_MS, V6, true)).toBe(V4);
+    expect(step(80_000, 0, true)).toBe(0);
+    expect(step(80_100, 0, false)).toBe(V6);
+  });
+
+  it('waits for tunnels no longer than for neighbours, and not at all without deferral', () => {
+    const restart = new Restart(0, LIMIT);
+    expect(restart.step(LIMIT - 1, [up(0)], DEFERRED, true).select).toBe(0);
+    expect(restart.step(LIMIT, [up(0)], DEFERRED, true).select).toBe(DEFERRED);
+    expect(new Restart(0, 0).step(0, [up(0)], DEFERRED, true).select).toBe(DEFERRED);
   });
 
   it('leaves the rows of before until it has come to its end', () => {

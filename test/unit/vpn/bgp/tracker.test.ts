@@ -106,6 +106,7 @@ it('gives a tunnel the cost of the core’s way to its end', () => {
   for (const sa of ['untried', 'pending', 'failed', 'up'] as const) {
     row = { ...row, sa };
     update();
+    expect(tracker.pending).toBe(sa === 'untried' || sa === 'pending');
   }
   expect(told.slice(2)).toEqual([
     [1, { ...state, rank: 2.5, metric: 50 }],
