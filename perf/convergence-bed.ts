@@ -36,8 +36,6 @@ export interface PeOptions {
   readonly protection: Protection;
   /** Of all sessions in the core. */
   readonly session: Partial<BgpNeighbour>;
-  /** PE 3 exports its link to the CE as well, so that its SA is there before it is needed. */
-  readonly ready: boolean;
   /** Seconds: bgp.tightening. */
   readonly announce: number;
   readonly grace: number;
@@ -186,7 +184,6 @@ export class ConvergenceBed {
               exports: [{ name: 'all', targets: TARGETS, protections: [options.protection] }],
               neighbours: { [`10.${number}.0.2`]: ce },
             }),
-            ...(pe === 3 && options.ready && { redistribute: { connected: true } }),
           },
         },
       },
@@ -224,6 +221,14 @@ export class ConvergenceBed {
     process.kill(worker.pid, 'SIGKILL');
     child.kill('SIGKILL');
     await gone;
+  }
+
+  /** It has come back, and can be told things. */
+  async answers(pe: Pe): Promise<void> {
+    await eventually(`PE ${String(pe)} answers`, async () => {
+      const rows = await this.show(pe, 'workers').catch(() => []);
+      return rows.length > 0 ? true : undefined;
+    });
   }
 
   /** The core's side of a PE's link: the others notice nothing but silence. */
@@ -292,11 +297,14 @@ export class ConvergenceBed {
 
   /** PE 1 has child SAs with these, and nobody else. */
   async childrenAre(pes: readonly Pe[]): Promise<void> {
+    let remotes: ReadonlySet<string> = new Set();
     await eventually(`SAs with ${pes.join(', ')}`, async () => {
       const rows = await this.show(1, 'ike children').catch(() => []);
-      const remotes = new Set(rows.map(({ remote }) => remote));
+      remotes = new Set(rows.map(({ remote }) => remote));
       const isSo = remotes.size === pes.length && pes.every((pe) => remotes.has(core(pe)));
       return isSo ? true : undefined;
+    }).catch((error: unknown) => {
+      throw new Error(`PE 1 has SAs with ${[...remotes].join(', ')}`, { cause: error });
     });
   }
 
@@ -310,6 +318,10 @@ export class ConvergenceBed {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       await this.#client(1, (client) => client.stop(false));
       await ended;
+      // With its tables it would be a PE that restarts, and wait for all its neighbours' routes (RFC 4724 §4.1).
+      for (const folder of [`${RUN}/slcpe1`, `${SEGMENTS}/slcpe1`]) {
+        rmSync(folder, { recursive: true, force: true });
+      }
     }
     this.configure(1, options);
     this.start(1);

@@ -115,20 +115,17 @@ export function policyChange(
 // ---- A PE fails --------------------------------------------------------------------------------------
 
 export interface FailureParts {
-  /** From the last packet by the PE that failed to its being declared dead. */
+  /** From the last packet by the PE that failed, at the CE, to its being declared dead. */
   readonly detection: number;
-  /** From there to the first IKE message to the other PE: withdrawal, decision; undefined: the SA was there. */
-  readonly decision: number | undefined;
-  readonly ike: number | undefined;
-  /** From the SA, or from the declaration where it was there, to the first packet by the other PE at the CE. */
-  readonly rows: number;
+  /** From there to the first packet by the other PE at the CE: withdrawal, decision, tables; its SA is there. */
+  readonly change: number;
   /** From the last packet by the one PE to the first by the other, both at the CE. */
   readonly whole: number;
 }
 
 /**
  * `failed` and `other`: the two PEs' addresses. `old` and `alternative` are captures at the CE, of its links to them; the
- * failure came after `began`.
+ * failure came after `began`. Throws when the other PE's SA was made meanwhile: then something else was measured.
  */
 export function failure(
   ingress: string,
@@ -142,15 +139,12 @@ export function failure(
     const says = one.kind === 'bfd-down' || one.kind === 'notification';
     return says && one.from === ingress && one.to === failed;
   });
-  const ike = after.filter(({ from, to }) => from === other || to === other);
-  const asked = ike.find((one) => isIke(one, EXCHANGE.init, false));
-  const agreed = ike.find((one) => isIke(one, EXCHANGE.auth, true));
+  const anew = after.some((one) => one.to === other && isIke(one, EXCHANGE.init, false));
+  if (anew) throw new Error('the SA with the other PE was made anew');
   const came = first('a packet by the other PE', wire.alternative, ({ kind }) => kind === 'stream');
   return {
     detection: found.at - gone.at,
-    decision: asked && asked.at - found.at,
-    ike: asked && agreed && agreed.at - asked.at,
-    rows: came.at - (agreed ?? found).at,
+    change: came.at - found.at,
     whole: came.at - gone.at,
   };
 }

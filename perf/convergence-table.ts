@@ -87,15 +87,12 @@ export class Durations {
   }
 
   failure(name: string, parts: FailureParts & { readonly lost: number }, detection: number): void {
-    const { decision, ike } = parts;
     const of = 'detection time';
     const add = (what: string, value: number): void => {
       this.#add(`PE fails, ${name}: ${what}`, 'ms', of, [value, detection]);
     };
     add('detection', parts.detection);
-    if (decision !== undefined) add('decision, to IKE_SA_INIT', decision);
-    if (ike !== undefined) add('IKE_SA_INIT to IKE_AUTH', ike);
-    add('tables, delivery', parts.rows);
+    add('decision, tables, delivery', parts.change);
     this.#add(
       `PE fails, ${name}: first packet by the other`,
       ...(['ms', of, [parts.whole, detection], { lost: parts.lost }] as const),

@@ -131,26 +131,32 @@ describe('a PE that fails', () => {
   const old = wire([990, stream(1)], [1000, stream(2)]);
   const alternative = wire([2100, stream(9)]);
 
-  it('by BFD, the other’s SA made anew', () => {
-    const core = wire(
-      [1500, bfd(INGRESS, EGRESS, 0, 3)],
-      [1900, bfd(INGRESS, EGRESS, 1, 1)],
-      [1901, bgp(INGRESS, EGRESS, 3, [6, 10])],
-      [1910, ike(INGRESS, OTHER, 34, false)],
-      [2050, ike(OTHER, INGRESS, 35, true)],
-    );
-    const seen = { core, old, alternative };
-    expect(failure(INGRESS, { failed: EGRESS, other: OTHER }, seen, 1001)).toEqual({
-      ...{ detection: 900, decision: 10, ike: 140, rows: 50, whole: 1100 },
+  const ends = { failed: EGRESS, other: OTHER };
+  const byBfd = [
+    [1500, bfd(INGRESS, EGRESS, 0, 3)],
+    [1900, bfd(INGRESS, EGRESS, 1, 1)],
+    [1901, bgp(INGRESS, EGRESS, 3, [6, 10])],
+  ] as const;
+
+  it('by BFD', () => {
+    const seen = { core: wire(...byBfd), old, alternative };
+    expect(failure(INGRESS, ends, seen, 1001)).toEqual({
+      ...{ detection: 900, change: 200, whole: 1100 },
     });
   });
 
-  it('by the hold time, the other’s SA being there', () => {
+  it('by the hold time', () => {
     const core = wire([2090, bgp(INGRESS, EGRESS, 3, [4, 0])]);
-    const seen = { core, old, alternative };
-    expect(failure(INGRESS, { failed: EGRESS, other: OTHER }, seen, 1001)).toEqual({
-      ...{ detection: 1090, decision: undefined, ike: undefined, rows: 10, whole: 1100 },
+    expect(failure(INGRESS, ends, { core, old, alternative }, 1001)).toEqual({
+      ...{ detection: 1090, change: 10, whole: 1100 },
     });
+  });
+
+  it('has no figure when nobody found out, or the other’s SA was not there', () => {
+    const core = wire(...byBfd.slice(0, 1));
+    expect(() => failure(INGRESS, ends, { core, old, alternative }, 1001)).toThrow('BFD Down');
+    const anew = wire(...byBfd, [1910, ike(INGRESS, OTHER, 34, false)]);
+    expect(() => failure(INGRESS, ends, { core: anew, old, alternative }, 1001)).toThrow('anew');
   });
 
   it('counts each packet once, by whichever link', () => {
@@ -189,7 +195,7 @@ describe('the table', () => {
       [1300, 1200],
       [1100, 1080],
     ] as const) {
-      const parts = { detection: 900, decision: undefined, ike: undefined, rows: 5, whole };
+      const parts = { detection: 900, change: 5, whole };
       table.failure('x', { ...parts, lost: gone }, 900);
     }
     const row = table.rows().find((one) => one.case.endsWith('first packet by the other'));
