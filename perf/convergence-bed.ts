@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually, Lab } from '../scripts/lib/lab.js';
 import type { BgpNeighbour, Config, Protection } from '../src/config/types.js';
 import { Client, type Topic, type TopicRows } from '../src/rpc/client.js';
+import { ControlError } from '../src/rpc/errors.js';
 import { startBgpPeer, type BgpPeer } from '../test/lib/bgp-peers.js';
 import { issue, makeCa, type Ca } from '../test/lib/pki.js';
 import { events, readTimedPcap, STREAM_PORT, type Event } from './convergence-wire.js';
@@ -209,7 +210,16 @@ export class ConvergenceBed {
 
   async reload(pe: Pe, options: PeOptions): Promise<void> {
     const file = this.configure(pe, options);
-    await this.#client(pe, (client) => client.reload(file, false));
+    await eventually(`PE ${String(pe)} takes its configuration`, async () => {
+      try {
+        await this.#client(pe, (client) => client.reload(file, false));
+        return true;
+      } catch (error) {
+        // It has just come back, and is at the one it had.
+        if (error instanceof ControlError && error.code === 'BUSY') return undefined;
+        throw error;
+      }
+    });
   }
 
   /** Both processes at once, kill -9. */

@@ -39,9 +39,35 @@ export interface ManyParts {
   readonly memory: number;
 }
 
+/** What is measured for so many remote PEs, in the order of {@link reckoned}. */
+const RECKONED = [
+  ['usable', 'all are usable', 'ms'],
+  ['cpu', 'CPU of the supervisor', 'ms'],
+  ['memory', 'memory of the supervisor', 'KiB'],
+] as const satisfies readonly (readonly [keyof ManyParts, string, string])[];
+
+/**
+ * What `count` remote PEs would take, on paper: the straight line through the medians of the two largest numbers that were
+ * measured. undefined: there are no two.
+ */
+export function reckoned(
+  measured: readonly ManyParts[],
+  what: (typeof RECKONED)[number][0],
+  count: number,
+): { readonly each: number; readonly all: number } | undefined {
+  const numbers = [...new Set(measured.map(({ remotes }) => remotes))].sort((a, b) => b - a);
+  const [more, fewer] = numbers;
+  if (more === undefined || fewer === undefined) return undefined;
+  const at = (number: number): number =>
+    median(measured.filter(({ remotes }) => remotes === number).map((one) => one[what]));
+  const each = (at(more) - at(fewer)) / (more - fewer);
+  return { each, all: at(more) + (count - more) * each };
+}
+
 export class Durations {
   readonly #say: (what: string) => void;
   readonly #cases = new Map<string, Case>();
+  readonly #many: ManyParts[] = [];
 
   constructor(say: (what: string) => void) {
     this.#say = say;
@@ -99,7 +125,9 @@ export class Durations {
     );
   }
 
-  many({ remotes, told, agreed, usable, half, cpu, memory }: ManyParts): void {
+  many(parts: ManyParts): void {
+    this.#many.push(parts);
+    const { remotes, told, agreed, usable, half, cpu, memory } = parts;
     const name = `${String(remotes)} remote PEs`;
     const of = 'until all are usable';
     this.#add(`${name}: all routes told`, 'ms', of, [told, usable]);
@@ -108,6 +136,19 @@ export class Durations {
     this.#add(`${name}: all are usable`, 'ms', of, [usable, usable]);
     this.#add(`${name}: CPU of the supervisor`, 'ms', of, [cpu, usable]);
     this.#add(`${name}: memory of the supervisor`, 'KiB', 'as many KiB as PEs', [memory, remotes]);
+  }
+
+  /** Rows of what was not measured. */
+  onPaper(count: number): void {
+    for (const [what, name, unit] of RECKONED) {
+      const found = reckoned(this.#many, what, count);
+      if (found === undefined) continue;
+      const { each, all } = found;
+      this.#add(
+        `${String(count)} remote PEs, on paper: ${name}`,
+        ...([unit, 'each PE more', [all, each], { each: round(each, 2) }] as const),
+      );
+    }
   }
 
   rows(): Row[] {

@@ -175,6 +175,7 @@ export async function convergence(quick: boolean): Promise<Result> {
   for (const count of sizes.remotes) {
     for (let n = 0; n < sizes.manyRuns; n++) durations.many(await manyRemotes(count));
   }
+  durations.onPaper(1000);
   return {
     ...{ bench: 'convergence', machine: machine(), runs: sizes.runs },
     rows: durations.rows(),

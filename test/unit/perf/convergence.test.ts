@@ -2,7 +2,7 @@
 /** The convergence benchmark’s arithmetic, over frames that are written out here. */
 import { describe, expect, it } from 'vitest';
 import { failure, firstPacket, lost, policyChange } from '../../../perf/convergence-parts.js';
-import { Durations } from '../../../perf/convergence-table.js';
+import { Durations, reckoned } from '../../../perf/convergence-table.js';
 import {
   events,
   readTimedPcap,
@@ -202,5 +202,22 @@ describe('the table', () => {
     expect(row).toMatchObject({ ours: 1100, referenceValue: 900, ratio: 1.222, runs: 3 });
     expect(row?.['range']).toEqual([1000, 1300]);
     expect(row?.['perRun']).toEqual([{ lost: 990 }, { lost: 1200 }, { lost: 1080 }]);
+  });
+
+  it('reckons with the line through the medians of the two largest numbers', () => {
+    const many = (remotes: number, usable: number) => ({
+      ...{ remotes, usable, told: 1, agreed: 1, half: 1, cpu: 2 * usable, memory: 7 },
+    });
+    const measured = [many(1, 999), many(10, 300), many(10, 400), many(10, 9000), many(100, 1300)];
+    expect(reckoned(measured, 'usable', 1000)).toEqual({ each: 10, all: 10_300 });
+    expect(reckoned(measured, 'memory', 1000)).toEqual({ each: 0, all: 7 });
+    expect(reckoned(measured.slice(0, 1), 'cpu', 1000)).toBeUndefined();
+    const table = new Durations(() => undefined);
+    for (const one of measured) table.many(one);
+    table.onPaper(1000);
+    const row = table
+      .rows()
+      .find((one) => one.case === '1000 remote PEs, on paper: all are usable');
+    expect(row).toMatchObject({ ours: 10_300, unit: 'ms', perRun: [{ each: 10 }] });
   });
 });
