@@ -63,16 +63,17 @@ class FeedFile {
     this.#fd = openSync(path, 'w');
   }
 
-  attributes(attributes: PathAttributes): void {
+  attributes(attributes: PathAttributes, nextHop: Uint8Array = NEXT_HOP): void {
     // Between two sets: messages are as full as they can be.
     if (this.#writer.size > 1 << 19) writeSync(this.#fd, this.#writer.take());
-    this.#writer.announcing(FAMILY.vpnv4, encodeAttributes(attributes, CONTEXT), NEXT_HOP);
+    this.#writer.announcing(FAMILY.vpnv4, encodeAttributes(attributes, CONTEXT), nextHop);
   }
 
-  route(rd: number, route: number, label: number): void {
+  /** A /24, that of number 0 being `base`. */
+  route(rd: number, route: number, label: number, base = 0x01000000): void {
     this.#view.setUint32(0, 65000);
     this.#view.setUint32(4, rd + 1);
-    this.#view.setUint32(8, 0x01000000 + route * 256);
+    this.#view.setUint32(8, base + route * 256);
     this.#nlri.label = label;
     if (!this.#writer.add(this.#nlri, this.#key)) throw new Error('a route does not fit');
   }
@@ -109,6 +110,29 @@ export function writeChurn(path: string, churn: Churn): void {
     const rd = rdOf(of, first);
     file.attributes(attributesOf(message, rd, 10_000_000 + message));
     for (let i = 0; i < routesPerMessage; i++) file.route(rd, first + i, churnLabel(message));
+  }
+  file.close();
+}
+
+/** A route of each of so many PEs. */
+export interface Remotes {
+  /** The PEs' addresses begin with this one. */
+  readonly first: string;
+  readonly count: number;
+  /** Beside the route target, 65000:1. */
+  readonly community: bigint;
+}
+
+/** 10.100.0.0/24, 10.100.1.0/24 and so on, each with an RD and a next hop of its own. */
+export function writeRemotes(path: string, { first, count, community }: Remotes): void {
+  const file = new FeedFile(path);
+  const base = Buffer.from(first.split('.').map(Number)).readUInt32BE();
+  for (let remote = 0; remote < count; remote++) {
+    const nextHop = Buffer.alloc(4);
+    nextHop.writeUInt32BE(base + remote);
+    const extendedCommunities = [target(1), community];
+    file.attributes({ origin: 0, asPath: [], localPref: 100, extendedCommunities }, nextHop);
+    file.route(remote, remote, 16 + remote, 0x0a640000);
   }
   file.close();
 }

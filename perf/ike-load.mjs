@@ -7,7 +7,7 @@
 // most, and prints { opened, failed, retransmitted, ms: [...], seconds } as JSON. With `list`, also what it has:
 // sas: [[address, initiator's SPI, inbound SPI of the child, outbound SPI], ...]. With `initialContact` each says that
 // it is the only one. `waits` (ms) and `jitter` (the share that is random) are of retransmissions. `respond` answers on
-// each address, prints "ready", and on SIGUSR2 { opened }. test/system/ike/load.ts runs it as well.
+// each address, prints "ready", and on SIGUSR2 { opened }, with `list` also children: [[address, inbound SPI], ...]. test/system/ike/load.ts runs it as well.
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -174,6 +174,7 @@ async function initiate() {
 
 async function respond() {
   let opened = 0;
+  const children = [];
   for (const [index, address] of addresses.entries()) {
     const socket = await open(address);
     const sas = new Map();
@@ -195,14 +196,19 @@ async function respond() {
       if (sa.lastId !== header.messageId) {
         const response = answer(sa, message, octets);
         if (response === undefined) return;
-        if (header.exchange === EXCHANGE.auth) opened++;
+        if (header.exchange === EXCHANGE.auth) {
+          opened++;
+          if (list) children.push([address, sa.childSpi]);
+        }
         sa.lastId = header.messageId;
         sa.lastResponse = response;
       }
       socket.send(sa.lastResponse, from.port, from.address);
     });
   }
-  process.on('SIGUSR2', () => process.stdout.write(`${JSON.stringify({ opened })}\n`));
+  process.on('SIGUSR2', () => {
+    process.stdout.write(`${JSON.stringify({ opened, ...(list && { children }) })}\n`);
+  });
   process.stdout.write('ready\n');
 }
 

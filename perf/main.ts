@@ -8,6 +8,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { bgp } from './bgp.js';
+import { convergence } from './convergence.js';
 import { dataplane } from './dataplane.js';
 import { fib } from './fib.js';
 import { ike } from './ike.js';
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
   fib,
   bgp,
   ike,
+  convergence,
   'vpn-spi': () => Promise.resolve(vpnSpi()),
 };
 
