@@ -6,23 +6,18 @@
  *   ce (namespace) -- Sealane 192.0.2.1 -- wan0 ---- wan0 -- 192.0.2.2 Linux PE (guest; its customer inside)
  *   10.1.0.2                    VPNv4, IKEv2 by certificates, MPLS-in-GRE in ESP                10.2.0.2
  */
-import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, Lab, outcome } from '../../scripts/lib/lab.js';
+import { eventually } from '../../scripts/lib/lab.js';
 import type { Config } from '../../src/config/types.js';
-import { type Ca, issue, type Issued, makeCa } from '../lib/pki.js';
 import { Charon, guestSite, missingStrongswan } from '../lib/strongswan.js';
 import { swanctlConf } from './ike/bed.js';
 import { frrVpnConf, missingFrr, startFrr, type GuestFrr } from './linux-pe/frr.js';
+import { Beside, LINUX, type Pki, SEALANE } from './linux-pe/beside.js';
 import { bootLinuxPe, type LinuxPe } from './linux-pe/linux-pe.js';
-import { dissect, makeWire, type Wire } from './linux-pe/wire.js';
+import { dissect } from './linux-pe/wire.js';
 
-const MAIN = fileURLToPath(new URL('../../build/js/main.js', import.meta.url));
-const CLI = fileURLToPath(new URL('../../build/js/cli/main.js', import.meta.url));
-const [SEALANE, LINUX] = ['192.0.2.1', '192.0.2.2'];
 /** Customers. */
 const [OURS, THEIRS] = ['10.1.0.2', '10.2.0.2'];
 const CE = 'vlx-ce';
@@ -35,31 +30,14 @@ const TARGET = '65001:100';
 const LARGEST = 1500 - 20 - 8 - 8 - 16 - 2 - 4 - 4;
 const absent = missingStrongswan() ?? missingFrr();
 
-let dir = '';
-let wire: Wire;
-let lab: Lab;
+let bed: Beside;
 let linux: LinuxPe;
 let charon: Charon;
 let frr: GuestFrr;
-let supervisor: ChildProcess;
 
-const cli = (...words: readonly string[]) =>
-  outcome(['node', CLI, '--socket', `${dir}/run/control.sock`, ...words]);
-
-/** Rows of a topic; undefined while nobody answers. */
-async function show<Row>(...topic: readonly string[]): Promise<Row[] | undefined> {
-  const { code, stdout } = await cli('show', ...topic, '--json');
-  return code === 0 ? (JSON.parse(stdout) as Row[]) : undefined;
-}
-
-function sealaneConfig(own: Issued, root: Ca): Config {
+function sealaneConfig(pki: Pki): Config {
   return {
-    instance: 'vlx',
-    runtimeDirectory: `${dir}/run`,
-    stateDirectory: `${dir}/state`,
-    segmentDirectory: `${dir}/segments`,
-    worker: { memoryMb: 128 },
-    ownSp: 'here',
+    ...bed.base(),
     core: { tunnelAddresses: [SEALANE], encapsulations: ['gre'] },
     interfaces: {
       core0: { role: 'core', device: { kernel: 'wan0' }, addresses: [`${SEALANE}/24`] },
@@ -83,17 +61,12 @@ function sealaneConfig(own: Issued, root: Ca): Config {
         },
       },
     },
-    ike: {
-      credentials: { own: { certificate: own.files.certificate, key: own.files.key } },
-      providers: {
-        here: { ranges: ['192.0.2.0/24'], anchors: { root: { file: root.files.certificate } } },
-      },
-    },
+    ike: bed.ike(pki),
   };
 }
 
-async function bootGuest(own: Issued, root: Ca): Promise<void> {
-  const { netns, nic } = wire.a;
+async function bootGuest({ root, theirs: own }: Pki): Promise<void> {
+  const { netns, nic } = bed.wire.a;
   linux = await bootLinuxPe({
     ...{ name: netns, netns, nics: [nic], memory: 256 },
     config: {
@@ -137,11 +110,6 @@ async function bootGuest(own: Issued, root: Ca): Promise<void> {
   );
 }
 
-function startSealane(): void {
-  const argv = ['node', MAIN, 'run', `${dir}/config.json`];
-  supervisor = lab.start(wire.b.netns, argv, `${dir}/sealane.log`);
-}
-
 interface Route {
   readonly vrf: string;
   readonly prefix: string;
@@ -152,8 +120,8 @@ interface Route {
 
 const sealaneRoute = (): Promise<Route> =>
   eventually('Sealane can use the route of FRR', async () => {
-    if (supervisor.exitCode !== null) throw new Error('the supervisor has ended');
-    const rows = await show<Route>('routes');
+    if (bed.supervisor?.exitCode !== null) throw new Error('the supervisor has ended');
+    const rows = await bed.show<Route>('routes');
     return rows?.find(
       ({ vrf, prefix, usable }) => vrf === 'A' && prefix === '10.2.0.0/24' && usable,
     );
@@ -162,7 +130,10 @@ const sealaneRoute = (): Promise<Route> =>
 /** Waits until what the PE before the restart has left is replaced by what FRR says now. */
 async function fresh(): Promise<void> {
   await eventually('FRR has told its route again', async () => {
-    const rows = await show<{ prefix: string; stale: boolean; usable: boolean }>('bgp', 'routes');
+    const rows = await bed.show<{ prefix: string; stale: boolean; usable: boolean }>(
+      'bgp',
+      'routes',
+    );
     const row = rows?.find(({ prefix }) => prefix === '10.2.0.0/24');
     return row?.usable === true && !row.stale ? true : undefined;
   });
@@ -170,29 +141,21 @@ async function fresh(): Promise<void> {
 
 const PING = ['ping', '-W', '2'];
 const fromUs = (...words: readonly string[]) =>
-  lab.exec(CE, [...PING, ...words, THEIRS], { timeoutMs: 120_000 });
+  bed.lab.exec(CE, [...PING, ...words, THEIRS], { timeoutMs: 120_000 });
 const fromLinux = (...words: readonly string[]) =>
   linux.run(`ip netns exec ce-A ${[...PING, ...words].join(' ')} ${OURS}`);
 
 beforeAll(async () => {
   if (absent !== undefined) return;
-  dir = mkdtempSync('/dev/shm/sealane-vlx-');
-  for (const sub of ['run', 'state', 'segments', 'pki']) {
-    mkdirSync(`${dir}/${sub}`, { mode: 0o700 });
-  }
-  const root = makeCa(`${dir}/pki`, 'root');
-  const ours = issue(root, { name: 'sealane', ip: [SEALANE] });
-  const theirs = issue(root, { name: 'linux', ip: [LINUX] });
-  lab = await Lab.open('sealane-vlx');
-  wire = await makeWire('vlx');
-  // Captures are taken at end a: what Sealane sends bypasses those at its own end.
-  await bootGuest(theirs, root);
+  bed = await Beside.open('vlx');
+  const pki = bed.pki();
+  await bootGuest(pki);
+  const { lab, wire } = bed;
   await lab.namespace(CE);
   await lab.link(wire.b.netns, 'to-ce', CE, 'eth0');
   await lab.ip(CE, [`addr add ${OURS}/24 dev eth0`, 'route add default via 10.1.0.1']);
   lab.own('vlx-A');
-  writeFileSync(`${dir}/config.json`, JSON.stringify(sealaneConfig(ours, root)));
-  startSealane();
+  bed.start(sealaneConfig(pki));
   try {
     await frr.established(SEALANE);
     await sealaneRoute();
@@ -201,7 +164,7 @@ beforeAll(async () => {
       (await fromUs('-c', '1')).code === 0 ? true : undefined,
     );
   } catch (error) {
-    const said = readFileSync(`${dir}/sealane.log`, 'utf8').slice(-4000);
+    const said = bed.said();
     const log = `${linux.folder}/frr.log`;
     const ofFrr = existsSync(log) ? readFileSync(log, 'utf8').slice(-4000) : '';
     throw new Error(`${String(error)}\n${said}\n${charon.readableLog()}\n${ofFrr}`, {
@@ -212,12 +175,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (absent !== undefined) return;
-  // The worker outlives its supervisor by design: it is told to stop.
-  if (dir !== '') await cli('stop');
-  await (linux as LinuxPe | undefined)?.stop();
-  await (lab as Lab | undefined)?.close();
-  await (wire as Wire | undefined)?.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await (bed as Beside | undefined)?.close(linux);
 });
 
 describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and strongSwan', () => {
@@ -226,7 +184,7 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
     expect(tunnel).toBe(TUNNEL);
     // What FRR has allocated is what its kernel takes for the VRF, and what we push.
     expect(await linux.exec('ip -f mpls route')).toMatch(new RegExp(`^${label} dev A `, 'm'));
-    const [own] = (await show<{ label: number }>('labels')) ?? [];
+    const [own] = (await bed.show<{ label: number }>('labels')) ?? [];
     const there = await eventually('a route in the kernel of Linux', async () => {
       const text = await linux.exec('ip route show vrf A 10.1.0.0/24');
       return text === '' ? undefined : text;
@@ -234,13 +192,13 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
     expect(there).toMatch(
       new RegExp(`encap mpls +${own?.label ?? 0} via 10\\.255\\.0\\.1 dev gre1`),
     );
-    expect(await show('tunnels')).toMatchObject([
+    expect(await bed.show('tunnels')).toMatchObject([
       { remote: LINUX, protection: 'encrypt', encapsulation: 'gre', state: 'up' },
     ]);
   });
 
   test('by one IKE SA of certificates and one child SA in transport mode', async () => {
-    expect(await show('ike')).toMatchObject([
+    expect(await bed.show('ike')).toMatchObject([
       { state: 'established', remote: LINUX, authentication: 'ecdsa' },
     ]);
     const [sa] = await charon.established();
@@ -250,7 +208,7 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
   });
 
   test('pings cross both ways; but for BGP, IKE and ARP all is ESP', async () => {
-    const capture = await wire.capture();
+    const capture = await bed.wire.capture();
     const pings = ['-c', '5', '-i', '0.2'];
     expect((await fromUs(...pings)).stdout).toContain('5 received');
     expect((await fromLinux(...pings)).stdout).toContain('5 received');
@@ -276,10 +234,11 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
 
   test('TCP finds the size by itself: 4 MiB each way arrive as they were', async () => {
     const data = randomBytes(4 << 20);
-    const [sent, got] = [`${dir}/sent`, `${dir}/got`];
+    const [sent, got] = [`${bed.dir}/sent`, `${bed.dir}/got`];
     writeFileSync(sent, data);
     writeFileSync(`${linux.folder}/sent`, data);
-    const shell = (script: string) => lab.exec(CE, ['sh', '-c', script], { timeoutMs: 120_000 });
+    const shell = (script: string) =>
+      bed.lab.exec(CE, ['sh', '-c', script], { timeoutMs: 120_000 });
     const inside = (script: string) => linux.run(`ip netns exec ce-A sh -c '${script}'`);
     const there = inside('nc.openbsd -l -N 5001 </dev/null >/peer/got');
     const to = `until nc.openbsd -N ${THEIRS} 5001 <${sent} >/dev/null; do sleep 0.2; done`;
@@ -301,7 +260,7 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
     const drops = await linux.ipsecDrops();
     const [before] = await charon.established();
     const pinging = flood();
-    expect((await cli('ike', 'rekey', '--all', '--child')).code).toBe(0);
+    expect((await bed.cli('ike', 'rekey', '--all', '--child')).code).toBe(0);
     await charon.rekey('child', 'gre');
     expect((await pinging).stdout).toContain(all);
     const [after] = await charon.until('one child SA', ([sa]) => sa?.children.length === 1);
@@ -313,17 +272,17 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
   test('nothing is lost while the supervisor is killed and comes back, with the same SAs', async () => {
     const drops = await linux.ipsecDrops();
     const [before] = await charon.established();
-    const gone = new Promise((resolve) => supervisor.once('exit', resolve));
+    const gone = new Promise((resolve) => bed.supervisor?.once('exit', resolve));
     // Not quiet: who sends an ICMP error is told.
     const pinging = fromUs('-c', '3000', '-i', '0.01', '-W', '5');
-    supervisor.kill('SIGKILL');
+    bed.supervisor?.kill('SIGKILL');
     await gone;
     await eventually('FRR has missed us', async () =>
       /"bgpState": *"Established"/.test(await frr.vtysh('show bgp neighbors json'))
         ? undefined
         : true,
     );
-    startSealane();
+    bed.start();
     await frr.established(SEALANE);
     await fresh();
     const { stdout } = await pinging;
@@ -338,10 +297,10 @@ describe.skipIf(absent !== undefined)('a VPN of Sealane and Linux, FRR and stron
   test('what strongSwan will not protect any more goes nowhere in clear', async () => {
     // From now on it has no connection for us: the SA is deleted, and none agreed on.
     await charon.load('connections {\n}\n');
-    const capture = await wire.capture();
+    const capture = await bed.wire.capture();
     await charon.terminate('ike', 'pe');
     await eventually('the SA is gone', async () => {
-      const rows = await show<{ state: string }>('tunnels');
+      const rows = await bed.show<{ state: string }>('tunnels');
       return rows?.every(({ state }) => state !== 'up') === true ? true : undefined;
     });
     expect((await fromUs('-c', '3', '-i', '0.2', '-W', '1')).stdout).toContain(' 0 received');

@@ -4,50 +4,31 @@
  * provider. Its kernel traps TCP 179, each side of the port by a policy of its own: what Sealane offers as one SA is
  * narrowed to a side, and the other side gets another.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, Lab, outcome } from '../../../scripts/lib/lab.js';
+import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { missing } from '../../lib/bgp-peers.js';
 import { Charon, guestSite, missingStrongswan } from '../../lib/strongswan.js';
+import { Beside, LINUX, SEALANE } from '../linux-pe/beside.js';
 import { bootLinuxPe, type LinuxPe } from '../linux-pe/linux-pe.js';
-import { dissect, makeWire, type Wire } from '../linux-pe/wire.js';
+import { dissect } from '../linux-pe/wire.js';
 import { swanctlConf } from './bed.js';
 
-const MAIN = fileURLToPath(new URL('../../../build/js/main.js', import.meta.url));
-const CLI = fileURLToPath(new URL('../../../build/js/cli/main.js', import.meta.url));
-const SEALANE = '192.0.2.1';
-const LINUX = '192.0.2.2';
 const PSK = 'a preshared key of this test alone';
 const absent = missingStrongswan() ?? missing('frr');
 
-let dir = '';
-let wire: Wire;
-let lab: Lab;
+let bed: Beside;
 let linux: LinuxPe;
 let charon: Charon;
 
-const cli = (...words: readonly string[]) =>
-  outcome(['node', CLI, '--socket', `${dir}/run/control.sock`, ...words]);
-
-async function show(...words: readonly string[]): Promise<Record<string, unknown>[]> {
-  const { code, stdout } = await cli('show', ...words, '--json');
-  return code === 0 ? (JSON.parse(stdout) as Record<string, unknown>[]) : [];
-}
+const show = async (...topic: readonly string[]): Promise<Record<string, unknown>[]> =>
+  (await bed.show<Record<string, unknown>>(...topic)) ?? [];
 
 function config(): Config {
   return {
-    instance: 'blx',
-    runtimeDirectory: `${dir}/run`,
-    stateDirectory: `${dir}/state`,
-    segmentDirectory: `${dir}/segments`,
-    worker: { memoryMb: 128 },
-    ...{ ownSp: 'here', otherSps: ['there'] },
-    core: { tunnelAddresses: [SEALANE] },
-    interfaces: {
-      core0: { role: 'core', device: { kernel: 'wan0' }, addresses: [`${SEALANE}/24`] },
-    },
+    ...bed.base(),
+    otherSps: ['there'],
     bgp: {
       ...{ asn: 65001, routerId: SEALANE, ebgpRequiresPolicy: false },
       networks: [{ prefix: '198.51.100.0/24' }],
@@ -63,7 +44,7 @@ function config(): Config {
       providers: {
         there: {
           ranges: [`${LINUX}/32`],
-          psks: { linux: { remote: `${LINUX}/32`, file: `${dir}/psk` } },
+          psks: { linux: { remote: `${LINUX}/32`, file: `${bed.dir}/psk` } },
         },
       },
     },
@@ -82,7 +63,7 @@ const FRR = `router bgp 65002
 `;
 
 async function bootGuest(): Promise<void> {
-  const { netns, nic } = wire.a;
+  const { netns, nic } = bed.wire.a;
   linux = await bootLinuxPe({
     ...{ name: netns, netns, nics: [nic] },
     config: { underlay: [{ nic, address: `${LINUX}/24` }], sas: [], tunnels: [], vrfs: [] },
@@ -126,37 +107,27 @@ async function established(): Promise<void> {
     },
     120_000,
   ).catch((error: unknown) => {
-    const said = readFileSync(`${dir}/sealane.log`, 'utf8').slice(-5000);
+    const said = bed.said();
     throw new Error(`${String(error)}\n${said}\n${charon.readableLog()}`);
   });
 }
 
 beforeAll(async () => {
   if (absent !== undefined) return;
-  dir = mkdtempSync('/dev/shm/sealane-ike-bgp-');
-  for (const sub of ['run', 'state', 'segments']) mkdirSync(`${dir}/${sub}`, { mode: 0o700 });
-  writeFileSync(`${dir}/psk`, `${PSK}\n`, { mode: 0o600 });
-  writeFileSync(`${dir}/config.json`, JSON.stringify(config()));
-  lab = await Lab.open('sealane-ike-bgp');
-  wire = await makeWire('blx');
+  bed = await Beside.open('blx');
+  writeFileSync(`${bed.dir}/psk`, `${PSK}\n`, { mode: 0o600 });
   await bootGuest();
 }, 300_000);
 
 afterAll(async () => {
   if (absent !== undefined) return;
-  // The worker outlives its supervisor by design: it is told to stop.
-  await cli('stop');
-  await linux.stop();
-  await lab.close();
-  await wire.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await bed.close(linux);
 });
 
 describe.skipIf(absent !== undefined)('BGP with FRR on a Linux kernel that traps TCP 179', () => {
   test('comes up inside ESP, with GTSM, and routes go both ways', async () => {
-    const capture = await wire.capture();
-    const command = ['node', MAIN, 'run', `${dir}/config.json`, '--log-level', 'debug'];
-    lab.start(wire.b.netns, command, `${dir}/sealane.log`);
+    const capture = await bed.wire.capture();
+    bed.start(config(), '--log-level', 'debug');
     await startFrr();
     await established();
     await eventually('our route at FRR', async () =>
@@ -175,7 +146,7 @@ describe.skipIf(absent !== undefined)('BGP with FRR on a Linux kernel that traps
   test('rekeys by both ends do not touch it', async () => {
     const [before] = await show('bgp', 'neighbors');
     for (let round = 0; round < 2; round++) {
-      await cli('ike', 'rekey', '--all', '--child');
+      await bed.cli('ike', 'rekey', '--all', '--child');
       await frr('clear bgp ipv4 unicast * soft');
       const [sa] = await charon.established();
       for (const { fields } of sa?.children ?? []) {

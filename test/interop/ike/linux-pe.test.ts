@@ -5,22 +5,17 @@
  *
  *   ce-0, ce-1 (namespaces) -- Sealane -- wan0 ------ wan0 -- Linux PE (guest; its customers inside)
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, Lab, outcome } from '../../../scripts/lib/lab.js';
+import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
-import { type Ca, issue, type Issued, makeCa } from '../../lib/pki.js';
 import { Charon, guestSite, missingStrongswan } from '../../lib/strongswan.js';
+import { Beside, LINUX, type Pki, SEALANE } from '../linux-pe/beside.js';
 import { bootLinuxPe, type LinuxPe } from '../linux-pe/linux-pe.js';
-import { dissect, makeWire, type Wire } from '../linux-pe/wire.js';
+import { dissect } from '../linux-pe/wire.js';
 import { swanctlConf } from './bed.js';
 import { ENCAPS, PROTOCOLS } from './guest-bed.js';
 
-const MAIN = fileURLToPath(new URL('../../../build/js/main.js', import.meta.url));
-const CLI = fileURLToPath(new URL('../../../build/js/cli/main.js', import.meta.url));
-const SEALANE = '192.0.2.1';
-const LINUX = '192.0.2.2';
 const absent = missingStrongswan();
 
 /** Of each encapsulation: protection here, ESP in strongSwan's words. */
@@ -30,26 +25,16 @@ const SERVICES = {
 } as const;
 const label = (side: 1 | 2, t: number): number => 1000 * side + t;
 
-let dir = '';
-let wire: Wire;
-let lab: Lab;
+let bed: Beside;
 let linux: LinuxPe;
 let charon: Charon;
 
-const cli = (...words: readonly string[]) =>
-  outcome(['node', CLI, '--socket', `${dir}/run/control.sock`, ...words]);
-
-function sealaneConfig(own: Issued, root: Ca): Config {
+function sealaneConfig(pki: Pki): Config {
+  const base = bed.base();
   return {
-    instance: 'ilx',
-    runtimeDirectory: `${dir}/run`,
-    stateDirectory: `${dir}/state`,
-    segmentDirectory: `${dir}/segments`,
-    worker: { memoryMb: 128 },
-    ownSp: 'here',
-    core: { tunnelAddresses: [SEALANE] },
+    ...base,
     interfaces: {
-      core0: { role: 'core', device: { kernel: 'wan0' }, addresses: [`${SEALANE}/24`] },
+      ...base.interfaces,
       ...Object.fromEntries(
         ENCAPS.map((encap, t) => [
           `ce${String(t)}`,
@@ -84,20 +69,12 @@ function sealaneConfig(own: Issued, root: Ca): Config {
       ]),
     ),
     // Proposals are the defaults: hybrid ones first, which strongSwan 5.9.8 has to pass over.
-    ike: {
-      credentials: { own: { certificate: own.files.certificate, key: own.files.key } },
-      providers: {
-        here: {
-          ranges: ['192.0.2.0/24'],
-          anchors: { root: { file: root.files.certificate } },
-        },
-      },
-    },
+    ike: bed.ike(pki),
   };
 }
 
-async function bootGuest(own: Issued, root: Ca): Promise<void> {
-  const { netns, nic } = wire.a;
+async function bootGuest({ root, theirs: own }: Pki): Promise<void> {
+  const { netns, nic } = bed.wire.a;
   linux = await bootLinuxPe({
     ...{ name: netns, netns, nics: [nic] },
     config: {
@@ -134,10 +111,11 @@ async function bootGuest(own: Issued, root: Ca): Promise<void> {
 
 const ce = (t: number): string => `ilx-ce${String(t)}`;
 
-async function startSealane(netns: string, config: Config): Promise<void> {
+async function startSealane(config: Config): Promise<void> {
+  const { lab, wire } = bed;
   for (const [t, encap] of ENCAPS.entries()) {
     await lab.namespace(ce(t));
-    await lab.link(netns, `to-ce${String(t)}`, ce(t), 'eth0');
+    await lab.link(wire.b.netns, `to-ce${String(t)}`, ce(t), 'eth0');
     const gateway = `10.1.${String(t)}.1`;
     await lab.ip(ce(t), [
       `addr add 10.1.${String(t)}.2/24 dev eth0`,
@@ -145,54 +123,38 @@ async function startSealane(netns: string, config: Config): Promise<void> {
     ]);
     lab.own(`ilx-${encap}`);
   }
-  writeFileSync(`${dir}/config.json`, JSON.stringify(config));
-  const log = `${dir}/sealane.log`;
-  lab.start(netns, ['node', MAIN, 'run', `${dir}/config.json`], log);
+  bed.start(config);
   const up = async (): Promise<true | undefined> => {
-    const { code, stdout } = await cli('show', 'tunnels', '--json');
-    if (code !== 0) return undefined;
-    const rows = JSON.parse(stdout) as { state: string }[];
+    const rows = await bed.show<{ state: string }>('tunnels');
+    if (rows === undefined) return undefined;
     const isUp = rows.length === ENCAPS.length && rows.every(({ state }) => state === 'up');
     return isUp ? true : undefined;
   };
   await eventually('all tunnels up', up, 60_000).catch((error: unknown) => {
-    const said = readFileSync(log, 'utf8').slice(-4000);
+    const said = bed.said();
     throw new Error(`${String(error)}\n${said}\n${charon.readableLog()}`);
   });
 }
 
 beforeAll(async () => {
   if (absent !== undefined) return;
-  dir = mkdtempSync('/dev/shm/sealane-ike-pe-');
-  for (const sub of ['run', 'state', 'segments', 'pki']) {
-    mkdirSync(`${dir}/${sub}`, { mode: 0o700 });
-  }
-  const root = makeCa(`${dir}/pki`, 'root');
-  const ours = issue(root, { name: 'sealane', ip: [SEALANE] });
-  const theirs = issue(root, { name: 'linux', ip: [LINUX] });
-  lab = await Lab.open('sealane-ike-pe');
-  wire = await makeWire('ilx');
-  // Captures are taken at end a: what Sealane sends bypasses those at its own end.
-  await bootGuest(theirs, root);
-  await startSealane(wire.b.netns, sealaneConfig(ours, root));
+  bed = await Beside.open('ilx');
+  const pki = bed.pki();
+  await bootGuest(pki);
+  await startSealane(sealaneConfig(pki));
 }, 300_000);
 
 afterAll(async () => {
   if (absent !== undefined) return;
-  // The worker outlives its supervisor by design: it is told to stop.
-  await cli('stop');
-  await linux.stop();
-  await lab.close();
-  await wire.remove();
-  rmSync(dir, { recursive: true, force: true });
+  await bed.close(linux);
 });
 
 describe.skipIf(absent !== undefined)('Sealane and strongSwan on a Linux kernel', () => {
   test.each(ENCAPS)('%s: ping both ways, nothing but ESP on the wire', async (encap) => {
     const t = ENCAPS.indexOf(encap);
-    const capture = await wire.capture();
+    const capture = await bed.wire.capture();
     const ping = ['ping', '-q', '-c', '5', '-i', '0.2', '-W', '2'];
-    await lab.must(ce(t), [...ping, `10.2.${String(t)}.2`]);
+    await bed.lab.must(ce(t), [...ping, `10.2.${String(t)}.2`]);
     await linux.exec(`ip netns exec ce-${encap} ${ping.join(' ')} 10.1.${String(t)}.2`);
     const rows = await dissect(await capture.stop(), ['frame.protocols', 'esp.spi', 'ip.src']);
     const esp = rows.filter((row) => row['esp.spi'] !== '');
@@ -207,7 +169,7 @@ describe.skipIf(absent !== undefined)('Sealane and strongSwan on a Linux kernel'
   });
 
   test('one IKE SA by certificates, classical for a peer that knows nothing else', async () => {
-    const { stdout } = await cli('show', 'ike', '--json');
+    const { stdout } = await bed.cli('show', 'ike', '--json');
     const rows = JSON.parse(stdout) as Record<string, unknown>[];
     expect(rows).toMatchObject([
       { state: 'established', remote: LINUX, authentication: 'ecdsa', keyExchanges: 'x25519' },
@@ -218,7 +180,7 @@ describe.skipIf(absent !== undefined)('Sealane and strongSwan on a Linux kernel'
     const count = 1500;
     const before = await linux.ipsecDrops();
     const floods = ENCAPS.map((_, t) =>
-      lab.exec(
+      bed.lab.exec(
         ce(t),
         ['ping', '-q', '-c', String(count), '-i', '0.01', '-W', '5', `10.2.${String(t)}.2`],
         { timeoutMs: 120_000 },
@@ -226,10 +188,10 @@ describe.skipIf(absent !== undefined)('Sealane and strongSwan on a Linux kernel'
     );
     for (let round = 0; round < 2; round++) {
       for (const rekey of [
-        () => cli('ike', 'rekey', '--all', '--child'),
+        () => bed.cli('ike', 'rekey', '--all', '--child'),
         () => charon.rekey('child', 'gre'),
         () => charon.rekey('child', 'ip'),
-        () => cli('ike', 'rekey', '--all', '--ike'),
+        () => bed.cli('ike', 'rekey', '--all', '--ike'),
         () => charon.rekey('ike', 'pe'),
       ]) {
         await rekey();
@@ -250,6 +212,6 @@ describe.skipIf(absent !== undefined)('Sealane and strongSwan on a Linux kernel'
   test('what strongSwan deletes comes back, for it is wanted', async () => {
     await charon.terminate('ike', 'pe');
     await charon.until('it is back', ([sa]) => sa?.children.length === 2);
-    await lab.must(ce(0), ['ping', '-q', '-c', '2', '-w', '20', '10.2.0.2']);
+    await bed.lab.must(ce(0), ['ping', '-q', '-c', '2', '-w', '20', '10.2.0.2']);
   });
 });
