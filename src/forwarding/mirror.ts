@@ -25,7 +25,7 @@ export interface MirroredRoute extends LiveRoute {
 }
 
 /** By name, and names by row: packets that wait for an SA name a row, thousands of times a second if it must be. */
-class LiveNexthops extends Map<string, LiveNexthop> {
+export class LiveNexthops extends Map<string, LiveNexthop> {
   readonly #names = new Map<number, string>();
 
   nameOf(id: number): string | undefined {
