@@ -24,12 +24,41 @@ export interface MirroredRoute extends LiveRoute {
   readonly stale: boolean;
 }
 
+/** By name, and names by row: packets that wait for an SA name a row, thousands of times a second if it must be. */
+export class LiveNexthops extends Map<string, LiveNexthop> {
+  readonly #names = new Map<number, string>();
+
+  nameOf(id: number): string | undefined {
+    return this.#names.get(id);
+  }
+
+  override set(name: string, live: LiveNexthop): this {
+    this.#forget(name, this.get(name)?.id);
+    this.#names.set(live.id, name);
+    return super.set(name, live);
+  }
+
+  override delete(name: string): boolean {
+    this.#forget(name, this.get(name)?.id);
+    return super.delete(name);
+  }
+
+  #forget(name: string, id: number | undefined): void {
+    if (id !== undefined && this.#names.get(id) === name) this.#names.delete(id);
+  }
+
+  override clear(): void {
+    this.#names.clear();
+    super.clear();
+  }
+}
+
 export class Mirror implements RowIds {
   readonly vrfs = new Map<string, VrfRow & { readonly id: number }>();
   readonly interfaces = new Map<string, InterfaceRow & { readonly id: number }>();
   /** Interface rows that another row of the same name has replaced. */
   readonly replacedInterfaces = new Set<number>();
-  readonly nexthops = new Map<string, LiveNexthop>();
+  readonly nexthops = new LiveNexthops();
   readonly labels = new Map<number, LabelRow>();
   readonly #routes = new Map<string, Map<string, MirroredRoute>>();
   readonly #saId: (name: string) => number | undefined;
@@ -85,5 +114,8 @@ export class Mirror implements RowIds {
   }
   nexthop(name: string): number | undefined {
     return this.nexthops.get(name)?.id;
+  }
+  nexthopName(id: number): string | undefined {
+    return this.nexthops.nameOf(id);
   }
 }

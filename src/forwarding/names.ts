@@ -25,6 +25,9 @@ export const glean = (interfaceName: string): string => `glean/${interfaceName}`
 export const discard = (vrf: string, how: 'silent' | 'unreachable'): string =>
   `discard/${vrf}/${how}`;
 export const tunnel = (name: string): string => `tunnel/${name}`;
+/** The tunnel's name; undefined: the row is another's. */
+export const tunnelOf = (row: string): string | undefined =>
+  row.startsWith('tunnel/') ? row.slice('tunnel/'.length) : undefined;
 export const adjacency = (gateway: GatewayModel): string =>
   `ce/${gateway.vrf}/${gateway.interface}/${formatAddress(gateway.address)}`;
 

@@ -78,6 +78,8 @@ export interface Facts {
   /** By name of the tunnels that get their SAs by IKE; absent: nobody has asked for one yet. */
   readonly ikeSas: ReadonlyMap<string, TunnelSa>;
   readonly kernelRoutes: readonly KernelRoute[];
+  /** Whether a far end of tunnels belongs to our own SP. */
+  readonly isOwnSp: (remote: string) => boolean;
 }
 
 export interface Overlay {
@@ -180,6 +182,9 @@ function tunnelPath(
   const out = model.interfaces.get(route.interface);
   if (out?.role !== 'core') {
     return `route to ${remote} leaves by ${route.interface}, which is no core interface`;
+  }
+  if (tunnel.protection === 'mpls' && out.mplsOtherSp && facts.isOwnSp(remote)) {
+    return `${remote} is of our own SP, and ${out.name} leads to another: plain MPLS does not leave by it`;
   }
   const source = facts.macs.get(out.port);
   if (source === undefined) return `interface ${out.name} has no port`;

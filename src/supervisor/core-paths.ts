@@ -18,6 +18,15 @@ interface Tracked {
   readonly remote: string;
   readonly stop: () => void;
   resolution: Resolution | undefined;
+  /** Key of the next hop that it keeps resolved. */
+  hop: string | undefined;
+}
+
+interface Hop {
+  readonly interface: string;
+  readonly address: Uint8Array;
+  /** Tunnels that go by it. */
+  uses: number;
 }
 
 export class CorePaths {
@@ -26,8 +35,8 @@ export class CorePaths {
   readonly #onChange: () => void;
   readonly #tracked = new Map<string, Tracked>();
   #lsps = new PrefixIndex<LspModel>();
-  /** Next hops kept resolved, by interface and address, with the tunnels that use them. */
-  readonly #held = new Map<string, { interface: string; address: Uint8Array }>();
+  /** Next hops kept resolved, by interface and address. */
+  readonly #held = new Map<string, Hop>();
 
   constructor(routes: CoreRoutes, neighbours: NeighbourWatcher, onChange: () => void) {
     this.#routes = routes;
@@ -52,19 +61,20 @@ export class CorePaths {
       }
       tracked.stop();
       this.#tracked.delete(name);
+      this.#letGo(tracked.hop);
     }
     const first: Promise<void>[] = [];
     for (const [name, tunnel] of tunnels) {
       if (!this.#tracked.has(name)) first.push(this.#track(name, tunnel));
     }
     await Promise.all(first);
-    this.#holdNextHops();
+    this.#holdAll();
   }
 
   /** As those of {@link follow}, when they are others later. */
   setLsps(lsps: readonly LspModel[]): void {
     this.#index(lsps);
-    this.#holdNextHops();
+    this.#holdAll();
     this.#onChange();
   }
 
@@ -81,41 +91,64 @@ export class CorePaths {
         tracked.resolution = resolution;
         clearTimeout(timer);
         answered();
-        this.#holdNextHops();
+        this.#hold(tracked);
         this.#onChange();
       });
       const text = formatAddress(remote);
-      const tracked: Tracked = { tunnel, remote: text, stop, resolution: undefined };
+      const tracked: Tracked = {
+        tunnel,
+        remote: text,
+        stop,
+        resolution: undefined,
+        hop: undefined,
+      };
       this.#tracked.set(name, tracked);
     });
   }
 
-  #holdNextHops(): void {
-    const wanted = new Map<string, { interface: string; address: Uint8Array }>();
-    for (const route of this.current().values()) {
-      if ('unreachable' in route) continue;
-      const { interface: name, nextHop: address } = route;
-      wanted.set(`${name} ${formatAddress(address)}`, { interface: name, address });
+  #holdAll(): void {
+    for (const tracked of this.#tracked.values()) this.#hold(tracked);
+  }
+
+  /** Of each answer that comes one tunnel's next hop is looked at, however many tunnels there are. */
+  #hold(tracked: Tracked): void {
+    const route = this.#routeOf(tracked);
+    const found = route === undefined || 'unreachable' in route ? undefined : route;
+    const key = found && `${found.interface} ${formatAddress(found.nextHop)}`;
+    if (key === tracked.hop) return;
+    const before = tracked.hop;
+    tracked.hop = key;
+    if (found !== undefined && key !== undefined) {
+      let hop = this.#held.get(key);
+      if (hop === undefined) {
+        hop = { interface: found.interface, address: found.nextHop, uses: 0 };
+        this.#held.set(key, hop);
+        this.#neighbours.manage(hop.interface, hop.address);
+      }
+      hop.uses++;
     }
-    for (const [key, hop] of wanted) {
-      if (this.#held.has(key)) continue;
-      this.#neighbours.manage(hop.interface, hop.address);
-      this.#held.set(key, hop);
-    }
-    for (const [key, hop] of [...this.#held]) {
-      if (wanted.has(key)) continue;
-      this.#neighbours.unmanage(hop.interface, hop.address);
-      this.#held.delete(key);
-    }
+    this.#letGo(before);
+  }
+
+  #letGo(key: string | undefined): void {
+    const hop = key === undefined ? undefined : this.#held.get(key);
+    if (key === undefined || hop === undefined || --hop.uses > 0) return;
+    this.#held.delete(key);
+    this.#neighbours.unmanage(hop.interface, hop.address);
+  }
+
+  #routeOf({ tunnel, remote, resolution }: Tracked): CoreRoute | undefined {
+    if (resolution === undefined) return undefined;
+    const lsp = this.#lspOf(tunnel);
+    return lsp ? lspRoute(lsp, resolution) : coreRoute(remote, resolution);
   }
 
   /** By tunnel name; what has no answer yet is missing. */
   current(): ReadonlyMap<string, CoreRoute> {
     const routes = new Map<string, CoreRoute>();
-    for (const [name, { tunnel, remote, resolution }] of this.#tracked) {
-      if (resolution === undefined) continue;
-      const lsp = this.#lspOf(tunnel);
-      routes.set(name, lsp ? lspRoute(lsp, resolution) : coreRoute(remote, resolution));
+    for (const [name, tracked] of this.#tracked) {
+      const route = this.#routeOf(tracked);
+      if (route !== undefined) routes.set(name, route);
     }
     return routes;
   }

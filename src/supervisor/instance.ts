@@ -69,6 +69,7 @@ export class Instance {
   #inForce: InForce | undefined;
   #kernel: { readonly plan: Plan; readonly take: KernelRedistribution } | undefined;
   #kernelRoutes: TakenRoutes = NO_KERNEL_ROUTES;
+  #sps: { readonly plan: Plan; readonly spOf: (remote: string) => string | undefined } | undefined;
 
   constructor(deps: InstanceDeps) {
     this.#deps = deps;
@@ -101,7 +102,7 @@ export class Instance {
     await kernelPort.deafen(plan);
     await worker.raise(plan);
     await kernelPort.apply(plan, worker.macs);
-    const shares = tunnelShares(plan.config, spOfRemotes(plan.config));
+    const shares = tunnelShares(plan.config, this.#spOf(plan));
     tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses, shares);
     await kernelPort.followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
@@ -248,6 +249,7 @@ export class Instance {
   #project(plan: Plan, rows: DesiredRows): Pick<InForce, 'overlay' | 'tunnels'> {
     const { kernelPort, worker, saRows, ike } = this.#deps;
     const tunnels = this.#deps.tunnels.all;
+    const spOf = this.#spOf(plan);
     const facts: Facts = {
       macs: worker.macs,
       neighbours: kernelPort.neighbours(),
@@ -255,11 +257,18 @@ export class Instance {
       readySas: { has: (name) => saRows.isReady('out', name) },
       ikeSas: ike.states(tunnels.values()),
       kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
+      isOwnSp: (remote) => spOf(remote) === plan.config.ownSp,
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
     const model = { ...plan.model, tunnels };
     const overlay = projectOverlay(model, facts, rows.routes, plan.policy, gateways);
     return { overlay, tunnels };
+  }
+
+  /** Whose far ends of tunnels are. */
+  #spOf(plan: Plan): (remote: string) => string | undefined {
+    if (this.#sps?.plan !== plan) this.#sps = { plan, spOf: spOfRemotes(plan.config) };
+    return this.#sps.spOf;
   }
 
   /** Routes lead to other tunnels now. */
@@ -325,10 +334,10 @@ export class Instance {
 
   /** Packets wait for the SA of this next hop's tunnel. */
   #acquire(nexthop: number): void {
-    const { live } = this.#reconciler;
-    for (const tunnel of this.#deps.tunnels.all.values()) {
-      if (live.nexthop(names.tunnel(tunnel.name)) === nexthop) this.#deps.ike.hurry(tunnel);
-    }
+    const row = this.#reconciler.live.nexthopName(nexthop);
+    const name = row === undefined ? undefined : names.tunnelOf(row);
+    const tunnel = name === undefined ? undefined : this.#deps.tunnels.all.get(name);
+    if (tunnel !== undefined) this.#deps.ike.hurry(tunnel);
   }
 
   #interfaceName(id: number): string | undefined {

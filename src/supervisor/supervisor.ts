@@ -20,7 +20,7 @@ import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
-import { messageOf, oneLine, SupervisorError } from './errors.js';
+import { oneLine } from './errors.js';
 import { ExportSteps, STEP_MS } from './export-steps.js';
 import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
@@ -459,10 +459,4 @@ export class Supervisor {
     this.#kernelPort.close();
     this.tables.close();
   }
-}
-
-/** An error for the operator, whatever it was. */
-export function operatorError(error: unknown): SupervisorError {
-  if (error instanceof SupervisorError) return error;
-  return new SupervisorError('KERNEL', messageOf(error), '', error);
 }

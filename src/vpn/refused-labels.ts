@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Routes that have no label because none is to be had, until they are asked about again. */
 import type { Logger } from '../lib/log.js';
-import type { LabelledRoute } from './route-labels.js';
+import type { LabelledRoute } from './label-wish.js';
 
 /** Why a label was refused: there is none at all, or whose routes these are has had its share. */
 export type LabelRefusal = 'no value is free' | 'the source has its share';

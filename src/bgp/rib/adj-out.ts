@@ -90,6 +90,12 @@ export class AdjOut implements PathKeeper {
     return new Map(this.#groupsOf(peer).map((group) => [group.family, group.entries]));
   }
 
+  /** A number is a neighbour's that was not there before. */
+  newSource(): void {
+    for (const group of this.#groups.values()) group.newSource();
+    for (const group of this.#dissolving) group.newSource();
+  }
+
   established(peer: Peer): void {
     this.routeTargets.established(peer);
     if (this.routeTargets.isAwaited(peer)) {

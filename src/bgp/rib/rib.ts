@@ -118,6 +118,10 @@ export class Rib implements RouteSink {
 
   established(info: EstablishedPeer): void {
     const peer = this.#life.established(info);
+    // What is remembered by the number of a neighbour may be of another one that had it.
+    this.adjOut.newSource();
+    this.#exports.newSource();
+    this.#imports.newSource();
     this.adjOut.established(peer);
     this.#wake();
   }

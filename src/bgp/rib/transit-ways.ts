@@ -92,6 +92,11 @@ export class TransitWays {
     for (const hop of hops?.values() ?? []) this.#release(hop);
   }
 
+  /** Choices depend on the neighbour that a route came from, whose number may be another's now. */
+  newSource(): void {
+    this.#choices.clear();
+  }
+
   /** All choices are to be made again. */
   begin(): void {
     this.#choices.clear();

@@ -218,6 +218,12 @@ export class UpdateGroup {
     return ranked(this.#table, net).find((path) => this.#labels.isPassable(path)) ?? best;
   }
 
+  /** What is remembered by the number of a neighbour does not count any more: another may have it. */
+  newSource(): void {
+    this.#outbound.clear();
+    this.ways?.newSource();
+  }
+
   /** What was found out about passing routes on does not count any more. */
   forgetTransit(): void {
     this.#outbound.clear();

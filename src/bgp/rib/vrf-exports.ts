@@ -33,10 +33,15 @@ export class VrfExports {
 
   /** The VRF's rules are others now; its nets must be decided again. */
   rulesChanged(id: number): void {
-    for (const cache of this.#caches.values()) cache.clear();
-    this.#caches.clear();
+    this.newSource();
     const known = this.#ruleCounts.get(id) ?? 0;
     this.#ruleCounts.set(id, Math.max(known, this.#vrfOf(id)?.exports.length ?? 0));
+  }
+
+  /** What is remembered by the number of a neighbour does not count any more: another may have it. */
+  newSource(): void {
+    for (const cache of this.#caches.values()) cache.clear();
+    this.#caches.clear();
   }
 
   /** The outcome for a net of a VRF has changed. */

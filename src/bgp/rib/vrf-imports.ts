@@ -74,6 +74,11 @@ export class VrfImports implements VpnListener {
       this.vpnKeyGone(key);
     });
     this.#verdicts.length = 0;
+    this.newSource();
+  }
+
+  /** What is remembered by the number of a neighbour does not count any more: another may have it. */
+  newSource(): void {
     for (const cache of this.#rewritten.values()) cache.clear();
     this.#rewritten.clear();
   }
@@ -275,7 +280,8 @@ export class VrfImports implements VpnListener {
     if (policy.usesPrefix) return run();
     const cache = this.#rewritten.get(vrf.id) ?? new SetCache(attributes);
     this.#rewritten.set(vrf.id, cache);
-    return cache.resolve(set, set, run);
+    // A policy sees the neighbour as well.
+    return cache.resolve(set * 65536 + paths.peer(path), set, run);
   }
 
   #routeOf(path: PathId): PolicyRoute {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** BGP inside an ESP transport SA: whether IKE can set one up for a neighbour that has to have it (policy-model 18). */
-import { hostPrefix, parseAddress, parsePrefix } from '../../lib/ip.js';
+import { covers, hostPrefix, parseAddress, parsePrefix } from '../../lib/ip.js';
 import { ipsecOf } from '../bgp/protect.js';
 import { isInternal, mergeTemplate } from '../bgp/resolve.js';
 import type { Bgp, BgpDynamicNeighbours, BgpNeighbour, BgpNeighbourOptions } from '../bgp/types.js';
@@ -30,6 +30,29 @@ export function checkBgpProtection(ctx: Context, bgp: Bgp): void {
   for (const [prefix, given] of Object.entries(bgp.dynamicNeighbours ?? {})) {
     const path = ['bgp', 'dynamicNeighbours', prefix];
     checkNeighbour(ctx, bgp, { path, address: undefined, given }, reach);
+    checkRange(ctx, bgp, prefix, given);
+  }
+}
+
+/**
+ * The worker drops what is in clear between the two ends of a neighbour that has to be protected: at another address
+ * of ours it would come in by a range that holds it.
+ */
+function checkRange(ctx: Context, bgp: Bgp, prefix: string, given: BgpDynamicNeighbours): void {
+  const range = parsePrefix(prefix);
+  if (range === undefined) return;
+  const { localAddress: ours } = mergeTemplate(bgp, given);
+  for (const [address, neighbour] of Object.entries(bgp.neighbours ?? {})) {
+    const merged = mergeTemplate(bgp, neighbour);
+    const host = hostPrefix(parseAddress(address) ?? new Uint8Array());
+    const isProtected = ipsecOf(merged, ctx.config.ownSp) === 'require';
+    if (!isProtected || host === undefined || !covers(range, host)) continue;
+    const { localAddress } = merged;
+    if (localAddress === undefined || localAddress === ours) continue;
+    ctx.failKey(['bgp', 'dynamicNeighbours', prefix], {
+      reason: `holds ${address}, which is to be inside an SA, and could come in clear to another address of ours`,
+      remedy: `ranges without it, or localAddress: "${localAddress}"`,
+    });
   }
 }
 

@@ -93,14 +93,23 @@ export class LabelledUnicast {
     return true;
   }
 
-  lsps(
+  lsps(model: Pick<ForwardingModel, 'interfaces' | 'lsps'>, forIp: boolean): LspModel[] {
+    return [...this.working(model, forIp)].flatMap((lsp) => lsp ?? []);
+  }
+
+  /** The same piece by piece, of the routes that there are when it begins; undefined: nothing at this step. */
+  *working(
     { interfaces, lsps }: Pick<ForwardingModel, 'interfaces' | 'lsps'>,
     forIp: boolean,
-  ): LspModel[] {
+  ): Generator<LspModel | undefined> {
+    const routes = [...this.#learnt.values()];
     const fixed = new PrefixIndex<LspModel>();
     for (const lsp of lsps) fixed.add(lsp.prefix, lsp);
     const learnt = new PrefixIndex<Learnt>();
-    for (const route of this.#learnt.values()) learnt.add(route.prefix, route);
+    for (const route of routes) {
+      learnt.add(route.prefix, route);
+      yield undefined;
+    }
     const core = [...interfaces.values()].filter(({ role }) => role === 'core');
     const way = (
       address: Uint8Array,
@@ -120,11 +129,11 @@ export class LabelledUnicast {
       const labels = [...below.labels, ...own];
       return { interface: below.interface, via: below.via, labels };
     };
-    return [...this.#learnt.values()].flatMap((route): LspModel[] => {
+    for (const route of routes) {
       const found = over(route, 0);
-      if (found === undefined || found.labels.length > MOST_LABELS) return [];
-      return [{ ...found, prefix: route.prefix, forIp }];
-    });
+      const fits = found !== undefined && found.labels.length <= MOST_LABELS;
+      yield fits ? { ...found, prefix: route.prefix, forIp } : undefined;
+    }
   }
 }
 

@@ -14,6 +14,7 @@ import { labelUser } from './label-user.js';
 import { NeighbourBfd } from './bfd.js';
 import type { Monitoring } from './monitoring.js';
 import { LabelledUnicast } from './labelled.js';
+import { LspTeller } from './lsp-teller.js';
 import { neighbourRib, neighbours, type Neighbour } from './neighbours.js';
 import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
@@ -41,7 +42,7 @@ import type { RestartState } from '../../bgp/session/fsm-types.js';
 import type { BgpSpeaker } from '../../bgp/session/speaker.js';
 import { type SpNumbers, spNumbers } from '../../config/sp-numbers.js';
 import type { Bgp } from '../../config/types.js';
-import type { GatewayModel } from '../../forwarding/model.js';
+import type { GatewayModel, LspModel } from '../../forwarding/model.js';
 import { CORE_VRF, type DesiredNexthop } from '../../forwarding/rows.js';
 import { timingOf } from '../export-book.js';
 import { routeClasses } from './route-classes.js';
@@ -75,7 +76,7 @@ export class BgpService {
   readonly #own = new OwnRoutes();
   readonly #labelled = new LabelledUnicast();
   #spOf: (remote: string) => string | undefined = () => undefined;
-  #labelledChanged = false;
+  readonly #lsps: LspTeller;
   #vrfs = new Map<number, string>();
   /** Tables that forwarded before our start do so still; gone for good once they were emptied. */
   #survived: boolean;
@@ -87,6 +88,10 @@ export class BgpService {
   constructor(deps: BgpDeps) {
     this.#deps = deps;
     this.#passing = new Passing(deps.labels, (key) => this.#running?.tracker.way(key));
+    this.#lsps = new LspTeller({
+      ...{ scheduler: deps.scheduler, clock: deps.clock, work: () => this.#lspWork() },
+      tell: deps.lsps,
+    });
     this.#survived = deps.tables.attached === 'reattached';
     this.#restart = new RestartDriver({
       ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
@@ -211,7 +216,7 @@ export class BgpService {
     this.#reconfigurePeers(running);
     const { tunnelAddresses } = inForce.model;
     this.#labelled.update(running.rib, bgp.labelledUnicast ?? {}, tunnelAddresses);
-    this.#tellLsps();
+    this.#lsps.changed();
     running.rib.reimport();
     running.rib.retell();
     this.#bfd.apply(this.#neighbours);
@@ -255,7 +260,7 @@ export class BgpService {
     this.#running = undefined;
     this.#own.clear();
     this.#labelled.clear();
-    if (how !== 'restart') this.#tellLsps();
+    if (how !== 'restart') this.#lsps.changed();
     this.#vrfs.clear();
     this.#deps.labels.serve(undefined);
     if (how === 'restart') this.#bfd.abandon();
@@ -275,6 +280,7 @@ export class BgpService {
   /** Nothing is written or sent from now on; neighbours see the connections close. */
   abandon(): void {
     this.stop('restart');
+    this.#lsps.close();
     this.#restart.close();
   }
 
@@ -326,7 +332,7 @@ export class BgpService {
       exportLabels: deps.labels,
       swapLabels: deps.labels,
       labelled: (route) => {
-        if (this.#labelled.decided(route, this.#spOf)) this.#tellLsps();
+        if (this.#labelled.decided(route, this.#spOf)) this.#lsps.changed();
       },
       isForeignAs: (asn) => this.#spNumbers.isForeignAs(asn),
       neighbour: (peer) => this.#neighbourRib(peer),
@@ -384,16 +390,11 @@ export class BgpService {
     );
   }
 
-  #tellLsps(): void {
-    if (this.#labelledChanged) return;
-    this.#labelledChanged = true;
-    this.#deps.scheduler.soon(() => {
-      this.#labelledChanged = false;
-      const { model, config } = this.#inForce ?? {};
-      if (model === undefined) return;
-      const { forIp = false } = config?.bgp?.labelledUnicast ?? {};
-      this.#deps.lsps(this.#labelled.lsps(model, forIp));
-    });
+  /** The LSPs of labelled routes, by what is in force. */
+  #lspWork(): Generator<LspModel | undefined> | undefined {
+    const { model, config } = this.#inForce ?? {};
+    if (model === undefined) return undefined;
+    return this.#labelled.working(model, config?.bgp?.labelledUnicast?.forIp ?? false);
   }
 
   #reconfigurePeers({ rib }: Running): void {

@@ -154,6 +154,27 @@ describe('what has to be there', () => {
   });
 });
 
+describe('a range of neighbours that holds one that has to be inside an SA', () => {
+  const ranged = (range: string, more: object = {}, neighbour = PEER): unknown => {
+    const base = config(neighbour) as { bgp: object };
+    const dynamicNeighbours = { [range]: { asn: 65002, sp: 'east', ipsec: 'off', ...more } };
+    return { ...base, bgp: { ...base.bgp, dynamicNeighbours } };
+  };
+  const HOLDS = /dynamicNeighbours.*holds 198\.51\.100\.2, which is to be inside an SA/;
+  const other = (more: object) => told(ranged('198.51.100.0/24', more)).errors;
+
+  it('is refused: to another address of ours it would come in clear', () => {
+    expect(other({})).toEqual([expect.stringMatching(HOLDS)]);
+    expect(other({ localAddress: '192.0.3.1' })).toEqual([expect.stringMatching(HOLDS)]);
+  });
+
+  it('is good where it is for the same address, holds others alone, or need not be inside', () => {
+    expect(other({ localAddress: '192.0.2.1' })).toEqual([]);
+    expect(told(ranged('198.51.100.128/25')).errors).toEqual([]);
+    expect(told(ranged('198.51.100.0/24', {}, { ...PEER, ipsec: 'off' })).errors).toEqual([]);
+  });
+});
+
 describe('the segment size', () => {
   it('leaves room for ESP in the smallest interface of the core, exactly', () => {
     const checked = valid(config(PEER));

@@ -122,6 +122,7 @@ export const FACTS: Facts = {
   readySas: new Set(['out4@1234abcd']),
   ikeSas: new Map(),
   kernelRoutes: [],
+  isOwnSp: () => true,
 };
 
 export interface Projected {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** LSPs and transport labels: from core.lsps and a core route to the next hop's version. */
 import { describe, expect, it } from 'vitest';
-import type { Config, Tunnel } from '../../../src/config/types.js';
+import type { Config, CoreInterface, Tunnel } from '../../../src/config/types.js';
 import { forwardingModel } from '../../../src/forwarding/model.js';
 import { lspMtu, tunnelMtu } from '../../../src/forwarding/mtu.js';
 import type { CoreRoute } from '../../../src/forwarding/overlay.js';
@@ -39,6 +39,22 @@ describe('a tunnel of plain MPLS', () => {
     expect(marked.version).toMatchObject({
       ...{ kind: 'lsp', mtu: 1496, dscpCopy: false, header: { labels: [], ttl: 9, dscp: 46 } },
     });
+  });
+
+  it('to our own SP does not leave by an interface of another, any other tunnel may', () => {
+    const core0 = { ...BASE.interfaces['core0']!, mpls: 'other-sp' } as CoreInterface;
+    const to = (tunnel: Tunnel, isOwnSp: boolean) => {
+      const coreRoutes = new Map([...FACTS.coreRoutes, ['x', route([100])]]);
+      const facts = { ...FACTS, coreRoutes, isOwnSp: () => isOwnSp };
+      const interfaces = { ...BASE.interfaces, core0 };
+      return project({ ...config(tunnel), interfaces }, facts).overlay.nexthops.get('tunnel/x')!;
+    };
+    const why =
+      '192.0.2.2 is of our own SP, and core0 leads to another: plain MPLS does not leave by it';
+    expect(to(LSP, true)).toEqual({ name: 'tunnel/x', version: undefined, why });
+    expect(to(LSP, false).version).toMatchObject({ kind: 'lsp' });
+    const tunnel: Tunnel = { ...LSP, protection: 'tunnel', encapsulation: 'gre' };
+    expect(to(tunnel, true).version).toMatchObject({ kind: 'tunnel' });
   });
 
   it('is unusable where the core knows no LSP, and never something else (policy-model 8)', () => {

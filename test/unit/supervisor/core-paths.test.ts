@@ -108,3 +108,47 @@ it('follow a tunnel that becomes one of another protection', async () => {
   expect(await as('mpls')).toEqual([byLsp([100])]);
   expect(await as('encrypt')).toEqual([BY_IP]);
 });
+
+it('look at one tunnel for each answer, and keep a next hop as long as any tunnel goes by it', async () => {
+  const answers: ((found: Resolution) => void)[] = [];
+  let looks = 0;
+  let managed = 0;
+  const many = new CorePaths(
+    {
+      track: (_: Uint8Array, onChange: (found: Resolution) => void) => {
+        answers.push(onChange);
+        return () => undefined;
+      },
+    } as never,
+    { manage: () => managed++, unmanage: () => managed-- } as never,
+    () => undefined,
+  );
+  const end = (i: number): string => `198.18.${String(i >> 8)}.${String(i & 255)}`;
+  const tunnels = Array.from({ length: 10_000 }, (_, i): TunnelModel => {
+    const one = tunnel(end(i), 'tunnel');
+    // How often a tunnel's way is worked out.
+    const { protection } = one;
+    return Object.defineProperty({ ...one }, 'protection', {
+      enumerable: true,
+      get: () => {
+        looks++;
+        return protection;
+      },
+    });
+  });
+  const following = many.follow(new Map(tunnels.map((one) => [one.name, one])));
+  looks = 0;
+  for (const answer of answers) answer(REACHABLE);
+  await following;
+  // Once when the answer came, once when all had: a hundred million when each looks at all.
+  expect(looks).toBeLessThanOrEqual(2 * tunnels.length);
+  expect(managed).toBe(1);
+  for (const answer of answers.slice(1)) answer(UNREACHABLE);
+  expect(managed).toBe(1);
+  answers[0]!(UNREACHABLE);
+  expect(managed).toBe(0);
+  answers[0]!(REACHABLE);
+  expect(managed).toBe(1);
+  await many.follow(new Map());
+  expect(managed).toBe(0);
+});

@@ -202,14 +202,10 @@ describe('a route of our own PE told to another SP', () => {
     const asbr = new Asbr();
     asbr.fromPe(1, [asked('encrypt')]);
     asbr.fromOutside(2, [asked('encrypt')]);
-    const sources = [...asbr.wishes.values()].map(({ source }) => source);
-    const most = SWAP_LABELS / 2;
-    expect(sources).toEqual(
-      expect.arrayContaining([
-        { name: 'x', most },
-        { name: 'y', most },
-      ]),
-    );
+    const sources = [...asbr.wishes.values()].map(({ source }) => source?.name);
+    expect(new Set(sources)).toEqual(new Set(['x', 'y']));
+    const most = [...asbr.wishes.values()].map(({ source }) => source?.most);
+    expect(new Set(most)).toEqual(new Set([SWAP_LABELS / 2]));
   });
 
   it('keeps to whom it is exported, for the borders behind', () => {
