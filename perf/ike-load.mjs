@@ -6,8 +6,11 @@
 // `initiate` opens an IKE SA from each of `count` addresses, `concurrency` at once, one begun each `pauseMs` at
 // most, and prints { opened, failed, retransmitted, ms: [...], seconds } as JSON. With `list`, also what it has:
 // sas: [[address, initiator's SPI, inbound SPI of the child, outbound SPI], ...]. With `initialContact` each says that
-// it is the only one. `waits` (ms) and `jitter` (the share that is random) are of retransmissions. `respond` answers on
-// each address, prints "ready", and on SIGUSR2 { opened }, with `list` also children: [[address, inbound SPI], ...]. test/system/ike/load.ts runs it as well.
+// it is the only one. `waits` (ms) and `jitter` (the share that is random) are of retransmissions. Who gets no answer
+// to the last of them begins anew, by another SPI, as PEs do, for `persistMs` from the beginning (default 0: not at all);
+// { ..., restarted } says how often. `respond` answers on each address, prints "ready", and on SIGUSR2 { opened }, with
+// `list` also children: [[address, inbound SPI], ...]. test/system/ike/load.ts runs it as well.
+import { Buffer } from 'node:buffer';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
@@ -29,7 +32,9 @@ const { first, count, port, remote, kem = false, child = false } = settings;
 const { initialContact = false, list = false } = settings;
 const MOST_COOKIES = 5;
 /** As many tries as there are waits. */
-const { waits = [1000, 2000, 4000, 8000, 16_000], jitter = 0 } = settings;
+const { waits = [1000, 2000, 4000, 8000, 16_000], jitter = 0, persistMs = 0 } = settings;
+
+class NoAnswer extends Error {}
 
 function addressAt(index) {
   const base = first.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + index;
@@ -84,7 +89,7 @@ function exchange(socket, octets, counts, take) {
     const send = () => {
       if (tries === waits.length) {
         end();
-        reject(new Error(`no answer to exchange ${type}`));
+        reject(new NoAnswer(`no answer to exchange ${type}`));
         return;
       }
       if (tries > 0) counts.retransmitted++;
@@ -106,11 +111,14 @@ async function initiateOne(index, counts) {
       ...{ path, kem, child, initialContact },
       credential: all[index],
     });
+    let shown;
     const initTaken = (octets) => {
       const message = decodeMessage(octets, 0, octets.length);
       if ('fault' in message || message.header.initiatorSpi !== sa.initiatorSpi) return undefined;
       const cookie = cookieOf(message.payloads);
-      if (cookie !== undefined) return { cookie: Uint8Array.from(cookie) };
+      // The one that it shows already: the answer to a request without it, which was sent more than once.
+      if (cookie !== undefined && shown?.equals(cookie) === true) return undefined;
+      if (cookie !== undefined) return { cookie: Buffer.from(cookie) };
       if (find(message.payloads, 'KE') === undefined) {
         throw new Error(`IKE_SA_INIT refused: notify ${errorOf(message.payloads)}`);
       }
@@ -119,10 +127,11 @@ async function initiateOne(index, counts) {
     };
     const inSa = (octets) => sa.open(octets)?.payloads;
     let { cookie } = await exchange(socket, sa.initRequest(), counts, initTaken);
-    // Another one may come: of a retransmission, or because the responder has a new secret.
+    // Another one may come, because the responder has a new secret.
     for (let tries = 0; cookie !== undefined; tries++) {
       if (tries === MOST_COOKIES) throw new Error('cookies without end');
       counts.cookies++;
+      shown = cookie;
       ({ cookie } = await exchange(socket, sa.initRequest(cookie), counts, initTaken));
     }
     if (kem) {
@@ -137,12 +146,23 @@ async function initiateOne(index, counts) {
 
 async function initiate() {
   const { concurrency = 1, pauseMs = 0 } = settings;
-  const counts = { opened: 0, failed: 0, retransmitted: 0, cookies: 0 };
+  const counts = { opened: 0, failed: 0, retransmitted: 0, cookies: 0, restarted: 0 };
   const ms = [];
   const sas = [];
   const why = {};
   const begin = performance.now();
   let next = 0;
+  const persist = async (index) => {
+    for (;;) {
+      try {
+        return await initiateOne(index, counts);
+      } catch (error) {
+        const isOver = performance.now() - begin >= persistMs;
+        if (!(error instanceof NoAnswer) || isOver) throw error;
+        counts.restarted++;
+      }
+    }
+  };
   const worker = async () => {
     while (next < count) {
       const index = next++;
@@ -152,7 +172,7 @@ async function initiate() {
       }
       const from = performance.now();
       try {
-        const sa = await initiateOne(index, counts);
+        const sa = await persist(index);
         counts.opened++;
         if (list) {
           sas.push([addresses[index], `${sa.initiatorSpi}`, sa.childSpi, sa.peerChildSpi]);

@@ -39,7 +39,13 @@ import {
   readComplete,
   unreadable,
 } from './open.js';
-import { type InFlight, Outgoing, type Transmission, type Waiting } from './outgoing.js';
+import {
+  type InFlight,
+  Outgoing,
+  type OutgoingHost,
+  type Transmission,
+  type Waiting,
+} from './outgoing.js';
 import { NOTHING_SENT, Protection } from './protection.js';
 import { Reassembly } from './reassembly.js';
 import { LEAST_FRAGMENT_BYTES, roomFor } from './seal.js';
@@ -58,16 +64,19 @@ export function restoreChannel(options: ChannelOptions, state: ChannelState): Ch
   return channel;
 }
 
-class IkeChannel implements Channel {
+class IkeChannel implements Channel, OutgoingHost {
   path: Path;
   responderSpi: bigint;
   onRequest: ChannelOptions['onRequest'];
   onAlive: (() => void) | undefined;
   lastHeard: number;
-  readonly #options: Pick<ChannelOptions, 'env' | 'role' | 'initiatorSpi' | 'send'>;
+  readonly env: ChannelOptions['env'];
+  readonly retransmission: ChannelOptions['retransmission'];
+  readonly #options: Pick<ChannelOptions, 'role' | 'initiatorSpi' | 'send'>;
   readonly #outgoing: Outgoing;
   readonly #incoming = new Incoming();
-  readonly #reassembly: Reassembly;
+  /** Made with the first fragment: most IKE SAs never see one. */
+  #reassembly: Reassembly | undefined;
   #protection: Protection | undefined;
   #fragmentBytes: number | undefined;
   #isClosed = false;
@@ -76,23 +85,15 @@ class IkeChannel implements Channel {
     const { env, retransmission, path, responderSpi, onRequest, onAlive } = options;
     const { role, initiatorSpi, send } = options;
     // Not all of it: the opening's own handlers would stay as long as the channel.
-    this.#options = { env, role, initiatorSpi, send };
+    this.#options = { role, initiatorSpi, send };
     this.path = path;
     this.responderSpi = responderSpi;
     this.onRequest = onRequest;
     this.onAlive = onAlive;
     this.lastHeard = env.timers.now();
-    this.#outgoing = new Outgoing({
-      env,
-      retransmission,
-      make: (id, waiting) => this.#make(id, waiting),
-      transmit: (datagrams) => {
-        this.#transmit(this.path, datagrams);
-      },
-    });
-    this.#reassembly = new Reassembly(env.timers, () => {
-      env.count('rx_fragments_dropped');
-    });
+    this.env = env;
+    this.retransmission = retransmission;
+    this.#outgoing = new Outgoing(this);
   }
 
   get peerWindow(): number {
@@ -132,8 +133,8 @@ class IkeChannel implements Channel {
   #install(keys: ChannelKeys, firstIv: bigint | undefined): void {
     const epoch = (this.#protection?.epoch ?? 0) + 1;
     this.#protection?.wipe();
-    this.#reassembly.forgetAll();
-    this.#protection = new Protection(this.#options.env.crypto, keys, epoch, firstIv);
+    this.#reassembly?.forgetAll();
+    this.#protection = new Protection(this.env.crypto, keys, epoch, firstIv);
   }
 
   request(
@@ -147,7 +148,7 @@ class IkeChannel implements Channel {
   }
 
   /** The datagrams of a request whose turn has come. */
-  #make(
+  make(
     id: number,
     { exchange, payloads }: Waiting,
   ): (Transmission & { readonly isProtected: boolean }) | IkeFailure {
@@ -160,6 +161,10 @@ class IkeChannel implements Channel {
     return sealed === undefined
       ? bad('INTERNAL', 'us', 'the IVs of the key are spent').failure
       : { isProtected: true, ...sealed };
+  }
+
+  transmit(datagrams: readonly Uint8Array[]): void {
+    this.#transmit(this.path, datagrams);
   }
 
   /** Largest message, octets. */
@@ -204,7 +209,8 @@ class IkeChannel implements Channel {
 
   receive(datagram: Uint8Array, from: Path): void {
     if (this.#isClosed) return;
-    const { env, initiatorSpi, role } = this.#options;
+    const { env } = this;
+    const { initiatorSpi, role } = this.#options;
     // What is kept with each request is one and the same, not a copy of each datagram's.
     const path = isSamePath(from, this.path) ? this.path : from;
     const octets = ownOctets(datagram);
@@ -234,7 +240,8 @@ class IkeChannel implements Channel {
 
   /** RFC 7296 §2.21 to §2.23: only IKE_SA_INIT is ever taken in clear. */
   #receiveClear(octets: Uint8Array, { header, payloads }: IkeMessage, path: Path): void {
-    const { env, role } = this.#options;
+    const { env } = this;
+    const { role } = this.#options;
     const known = header.response ? undefined : this.#incoming.find(header.messageId);
     if (known !== undefined && 'clear' in known.mark && isSame(known.mark.clear, octets)) {
       this.#answerAgain(known, path);
@@ -252,7 +259,7 @@ class IkeChannel implements Channel {
       if (request?.accepts?.(response) !== false) this.#settle(0, request, response);
     } else if (known === undefined) {
       const { exchange } = header;
-      this.#incoming.take(0, { mark: { clear: octets }, exchange, path });
+      this.#incoming.take({ id: 0, mark: { clear: octets }, exchange, path });
       this.onRequest({ message: { header, payloads, octets, isProtected: false, path } });
     } else {
       env.count('rx_out_of_window');
@@ -268,7 +275,7 @@ class IkeChannel implements Channel {
     const { messageId } = message.header;
     const request = this.#outgoing.inFlight.get(messageId);
     if (request?.isProtected !== true) {
-      this.#options.env.count('rx_out_of_window');
+      this.env.count('rx_out_of_window');
       return;
     }
     const complete = this.#open(protection, message);
@@ -292,7 +299,7 @@ class IkeChannel implements Channel {
   }
 
   #receiveRequest(protection: Protection, message: ProtectedMessage, path: Path): void {
-    const { env } = this.#options;
+    const { env } = this;
     const { messageId, exchange } = message.header;
     const known = this.#incoming.find(messageId);
     if (known !== undefined) {
@@ -306,7 +313,7 @@ class IkeChannel implements Channel {
     const complete = this.#open(protection, message);
     if (complete === undefined) return;
     const mark = { tag: tagOf(complete.octets), epoch: protection.epoch };
-    this.#incoming.take(messageId, { mark, exchange, path });
+    this.#incoming.take({ id: messageId, mark, exchange, path });
     const read = readComplete(complete, path);
     this.#proveAlive();
     const request: Request = isFault(read)
@@ -329,13 +336,13 @@ class IkeChannel implements Channel {
     if (isIdentical || (isCheckable && protection.decrypt(message) !== 'forged')) {
       this.#answerAgain(known, path);
     } else {
-      this.#options.env.count('rx_integrity');
+      this.env.count('rx_integrity');
     }
   }
 
   #answerAgain({ response }: Taken, path: Path): void {
     if (response === undefined) return; // somebody works on it
-    this.#options.env.count('rx_retransmitted');
+    this.env.count('rx_retransmitted');
     this.#transmit(path, response);
   }
 
@@ -343,26 +350,34 @@ class IkeChannel implements Channel {
   #open(protection: Protection, message: ProtectedMessage): Complete | undefined {
     const { header, octets, last } = message;
     const key = header.messageId * 2 + (header.response ? 1 : 0);
-    if (last.kind === 'SKF' && !this.#reassembly.isWanted(key, last.number, last.total)) {
+    if (last.kind === 'SKF' && !this.#fragments().isWanted(key, last.number, last.total)) {
       return undefined;
     }
     const inner = protection.decrypt(message);
     if (inner === 'forged') {
-      this.#options.env.count('rx_integrity');
+      this.env.count('rx_integrity');
       return undefined;
     }
     const here = { header, octets, protection: message.protection, firstInner: last.firstInner };
     if (last.kind === 'SK' || isFault(inner)) {
-      this.#reassembly.forget(key);
+      this.#reassembly?.forget(key);
       return { inner, ...here };
     }
     const { number, total } = last;
     const fragment = { number, total, exchange: header.exchange, piece: inner };
-    return this.#reassembly.add(key, number === 1 ? { first: here, ...fragment } : fragment);
+    return this.#fragments().add(key, number === 1 ? { first: here, ...fragment } : fragment);
+  }
+
+  #fragments(): Reassembly {
+    const { env } = this;
+    this.#reassembly ??= new Reassembly(env.timers, () => {
+      env.count('rx_fragments_dropped');
+    });
+    return this.#reassembly;
   }
 
   #proveAlive(): void {
-    this.lastHeard = this.#options.env.timers.now();
+    this.lastHeard = this.env.timers.now();
     this.onAlive?.();
   }
 
@@ -370,7 +385,7 @@ class IkeChannel implements Channel {
     if (this.#protection === undefined) throw new TypeError('the state of a channel without keys');
     const flat = (each: Iterable<{ readonly datagrams: readonly Uint8Array[] }>): Uint8Array[] =>
       [...each].flatMap(({ datagrams }) => datagrams);
-    const answered = [...this.#incoming.taken.values()].filter(({ mark }) => !('clear' in mark));
+    const answered = this.#incoming.taken.filter(({ mark }) => !('clear' in mark));
     return {
       keys: this.#protection.copyKeys(),
       nextIv: this.#protection.nextIv + IV_RESERVE,
@@ -398,7 +413,7 @@ class IkeChannel implements Channel {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#reassembly.forgetAll();
+    this.#reassembly?.forgetAll();
     this.#protection?.wipe();
     this.#protection = undefined;
     this.#outgoing.end(bad('CLOSED', 'us', 'the IKE SA was closed').failure);

@@ -12,6 +12,8 @@ export type Mark =
   | { readonly epoch: number };
 
 export interface Taken {
+  /** Message ID. */
+  readonly id: number;
   readonly mark: Mark;
   readonly exchange: number;
   readonly path: Path;
@@ -34,19 +36,20 @@ export class Incoming {
   /** Lowest message ID that we have not answered: below it nothing new is taken. */
   #base = 0;
   #highest = -1;
-  readonly #taken = new Map<number, Taken>();
+  /** A window's worth, one as a rule, for as long as the IKE SA lives: a Map has four times the memory. */
+  #taken: readonly Taken[] = [];
 
   get base(): number {
     return this.#base;
   }
 
   /** All that were taken and may come again. */
-  get taken(): ReadonlyMap<number, Taken> {
+  get taken(): readonly Taken[] {
     return this.#taken;
   }
 
   find(id: number): Taken | undefined {
-    return this.#taken.get(id);
+    return this.#taken.find((request) => request.id === id);
   }
 
   /** Whether a new request may have this ID: the peer has the answers to all up to ID - window. */
@@ -55,30 +58,28 @@ export class Incoming {
   }
 
   /** A new, authentic request. It tells which responses the peer has: these are forgotten. */
-  take(id: number, request: Taken): void {
-    this.#taken.set(id, request);
-    this.#highest = Math.max(this.#highest, id);
-    for (const [old, { response }] of this.#taken) {
-      if (old <= this.#highest - this.window && response !== undefined) this.#taken.delete(old);
-    }
+  take(request: Taken): void {
+    this.#highest = Math.max(this.#highest, request.id);
+    const oldest = this.#highest - this.window + 1;
+    const again = this.#taken.filter(({ id, response }) => id >= oldest || response === undefined);
+    // Of the size that it has: an array that grows has room for 16 more.
+    this.#taken = again.concat(request);
   }
 
   answer(id: number, response: readonly Uint8Array[]): void {
-    const request = this.#taken.get(id);
+    const request = this.find(id);
     if (request !== undefined) request.response = response;
     while (this.#isAnswered(this.#base)) this.#base += 1;
   }
 
   #isAnswered(id: number): boolean {
-    return this.#taken.get(id)?.response !== undefined;
+    return this.find(id)?.response !== undefined;
   }
 
   /** After a restart: `base` as it was, with the responses that may be asked for again. */
-  resume(base: number, taken: ReadonlyMap<number, Taken>): void {
+  resume(base: number, taken: readonly Taken[]): void {
     this.#base = base;
-    for (const [id, request] of taken) {
-      this.#taken.set(id, request);
-      this.#highest = Math.max(this.#highest, id);
-    }
+    this.#taken = taken;
+    this.#highest = Math.max(this.#highest, ...taken.map(({ id }) => id));
   }
 }

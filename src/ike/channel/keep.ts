@@ -31,16 +31,14 @@ export function datagramsById(all: readonly Uint8Array[]): readonly KeptMessage[
   return [...messages.values()].sort((a, b) => a.header.messageId - b.header.messageId);
 }
 
-/** The responses that may be asked for again, by message ID, made by the keys of that epoch. */
+/** The responses that may be asked for again, made by the keys of that epoch. */
 export function responsesOf(
   { lastResponse }: ChannelState,
   path: Path,
   epoch: number,
-): ReadonlyMap<number, Taken> {
-  return new Map(
-    datagramsById(lastResponse).map(({ header, datagrams }) => [
-      header.messageId,
-      { mark: { epoch }, exchange: header.exchange, path, response: datagrams },
-    ]),
-  );
+): readonly Taken[] {
+  return datagramsById(lastResponse).map(({ header, datagrams }) => ({
+    ...{ id: header.messageId, mark: { epoch }, exchange: header.exchange, path },
+    response: datagrams,
+  }));
 }

@@ -31,15 +31,16 @@ export interface InFlight extends Transmission {
   cancel: () => void;
 }
 
-export interface OutgoingOptions {
+/** Its channel: functions made for each IKE SA instead would take as much memory as its keys. */
+export interface OutgoingHost {
   readonly env: IkeEnvironment;
   readonly retransmission: Retransmission;
   /** Makes the datagrams of a request whose turn has come. */
-  readonly make: (
+  make(
     id: number,
     waiting: Waiting,
-  ) => (Transmission & { readonly isProtected: boolean }) | IkeFailure;
-  readonly transmit: (datagrams: readonly Uint8Array[]) => void;
+  ): (Transmission & { readonly isProtected: boolean }) | IkeFailure;
+  transmit(datagrams: readonly Uint8Array[]): void;
 }
 
 const NONE: ReadonlyMap<number, InFlight> = new Map();
@@ -48,7 +49,7 @@ const LAST_ID = 0xffffffff;
 export class Outgoing {
   /** Of the next request; in clear it is 0 each time (RFC 7296 §2.2). */
   nextId = 0;
-  readonly #options: OutgoingOptions;
+  readonly #host: OutgoingHost;
   /** Requests were sent in clear: ID 0 is spent once they are protected. */
   #isInClear = false;
   #window = 1;
@@ -58,8 +59,8 @@ export class Outgoing {
   /** Why nothing can be sent any more. */
   #ended: IkeFailure | undefined;
 
-  constructor(options: OutgoingOptions) {
-    this.#options = options;
+  constructor(host: OutgoingHost) {
+    this.#host = host;
   }
 
   get window(): number {
@@ -112,7 +113,7 @@ export class Outgoing {
     const made =
       id > LAST_ID
         ? bad('INTERNAL', 'us', 'message IDs are spent').failure
-        : this.#options.make(id, waiting);
+        : this.#host.make(id, waiting);
     if ('code' in made) {
       waiting.settle({ ok: false, failure: made });
       return;
@@ -130,7 +131,7 @@ export class Outgoing {
     };
     this.#inFlight ??= new Map();
     this.#inFlight.set(id, request);
-    this.#options.transmit(made.datagrams);
+    this.#host.transmit(made.datagrams);
     this.#arm(id, request);
   }
 
@@ -147,7 +148,7 @@ export class Outgoing {
     };
     this.#inFlight ??= new Map();
     this.#inFlight.set(id, request);
-    request.cancel = this.#options.env.timers.after(0, () => {
+    request.cancel = this.#host.env.timers.after(0, () => {
       this.#expire(id, request);
     });
   }
@@ -174,7 +175,7 @@ export class Outgoing {
   }
 
   #arm(id: number, request: InFlight): void {
-    const { env, retransmission } = this.#options;
+    const { env, retransmission } = this.#host;
     const { firstMs, factor, jitter } = retransmission;
     const random = jitter === 0 ? 0 : env.crypto.random(4).readUInt32BE(0) / 2 ** 32;
     const wait = firstMs * factor ** (request.transmissions - 1) * (1 - jitter * random);
@@ -184,11 +185,11 @@ export class Outgoing {
   }
 
   #expire(id: number, request: InFlight): void {
-    const { env, retransmission, transmit } = this.#options;
+    const { env, retransmission } = this.#host;
     if (request.transmissions < retransmission.tries) {
       request.transmissions += 1;
       env.count('tx_retransmissions');
-      transmit(request.datagrams);
+      this.#host.transmit(request.datagrams);
       this.#arm(id, request);
       return;
     }

@@ -18,7 +18,7 @@ import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'n
 import type { AeadCipher, CbcCipher, Integrity, Suite } from './algorithms.js';
 import { primitives } from './primitives.js';
 import { fail, ok, type Result } from './result.js';
-import { join, ownMemory, wipe } from './secret.js';
+import { join, keep, ownMemory, wipe } from './secret.js';
 
 /** SK_e and SK_a of one direction; both are copied. */
 export interface DirectionKeys {
@@ -56,6 +56,8 @@ export interface SealerOptions {
 }
 
 const IV_END = 1n << 64n;
+/** Where the IV of the next message will be. */
+const NO_IV = new Uint8Array(16);
 
 export function createSealer(suite: Suite, keys: DirectionKeys, options: SealerOptions): Sealer {
   return 'integrity' in suite
@@ -78,7 +80,7 @@ class AeadSealer implements Sealer {
   constructor(cipher: AeadCipher, keys: DirectionKeys, firstIv: bigint) {
     checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
     this.#cipher = cipher;
-    this.#keys = join(keys.encryption, new Uint8Array(cipher.ivBytes));
+    this.#keys = keep(keys.encryption, NO_IV.subarray(0, cipher.ivBytes));
     this.#iv = firstIv;
   }
 
@@ -126,7 +128,7 @@ class AeadOpener implements Opener {
   constructor(cipher: AeadCipher, keys: DirectionKeys) {
     checkKey(keys.encryption, cipher.keyBytes + cipher.saltBytes);
     this.#cipher = cipher;
-    this.#keys = join(keys.encryption);
+    this.#keys = keep(keys.encryption);
   }
 
   open(associated: Uint8Array, body: Uint8Array): Result<Buffer> {
@@ -260,7 +262,7 @@ function cbcKeys(
 ): { readonly encryption: Buffer; readonly integrity: Buffer } {
   checkKey(keys.encryption, cipher.keyBytes);
   checkKey(keys.integrity, integrity.keyBytes);
-  return { encryption: join(keys.encryption), integrity: join(keys.integrity) };
+  return { encryption: keep(keys.encryption), integrity: keep(keys.integrity) };
 }
 
 function checkKey(key: Uint8Array, bytes: number): void {

@@ -11,7 +11,7 @@ import { NOTIFY } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
 import { KE_METHODS } from '../crypto/algorithms.js';
 import { type IkeKeys, type Nonces, wipeIkeKeys } from '../crypto/kdf.js';
-import { join, wipe } from '../crypto/secret.js';
+import { keep, wipe } from '../crypto/secret.js';
 import {
   answerIke,
   chooseIke,
@@ -115,7 +115,7 @@ function derive(context: SaContext, derivation: Derivation): OpenIkeSa {
   const keys = kdf.ikeKeys(chosen.suite, seed, nonces, spis);
   wipe(seed);
   const channel = protectedChannel(context, derivation, keys);
-  const skD = join(keys.d);
+  const skD = keep(keys.d);
   wipeIkeKeys(keys);
   const methods = [chosen.ke, ...chosen.additional.map(({ method }) => method)];
   return {

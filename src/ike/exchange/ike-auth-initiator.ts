@@ -11,7 +11,7 @@ import { NOTIFY, notifyName } from '../codec/names/notify.js';
 import { EXCHANGE } from '../codec/names/registries.js';
 import type { Payload } from '../codec/payload.js';
 import { type IkeKeys, wipeIkeKeys } from '../crypto/kdf.js';
-import { join } from '../crypto/secret.js';
+import { keep } from '../crypto/secret.js';
 import { PROTOCOL } from '../negotiation/transforms.js';
 import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, errorIn, notifyOf, onlyOf, saysNotify } from '../open/payloads.js';
@@ -192,7 +192,7 @@ async function judge(
   // Closed or not: what is in the data plane now is taken out again by who discards the whole.
   const { child: childSa, childFailure } = child;
   const isPpkUsed = mixed !== undefined;
-  return good({ child: childSa, childFailure, identity, skD: join(used.d), isPpkUsed, terms });
+  return good({ child: childSa, childFailure, identity, skD: keep(used.d), isPpkUsed, terms });
 }
 
 const NOT_AUTHENTIC = notifyOf(NOTIFY.AUTHENTICATION_FAILED);

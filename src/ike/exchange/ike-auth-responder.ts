@@ -14,7 +14,7 @@ import type { Received } from '../channel/api.js';
 import { NOTIFY, type NotifyName } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
 import { type IkeKeys, wipeIkeKeys } from '../crypto/kdf.js';
-import { join } from '../crypto/secret.js';
+import { keep } from '../crypto/secret.js';
 import { addHints } from '../open/announcements.js';
 import { closed, isOver, type OpenContext } from '../open/context.js';
 import { allOf, dataOf, notifyOf, numberNotify, onlyOf } from '../open/payloads.js';
@@ -67,7 +67,7 @@ async function authenticate(responding: Responding): Promise<Outcome<AuthDone>> 
     if (!done.ok) return done;
     const terms = termsIn(request.payloads);
     const { identity, child, childFailure } = done.value;
-    return good({ identity, child, childFailure, skD: join(keys.d), isPpkUsed: isUsed, terms });
+    return good({ identity, child, childFailure, skD: keep(keys.d), isPpkUsed: isUsed, terms });
   } finally {
     if (mixed !== undefined) wipeIkeKeys(mixed);
   }

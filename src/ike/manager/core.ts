@@ -86,7 +86,7 @@ export class Core {
     return qcdToken(this.#qcdSecret, initiatorSpi, responderSpi);
   }
 
-  /** The one of these addresses; made when there is none. */
+  /** The one of these addresses, which it keeps; made when there is none. */
   peer(local: Uint8Array, remote: Uint8Array): Peer {
     const key = pairKey(local, remote);
     let peer = this.peers.get(key);

@@ -12,7 +12,7 @@ import { invalidMajorVersion } from '../exchange/ike-sa-init-answers.js';
 import { CookieJar } from '../exchange/ike-sa-init-cookies.js';
 import type { PeerPolicy } from '../policy.js';
 import type { IkeSa } from '../sa/api.js';
-import type { Datagram, Path } from '../types.js';
+import type { Datagram, Endpoint, Path } from '../types.js';
 import { admit, type AdmissionDeps, Waiting } from './admission.js';
 import type { Core } from './core.js';
 import { Rate } from './pace.js';
@@ -27,18 +27,14 @@ const TYPE = { notify: 41, sk: 46, skf: 53 } as const;
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-const copied = ({ local, remote, octets }: Datagram): Datagram => ({
-  local: { address: local.address.slice(), port: local.port },
-  remote: { address: remote.address.slice(), port: remote.port },
-  octets: new Uint8Array(octets),
-});
-
 export class Intake {
   readonly #core: Core;
   readonly #answers: Rate;
   readonly #refusals: Rate;
   readonly #admission: AdmissionDeps;
   readonly #waiting = new Waiting();
+  /** Ours, as all IKE SAs have them: as many as we have sockets. */
+  readonly #ends = new Map<string, Endpoint>();
 
   constructor(core: Core) {
     const { env, tables, deps } = core;
@@ -84,13 +80,31 @@ export class Intake {
       return;
     }
     if (entry.kind === 'opening') {
-      const { octets, ...path } = copied(datagram);
+      const { octets, ...path } = this.#copied(datagram);
       entry.opening.channel.receive(octets, path);
       return;
     }
     const isClear = header.response && header.firstPayload === TYPE.notify;
     if (isClear && this.#isLost(entry.sa, header, datagram.octets)) return;
-    entry.sa.receive(copied(datagram));
+    entry.sa.receive(this.#copied(datagram));
+  }
+
+  #copied({ local, remote, octets }: Datagram): Datagram {
+    return {
+      local: this.#ownEnd(local),
+      remote: { address: remote.address.slice(), port: remote.port },
+      octets: new Uint8Array(octets),
+    };
+  }
+
+  #ownEnd({ address, port }: Endpoint): Endpoint {
+    const key = `${latin1(address)}${String(port)}`;
+    let end = this.#ends.get(key);
+    if (end === undefined) {
+      end = { address: address.slice(), port };
+      this.#ends.set(key, end);
+    }
+    return end;
   }
 
   /** RFC 6290: the peer shows the token that it gave us, so it has lost the IKE SA. */
@@ -122,7 +136,7 @@ export class Intake {
     if (admission.verdict === 'answer') this.#core.send(datagram, admission.octets);
     if (admission.verdict !== 'admit') return;
     this.#waiting.add(initiatorSpi, peer);
-    const kept = copied(datagram);
+    const kept = this.#copied(datagram);
     this.#core.slices.push(() => {
       this.#waiting.delete(initiatorSpi, peer);
       this.#respond(admission.policy, kept, initiatorSpi);

@@ -48,7 +48,7 @@ export function createIkeManager(deps: ManagerDeps): IkeManager {
       if (!core.isOver) intake.receive(datagram);
     },
     want({ local, remote, policy }, onChange) {
-      const peer = core.peer(local, remote);
+      const peer = core.peer(local.slice(), remote.slice());
       return peer.want(policy, onChange);
     },
     hurry(local, remote, service) {

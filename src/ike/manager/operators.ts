@@ -75,7 +75,7 @@ export class Operators {
       if (this.#core.policyOf(remote) === undefined) {
         return bad('POLICY', 'us', 'no rule allows this peer');
       }
-      const outcome = await this.#core.peer(local, remote).initiate(service);
+      const outcome = await this.#core.peer(local.slice(), remote.slice()).initiate(service);
       return outcome.ok ? good(1) : outcome;
     }
     const peers = [...this.#core.peers.values()].filter(

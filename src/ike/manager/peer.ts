@@ -54,19 +54,26 @@ interface Carried {
   readonly child: ChildSa;
 }
 
+/** Never written to. */
+const NO_WANTS = new Map<string, Want>();
+const NO_CHILDREN = new Map<number, Carried>();
+
 export class Peer {
   readonly key: string;
   readonly local: Uint8Array;
   readonly remote: Uint8Array;
   readonly #context: PeerContext;
-  readonly #wants = new Map<string, Want>();
+  /** These two are made with their first entry: a peer that only comes to be there has neither. */
+  #wants = NO_WANTS;
   readonly #sas = new Map<IkeSa, Lineage>();
   /** By inbound SPI. */
-  readonly #children = new Map<number, Carried>();
+  #children = NO_CHILDREN;
   /** Made with the first one. */
   #reauthenticating: Set<IkeSa> | undefined;
-  readonly #backoff: Backoff;
-  readonly #duplicates: Duplicates;
+  /** Made when something fails. */
+  #backoff: Backoff | undefined;
+  /** Made with the second IKE SA. */
+  #duplicates: Duplicates | undefined;
   #attempt: { release: () => void; attempt: Attempt | undefined } | undefined;
   readonly #askedFor: { readonly service: string; readonly done: (o: Outcome<IkeSa>) => void }[] =
     [];
@@ -74,20 +81,12 @@ export class Peer {
   /** Waits for its slice. */
   isDue = false;
 
+  /** Keeps the addresses. */
   constructor(context: PeerContext, local: Uint8Array, remote: Uint8Array) {
     this.#context = context;
-    this.local = local.slice();
-    this.remote = remote.slice();
+    this.local = local;
+    this.remote = remote;
     this.key = pairKey(local, remote);
-    this.#backoff = this.#newBackoff();
-    const { timers, log, count } = context.env;
-    this.#duplicates = new Duplicates({
-      timers,
-      log,
-      count,
-      sink: context.sink,
-      sas: this.#sas,
-    });
   }
 
   get sas(): ReadonlyMap<IkeSa, Lineage> {
@@ -119,7 +118,7 @@ export class Peer {
   hurry(service: string): void {
     const want = this.#wants.get(service);
     if (want === undefined || this.#serving(service) !== undefined) return;
-    this.#backoff.hurry();
+    this.#backoff?.hurry();
     want.backoff.hurry();
   }
 
@@ -127,7 +126,7 @@ export class Peer {
   initiate(service: string | undefined): Promise<Outcome<IkeSa>> {
     return new Promise((done) => {
       this.#askedFor.push({ service: service ?? '', done });
-      this.#backoff.succeeded();
+      this.#backoff?.succeeded();
       this.#context.soon(this);
     });
   }
@@ -147,7 +146,8 @@ export class Peer {
     }
     if (sa !== undefined) this.#answerOperators({ ok: true, value: sa });
     this.#openIfNeeded(policy, sa, wanted);
-    this.#duplicates.check();
+    if (this.#sas.size > 1) this.#duplicates ??= this.#newDuplicates();
+    this.#duplicates?.check();
   }
 
   #openIfNeeded(policy: PeerPolicy, sa: IkeSa | undefined, wanted: ChildPolicy | undefined): void {
@@ -182,7 +182,7 @@ export class Peer {
     const { env, sink, soon } = this.#context;
     const { inboundSpi, policy } = child;
     if (this.#serving(policy.service) !== undefined || sink.adopt?.(inboundSpi) === false) return;
-    this.#children.set(inboundSpi, { sa: undefined, child });
+    this.#setChild(inboundSpi, { sa: undefined, child });
     this.#show(this.#wantOf(policy));
     env.timers.after(mostMs, () => {
       if (this.#children.get(inboundSpi)?.child !== child || this.#isClosed) return;
@@ -200,14 +200,14 @@ export class Peer {
     this.#sas.delete(old);
     this.#sas.set(sa, lineage);
     for (const [spi, { sa: of, child }] of this.#children) {
-      if (of === old) this.#children.set(spi, { sa, child });
+      if (of === old) this.#setChild(spi, { sa, child });
     }
     if (this.#reauthenticating?.delete(old) === true) this.#reauthenticating.add(sa);
     this.#context.soon(this);
   }
 
   childUp(sa: IkeSa, child: ChildSa): void {
-    this.#children.set(child.inboundSpi, { sa, child });
+    this.#setChild(child.inboundSpi, { sa, child });
     const { service } = child.policy;
     for (const [spi, carried] of this.#children) {
       if (carried.sa !== undefined || carried.child.policy.service !== service) continue;
@@ -240,8 +240,9 @@ export class Peer {
     const lineage = this.#sas.get(sa);
     // One that comes and goes at once is a failure as well.
     if (lineage?.openedBy === 'us') {
-      if (this.#context.env.timers.now() - lineage.openedAt >= STABLE_MS) this.#backoff.succeeded();
-      else this.#backoff.failed();
+      const isStable = this.#context.env.timers.now() - lineage.openedAt >= STABLE_MS;
+      if (isStable) this.#backoff?.succeeded();
+      else this.#backOff();
     }
     for (const { sa: of, child } of [...this.#children.values()]) {
       if (of === sa) this.childDown(child);
@@ -281,16 +282,32 @@ export class Peer {
   /** Ends all waiting; IKE SAs are the caller's to close. */
   close(): void {
     this.#isClosed = true;
-    this.#backoff.close();
-    this.#duplicates.close();
+    this.#backoff?.close();
+    this.#duplicates?.close();
     for (const want of this.#wants.values()) want.close();
-    this.#wants.clear();
+    this.#wants = NO_WANTS;
     this.#attempt?.attempt?.close();
     this.#attempt?.release();
     this.#answerOperators({
       ok: false,
       failure: { code: 'CLOSED', by: 'us', reason: 'the manager ends' },
     });
+  }
+
+  #setChild(inboundSpi: number, carried: Carried): void {
+    if (this.#children === NO_CHILDREN) this.#children = new Map();
+    this.#children.set(inboundSpi, carried);
+  }
+
+  #newDuplicates(): Duplicates {
+    const { env, sink } = this.#context;
+    const { timers, log, count } = env;
+    return new Duplicates({ timers, log, count, sink, sas: this.#sas });
+  }
+
+  #backOff(): void {
+    this.#backoff ??= this.#newBackoff();
+    this.#backoff.failed();
   }
 
   #newBackoff(): Backoff {
@@ -304,6 +321,7 @@ export class Peer {
     let want = this.#wants.get(policy.service);
     if (want === undefined) {
       want = new Want(policy, this.#newBackoff(), this.#newBackoff());
+      if (this.#wants === NO_WANTS) this.#wants = new Map();
       this.#wants.set(policy.service, want);
     }
     return want;
@@ -395,7 +413,7 @@ export class Peer {
   }
 
   #open(policy: PeerPolicy, child: ChildPolicy | undefined): void {
-    if (this.#attempt !== undefined || this.#backoff.isWaiting) return;
+    if (this.#attempt !== undefined || this.#backoff?.isWaiting === true) return;
     const current: { release: () => void; attempt: Attempt | undefined } = {
       release: () => undefined,
       attempt: undefined,
@@ -418,7 +436,7 @@ export class Peer {
 
   #openingFailed(failure: IkeFailure): void {
     if (failure.code !== 'CLOSED') {
-      this.#backoff.failed();
+      this.#backOff();
       const { code, by, reason } = failure;
       const peer = formatAddress(this.remote);
       this.#context.env.log.notice('no IKE SA with a peer', { peer, code, by, reason });

@@ -16,16 +16,19 @@ import { type ChildEntry, keyOf, leastNonce, limitsOf } from './child-entry.js';
 /** After a child SA was deleted packets of it may still be on their way. */
 export const GRACE_MS = 5000;
 
-export interface ChildTableHooks {
+/** The IKE SA itself: functions made for each would take as much memory as its keys. */
+export interface ChildTableHost {
   readonly env: SaEnvironment;
-  /** An exchange of ours that makes a child SA for the service is under way. */
-  isBusy(key: string): boolean;
-  /** The peer is to be told that it is deleted; it is in phase 'deleting'. */
-  tellDeleted(entry: ChildEntry): void;
+  readonly own: {
+    /** An exchange of ours that makes a child SA for the service is under way. */
+    isBusy(key: string): boolean;
+    /** The peer is to be told that it is deleted; it is in phase 'deleting'. */
+    delete(entry: ChildEntry): Promise<unknown>;
+  };
   /** There may be something else to wait for. */
   changed(): void;
-  up(child: ChildSa): void;
-  rekeyed(old: ChildSa, child: ChildSa): void;
+  childUp(child: ChildSa): void;
+  childRekeyed(old: ChildSa, child: ChildSa): void;
 }
 
 /** Never written to. */
@@ -35,10 +38,10 @@ export class ChildTable {
   /** Made with the first child SA. */
   #byInbound = NONE;
   #byOutbound = NONE;
-  readonly #hooks: ChildTableHooks;
+  readonly #host: ChildTableHost;
 
-  constructor(hooks: ChildTableHooks) {
-    this.#hooks = hooks;
+  constructor(host: ChildTableHost) {
+    this.#host = host;
   }
 
   get size(): number {
@@ -75,7 +78,7 @@ export class ChildTable {
 
   /** `confirmMs`: until a silent peer is taken to have it; 0: it is known to. */
   add(child: ChildSa, confirmMs: number): ChildEntry {
-    const { env } = this.#hooks;
+    const { env } = this.#host;
     const now = env.timers.now();
     const isProven = confirmMs === 0;
     const entry: ChildEntry = {
@@ -106,7 +109,7 @@ export class ChildTable {
     if (this.#byOutbound === NONE) this.#byOutbound = new Map();
     this.#byInbound.set(entry.child.inboundSpi, entry);
     this.#byOutbound.set(entry.child.outboundSpi, entry);
-    this.#hooks.changed();
+    this.#host.changed();
   }
 
   /** Everything, for the IKE SA that replaces this one. */
@@ -118,8 +121,8 @@ export class ChildTable {
 
   setPhase(entry: ChildEntry, phase: ChildEntry['phase']): void {
     entry.phase = phase;
-    entry.since = this.#hooks.env.timers.now();
-    this.#hooks.changed();
+    entry.since = this.#host.env.timers.now();
+    this.#host.changed();
   }
 
   /** `entry` was rekeyed by `successor`; while ours is under way it is only noted. */
@@ -143,7 +146,7 @@ export class ChildTable {
   settle(key: string): void {
     const entries = this.of(key);
     const candidates = entries.filter(({ phase }) => phase === 'live' || phase === 'redundant');
-    if (this.#hooks.isBusy(key) || entries.some(({ phase }) => phase === 'rekeying')) return;
+    if (this.#host.own.isBusy(key) || entries.some(({ phase }) => phase === 'rekeying')) return;
     const winner = candidates.reduce<ChildEntry | undefined>(betterOf, undefined);
     if (winner === undefined) return;
     if (winner.phase === 'redundant') this.setPhase(winner, 'live');
@@ -161,7 +164,7 @@ export class ChildTable {
   #yield(candidates: readonly ChildEntry[], winner: ChildEntry): void {
     for (const loser of candidates) {
       if (loser === winner || loser.phase === 'redundant') continue;
-      this.#hooks.env.count('collisions');
+      this.#host.env.count('collisions');
       if (loser.child.isOurs) {
         loser.successor = winner;
         loser.deleter = 'us';
@@ -190,7 +193,7 @@ export class ChildTable {
 
   /** Traffic leaves by it from now on; what it replaces may be deleted. */
   activate(entry: ChildEntry): void {
-    const { env } = this.#hooks;
+    const { env } = this.#host;
     if (!entry.isActive) {
       entry.isActive = true;
       entry.isConfirmed = true;
@@ -203,7 +206,7 @@ export class ChildTable {
       this.#sayReplaced(old, entry);
       if (old.phase === 'replaced' && old.deleter === 'us') this.delete(old);
     }
-    if (!entry.isSaid) this.#hooks.up(entry.child);
+    if (!entry.isSaid) this.#host.childUp(entry.child);
     entry.isSaid = true;
   }
 
@@ -211,16 +214,16 @@ export class ChildTable {
   #sayReplaced(old: ChildEntry, entry: ChildEntry): void {
     if (old.isReplacementSaid) return;
     old.isReplacementSaid = true;
-    this.#hooks.env.count(old.isDuplicate ? 'duplicates_closed' : 'child_sas_rekeyed');
+    this.#host.env.count(old.isDuplicate ? 'duplicates_closed' : 'child_sas_rekeyed');
     if (!old.isSaid) return;
     entry.isSaid = true;
-    this.#hooks.rekeyed(old.child, entry.child);
+    this.#host.childRekeyed(old.child, entry.child);
   }
 
   delete(entry: ChildEntry): void {
     if (entry.phase === 'deleting') return;
     this.setPhase(entry, 'deleting');
-    this.#hooks.tellDeleted(entry);
+    void this.#host.own.delete(entry);
   }
 
   /**
@@ -229,7 +232,7 @@ export class ChildTable {
    */
   remove(entry: ChildEntry, graceMs: number): boolean {
     if (!this.has(entry)) return false;
-    const { env } = this.#hooks;
+    const { env } = this.#host;
     const heir = this.#heirOf(entry);
     if (entry.isActive && heir !== undefined) {
       entry.successor = heir;
@@ -251,7 +254,7 @@ export class ChildTable {
     const entries = this.all;
     this.#byInbound.clear();
     this.#byOutbound.clear();
-    const { env } = this.#hooks;
+    const { env } = this.#host;
     for (const { child } of entries) {
       env.count('child_sas_closed');
       env.sink.remove(child.inboundSpi, graceMs);

@@ -16,7 +16,7 @@ import { bad, type Datagram, good, type IkeFailure, type Outcome } from '../type
 import type { IkeSa, IkeSaEvents, IkeSaState, SaEnvironment } from './api.js';
 import { type ChildEntry, keyOf, leastNonce } from './child-entry.js';
 import * as requested from './child-requests.js';
-import { ChildTable, GRACE_MS } from './child-table.js';
+import { ChildTable, type ChildTableHost, GRACE_MS } from './child-table.js';
 import { closedMeanwhile, patienceMs } from './context.js';
 import { type OwnHost, OwnExchanges } from './own-exchanges.js';
 import { type RequestHost, Requests } from './requests.js';
@@ -32,7 +32,10 @@ const LINGER_MS = 30_000;
 /** Rekeyed ones that are still kept, for that or since their delete never came: a peer must not pile them up. */
 const MOST_KIN = 64;
 
-export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost, WatchHost {
+export class IkeSaMachine
+  extends SaCore
+  implements IkeSa, OwnHost, RequestHost, WatchHost, ChildTableHost
+{
   readonly table: ChildTable;
   readonly own: OwnExchanges;
   readonly followUps: FollowUps;
@@ -63,20 +66,7 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
     this.followUps = new FollowUps(this);
     this.#requests = new Requests(this);
     this.#watch = new Watch(this);
-    this.table = new ChildTable({
-      env,
-      isBusy: (key) => this.own.isBusy(key),
-      tellDeleted: (entry) => void this.own.delete(entry),
-      changed: () => {
-        this.changed();
-      },
-      up: (child) => {
-        events.childUp(this, child);
-      },
-      rekeyed: (old, child) => {
-        events.childRekeyed(this, old, child);
-      },
-    });
+    this.table = new ChildTable(this);
     open.channel.onRequest = (request) => {
       this.#requests.take(request);
     };
@@ -256,6 +246,16 @@ export class IkeSaMachine extends SaCore implements IkeSa, OwnHost, RequestHost,
   isFull(): void {
     this.reauthentication.atMost(this.env.timers.now(), 'sa-lifetime');
     this.wantReauthentication();
+  }
+
+  // What its table of child SAs tells.
+
+  childUp(child: ChildSa): void {
+    this.#events.childUp(this, child);
+  }
+
+  childRekeyed(old: ChildSa, child: ChildSa): void {
+    this.#events.childRekeyed(this, old, child);
   }
 
   wantReauthentication(): void {

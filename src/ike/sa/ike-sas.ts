@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** IKE SAs from openings, and from what another process has left. */
-import { join } from '../crypto/secret.js';
+import { keep } from '../crypto/secret.js';
 import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas, IkeSaState, SaEnvironment } from './api.js';
@@ -32,7 +32,7 @@ function restore(
     ...limitsOf(env, policy.lifetimes),
     ...{ softAt: at(state.rekeyMs), hardAt: at(state.hardMs) },
   };
-  const opened = { ...open, policy, child: undefined, skD: join(state.skD) };
+  const opened = { ...open, policy, child: undefined, skD: keep(state.skD) };
   const sa = new IkeSaMachine({ ...opened, channel: channelOf(state, policy, env) }, env, events);
   const dueAt = at(reauthenticateMs);
   const plan =
