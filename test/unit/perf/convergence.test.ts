@@ -211,8 +211,8 @@ describe('the table', () => {
       ...{ remotes, usable, told: 1, agreed: 1, half: 1, cpu: 2 * usable, memory: 7 },
     });
     const measured = [many(1, 999), many(10, 300), many(10, 400), many(10, 9000), many(100, 1300)];
-    expect(reckoned(measured, 'usable', 1000)).toEqual({ each: 10, all: 10_300 });
-    expect(reckoned(measured, 'memory', 1000)).toEqual({ each: 0, all: 7 });
+    expect(reckoned(measured, 'usable', 1000)).toEqual({ each: 10, all: 10_300, measured: 1300 });
+    expect(reckoned(measured, 'memory', 1000)).toEqual({ each: 0, all: 7, measured: 7 });
     expect(reckoned(measured.slice(0, 1), 'cpu', 1000)).toBeUndefined();
     const table = new Durations(() => undefined);
     for (const one of measured) table.many(one);
