@@ -115,10 +115,13 @@ export function policyChange(
 // ---- A PE fails --------------------------------------------------------------------------------------
 
 export interface FailureParts {
-  /** From the last packet by the PE that failed, at the CE, to its being declared dead. */
-  readonly detection: number;
+  /**
+   * From the last packet by the PE that failed, at the CE, to BFD's saying that it is dead. undefined: nobody said so on the
+   * wire, as when the hold time is over: the NOTIFICATION waits behind segments that TCP still sends again.
+   */
+  readonly detection: number | undefined;
   /** From there to the first packet by the other PE at the CE: withdrawal, decision, tables; its SA is there. */
-  readonly change: number;
+  readonly change: number | undefined;
   /** From the last packet by the one PE to the first by the other, both at the CE. */
   readonly whole: number;
 }
@@ -135,16 +138,13 @@ export function failure(
 ): FailureParts {
   const gone = last('a packet by the first PE', wire.old, (one) => one.kind === 'stream');
   const after = wire.core.filter(({ at }) => at >= began);
-  const found = first('BFD Down, or a NOTIFICATION', after, (one) => {
-    const says = one.kind === 'bfd-down' || one.kind === 'notification';
-    return says && one.from === ingress && one.to === failed;
-  });
+  const found = after.find(by(ingress, failed, 'bfd-down'));
   const anew = after.some((one) => one.to === other && isIke(one, EXCHANGE.init, false));
   if (anew) throw new Error('the SA with the other PE was made anew');
   const came = first('a packet by the other PE', wire.alternative, ({ kind }) => kind === 'stream');
   return {
-    detection: found.at - gone.at,
-    change: came.at - found.at,
+    detection: found && found.at - gone.at,
+    change: found && came.at - found.at,
     whole: came.at - gone.at,
   };
 }

@@ -54,14 +54,14 @@ export function reckoned(
   measured: readonly ManyParts[],
   what: (typeof RECKONED)[number][0],
   count: number,
-): { readonly each: number; readonly all: number } | undefined {
+): { readonly each: number; readonly all: number; readonly measured: number } | undefined {
   const numbers = [...new Set(measured.map(({ remotes }) => remotes))].sort((a, b) => b - a);
   const [more, fewer] = numbers;
   if (more === undefined || fewer === undefined) return undefined;
   const at = (number: number): number =>
     median(measured.filter(({ remotes }) => remotes === number).map((one) => one[what]));
   const each = (at(more) - at(fewer)) / (more - fewer);
-  return { each, all: at(more) + (count - more) * each };
+  return { each, all: at(more) + (count - more) * each, measured: at(more) };
 }
 
 export class Durations {
@@ -117,8 +117,8 @@ export class Durations {
     const add = (what: string, value: number): void => {
       this.#add(`PE fails, ${name}: ${what}`, 'ms', of, [value, detection]);
     };
-    add('detection', parts.detection);
-    add('decision, tables, delivery', parts.change);
+    if (parts.detection !== undefined) add('detection', parts.detection);
+    if (parts.change !== undefined) add('decision, tables, delivery', parts.change);
     this.#add(
       `PE fails, ${name}: first packet by the other`,
       ...(['ms', of, [parts.whole, detection], { lost: parts.lost }] as const),
@@ -135,7 +135,10 @@ export class Durations {
     this.#add(`${name}: all SAs agreed on`, 'ms', of, [agreed, usable]);
     this.#add(`${name}: all are usable`, 'ms', of, [usable, usable]);
     this.#add(`${name}: CPU of the supervisor`, 'ms', of, [cpu, usable]);
-    this.#add(`${name}: memory of the supervisor`, 'KiB', 'as many KiB as PEs', [memory, remotes]);
+    this.#add(`${name}: memory of the supervisor`, 'KiB', '1 MiB for each', [
+      memory,
+      1024 * remotes,
+    ]);
   }
 
   /** Rows of what was not measured. */
@@ -143,10 +146,10 @@ export class Durations {
     for (const [what, name, unit] of RECKONED) {
       const found = reckoned(this.#many, what, count);
       if (found === undefined) continue;
-      const { each, all } = found;
+      const { each, all, measured } = found;
       this.#add(
         `${String(count)} remote PEs, on paper: ${name}`,
-        ...([unit, 'each PE more', [all, each], { each: round(each, 2) }] as const),
+        ...([unit, 'the most measured', [all, measured], { each: round(each, 2) }] as const),
       );
     }
   }

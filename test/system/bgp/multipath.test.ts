@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import { countAt, type Arrivals } from './flows.js';
+import { explainVrf, verdicts } from '../vpn/explain-cli.js';
 import { SITE, ThreePes } from './three-pes.js';
 
 const FLOWS = 300;
@@ -20,6 +21,17 @@ afterAll(async () => {
 async function reload(maximumPaths: number): Promise<void> {
   const path = pes.net.write(1, pes.config1(maximumPaths));
   await pes.net.client(1, async (client) => client.reload(path, false));
+}
+
+/** Whom `sealane explain` says that packets to the site go to, each of them out of the PE. */
+async function explained(): Promise<string[]> {
+  const { net } = pes;
+  const asked = { netns: net.pe(1), socket: `${net.run}/pe1/control.sock` };
+  const rows = await explainVrf(net.lab, asked, 'A', '10.50.0.1');
+  expect(verdicts(rows).filter(({ ok, drop }) => ok !== true || drop !== '')).toEqual([]);
+  const tunnels = rows.filter(({ step }) => step === 'tunnel');
+  expect(new Set(tunnels.map(({ way }) => way)).size).toBe(verdicts(rows).length);
+  return tunnels.map(({ what }) => /^192\.0\.2\.1 to (\S+),/.exec(what)?.[1] ?? what).sort();
 }
 
 describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
@@ -56,6 +68,27 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
     usual = await pes.flows(FLOWS);
     for (const device of ['eth0', 'eth1']) expect(countAt(usual, device)).toBeLessThan(MOST);
     expect(await pes.flows(FLOWS)).toEqual(usual);
+  });
+
+  it('are both named by `sealane explain`, and one alone once there is but one', async () => {
+    expect(await explained()).toEqual(['192.0.2.2', '192.0.2.3']);
+    let arrived: Arrivals = new Map();
+    const byThird = await pes.espTo(3, async () => {
+      arrived = await pes.flows(FLOWS);
+    });
+    expect([countAt(arrived, 'eth0'), countAt(arrived, 'eth1')]).toEqual([
+      FLOWS - byThird,
+      byThird,
+    ]);
+    expect(byThird).toBeGreaterThan(0);
+    await reload(1);
+    await eventually('one way', async () => ((await pes.ways()).length === 1 ? true : undefined));
+    const [only, ...others] = await explained();
+    expect(others).toEqual([]);
+    const one = await pes.flows(60);
+    expect(countAt(one, only === '192.0.2.2' ? 'eth0' : 'eth1')).toBe(60);
+    await reload(2);
+    await pes.waysAre(['peer', 'third']);
   });
 
   it('keep them when the supervisor that knows of them is killed and comes back', async () => {

@@ -4,18 +4,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { attack } from './outsider.js';
-import { PLACES, Providers, TARGETS } from './providers.js';
+import { PLACES, Providers, type Sp, TARGETS } from './providers.js';
 import { expectEspAlone, far, labelOf } from './vpn.js';
 
 let net: Providers;
 const OWN_PREFIX = '10.255.0.1/32';
 
-const pe = (router: 'pe1' | 'pe2', other: 'pe1' | 'pe2'): Config => {
+/** `believes`: SPs whose routes it imports; default the other's. */
+const pe = (router: 'pe1' | 'pe2', other: 'pe1' | 'pe2', believes?: readonly Sp[]): Config => {
   const { sp } = PLACES[other];
   const site = router === 'pe1' ? '10.1.0.0/24' : '10.2.0.0/24';
   const common = { targets: TARGETS, protections: ['encrypt'] as const };
   return net.pe(router, net.bgp(router, { [PLACES[other].tunnel]: far(router, sp) }), {
-    imports: [{ name: 'other', targets: TARGETS, fromSps: [sp] }],
+        imports: [{ name: 'other', targets: TARGETS, fromSps: believes ?? [sp] }],
     exports: [
       { ...common, name: 'both', prefixes: [site], toSps: ['x', 'y'] },
       ...(router === 'pe1' ? [{ ...common, name: 'own', prefixes: [OWN_PREFIX] }] : []),
@@ -52,6 +53,22 @@ describe('EBGP over several hops', () => {
     net.start('pe2');
     expect(await pinging).toBe(1000);
     await eventually('the route is there', async () => net.route('pe2', '10.1.0.0/24'));
+  }, 60_000);
+
+  it('brings nothing of an SP that the import rule does not believe (P14)', async () => {
+    const way = async (): Promise<boolean> => {
+      const rows = await net.show('pe1', 'routes');
+      return rows.some((row) => row.vrf === 'A' && row.prefix === '10.2.0.0/24' && row.usable);
+    };
+    await net.reload('pe1', pe('pe1', 'pe2', ['x']));
+    await eventually('the route is gone', async () => ((await way()) ? undefined : true));
+    const count = async (): Promise<bigint> => (await net.drops('pe1')).get('no_route') ?? 0n;
+    const before = await count();
+    expect(await net.ping('ce1', '10.2.0.2', 10)).toBe(0);
+    expect((await count()) - before).toBe(10n);
+    await net.reload('pe1', pe('pe1', 'pe2'));
+    await net.route('pe1', '10.2.0.0/24');
+    await net.reach('ce1', '10.2.0.2');
   }, 60_000);
 
   it('by an outsider in clear: counted, not delivered', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/types.js';
+import { explainVrf, verdicts } from '../vpn/explain-cli.js';
 import { TwoPes } from './two-pes.js';
 
 /**
@@ -89,4 +90,18 @@ it('what arrives in C for D’s twin of an address goes to A', async () => {
   expect(stdout).toContain('3 received');
   const vrfs = await net.show(1, 'vrfs');
   expect(vrfs.find(({ name }) => name === 'D')!.localPackets).toBe(0n);
+});
+
+it('`sealane explain` says of each VRF what becomes of its packets, and that is so', async () => {
+  const asked = { netns: net.pe(1), socket: `${net.run}/pe1/control.sock` };
+  const verdict = async (vrf: string, address: string) =>
+    verdicts(await explainVrf(net.lab, asked, vrf, address));
+  // From A to C, and from C to A rather than to D’s twin.
+  expect(await verdict('A', '10.3.0.2')).toMatchObject([{ ok: true, what: 'goes out by ce-c' }]);
+  expect(await verdict('C', '10.1.0.2')).toMatchObject([{ ok: true, what: 'goes out by ce-a' }]);
+  expect(await net.ping(1, '10.3.0.2', { count: 5 })).toBe(5);
+  expect(await verdict('D', '10.3.0.2')).toMatchObject([{ ok: false, drop: 'no_route' }]);
+  const before = (await net.drops(1)).get('no_route') ?? 0n;
+  await net.lab.exec('locce3', ['ping', '-q', '-c', '5', '-i', '0.1', '-W', '1', '10.3.0.2']);
+  expect(((await net.drops(1)).get('no_route') ?? 0n) - before).toBe(5n);
 });

@@ -145,18 +145,20 @@ describe('a PE that fails', () => {
     });
   });
 
-  it('by the hold time', () => {
+  it('by the hold time, which nobody says on the wire', () => {
     const core = wire([2090, bgp(INGRESS, EGRESS, 3, [4, 0])]);
     expect(failure(INGRESS, ends, { core, old, alternative }, 1001)).toEqual({
-      ...{ detection: 1090, change: 10, whole: 1100 },
+      ...{ detection: undefined, change: undefined, whole: 1100 },
     });
   });
 
-  it('has no figure when nobody found out, or the other’s SA was not there', () => {
-    const core = wire(...byBfd.slice(0, 1));
-    expect(() => failure(INGRESS, ends, { core, old, alternative }, 1001)).toThrow('BFD Down');
+  it('has no figure when the other’s SA was not there, or nothing came by it', () => {
+    const core = wire(...byBfd);
     const anew = wire(...byBfd, [1910, ike(INGRESS, OTHER, 34, false)]);
     expect(() => failure(INGRESS, ends, { core: anew, old, alternative }, 1001)).toThrow('anew');
+    expect(() => failure(INGRESS, ends, { core, old, alternative: [] }, 1001)).toThrow(
+      'the other PE',
+    );
   });
 
   it('counts each packet once, by whichever link', () => {
@@ -209,8 +211,8 @@ describe('the table', () => {
       ...{ remotes, usable, told: 1, agreed: 1, half: 1, cpu: 2 * usable, memory: 7 },
     });
     const measured = [many(1, 999), many(10, 300), many(10, 400), many(10, 9000), many(100, 1300)];
-    expect(reckoned(measured, 'usable', 1000)).toEqual({ each: 10, all: 10_300 });
-    expect(reckoned(measured, 'memory', 1000)).toEqual({ each: 0, all: 7 });
+    expect(reckoned(measured, 'usable', 1000)).toEqual({ each: 10, all: 10_300, measured: 1300 });
+    expect(reckoned(measured, 'memory', 1000)).toEqual({ each: 0, all: 7, measured: 7 });
     expect(reckoned(measured.slice(0, 1), 'cpu', 1000)).toBeUndefined();
     const table = new Durations(() => undefined);
     for (const one of measured) table.many(one);
