@@ -97,14 +97,16 @@ struct sl_tx_queue {
 struct sl_held {
 	struct rte_mbuf *packet; /* its notes as they were when it was looked up */
 	uint64_t since_tsc;
-	uint64_t asked_tsc; /* when its SA was asked for */
+	uint64_t held_tsc; /* since when for this next hop */
 	uint32_t nexthop;
-	char vrf[SL_NAME_LEN]; /* name of the VRF noted */
+	char vrf[SL_NAME_LEN]; /* names of the VRF and the interface noted */
+	char interface[SL_NAME_LEN];
 };
 struct sl_hold {
 	uint32_t count;
 	uint64_t next_look_tsc;
-	uint64_t since_tsc; /* of the packet being let go; 0 = none is */
+	uint64_t since_tsc;  /* of the packet being let go; 0 = none is */
+	uint64_t *asked_tsc; /* [SL_MAX_NEXTHOPS] when an SA was asked for last; 0 = never */
 	struct sl_held held[SL_HOLD_MAX];
 };
 

@@ -92,6 +92,48 @@ static void asked_once_a_second(void **state)
 	expect_held(1, 0, 19);
 }
 
+/* What is never held asks no oftener: the ring is everybody's. */
+static void ring_is_not_filled(void **state)
+{
+	(void)state;
+	lose_sa();
+	for (uint32_t i = 1; i <= 300; i++) {
+		build_secured4(&b, 1, i, LABEL_TO_TUNNEL, THERE4);
+		from_core();
+	}
+	assert_int_equal(world_acquired(), scene.tunnel);
+	assert_int_equal(world_acquired(), 0);
+	expect_held(0, 0, 300);
+	world.worker.now_tsc += rte_get_tsc_hz();
+	build_secured4(&b, 1, 301, LABEL_TO_TUNNEL, THERE4);
+	from_core();
+	assert_int_equal(world_acquired(), scene.tunnel);
+	expect_held(0, 0, 301);
+}
+
+/* An SA that came and went within a second of the question: for the next packet it is asked again. */
+static void asked_for_the_next_packet(void **state)
+{
+	uint32_t with_sa = world.tables->nexthop[scene.tunnel].active;
+
+	(void)state;
+	lose_sa();
+	send_packet(20);
+	assert_int_equal(world_acquired(), scene.tunnel);
+	world.tables->nexthop[scene.tunnel].active = with_sa;
+	assert_int_equal(look(1), 1);
+	assert_true(world_sent(PORT_CORE, frame) > 0);
+	lose_sa();
+	send_packet(20);
+	expect_held(1, 1, 0);
+	assert_int_equal(world_acquired(), 0);
+	look(1100);
+	assert_int_equal(world_acquired(), scene.tunnel);
+	look(1100); /* once: later packets ask again */
+	assert_int_equal(world_acquired(), 0);
+	expect_held(1, 1, 0);
+}
+
 /* Nobody can be asked: nothing is held that nobody would ever let go of. */
 static void not_held_when_nobody_is_asked(void **state)
 {
@@ -243,6 +285,28 @@ static void vrf_is_another(void **state)
 	scene_expect_drops(SL_DROP_held_expired, 1);
 }
 
+/* The row of its interface is another's by now: neither counted to that one nor answered from it. */
+static void interface_is_another(void **state)
+{
+	(void)state;
+	lose_sa();
+	strcpy(world.tables->interface[IF_CE].name, "a");
+	send_packet(20);
+	strcpy(world.tables->interface[IF_CE].name, "b");
+	assert_int_equal(look(1), 1);
+	assert_int_equal(world_acquired(), scene.tunnel);
+	assert_int_equal(world.worker.block->interface[IF_CE].drops, 0);
+	scene_expect_drops(SL_DROP_held_expired, 1);
+	scene_set();
+	lose_sa();
+	send_packet(20);
+	world.tables->interface[IF_CE].state = SL_ROW_RETIRED;
+	assert_int_equal(look(HOLD_SECONDS * 1000 + 1), 1);
+	assert_int_equal(world_acquired(), scene.tunnel);
+	assert_int_equal(world.worker.block->interface[IF_CE].drops, 0);
+	scene_expect_drops(SL_DROP_held_expired, 1);
+}
+
 /* Of several ways the flow's own is the one waited for. */
 static void by_a_group(void **state)
 {
@@ -316,7 +380,7 @@ static void six(void **state)
 	expect_held(0, 1, 0);
 }
 
-/* The thread ends: every buffer goes back, and none goes unseen. */
+/* The thread ends: every buffer goes back, and none goes unseen. It has not expired, only not been sent. */
 static void end_frees(void **state)
 {
 	(void)state;
@@ -326,17 +390,29 @@ static void end_frees(void **state)
 	assert_int_equal(rte_mempool_avail_count(world.worker.pool), WORLD_MBUFS - 1);
 	sl_pipeline_end(&world.worker);
 	assert_int_equal(world.worker.block->held, 0);
-	scene_expect_drops(SL_DROP_held_expired, 1);
+	scene_expect_drops(SL_DROP_sa_missing, 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(first_is_held), CASE(asked_once_a_second), CASE(not_held_when_nobody_is_asked),
-		CASE(expired),       CASE(goes_on_waiting),     CASE(bounded),
-		CASE(route_is_gone), CASE(route_is_another),    CASE(vrf_is_another),
-		CASE(by_a_group),    CASE(not_out_of_a_label),  CASE(from_the_host),
-		CASE(six),           CASE(end_frees),
+		CASE(first_is_held),
+		CASE(asked_once_a_second),
+		CASE(not_held_when_nobody_is_asked),
+		CASE(expired),
+		CASE(goes_on_waiting),
+		CASE(bounded),
+		CASE(route_is_gone),
+		CASE(route_is_another),
+		CASE(vrf_is_another),
+		CASE(by_a_group),
+		CASE(not_out_of_a_label),
+		CASE(from_the_host),
+		CASE(six),
+		CASE(end_frees),
+		CASE(ring_is_not_filled),
+		CASE(asked_for_the_next_packet),
+		CASE(interface_is_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,20 +142,20 @@ const FORWARD = [
   ...of('stages/hold.c', [
     [
       'one packet for each next hop (P10)',
-      'held != NULL || !sl_punt_acquire(w, nexthop)',
-      '!sl_punt_acquire(w, nexthop)',
+      'find(hold, nexthop) != NULL) {',
+      'false) {',
       'eal_hold: first_is_held',
     ],
     [
       'so many in all',
-      'hold->count == SL_HOLD_MAX) {',
-      'hold->count == SL_HOLD_MAX - 1) {',
+      'hold->count == SL_HOLD_MAX ||',
+      'hold->count == SL_HOLD_MAX - 1 ||',
       'eal_hold: bounded',
     ],
     [
       'none when nobody could be asked',
-      '!sl_punt_acquire(w, nexthop) ||',
-      '(sl_punt_acquire(w, nexthop), false) ||',
+      'if (!sl_punt_acquire(w, nexthop))\n\t\treturn false;',
+      'if (!sl_punt_acquire(w, nexthop))\n\t\treturn true;',
       'eal_hold: not_held_when_nobody_is_asked',
     ],
     [
@@ -166,9 +166,16 @@ const FORWARD = [
     ],
     [
       'one flow does not fill the ring of requests',
-      'if (w->now_tsc - held->asked_tsc < rte_get_tsc_hz())\n\t\treturn;',
+      'if (*asked != 0 && w->now_tsc - *asked < rte_get_tsc_hz())\n\t\treturn true;',
       '',
       'eal_hold: asked_once_a_second',
+      'eal_hold: ring_is_not_filled',
+    ],
+    [
+      'who is held is asked for, though another was just before',
+      '(void)ask(w, held->nexthop);',
+      '',
+      'eal_hold: asked_for_the_next_packet',
     ],
     ['held for so long', 'SL_HOLD_SECONDS * hz', 'UINT64_MAX', 'eal_hold: expired'],
     [
@@ -179,9 +186,27 @@ const FORWARD = [
     ],
     [
       'not into another customer’s VRF',
-      'memcmp(row->name, held->vrf, sizeof(row->name)) == 0',
+      'memcmp(vrf->name, held->vrf, sizeof(vrf->name)) == 0',
       'true',
       'eal_hold: vrf_is_another',
+    ],
+    [
+      'nor as if by another customer’s interface',
+      'memcmp(interface->name, held->interface, sizeof(interface->name)) == 0',
+      'true',
+      'eal_hold: interface_is_another',
+    ],
+    [
+      'nor by one that is gone',
+      'sl_interface_live(interface) &&',
+      '',
+      'eal_hold: interface_is_another',
+    ],
+    [
+      'what ends with the thread has not expired',
+      'lose(w, w->hold.count - 1, SL_DROP_sa_missing)',
+      'lose(w, w->hold.count - 1, SL_DROP_held_expired)',
+      'eal_hold: end_frees',
     ],
     [
       'looked up again',

@@ -87,11 +87,12 @@ static int make_rings(struct sl_worker *w, const struct sl_options *options, str
 
 static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 {
-	/* Touched only where a port exists: ordinary memory, not the little there may be in hugepages. */
+	/* Touched only where a port or a missing SA is: ordinary memory, not the little there may be in hugepages. */
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
+	w->hold.asked_tsc = calloc(SL_MAX_NEXTHOPS, sizeof(*w->hold.asked_tsc));
 	w->tx = rte_zmalloc("tx queues", SL_MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
 	w->crypto = alloc_mb_mgr(0);
-	if (w->ports == NULL || w->tx == NULL || w->crypto == NULL)
+	if (w->ports == NULL || w->hold.asked_tsc == NULL || w->tx == NULL || w->crypto == NULL)
 		return no_memory("the packet thread", fault);
 	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
 		w->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
@@ -147,6 +148,7 @@ void sl_control_free_worker(struct sl_control *control)
 	rte_ring_free(w->punt);
 	rte_mempool_free(w->pool);
 	rte_free(w->tx);
+	free(w->hold.asked_tsc);
 	free(w->ports);
 	rte_free(w);
 	control->worker = NULL;

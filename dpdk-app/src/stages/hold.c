@@ -30,47 +30,60 @@ static void note_count(struct sl_worker *w)
 	__atomic_store_n(&w->block->held, w->hold.count, __ATOMIC_RELAXED);
 }
 
-/* Ask for the SA that a packet waits for already: once a second, lest one flow fill the ring. */
-static void ask_again(struct sl_worker *w, struct sl_held *held)
+/*
+ * Have an SA asked for: once a second for each next hop, lest a few flows fill the ring that all others ask by.
+ * True: asked, now or within the last second.
+ */
+static bool ask(struct sl_worker *w, uint32_t nexthop)
 {
-	if (w->now_tsc - held->asked_tsc < rte_get_tsc_hz())
-		return;
-	if (sl_punt_acquire(w, held->nexthop))
-		held->asked_tsc = w->now_tsc;
+	uint64_t *asked = &w->hold.asked_tsc[nexthop & (SL_MAX_NEXTHOPS - 1)];
+
+	if (*asked != 0 && w->now_tsc - *asked < rte_get_tsc_hz())
+		return true;
+	if (!sl_punt_acquire(w, nexthop))
+		return false;
+	*asked = w->now_tsc;
+	return true;
 }
 
 void sl_hold_or_drop(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop)
 {
 	const struct sl_packet *p = sl_packet(m);
 	struct sl_hold *hold = &w->hold;
-	struct sl_held *held = find(hold, nexthop);
+	bool asked = ask(w, nexthop);
+	struct sl_held *held;
 
-	if (held != NULL)
-		ask_again(w, held);
 	/* what came by a label was judged by that label, which is not looked at again */
-	if (held != NULL || !sl_punt_acquire(w, nexthop) || p->arrival.labelled ||
-	    hold->count == SL_HOLD_MAX) {
+	if (!asked || p->arrival.labelled || hold->count == SL_HOLD_MAX ||
+	    find(hold, nexthop) != NULL) {
 		sl_drop(w, m, SL_DROP_sa_missing);
 		return;
 	}
 	held = &hold->held[hold->count];
 	*held = (struct sl_held){.packet = m,
 	                         .nexthop = nexthop,
-	                         .asked_tsc = w->now_tsc,
+	                         .held_tsc = w->now_tsc,
 	                         .since_tsc = hold->since_tsc != 0 ? hold->since_tsc : w->now_tsc};
 	memcpy(held->vrf, w->tables->vrf[p->vrf & (SL_MAX_VRFS - 1)].name, sizeof(held->vrf));
+	memcpy(held->interface, sl_interface(w, p->interface)->name, sizeof(held->interface));
 	hold->count++;
 	note_count(w);
 }
 
-/* A packet stays longer than any reader's round: its VRF's row may be another VRF's by now. */
-static bool has_vrf(const struct sl_worker *w, const struct sl_held *held)
+/*
+ * A packet stays longer than any reader's round: the rows of its VRF and its interface may be others' by now,
+ * by whose routes and addresses it must not go.
+ */
+static bool has_origin(const struct sl_worker *w, const struct sl_held *held)
 {
-	const struct sl_vrf_row *row =
-		&w->tables->vrf[sl_packet(held->packet)->vrf & (SL_MAX_VRFS - 1)];
+	const struct sl_packet *p = sl_packet(held->packet);
+	const struct sl_vrf_row *vrf = &w->tables->vrf[p->vrf & (SL_MAX_VRFS - 1)];
+	const struct sl_interface_row *interface = sl_interface(w, p->interface);
 
-	return __atomic_load_n(&row->state, __ATOMIC_ACQUIRE) == SL_ROW_LIVE &&
-	       memcmp(row->name, held->vrf, sizeof(row->name)) == 0;
+	return __atomic_load_n(&vrf->state, __ATOMIC_ACQUIRE) == SL_ROW_LIVE &&
+	       memcmp(vrf->name, held->vrf, sizeof(vrf->name)) == 0 &&
+	       sl_interface_live(interface) &&
+	       memcmp(interface->name, held->interface, sizeof(interface->name)) == 0;
 }
 
 /* Would the packet be held again, for the same next hop? Its route is looked up anew. */
@@ -105,9 +118,9 @@ static struct rte_mbuf *take(struct sl_worker *w, uint32_t i)
 }
 
 /* Its interface and VRF cannot be told any more: the reason alone is counted. */
-static void lose(struct sl_worker *w, uint32_t i)
+static void lose(struct sl_worker *w, uint32_t i, enum sl_drop_reason reason)
 {
-	w->block->drops[SL_DROP_held_expired]++;
+	w->block->drops[reason]++;
 	sl_free(take(w, i));
 }
 
@@ -122,8 +135,8 @@ uint32_t sl_hold_look(struct sl_worker *w,
 	for (uint32_t i = hold->count; i-- > 0;) {
 		const struct sl_held *held = &hold->held[i];
 
-		if (!has_vrf(w, held)) {
-			lose(w, i);
+		if (!has_origin(w, held)) {
+			lose(w, i, SL_DROP_held_expired);
 		} else if (w->now_tsc - held->since_tsc > SL_HOLD_SECONDS * hz) {
 			sl_drop(w, take(w, i), SL_DROP_held_expired);
 		} else if (!waits(w, held)) {
@@ -133,6 +146,9 @@ uint32_t sl_hold_look(struct sl_worker *w,
 			forward(w, take(w, i));
 			hold->since_tsc = 0;
 		} else {
+			/* what was asked just before may have been for an SA that came and went */
+			if (hold->asked_tsc[held->nexthop & (SL_MAX_NEXTHOPS - 1)] < held->held_tsc)
+				(void)ask(w, held->nexthop);
 			continue;
 		}
 		ended++;
@@ -142,6 +158,6 @@ uint32_t sl_hold_look(struct sl_worker *w,
 
 void sl_hold_end(struct sl_worker *w)
 {
-	while (w->hold.count > 0)
-		lose(w, w->hold.count - 1);
+	while (w->hold.count > 0) /* too early to have expired */
+		lose(w, w->hold.count - 1, SL_DROP_sa_missing);
 }

@@ -350,13 +350,14 @@ static inline void world_reset(void)
 		rte_pktmbuf_free(m);
 	while (world_acquired() != 0)
 		;
-	if (world.tables != NULL)
-		sl_pipeline_end(w);
-	w->hold = (struct sl_hold){.count = 0};
 	if (world.tables != NULL) {
+		sl_pipeline_end(w);
+		munmap(w->hold.asked_tsc, SL_MAX_NEXTHOPS * sizeof(*w->hold.asked_tsc));
 		munmap(world.tables, sizeof(*world.tables));
 		munmap(world.state, sizeof(*world.state));
 	}
+	w->hold = (struct sl_hold){.asked_tsc =
+	                                   world_map(SL_MAX_NEXTHOPS * sizeof(*w->hold.asked_tsc))};
 	world.tables = world_map(sizeof(*world.tables));
 	world.state = world_map(sizeof(*world.state));
 	w->tables = world.tables;
