@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BGP of the kernel leaves inside its own SA, or not at all (policy-model 18); the table of policies. */
 #include "esp/sequence.h"
+#include "net/ip4.h"
 #include "support/host_policy.h"
 
 static void to_peer(uint8_t family)
@@ -67,6 +68,28 @@ static void sealed(void **state)
 				assert_int_equal(world_all_drops(), 0);
 				world_expect_quiet();
 			}
+}
+
+/* The other end takes no fragments of ESP, so nobody on the way may make any, whatever the socket wanted. */
+static void never_to_be_fragmented(void **state)
+{
+	static const uint16_t flags[] = {0, 0x8000, 0x4000};
+	uint8_t frame[2048];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		segment(40000, 179, 30);
+		build_ip4(&b, LOCAL4, REMOTE4, 6, 255);
+		sl_put16(build_bytes(&b) + 6, flags[i]);
+		build_sum4(&b);
+		build_eth(&b, P_MAC, PE_CORE_MAC, 0, 0x0800);
+		inject(IF_CORE);
+		assert_int_not_equal(world_sent(PORT_CORE, frame), 0);
+		assert_int_equal(frame[14 + 9], 50);
+		assert_int_equal(sl_get16(frame + 14 + 6), 0x4000);
+		assert_int_equal(sl_ip4_check(frame + 14, sl_get16(frame + 14 + 2)), SL_IP_OK);
+	}
+	world_expect_quiet();
 }
 
 /* Its own VLAN tag goes in front of all that. */
@@ -253,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HOST_CASE(sealed),
+		HOST_CASE(never_to_be_fragmented),
 		HOST_CASE(sealed_with_vlan),
 		HOST_CASE(one_side_alone),
 		HOST_CASE(never_in_clear),

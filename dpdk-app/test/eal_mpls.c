@@ -205,6 +205,46 @@ static void transport_label_opens_nothing(void **state)
 	GONE(ip_multicast);
 }
 
+/* Neighbours speak without labels: OSPF to one of our addresses, and whoever has a link-local address. */
+static void transport_label_brings_no_neighbour(void **state)
+{
+	static const uint8_t neighbour6[16] = {0xfe, 0x80, [15] = 9};
+
+	(void)state;
+	for (int six = 0; six < 2; six++) {
+		build_payload(&b, 24);
+		if (six)
+			build_ip6(&b, REMOTE6, LOCAL6, 89, 255);
+		else
+			build_ip4(&b, REMOTE4, LOCAL4, 89, 255);
+		stack_of(1, true);
+		send_mpls(0);
+		GONE(core_transit);
+		build_payload(&b, 24);
+		if (six)
+			build_ip6(&b, neighbour6, LOCAL6, 17, 255);
+		else
+			build_ip4(&b, A4(169, 254, 0, 9), LOCAL4, 17, 255);
+		stack_of(1, true);
+		send_mpls(0);
+		GONE(ip_source);
+	}
+	/* nor hidden from us, as OSPF might be */
+	build_payload(&b, 24);
+	memcpy(build_front(&b, 8), "\x59\x00\xc5\x04\x00\x00\x00\x00", 8);
+	build_ip6(&b, REMOTE6, LOCAL6, 60, 255);
+	stack_of(1, true);
+	send_mpls(0);
+	GONE(core_transit);
+	build_payload(&b, 24);
+	memcpy(build_front(&b, 8), "\x59\x00\x01\x04\x00\x00\x00\x00", 8);
+	memcpy(build_front(&b, 8), "\x3c\x00\x00\x01\x00\x00\x00\x00", 8);
+	build_ip6(&b, REMOTE6, LOCAL6, 44, 255);
+	stack_of(1, true);
+	send_mpls(0);
+	GONE(core_transit);
+}
+
 /* RFC 5082: what came from routers away does not reach the kernel as a neighbour's. */
 static void transport_label_lowers_ttl(void **state)
 {
@@ -381,6 +421,7 @@ int main(void)
 		CASE(transport_label_set),
 		CASE(transport_label_family),
 		CASE(transport_label_opens_nothing),
+		CASE(transport_label_brings_no_neighbour),
 		CASE(transport_label_lowers_ttl),
 		CASE(other_sp_by_advertised_labels_alone),
 		CASE(other_sp_has_no_transport_labels),

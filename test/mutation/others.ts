@@ -20,22 +20,35 @@ const CLASSIFY = [
   ...of('stages/core.c', [
     [
       'under a transport label nothing is a neighbour’s',
-      'return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
-      'return SL_DROP_none;',
+      'if (scope == SL_SCOPE_LINK)\n\t\treturn sl_scope_drop(m, p, scope);',
+      '',
       'eal_mpls: transport_label_opens_nothing',
     ],
     [
       'nor has a neighbour’s TTL',
-      'sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);',
+      'sl_lower_ttl(ip, p->family, p->ttl_source);',
       '',
       'eal_mpls: transport_label_lowers_ttl',
     ],
     [
-      'no ESP out of a fragment',
-      ' &&\n\t           !upper.fragment',
+      'nor has a neighbour’s address',
+      'if (from_link(ip, p->family))\n\t\treturn SL_DROP_ip_source;',
       '',
-      'eal_drops: outer_fragment',
+      'eal_mpls: transport_label_brings_no_neighbour',
     ],
+    [
+      'nor speaks OSPF',
+      'upper->protocol == SL_PROTO_OSPF ||',
+      '',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    [
+      'nor hides what it speaks',
+      'if (upper == NULL || upper->protocol == SL_PROTO_OSPF || sl_upper_hides(p, upper))',
+      'if (upper != NULL && upper->protocol == SL_PROTO_OSPF)',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    ['no ESP out of a fragment', ' && !upper.fragment', '', 'eal_drops: outer_fragment'],
   ]),
   ...of('stages/local.c', [
     [

@@ -119,6 +119,7 @@ static inline bool sl_ip4_is_local_multicast(uint32_t a)
 {
 	return a >> 8 == 0xe00000u;
 } /* 224.0.0.0/24 */
+static inline bool sl_ip4_is_linklocal(uint32_t a) { return a >> 16 == 0xa9feu; }
 static inline bool sl_ip4_is_broadcast(uint32_t a) { return a == 0xffffffffu; }
 /* 0.0.0.0/8, 127.0.0.0/8, 240.0.0.0/4: never a unicast address on a wire. */
 static inline bool sl_ip4_is_martian(uint32_t a)

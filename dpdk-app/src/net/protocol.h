@@ -16,6 +16,7 @@
 #define SL_PROTO_ICMP6 58u
 #define SL_PROTO_NONE 59u /* no next header: in ESP, a dummy packet (RFC 4303 2.6) */
 #define SL_PROTO_DSTOPTS 60u
+#define SL_PROTO_OSPF 89u
 #define SL_PROTO_SCTP 132u
 #define SL_PROTO_UDPLITE 136u
 #define SL_PROTO_MPLS 137u

@@ -6,17 +6,42 @@
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 
+/* A source of this link alone: fe80::/10 or 169.254.0.0/16 (RFC 4291 2.5.6, RFC 3927 2.6.2). */
+static bool from_link(const uint8_t *ip, uint8_t family)
+{
+	return family == 4 ? sl_ip4_is_linklocal(sl_get32(ip + 12)) : sl_ip6_is_linklocal(ip + 8);
+}
+
 /*
  * From under transport labels, so perhaps from routers away: it must not look like a neighbour's. Its TTL
  * becomes the labels' where that is lower (RFC 3443 5.3), so that 255 still says what it says (RFC 5082),
- * and what concerns a link alone has come by none.
+ * and what concerns a link alone has come by none: OSPF is told by its protocol, wherever it is sent to.
+ * `upper`: NULL when what is behind the headers is not seen.
  */
 static enum sl_drop_reason come_to_light(struct rte_mbuf *m, struct sl_packet *p,
-                                         enum sl_scope scope)
+                                         enum sl_scope scope, const struct sl_upper *upper)
 {
-	sl_lower_ttl(sl_l3(m, p), p->family, p->ttl_source);
+	uint8_t *ip = sl_l3(m, p);
+
+	sl_lower_ttl(ip, p->family, p->ttl_source);
 	p->ttl_source = 0;
-	return scope == SL_SCOPE_LINK ? sl_scope_drop(m, p, scope) : SL_DROP_none;
+	if (scope == SL_SCOPE_LINK)
+		return sl_scope_drop(m, p, scope);
+	if (from_link(ip, p->family))
+		return SL_DROP_ip_source;
+	if (upper == NULL || upper->protocol == SL_PROTO_OSPF || sl_upper_hides(p, upper))
+		return SL_DROP_core_transit;
+	return SL_DROP_none;
+}
+
+/* What concerns this link alone is the kernel's, but for what a host policy wants inside an SA. */
+static void take_link(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                      const struct sl_upper *upper)
+{
+	if (sl_host_policy_forbids(w, m, p, upper))
+		sl_drop(w, m, SL_DROP_host_policy_clear);
+	else
+		sl_punt_frame(w, m);
 }
 
 static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
@@ -24,17 +49,19 @@ static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 	enum sl_drop_reason reason = sl_check_ip(m, p);
 	struct sl_upper upper;
 	enum sl_scope scope;
+	bool walked;
 
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
+	walked = sl_find_upper(m, p, &upper);
 	scope = sl_ip_scope(m, p);
 	if (unlikely(p->ttl_source != 0)) {
-		reason = come_to_light(m, p, scope);
+		reason = come_to_light(m, p, scope, walked ? &upper : NULL);
 		if (reason != SL_DROP_none)
 			goto drop;
 	}
 	if (unlikely(scope == SL_SCOPE_LINK)) {
-		sl_punt_frame(w, m);
+		take_link(w, m, p, walked ? &upper : NULL);
 		return false;
 	}
 	if (unlikely(scope != SL_SCOPE_ROUTED)) {
@@ -46,8 +73,7 @@ static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 		goto drop;
 	}
 	p->lane = SL_LANE_LOCAL;
-	if (likely(sl_find_upper(m, p, &upper) && upper.protocol == SL_PROTO_ESP &&
-	           !upper.fragment)) {
+	if (likely(walked && upper.protocol == SL_PROTO_ESP && !upper.fragment)) {
 		p->lane = SL_LANE_ESP;
 		p->upper_offset = upper.offset;
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * BGP of the kernel inside its own SA (policy-model 18), outbound and in clear:
+ * BGP of the kernel inside its own SA (policy-model 18), outbound:
  *
  *   from a core interface's TAP   | Ethernet | IP | TCP |
  *   to its port                   | Ethernet | IP | ESP, IV | TCP | padding, trailer | ICV room |
  *
  * What a host policy names leaves so or not at all. Encryption follows in esp_seal.c. What arrives in
- * clear and should not is found here for local.c; what arrives inside an SA is host_tcp.c's.
+ * clear is judged in host_clear.c; what arrives inside an SA is host_tcp.c's.
  */
 #include "tables/host_policy.h"
 
@@ -15,21 +15,6 @@
 #include "net/eth.h"
 #include "stages/ip_header.h"
 #include "stages/stage.h"
-
-#define SL_TCP_PORTS_LEN 4u
-#define SL_ICMP_LEN 8u
-
-static const struct sl_host_policy_row *find(const struct sl_worker *w, const uint8_t *ip,
-                                             uint8_t family, bool outbound)
-{
-	const uint8_t *source = ip + (family == 4 ? 12 : 8);
-	const uint8_t *destination = ip + (family == 4 ? 16 : 24);
-
-	return outbound ? sl_host_policy_find(w->tables, family, source, destination)
-	                : sl_host_policy_find(w->tables, family, destination, source);
-}
-
-/* ---- Outbound ---- */
 
 /* The outer header of what has become ESP; `ip` has no extension headers. */
 static void finish_ip(uint8_t *ip, uint8_t family, uint16_t length)
@@ -40,6 +25,8 @@ static void finish_ip(uint8_t *ip, uint8_t family, uint16_t length)
 		return;
 	}
 	sl_put16(ip + 2, length);
+	/* the other end takes no fragments, whatever the socket asked for */
+	sl_put16(ip + 6, SL_IP4_DF);
 	ip[9] = SL_PROTO_ESP;
 	sl_put16(ip + 10, 0);
 	sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sl_sum(ip, sl_ip4_header_len(ip), 0)));
@@ -103,7 +90,7 @@ static enum sl_drop_reason judge(struct sl_worker *w, struct rte_mbuf *m, struct
 	p->l3_offset = eth.length;
 	if (sl_check_ip(m, p) != SL_DROP_none)
 		return SL_DROP_none;
-	policy = find(w, sl_l3(m, p), p->family, true);
+	policy = sl_host_policy_of(w->tables, p->family, sl_l3(m, p), true);
 	if (likely(policy == NULL))
 		return SL_DROP_none;
 	walked = sl_find_upper(m, p, &upper);
@@ -136,74 +123,4 @@ uint16_t sl_stage_host_policy(struct sl_worker *w, struct rte_mbuf **frames, uin
 			sl_drop(w, frames[i], reason);
 	}
 	return kept;
-}
-
-/* ---- Inbound, in clear ---- */
-
-/*
- * Is this the error message about a segment of a protected flow? Routers between have seen ESP alone, so
- * it is forged, and could end a connection or shrink its segments.
- */
-static bool quotes_protected(const struct sl_worker *w, const uint8_t *icmp, size_t length,
-                             uint8_t family)
-{
-	const uint8_t *ip = icmp + SL_ICMP_LEN;
-	const struct sl_host_policy_row *policy;
-	size_t header = family == 4 ? SL_IP4_LEN : SL_IP6_LEN;
-	bool error;
-
-	if (length < SL_ICMP_LEN + header)
-		return false; /* the kernel finds no connection by it either */
-	error = family == 4 ? icmp[0] == 3 || icmp[0] == 4 || icmp[0] == 5 || icmp[0] == 11 ||
-	                              icmp[0] == 12
-	                    : icmp[0] < 128 || icmp[0] == 137; /* 137, 5: redirects */
-	policy = error ? find(w, ip, family, true) : NULL;
-	if (policy == NULL)
-		return false;
-	if (family == 4)
-		header = sl_ip4_header_len(ip);
-	if ((family == 4 ? ip[9] : ip[6]) != policy->protocol)
-		return family == 6 && ip[6] != SL_PROTO_ESP && ip[6] != SL_PROTO_UDP &&
-		       ip[6] != SL_PROTO_ICMP6; /* TCP may be behind it */
-	return length < SL_ICMP_LEN + header + SL_TCP_PORTS_LEN ||
-	       sl_host_policy_has_port(policy, ip + header);
-}
-
-/* A fragment of IPv6 whose first header is an extension header: what is behind it only the kernel sees. */
-static bool hides(const struct sl_packet *p, const struct sl_upper *upper)
-{
-	if (p->family != 6 || !upper->fragment)
-		return false;
-	switch (upper->protocol) {
-	case SL_PROTO_HOPOPTS:
-	case SL_PROTO_ROUTING:
-	case SL_PROTO_FRAGMENT:
-	case SL_PROTO_DSTOPTS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
-                            const struct sl_packet *p, const struct sl_upper *upper)
-{
-	const struct sl_host_policy_row *policy = find(w, sl_l3(m, p), p->family, false);
-	const uint8_t *at;
-
-	if (upper != NULL) {
-		at = rte_pktmbuf_mtod_offset(m, const uint8_t *, upper->offset);
-		if (upper->protocol == (p->family == 4 ? SL_PROTO_ICMP : SL_PROTO_ICMP6))
-			return !upper->fragment &&
-			       quotes_protected(w, at, m->data_len - upper->offset, p->family);
-	}
-	if (likely(policy == NULL))
-		return false;
-	/* headers that we do not walk, the kernel may */
-	if (upper == NULL || upper->protocol == SL_PROTO_AH || hides(p, upper))
-		return true;
-	if (upper->protocol != policy->protocol)
-		return false;
-	return upper->fragment || m->data_len < upper->offset + SL_TCP_PORTS_LEN ||
-	       sl_host_policy_has_port(policy, at);
 }

@@ -125,9 +125,25 @@ static inline bool sl_find_upper(struct rte_mbuf *m, const struct sl_packet *p,
 	return true;
 }
 
+/* Behind the Fragment header another extension header: what is behind that only the kernel sees. */
+static inline bool sl_upper_hides(const struct sl_packet *p, const struct sl_upper *upper)
+{
+	if (p->family != 6 || !upper->fragment)
+		return false;
+	switch (upper->protocol) {
+	case SL_PROTO_HOPOPTS:
+	case SL_PROTO_ROUTING:
+	case SL_PROTO_FRAGMENT:
+	case SL_PROTO_DSTOPTS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * Is this a packet for us in clear, outside of ESP, that a host policy wants inside an SA, or a message
- * about one (host_policy.c)? `upper`: NULL when sl_find_upper() did not find it.
+ * about one (host_clear.c)? `upper`: NULL when sl_find_upper() did not find it.
  */
 bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
                             const struct sl_packet *p, const struct sl_upper *upper);

@@ -34,6 +34,24 @@ const struct sl_host_policy_row *sl_host_policy_find(const struct sl_tables *tab
 	return NULL;
 }
 
+const struct sl_host_policy_row *sl_host_policy_of(const struct sl_tables *tables, uint8_t family,
+                                                   const uint8_t *ip, bool outbound)
+{
+	const uint8_t *source = ip + (family == 4 ? 12 : 8);
+	const uint8_t *destination = ip + (family == 4 ? 16 : 24);
+
+	return outbound ? sl_host_policy_find(tables, family, source, destination)
+	                : sl_host_policy_find(tables, family, destination, source);
+}
+
+bool sl_host_policy_any(const struct sl_tables *tables)
+{
+	for (uint32_t i = 0; i < SL_MAX_HOST_POLICIES; i++)
+		if (__atomic_load_n(&tables->host_policy_head[i], __ATOMIC_ACQUIRE) != 0)
+			return true;
+	return false;
+}
+
 bool sl_host_policy_has_port(const struct sl_host_policy_row *policy, const uint8_t *tcp)
 {
 	return sl_get16(tcp) == policy->port || sl_get16(tcp + 2) == policy->port;

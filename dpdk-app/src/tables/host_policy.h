@@ -8,9 +8,18 @@
 
 #include "sealane/tables.h"
 
+#define SL_TCP_PORTS_LEN 4u /* of a TCP header */
+
 /* The policy for two addresses of `family` (4 or 16 bytes each); NULL: none, they may talk in clear. */
 const struct sl_host_policy_row *sl_host_policy_find(const struct sl_tables *tables, uint8_t family,
                                                      const uint8_t *local, const uint8_t *remote);
+
+/* The same for the addresses of the IP header at `ip`: of a packet from here (outbound) or to here. */
+const struct sl_host_policy_row *sl_host_policy_of(const struct sl_tables *tables, uint8_t family,
+                                                   const uint8_t *ip, bool outbound);
+
+/* Is there any policy? Reads all chains' heads, so it is for rare packets. */
+bool sl_host_policy_any(const struct sl_tables *tables);
 
 /* The ports of a TCP segment or of its first 8 bytes: is one of them the policy's? */
 bool sl_host_policy_has_port(const struct sl_host_policy_row *policy, const uint8_t *tcp);
