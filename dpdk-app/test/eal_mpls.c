@@ -156,6 +156,11 @@ static void transport_label_ttl(void **state)
 	build_label(&b, LABEL_POP, false, 0);
 	send_mpls(0);
 	GONE(label_ttl_expired);
+	build_payload(&b, 16);
+	build_ip4(&b, REMOTE4, LOCAL4, 17, 255);
+	build_label(&b, LABEL_POP, true, 0);
+	send_mpls(0);
+	GONE(label_ttl_expired);
 }
 
 static void transport_label_set(void **state)
@@ -243,6 +248,59 @@ static void transport_label_brings_no_neighbour(void **state)
 	stack_of(1, true);
 	send_mpls(0);
 	GONE(core_transit);
+}
+
+/* RFC 3443 5.3: the routers that the transport labels have seen count for what is below them. */
+static void transport_ttl_goes_on(void **state)
+{
+	static const uint8_t ttls[][3] = {{9, 200, 9}, {200, 9, 9}, {9, 5, 5}, {255, 255, 33}};
+	uint8_t frame[2048];
+
+	(void)state;
+	world.tables->vrf[VRF_A].flags = SL_VRF_TTL_UNIFORM;
+	for (size_t i = 0; i < sizeof(ttls) / sizeof(ttls[0]); i++) {
+		build_labelled4(&b, LABEL_ALL, HERE4);
+		build_label(&b, LABEL_POP, false, ttls[i][0]);
+		build_label(&b, LABEL_POP, false, ttls[i][1]);
+		send_mpls(0);
+		assert_int_not_equal(world_sent(PORT_CE, frame), 0);
+		assert_int_equal(frame[14 + 8], ttls[i][2] - 1);
+		assert_int_equal(sl_ip4_check(frame + 14, 60), SL_IP_OK);
+	}
+	/* never upwards */
+	build_payload(&b, 40);
+	build_ip4(&b, THERE4, HERE4, 17, 33);
+	build_label(&b, LABEL_ALL, true, 7);
+	build_label(&b, LABEL_POP, false, 9);
+	send_mpls(0);
+	assert_int_not_equal(world_sent(PORT_CE, frame), 0);
+	assert_int_equal(frame[14 + 8], 6);
+	/* and not where the VRF has the pipe model */
+	world.tables->vrf[VRF_A].flags = 0;
+	build_labelled4(&b, LABEL_ALL, HERE4);
+	build_label(&b, LABEL_POP, false, 9);
+	send_mpls(0);
+	assert_int_not_equal(world_sent(PORT_CE, frame), 0);
+	assert_int_equal(frame[14 + 8], 32);
+	assert_int_equal(world_all_drops(), 0);
+	world_expect_quiet();
+}
+
+static void transport_ttl_goes_on_in_a_swapped_label(void **state)
+{
+	uint8_t frame[2048];
+
+	(void)state;
+	build_labelled4(&b, LABEL_INSIDE, HERE4);
+	build_label(&b, LABEL_POP, false, 9);
+	send_mpls(0);
+	assert_int_not_equal(world_sent(PORT_CORE, frame), 0);
+	assert_int_equal(sl_get32(frame + 18), (uint32_t)OUT << 12 | 1u << 8 | 8u);
+	world_expect_quiet();
+	build_labelled4(&b, LABEL_INSIDE, HERE4);
+	build_label(&b, LABEL_POP, false, 1);
+	send_mpls(0);
+	GONE(label_ttl_expired);
 }
 
 /* RFC 5082: what came from routers away does not reach the kernel as a neighbour's. */
@@ -423,6 +481,8 @@ int main(void)
 		CASE(transport_label_opens_nothing),
 		CASE(transport_label_brings_no_neighbour),
 		CASE(transport_label_lowers_ttl),
+		CASE(transport_ttl_goes_on),
+		CASE(transport_ttl_goes_on_in_a_swapped_label),
 		CASE(other_sp_by_advertised_labels_alone),
 		CASE(other_sp_has_no_transport_labels),
 		CASE(labels_by_interface),

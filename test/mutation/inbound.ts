@@ -85,6 +85,14 @@ const TRANSPORT = of('stages/transport.c', [
     'sl_mpls_ttl(entry)',
     'eal_mpls: transport_label_lowers_ttl',
   ],
+  [
+    'and for the label below (RFC 3443 5.3)',
+    'lower_label_ttl(m, p, ttl);',
+    '',
+    'eal_mpls: transport_ttl_goes_on',
+    'eal_mpls: transport_ttl_goes_on_in_a_swapped_label',
+  ],
+  ['downwards alone', 'if (ttl < *below)', 'if (ttl != 255)', 'eal_mpls: transport_ttl_goes_on'],
 ]);
 
 const LABEL = of('stages/label.c', [

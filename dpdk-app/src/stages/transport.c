@@ -4,7 +4,8 @@
  * did not take it off. Not a stage of the chain: the few packets that are plain MPLS are brought here by
  * the one branch that sees their EtherType (rx.c).
  *
- * A transport label opens nothing: below it the packet meets the checks that it would have met without.
+ * A transport label opens nothing: below it the packet meets the checks that it would have met without. Its
+ * TTL counted the routers so far: what is below lives no longer than it would have (RFC 3443 5.3).
  */
 #include "net/eth.h"
 #include "net/mpls.h"
@@ -62,6 +63,15 @@ static enum sl_drop_reason uncover(struct rte_mbuf *m, struct sl_packet *p, uint
 	return SL_DROP_none;
 }
 
+/* The label under those taken off: its TTL no higher than theirs. `ttl` 255: none was, or all that there is. */
+static void lower_label_ttl(struct rte_mbuf *m, const struct sl_packet *p, uint8_t ttl)
+{
+	uint8_t *below = rte_pktmbuf_mtod_offset(m, uint8_t *, p->upper_offset + SL_MPLS_LEN - 1);
+
+	if (ttl < *below)
+		*below = ttl;
+}
+
 enum sl_drop_reason sl_pop_transport(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	uint8_t ttl = UINT8_MAX; /* lowest of those taken off */
@@ -74,8 +84,10 @@ enum sl_drop_reason sl_pop_transport(struct sl_worker *w, struct rte_mbuf *m, st
 			return SL_DROP_label_truncated;
 		entry = sl_get32(rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset));
 		label = sl_mpls_label(entry);
-		if (!is_transport(w, p, label, &reason))
-			return SL_DROP_none; /* the VPN label: label.c */
+		if (!is_transport(w, p, label, &reason)) { /* the VPN label: label.c */
+			lower_label_ttl(m, p, ttl);
+			return SL_DROP_none;
+		}
 		if (reason != SL_DROP_none)
 			return reason;
 		if (depth == SL_MAX_CORE_LABELS)
