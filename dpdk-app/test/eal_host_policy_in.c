@@ -472,6 +472,17 @@ static void selectors(void **state)
 	}
 	scene_expect_drops(SL_DROP_esp_selector, 254);
 	set(4);
+	for (unsigned int next = 0; next < 256;
+	     next++) { /* nor what looks like BGP, and says it is not TCP */
+		if (next == 6 || next == 59)
+			continue;
+		segment(40000, 179, 10);
+		build_esp(&b, SA_BGP, next + 1, (uint8_t)next);
+		from_peer(4, 50);
+		from_core();
+	}
+	scene_expect_drops(SL_DROP_esp_selector, 254);
+	set(4);
 	segment(40000, 22, 10);
 	expect_refused(SA_BGP);
 	for (size_t n = 0; n < 20; n++) { /* no whole TCP header */
