@@ -37,6 +37,14 @@ static void core_transit(void **state)
 	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
 	from_core();
 	EXPECT(core_transit);
+	/* nor one that leads back into the core */
+	world_route(SL_VRF_CORE, 4, other_pe4, 32, world_adjacency(IF_CORE, 4), 0, 0);
+	world_commit();
+	build_payload(&b, 60);
+	build_ip4(&b, REMOTE4, other_pe4, 17, 64);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	from_core();
+	EXPECT(core_transit);
 }
 
 static void outer_fragment(void **state)

@@ -155,6 +155,10 @@ static void never_in_clear(void **state)
 	world.tables->host_policy[POLICY4].sa_to_port = sl_host_sa(GENERATION, SA_BGP + 1);
 	SEND();
 	EXPECT_DROP(sa_not_ready);
+	world.tables->sa_out[SA_BGP].generation =
+		GENERATION + 1; /* written anew, not installed yet */
+	SEND();
+	EXPECT_DROP(sa_not_ready);
 	world.state->sa_out[SA_BGP].ready_generation = 0;
 	SEND();
 	EXPECT_DROP(sa_not_ready);

@@ -106,7 +106,7 @@ describe('a tunnel without SA', () => {
     pe.route('a', host, pe.nexthop(MISSING));
     await pe.run({ ce: [to(host)] });
     const count = (): bigint | undefined =>
-      pe.harness.tables.drops().find(({ reason }) => reason === 'held_expired')?.packets;
+      pe.harness.tables.drops().find(({ reason }) => reason === 'sa_missing')?.packets;
     const before = count() ?? 0n;
     expect(await pe.harness.shutdownWorker()).toBe(0);
     expect(count()).toBe(before + 1n);

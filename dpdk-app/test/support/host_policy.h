@@ -86,4 +86,18 @@ static inline void segment(uint16_t source, uint16_t destination, size_t n)
 	tcp[13] = 0x18;
 }
 
+/* What is built came to the kernel as it was. */
+static inline void expect_punted(void)
+{
+	struct rte_mbuf *m = world_punted();
+
+	assert_non_null(m);
+	assert_int_equal(sl_packet(m)->interface, IF_CORE);
+	world_expect_bytes("punted", rte_pktmbuf_mtod(m, uint8_t *), m->data_len, build_bytes(&b),
+	                   build_len(&b));
+	rte_pktmbuf_free(m);
+	assert_int_equal(world_all_drops(), 0);
+	world_expect_quiet();
+}
+
 #endif

@@ -16,7 +16,7 @@ const pe = (router: 'pe1' | 'pe2', other: 'pe1' | 'pe2', believes?: readonly Sp[
   const site = router === 'pe1' ? '10.1.0.0/24' : '10.2.0.0/24';
   const common = { targets: TARGETS, protections: ['encrypt'] as const };
   return net.pe(router, net.bgp(router, { [PLACES[other].tunnel]: far(router, sp) }), {
-        imports: [{ name: 'other', targets: TARGETS, fromSps: believes ?? [sp] }],
+    imports: [{ name: 'other', targets: TARGETS, fromSps: believes ?? [sp] }],
     exports: [
       { ...common, name: 'both', prefixes: [site], toSps: ['x', 'y'] },
       ...(router === 'pe1' ? [{ ...common, name: 'own', prefixes: [OWN_PREFIX] }] : []),
