@@ -19,7 +19,8 @@ import { describeAccept } from '../vpn/accept.js';
 import type { SpTables } from '../vpn/sp-tables.js';
 import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
-import type { LabelSwap, RouteLabels } from '../vpn/route-labels.js';
+import type { LabelSwap } from '../vpn/label-wish.js';
+import type { RouteLabels } from '../vpn/route-labels.js';
 import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 

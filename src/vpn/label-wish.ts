@@ -6,7 +6,17 @@ import type { GatewayModel } from '../forwarding/model.js';
 import { adjacency } from '../forwarding/names.js';
 import { acceptKey } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
-import type { LabelRefusal, LabelSource } from './refused-labels.js';
+
+/** Why a label was refused: there is none at all, or whose routes these are has had its share. */
+export type LabelRefusal = 'no value is free' | 'the source has its share';
+
+/** Who makes us use labels, and how many it may: others' are not to go to one that changes its own all the time. */
+export interface LabelSource {
+  /** An SP. */
+  readonly name: string;
+  /** Values in use and in quarantine. */
+  readonly most: number;
+}
 
 /** What a label is to mean. */
 export interface LabelWish {

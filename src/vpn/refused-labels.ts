@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Routes that have no label because none is to be had, until they are asked about again. */
 import type { Logger } from '../lib/log.js';
-import type { LabelledRoute } from './label-wish.js';
-
-/** Why a label was refused: there is none at all, or whose routes these are has had its share. */
-export type LabelRefusal = 'no value is free' | 'the source has its share';
-
-/** Who makes us use labels, and how many it may: others' are not to go to one that changes its own all the time. */
-export interface LabelSource {
-  /** An SP. */
-  readonly name: string;
-  /** Values in use and in quarantine. */
-  readonly most: number;
-}
+import type { LabelledRoute, LabelSource } from './label-wish.js';
 
 /** They ask again so often: routes may have gone, or others' labels with them. */
 const REFUSED_MS = 60_000;

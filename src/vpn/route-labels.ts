@@ -27,19 +27,12 @@ import {
   rowOf,
   type LabelAnswer,
   type LabelledRoute,
+  type LabelRefusal,
+  type LabelSource,
   type LabelWish,
   type RouteLabelRow,
 } from './label-wish.js';
-import { RefusedRoutes, type LabelRefusal, type LabelSource } from './refused-labels.js';
-
-export {
-  toldLabel,
-  type LabelAnswer,
-  type LabelledRoute,
-  type LabelSwap,
-  type LabelWish,
-  type RouteLabelRow,
-} from './label-wish.js';
+import { RefusedRoutes } from './refused-labels.js';
 
 /** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
 export const LINGER_MS = 10_000;

@@ -5,7 +5,8 @@ import type { AcceptSet } from '../../../src/forwarding/addon/api.js';
 import { parseAddress } from '../../../src/lib/ip.js';
 import { swapText } from '../../../src/vpn/ending-labels.js';
 import { TELLING } from '../../../src/vpn/export-changes.js';
-import { LINGER_MS, type LabelWish } from '../../../src/vpn/route-labels.js';
+import type { LabelWish } from '../../../src/vpn/label-wish.js';
+import { LINGER_MS } from '../../../src/vpn/route-labels.js';
 import { Bed, RANGE, route, wish } from './label-bed.js';
 
 const OLD = 'encrypt,mpls,tunnel in gre,ip to y on if0';

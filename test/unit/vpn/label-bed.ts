@@ -6,12 +6,8 @@ import { parseAddress } from '../../../src/lib/ip.js';
 import type { Logger } from '../../../src/lib/log.js';
 import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/kept-routes.js';
 import { type LabelRecord, RouteLabelRegister } from '../../../src/vpn/label-register.js';
-import {
-  RouteLabels,
-  type LabelledRoute,
-  type LabelWish,
-  type RouteLabelRow,
-} from '../../../src/vpn/route-labels.js';
+import type { LabelledRoute, LabelWish, RouteLabelRow } from '../../../src/vpn/label-wish.js';
+import { RouteLabels } from '../../../src/vpn/route-labels.js';
 
 export const ACCEPT: AcceptSet = {
   secured: [{ protection: 'encrypt', encapsulation: 'gre', sps: [1] }],

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { LABEL_QUARANTINE_SECONDS } from '../../../src/vpn/kept-routes.js';
 import { type LabelRecord, RouteLabelRegister } from '../../../src/vpn/label-register.js';
-import { labelClass, LINGER_MS, type LabelWish } from '../../../src/vpn/route-labels.js';
+import type { LabelWish } from '../../../src/vpn/label-wish.js';
+import { labelClass, LINGER_MS } from '../../../src/vpn/route-labels.js';
 import { ACCEPT, Bed, ce, RANGE, route, wish } from './label-bed.js';
 
 describe('a label that comes with a route', () => {

@@ -15,7 +15,7 @@ import { swapClasses } from '../../../../src/vpn/bgp/swap-classes.js';
 import { vpnTransit } from '../../../../src/vpn/bgp/transit.js';
 import { swapClassOf } from '../../../../src/vpn/ending-labels.js';
 import { SWAP_LABELS } from '../../../../src/vpn/label-register.js';
-import type { LabelWish } from '../../../../src/vpn/route-labels.js';
+import type { LabelWish } from '../../../../src/vpn/label-wish.js';
 import { NO_SP_TABLES, SpTables } from '../../../../src/vpn/sp-tables.js';
 import {
   attributes,

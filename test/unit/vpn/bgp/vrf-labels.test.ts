@@ -11,7 +11,7 @@ import { Ingress } from '../../../../src/vpn/bgp/ingress.js';
 import { capability } from './capable.js';
 import { vrfRib } from '../../../../src/vpn/bgp/vrfs.js';
 import { NO_LABELS, planLabels } from '../../../../src/vpn/label-plan.js';
-import type { LabelWish } from '../../../../src/vpn/route-labels.js';
+import type { LabelWish } from '../../../../src/vpn/label-wish.js';
 import { NO_SP_TABLES, SpTables } from '../../../../src/vpn/sp-tables.js';
 
 const sps = SpTables.assign(NO_SP_TABLES, 'own', ['b'])!;
