@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CLASSIFY } from './classify.js';
 import { HOST } from './host.js';
 import { INBOUND } from './inbound.js';
 import type { Mutation } from './mutation.js';
 import { OTHERS } from './others.js';
 
-export const MUTATIONS: readonly Mutation[] = [...INBOUND, ...HOST, ...OTHERS];
+export const MUTATIONS: readonly Mutation[] = [...CLASSIFY, ...INBOUND, ...HOST, ...OTHERS];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A member of an update group: where it is in the group's log, and what of a batch is for it. */
+import { encodeRouteRefresh } from '../codec/route-refresh.js';
+import type { FamilyId, UpdateContext } from '../codec/types.js';
+import { UpdateWriter } from '../codec/update-writer.js';
 import type { AttributeStore } from './attribute-store.js';
 import type { OutBatch, Part } from './out-batch.js';
 import { CHANGED, type NodeId, type OutLog, SOURCE_CHANGED } from './out-log.js';
@@ -114,4 +117,16 @@ export function partsFor(
     else if (blind) withdrawn.push(...part.entries);
   }
   return { parts, withdrawn };
+}
+
+/** The message that says that this was all. */
+export function endOf(
+  ending: 'end-of-rib' | 'end-of-refresh',
+  family: FamilyId,
+  context: UpdateContext,
+): Uint8Array {
+  if (ending === 'end-of-refresh') return encodeRouteRefresh(family, 2);
+  const writer = new UpdateWriter(context, 64);
+  writer.endOfRib(family);
+  return writer.take();
 }

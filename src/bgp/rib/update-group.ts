@@ -5,7 +5,6 @@
  */
 import { encodeRouteRefresh } from '../codec/route-refresh.js';
 import type { FamilyId } from '../codec/types.js';
-import { UpdateWriter } from '../codec/update-writer.js';
 import type { SessionPort } from '../types.js';
 import type { AttributeReader } from './attribute-codec.js';
 import type { Core } from './core.js';
@@ -15,6 +14,7 @@ import { CHANGED, isMarker, type NodeId, OutLog, PRESENT, SOURCE_CHANGED } from 
 import { OutLabels } from './out-labels.js';
 import { Outbound } from './outbound.js';
 import {
+  endOf,
   freeMember,
   goOn,
   isAlike,
@@ -474,14 +474,7 @@ export class UpdateGroup {
     }
     member.nextRound = now + (peer.config.advertisementIntervalMs ?? 0);
     if (member.ending === undefined || !this.filled) return;
-    this.#send(member, this.#endOf(member.ending));
+    this.#send(member, endOf(member.ending, this.family, this.#first.info.context));
     member.ending = undefined;
-  }
-
-  #endOf(ending: 'end-of-rib' | 'end-of-refresh'): Uint8Array {
-    if (ending === 'end-of-refresh') return encodeRouteRefresh(this.family, 2);
-    const writer = new UpdateWriter(this.#first.info.context, 64);
-    writer.endOfRib(this.family);
-    return writer.take();
   }
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which packets are taken for what: formats, interfaces, the core's own. */
+import { of, type Mutation } from './mutation.js';
+
+export const CLASSIFY: readonly Mutation[] = [
+  ...of('net/gre.h', [
+    [
+      'GRE flags and version',
+      'if (length < SL_GRE_LEN || sl_get16(gre) != 0)',
+      'if (length < SL_GRE_LEN)',
+      'formats: gre',
+    ],
+    [
+      'MPLS unicast alone in GRE',
+      'return sl_get16(gre + 2) == SL_ETHERTYPE_MPLS ? SL_GRE_MPLS : SL_GRE_PROTOCOL;',
+      'return SL_GRE_MPLS;',
+      'formats: gre',
+    ],
+  ]),
+  ...of('stages/core.c', [
+    [
+      'under a transport label nothing is a neighbour’s',
+      'if (scope == SL_SCOPE_LINK)\n\t\treturn sl_scope_drop(m, p, scope);',
+      '',
+      'eal_mpls: transport_label_opens_nothing',
+    ],
+    [
+      'nor has a neighbour’s TTL',
+      'sl_lower_ttl(ip, p->family, p->ttl_source);',
+      '',
+      'eal_mpls: transport_label_lowers_ttl',
+    ],
+    [
+      'nor has a neighbour’s address',
+      'if (from_link(ip, p->family))\n\t\treturn SL_DROP_ip_source;',
+      '',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    [
+      'nor speaks OSPF',
+      'upper->protocol == SL_PROTO_OSPF ||',
+      '',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    [
+      'nor hides what it speaks',
+      'if (upper == NULL || upper->protocol == SL_PROTO_OSPF || sl_upper_hides(p, upper))',
+      'if (upper != NULL && upper->protocol == SL_PROTO_OSPF)',
+      'eal_mpls: transport_label_brings_no_neighbour',
+    ],
+    ['no ESP out of a fragment', ' && !upper.fragment', '', 'eal_drops: outer_fragment'],
+  ]),
+  ...of('stages/local.c', [
+    [
+      'clear tunnels only where the interface accepts them (policy-model 4)',
+      'if (!(sl_interface_flags(sl_interface(w, p->interface)) & accept))',
+      'if (!(sl_interface_flags(sl_interface(w, p->interface)) | accept))',
+      'eal_drops: gre_clear',
+      'eal_drops: mpls_in_ip_clear',
+    ],
+    [
+      'no clear tunnel out of a fragment',
+      'if (upper.fragment)\n\t\tgoto drop;',
+      '',
+      'eal_drops: outer_fragment',
+    ],
+    [
+      'a PE is no transit router',
+      'version->kind != SL_NH_RECEIVE ||',
+      '',
+      'eal_drops: core_transit',
+    ],
+  ]),
+  ...of('stages/rx.c', [
+    [
+      'plain MPLS only where the interface accepts it (policy-model 4)',
+      ' || !(flags & (SL_IF_MPLS_OWN_SP | SL_IF_MPLS_OTHER_SP))',
+      '',
+      'eal_drops: mpls_not_accepted',
+    ],
+    [
+      'plain MPLS never on a CE interface',
+      'if (row->role != SL_ROLE_CORE || ',
+      'if (',
+      'eal_drops: mpls_not_accepted',
+    ],
+    [
+      'transport labels are the own SP’s alone',
+      'if (!(flags & SL_IF_MPLS_OWN_SP)) {',
+      'if (false) {',
+      'eal_mpls: other_sp_by_advertised_labels_alone',
+      'eal_mpls: other_sp_has_no_transport_labels',
+    ],
+    [
+      'the destination MAC',
+      'if (!sl_mac_is_group(frame))\n\t\t\tgoto drop;',
+      '',
+      'eal_drops: rx_not_our_mac',
+    ],
+    [
+      'an interface is shared only by packets of its VLAN',
+      'if (unlikely(eth->vlan != run->vlan))',
+      'if (run->row == NULL)',
+      'eal_runs: interfaces_by_vlan',
+    ],
+    [
+      'what a CE sends is an ordinary packet (policy-model 19)',
+      'p->lane = run->row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;',
+      'p->lane = SL_LANE_CORE;',
+      'eal_paths: tunnel_protocols_of_customers',
+    ],
+  ]),
+];
