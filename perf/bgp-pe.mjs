@@ -92,7 +92,8 @@ const labels = routeLabels({
 const tunnels = new TunnelSet({ now: () => performance.now(), changed: silent });
 tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses);
 const service = new BgpService({
-  ...{ tables, log, clock: { now: () => performance.now() }, scheduler: LOOP },
+  ...{ tables, forwarded: false, log },
+  ...{ clock: { now: () => performance.now() }, scheduler: LOOP, lsps: silent },
   speaker: (rest) =>
     new BgpSpeaker({
       ...{ ...rest, kernel: addon.kernel, log, netnsOf: () => netns, random: Math.random },

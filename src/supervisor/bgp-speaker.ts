@@ -5,6 +5,7 @@ import { BgpSpeaker, type SpeakerDeps } from '../bgp/session/speaker.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { BfdPort } from '../vpn/bgp/bfd.js';
+import type { BgpDeps } from '../vpn/bgp/service-deps.js';
 import type { BfdSessions } from './bfd-sessions.js';
 import { oneLine } from './errors.js';
 
@@ -17,6 +18,14 @@ export const LOOP: Scheduler = {
       clearTimeout(timer);
     };
   },
+};
+
+/** What the VPN service measures and draws by. */
+export const REAL_TIME: Pick<BgpDeps, 'clock' | 'wallClock' | 'random' | 'scheduler'> = {
+  clock: { now: () => performance.now() },
+  wallClock: () => Math.round(1000 * (performance.timeOrigin + performance.now())),
+  random: Math.random,
+  scheduler: LOOP,
 };
 
 /** Descriptors of namespaces, each opened once while it is used. */

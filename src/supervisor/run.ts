@@ -118,6 +118,7 @@ export async function run(options: RunOptions): Promise<void> {
   const ending = new Ending(log);
   const supervisor = new Supervisor({
     ...{ addon, paths, log, workerProgram: workerProgram() },
+    wasStopped: existsSync(stoppedMark(config)),
     debugKeys: options.debugKeys === undefined ? undefined : new DebugKeys(options.debugKeys),
     kernelPort: (kernel, events) =>
       new KernelSync({ kernel, paths, log: log.area('kernel'), events }),

@@ -17,7 +17,7 @@ import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import { TunnelSet } from '../vpn/tunnel-set.js';
 import { BfdSessions } from './bfd-sessions.js';
-import { bfdPort, bgpSpeaker, LOOP, Namespaces } from './bgp-speaker.js';
+import { bfdPort, bgpSpeaker, Namespaces, REAL_TIME } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
 import { oneLine } from './errors.js';
@@ -51,6 +51,8 @@ export interface SupervisorDeps {
   readonly addon: Addon;
   readonly paths: InstancePaths;
   readonly workerProgram: string;
+  /** The run before ended with a stop that took everything down. */
+  readonly wasStopped: boolean;
   readonly log: Logger;
   readonly kernelPort: (kernel: Kernel, events: KernelPortEvents) => KernelPort;
   /** Makes a configuration the one that a restart loads. */
@@ -222,10 +224,8 @@ export class Supervisor {
     const { addon, log } = this.#deps;
     const area = log.area('bgp');
     return new BgpService({
-      ...{ tables: this.tables, log: area, clock: { now: () => performance.now() } },
-      wallClock: () => Math.round(1000 * (performance.timeOrigin + performance.now())),
-      random: Math.random,
-      scheduler: LOOP,
+      ...{ ...REAL_TIME, tables: this.tables, log: area },
+      forwarded: this.tables.attached === 'reattached' && !this.#deps.wasStopped,
       speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
       vrfs: (names) => {
         this.#namespaces.keep(names);
@@ -422,6 +422,7 @@ export class Supervisor {
   async #takeDown(why: string): Promise<void> {
     try {
       await this.worker.shutdown(why);
+      await this.bgp.emptied();
       await this.#kernelPort.removeAll();
     } catch (error) {
       this.#deps.log.error('taking down failed', { why: oneLine(error) });

@@ -27,6 +27,9 @@ export class RestartDriver {
   readonly #around: RestartSurroundings;
   #restart: Restart | undefined;
   #closed = false;
+  /** Sweeps that go on, and who waits for their end. */
+  #sweeping = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(around: RestartSurroundings) {
     this.#around = around;
@@ -78,14 +81,30 @@ export class RestartDriver {
 
   /** Takes BGP's rows out of the tables, in slices; `staleOnly`: those of before the start. */
   sweep(version: IpVersion, staleOnly: boolean): void {
+    this.#sweeping++;
+    this.#slice(version, staleOnly);
+  }
+
+  #slice(version: IpVersion, staleOnly: boolean): void {
     if (this.#closed) return;
     const { tables, scheduler } = this.#around;
     for (const { id } of tables.vrfs()) {
       if (tables.removeRoutes(id, version, 'bgp', staleOnly, STALE_ROWS) < STALE_ROWS) continue;
       scheduler.soon(() => {
-        this.sweep(version, staleOnly);
+        this.#slice(version, staleOnly);
       });
       return;
     }
+    this.#sweeping--;
+    if (this.#sweeping > 0) return;
+    for (const done of this.#waiting.splice(0)) done();
+  }
+
+  /** Resolves when no sweep goes on; never after {@link close}. */
+  swept(): Promise<void> {
+    return new Promise((done) => {
+      if (this.#sweeping === 0) done();
+      else this.#waiting.push(done);
+    });
   }
 }

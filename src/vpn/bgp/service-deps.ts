@@ -37,6 +37,8 @@ export interface InForce {
 
 export interface BgpDeps {
   readonly tables: Tables;
+  /** The tables forwarded before our start, and go on: nobody has stopped the router. */
+  readonly forwarded: boolean;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly log: Logger;

@@ -92,7 +92,7 @@ export class BgpService {
       ...{ scheduler: deps.scheduler, clock: deps.clock, work: () => this.#lspWork() },
       tell: deps.lsps,
     });
-    this.#survived = deps.tables.attached === 'reattached';
+    this.#survived = deps.forwarded;
     this.#restart = new RestartDriver({
       ...{ tables: deps.tables, clock: deps.clock, scheduler: deps.scheduler, log: deps.log },
       neighbours: () => this.#neighbours,
@@ -275,6 +275,11 @@ export class BgpService {
       for (const version of [4, 6] as const) this.#restart.sweep(version, false);
     }
     this.#survived = false;
+  }
+
+  /** Resolves when the tables have no rows of BGP any more; behind a stop that is no restart. */
+  emptied(): Promise<void> {
+    return this.#restart.swept();
   }
 
   /** Nothing is written or sent from now on; neighbours see the connections close. */

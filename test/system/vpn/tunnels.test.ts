@@ -12,16 +12,21 @@ const TARGETS = ['65001:100'];
 interface Rules {
   readonly exported?: Partial<BgpExportRule>;
   readonly imported?: Partial<BgpImportRule>;
+  /** A neighbour that is never there. */
+  readonly absent?: string;
 }
 
 /** BGP between the PEs, IKE, and nothing else. */
-function config(end: End, { exported, imported }: Rules = {}): Config {
+function config(end: End, { exported, imported, absent }: Rules = {}): Config {
   return {
     ...pes.config(end),
     tunnels: {},
     bgp: {
       ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening: { announce: 2, grace: 5 } },
-      neighbours: { [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } } },
+      neighbours: {
+        [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } },
+        ...(absent !== undefined && { [absent]: { asn: 65001 } }),
+      },
     },
     vrfs: {
       A: {
@@ -121,6 +126,18 @@ describe('a route of BGP', () => {
     expect(await net.ping(1, '10.2.0.2', { count: 3 })).toBe(0);
     await reload(2, { exported: { protections: ['mpls'] } });
     await uses(1, 'pe/192.0.2.2/encrypt/gre');
+    await net.reach(1, '10.2.0.2');
+  });
+
+  it('comes at once when the router was stopped, whoever else is away: nothing of before goes on', async () => {
+    const { net } = pes;
+    await net.lab.stop(net.supervisor(1), 'SIGINT');
+    const said = net.logText(1).length;
+    net.write(1, config(1, { imported: { floor: 'encrypt' }, absent: '192.0.2.77' }));
+    net.start(1);
+    // A restart that goes on forwarding would wait for that neighbour for six minutes.
+    await uses(1, 'pe/192.0.2.2/encrypt/gre');
+    expect(net.logText(1).slice(said)).not.toContain('route selection begins after the restart');
     await net.reach(1, '10.2.0.2');
   });
 });
