@@ -26,9 +26,9 @@ export function followExports(
   now: number,
 ): ExportStates {
   const timing = timingOf(config);
-  const vrfs = Object.entries(config.vrfs ?? {}).flatMap(([name, vrf]): [string, Rules][] => {
+  const vrfs = Object.keys(config.vrfs ?? {}).flatMap((name): [string, Rules][] => {
     const known = before[name];
-    const rules = vrfExports(vrf).filter(({ bgp }) => bgp !== undefined);
+    const rules = vrfExports(config, name).filter(({ bgp }) => bgp !== undefined);
     if (rules.length === 0) return [];
     const followed = rules.map((rule): [string, ExportState] => {
       const wish = { class: rule.class, prefixes: rule.prefixes };

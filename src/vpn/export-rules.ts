@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The export rules of a VRF in one form: those with static labels, and those that BGP carries. */
 import { exportRulesOf } from '../config/bgp/resolve.js';
-import type { ExportClass, Vrf } from '../config/types.js';
+import type { Config, ExportClass, Vrf } from '../config/types.js';
 import type { Classes, ExportState, Leaving } from './export-changes.js';
 
 /** What BGP adds to a rule. */
@@ -34,18 +34,20 @@ export interface VrfExport {
   readonly bgp: BgpExport | undefined;
 }
 
-/** `states`: of the rules that BGP carries; absent: nothing is changing. */
+/** Of a VRF by name. `states`: of the rules that BGP carries; absent: nothing is changing. */
 export function vrfExports(
-  vrf: Vrf,
+  { vrfs, bgp }: Pick<Config, 'vrfs' | 'bgp'>,
+  name: string,
   states: Readonly<Record<string, ExportState>> = {},
 ): readonly VrfExport[] {
+  const vrf = vrfs?.[name] ?? {};
   const fixed = (vrf.exports ?? []).map((rule): VrfExport => ({
     ...{ name: rule.name, class: rule, prefixes: rule.prefixes, label: rule.label },
     ...unchanging(rule),
     ce: rule.labelFor === undefined || rule.labelFor === 'vrf' ? undefined : rule.labelFor.ce,
     bgp: undefined,
   }));
-  return [...fixed, ...bgpExports(vrf, states)];
+  return [...fixed, ...bgpExports(vrf, bgp?.exportClass, states)];
 }
 
 const unchanging = (rule: ExportClass): Pick<VrfExport, 'classes' | 'announced' | 'leaving'> => ({
@@ -64,9 +66,13 @@ function changing(
 /** Apart from the names of rules with static labels. */
 const bgpRuleName = (name: string): string => `bgp/${name}`;
 
-function bgpExports({ bgp }: Vrf, states: Readonly<Record<string, ExportState>>): VrfExport[] {
+function bgpExports(
+  { bgp }: Vrf,
+  ofPe: ExportClass | undefined,
+  states: Readonly<Record<string, ExportState>>,
+): VrfExport[] {
   if (bgp === undefined) return [];
-  return exportRulesOf(bgp).map((rule) => ({
+  return exportRulesOf(bgp, ofPe).map((rule) => ({
     ...{ name: bgpRuleName(rule.name), class: rule, prefixes: rule.prefixes },
     ...{ label: undefined, ce: undefined },
     ...changing(rule, states[bgpRuleName(rule.name)]),

@@ -142,8 +142,10 @@ interface Wish extends Pick<VrfExport, 'name' | 'label' | 'ce' | 'classes'> {
 }
 
 function wishesOf(config: Config, states: ExportStates): Wish[] {
-  const rules = Object.entries(config.vrfs ?? {}).flatMap(([vrf, of]) =>
-    vrfExports(of, states[vrf]).flatMap((rule) => (hasOwnLabel(rule) ? [{ vrf, ...rule }] : [])),
+  const rules = Object.keys(config.vrfs ?? {}).flatMap((vrf) =>
+    vrfExports(config, vrf, states[vrf]).flatMap((rule) =>
+      hasOwnLabel(rule) ? [{ vrf, ...rule }] : [],
+    ),
   );
   const wishes = rules.flatMap(({ leaving, ...rule }): Wish[] => [
     { ...rule, leaving: false },

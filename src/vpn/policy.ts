@@ -144,8 +144,8 @@ export function exportPolicies(
   const ownSp = spNumbers(config).own;
   const asked: Asked = { policies, ipsec, asn: bgp?.asn ?? 0, ownSp, tunnelAddresses, sps };
   const vrfs = new Map<string, ReadonlyMap<string, Passes>>();
-  for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
-    const rules = vrfExports(vrf, states[name]).flatMap((rule): [string, Passes][] => {
+  for (const name of Object.keys(config.vrfs ?? {})) {
+    const rules = vrfExports(config, name, states[name]).flatMap((rule): [string, Passes][] => {
       const passes = passesOf(rule, asked);
       return passes === undefined ? [] : [[rule.name, passes]];
     });
@@ -175,8 +175,8 @@ export function vpnPolicy(
   const numberOf = (name: string): number => names.indexOf(name) + 1;
   const own = [...ownRoutes(config, model, numberOf, policies).values()];
   const vrfs = new Map<string, VrfRules>();
-  for (const [name, vrf] of Object.entries(config.vrfs ?? {})) {
-    const rules = vrfExports(vrf, states[name]).map((rule): Rule => ({
+  for (const name of Object.keys(config.vrfs ?? {})) {
+    const rules = vrfExports(config, name, states[name]).map((rule): Rule => ({
       name: rule.name,
       told: { prefixes: parsed(rule.prefixes), accept: acceptOfClasses(rule.classes, sps) },
       leaving: rule.leaving.map(({ prefixes, classes }) => ({

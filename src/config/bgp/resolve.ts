@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections with templates, short forms and defaults filled in: what is wired to sessions and RIB. */
 import { parseAddress, parsePrefix } from '../../lib/ip.js';
-import type { Config } from '../types.js';
+import type { Config, ExportClass } from '../types.js';
 import type {
   Bgp,
   BgpDynamicNeighbours,
@@ -121,16 +121,23 @@ export function importRulesOf(
 }
 
 /** The short form, which accepts encrypted packets alone, then the rules; RD and label mode filled in. */
+export type ResolvedExportRule = BgpExportRule &
+  ExportClass &
+  Required<Pick<BgpExportRule, 'rd' | 'labelPer'>>;
+
+/** `ofPe`: `bgp.exportClass`. */
 export function exportRulesOf(
   vrf: VrfBgp,
-): readonly (BgpExportRule & Required<Pick<BgpExportRule, 'rd' | 'labelPer'>>)[] {
+  ofPe: ExportClass = { protections: ['encrypt'] },
+): readonly ResolvedExportRule[] {
   const short = vrf.exportTargets;
   const rules: readonly BgpExportRule[] = [
-    ...(short === undefined
-      ? []
-      : [{ name: DEFAULT_RULE, targets: short, protections: ['encrypt'] as const }]),
+    ...(short === undefined ? [] : [{ name: DEFAULT_RULE, targets: short }]),
     ...(vrf.exports ?? []),
   ];
   const { rd, labelPer = 'vrf' } = vrf;
-  return rules.map((rule) => ({ rd, labelPer, ...rule }));
+  return rules.map(({ protections, ...rule }) => ({
+    ...{ rd, labelPer, ...rule },
+    ...(protections === undefined ? ofPe : { protections }),
+  }));
 }

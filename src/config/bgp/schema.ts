@@ -169,6 +169,7 @@ const importRule = strict({
 
 const exportRule = strict({
   ...exportClass,
+  protections: exportClass.protections.exactOptional(),
   name: entity,
   rd: rd.exactOptional(),
   targets,
@@ -233,6 +234,7 @@ export const bgpSchema = strict({
   routeTargetConstraint: boolean.exactOptional(),
   keepAllVpnRoutes: boolean.exactOptional(),
   selectionDeferral: seconds(0, 3600, 'wait for neighbours after a restart').exactOptional(),
+  exportClass: strict(exportClass).exactOptional(),
   tightening: strict({
     announce: seconds(0, 600, 'announcement of a stricter class').exactOptional(),
     grace: seconds(0, 600, 'grace time of an old label').exactOptional(),

@@ -212,7 +212,8 @@ export interface BgpImportRule {
   readonly policy?: string;
 }
 
-export interface BgpExportRule extends ExportClass {
+/** Without `protections` its class is, as a whole, that of `bgp.exportClass`. */
+export interface BgpExportRule extends Partial<ExportClass> {
   readonly name: string;
   /** Default the VRF's. */
   readonly rd?: string;
@@ -235,7 +236,7 @@ export interface VrfBgp {
   readonly routerId?: string;
   /** Short for one import rule "default" with these targets, from the own SP. */
   readonly importTargets?: readonly string[];
-  /** Short for one export rule "default" with these targets that accepts `encrypt` alone. */
+  /** Short for one export rule "default" with these targets and the class of `bgp.exportClass`, or `encrypt` alone. */
   readonly exportTargets?: readonly string[];
   readonly imports?: readonly BgpImportRule[];
   readonly exports?: readonly BgpExportRule[];
@@ -311,6 +312,8 @@ export interface Bgp {
   readonly keepAllVpnRoutes?: boolean;
   /** Seconds, 0..3600, that routes wait for all neighbours after our restart (RFC 4724 §4.1); default 360. */
   readonly selectionDeferral?: number;
+  /** Class of the export rules, of any VRF, that name no protections: the policy of the PE (P5). */
+  readonly exportClass?: ExportClass;
   /** How export rules pass to a stricter class (policy-model 24). */
   readonly tightening?: BgpTightening;
   /** Sub-type of the IPsec extended community, 0..255 (docs/ipsec-extended-community.md); default 0x49. */

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The `bgp` sections of the whole and of VRFs: route distinguishers, rules, dumps. */
-import type { Bgp, BgpImportRule, BgpNetwork, BgpRedistribute, VrfBgp } from '../bgp/types.js';
+import type {
+  Bgp,
+  BgpExportRule,
+  BgpImportRule,
+  BgpNetwork,
+  BgpRedistribute,
+  VrfBgp,
+} from '../bgp/types.js';
 import type { Protection } from '../classes.js';
 import type { Path } from '../issues.js';
 import { checkBgpNeighbours } from './bgp-neighbours.js';
@@ -23,6 +30,7 @@ export function checkBgp(ctx: Context): void {
     ctx.fail(['bgp', 'ipsecCommunitySubType'], { reason, remedy: 'another one, 73 by default' });
   }
   checkBgpProtection(ctx, bgp);
+  if (bgp.exportClass !== undefined) checkClass(ctx, ['bgp', 'exportClass'], bgp.exportClass);
   checkNetworks(ctx, ['bgp', 'networks'], bgp.networks);
   checkLabelled(ctx, bgp);
   checkDumps(ctx, bgp);
@@ -102,9 +110,26 @@ function checkRules(ctx: Context, path: Path, bgp: VrfBgp): void {
   });
   exports.forEach((rule, i) => {
     checkNamed(ctx, [...path, 'exports', i, 'policy'], rule.policy, 'policies');
-    checkClass(ctx, [...path, 'exports', i], rule);
+    checkRuleClass(ctx, [...path, 'exports', i], rule);
     checkNextHop(ctx, [...path, 'exports', i, 'nextHop'], rule.nextHop);
   });
+}
+
+/** A class is stated as a whole: a part of one and a part of another is a class that nobody has looked at. */
+function checkRuleClass(ctx: Context, path: Path, { protections, ...rule }: BgpExportRule): void {
+  if (protections !== undefined) {
+    checkClass(ctx, path, { ...rule, protections });
+    return;
+  }
+  if (ctx.config.bgp?.exportClass === undefined && ctx.whole('bgp')) {
+    const reason = 'missing, and no bgp.exportClass says what the rules of this PE ask for';
+    ctx.fail([...path, 'protections'], { reason, remedy: 'protections, or bgp.exportClass' });
+  }
+  for (const key of ['toSps', 'encapsulations', 'clearInsideOwnSp'] as const) {
+    if (rule[key] === undefined) continue;
+    const reason = 'without protections the class is that of bgp.exportClass, as a whole';
+    ctx.fail([...path, key], { reason, remedy: 'remove it, or state protections as well' });
+  }
 }
 
 const RANK: Readonly<Record<Protection, number>> = {

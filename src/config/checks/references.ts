@@ -15,6 +15,7 @@ const REFERENCES: readonly (readonly [pattern: readonly string[], target: Table 
   [['vrfs', '*', 'exports', '*', 'toSps', '*'], 'sps'],
   [['vrfs', '*', 'importsFrom', '*'], 'vrfs'],
   [['vrfs', '*', 'bgp', 'exports', '*', 'toSps', '*'], 'sps'],
+  [['bgp', 'exportClass', 'toSps', '*'], 'sps'],
   [['vrfs', '*', 'bgp', 'imports', '*', 'fromSps', '*'], 'sps'],
   [['vrfs', '*', 'bgp', 'neighbours', '*', 'interface'], 'interfaces'],
   [['bgp', 'neighbours', '*', 'interface'], 'interfaces'],

@@ -59,7 +59,7 @@ const transitAsTold = (config: Config): unknown => [
 const leaksAsTold = (config: Config): unknown =>
   Object.entries(config.vrfs ?? {}).map(([name, { bgp, importsFrom }]) => [
     ...[name, importsFrom, importsOf(config, name).map(({ rule }) => rule)],
-    bgp && exportRulesOf(bgp),
+    bgp && exportRulesOf(bgp, config.bgp?.exportClass),
   ]);
 
 export class KeptRows {

@@ -20,8 +20,8 @@ export function routeClasses(inForce: {
   const { config, sps, states } = inForce;
   const told = new Set<string>();
   const leaving = new Set<string>();
-  for (const [vrf, of] of Object.entries(config.vrfs ?? {})) {
-    for (const rule of vrfExports(of, states[vrf])) {
+  for (const vrf of Object.keys(config.vrfs ?? {})) {
+    for (const rule of vrfExports(config, vrf, states[vrf])) {
       if (rule.bgp === undefined) continue;
       told.add(labelClass(vrf, classesText(rule.classes, sps)));
       for (const { classes } of rule.leaving) {

@@ -131,7 +131,7 @@ function importPolicy(context: VrfContext, imports: readonly Import[]): Policy |
 
 /** The rules of a VRF, as they are told now. */
 const rulesOf = ({ config, states }: VrfContext, vrf: string): readonly VrfExport[] =>
-  vrfExports(config.vrfs?.[vrf] ?? {}, states?.[vrf]);
+  vrfExports(config, vrf, states?.[vrf]);
 
 /** What every route of the VRF accepts, whatever its prefix. */
 function acceptedByAll(context: VrfContext, vrf: string): AcceptSet {

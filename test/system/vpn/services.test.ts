@@ -5,7 +5,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import type { BgpExportRule, BgpImportRule, Config } from '../../../src/config/types.js';
+import type {
+  BgpExportRule,
+  BgpImportRule,
+  Config,
+  ExportClass,
+} from '../../../src/config/types.js';
 import { IkePes } from '../ike/ike-pes.js';
 import { otherEnd, type End } from '../supervisor/two-pes.js';
 
@@ -21,7 +26,12 @@ const ENCRYPTED: Exports = {
   B: [{ name: 'all', protections: ['encrypt'] }],
 };
 
-function config(end: End, exported = ENCRYPTED, imported: Partial<BgpImportRule> = {}): Config {
+function config(
+  end: End,
+  exported = ENCRYPTED,
+  imported: Partial<BgpImportRule> = {},
+  exportClass?: ExportClass,
+): Config {
   const base = pes.config(end);
   const { core0 } = base.interfaces;
   if (core0?.role !== 'core') throw new Error('the lab has no core interface');
@@ -45,6 +55,7 @@ function config(end: End, exported = ENCRYPTED, imported: Partial<BgpImportRule>
     bgp: {
       ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening: { announce: 1, grace: 1 } },
       neighbours: { [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } } },
+      ...(exportClass && { exportClass }),
     },
     vrfs: {
       A: { addresses: [`10.255.0.${end}/32`], bgp: bgp('A') },
@@ -150,6 +161,25 @@ describe('two VPNs between two PEs', () => {
     expect(await towards2('10.9.2.2')).toEqual(only((await services()).get('authenticate/gre')));
     expect(await towards2('10.2.0.2')).toEqual(only((await services()).get('encrypt/gre')));
     expect([...(await services()).keys()].sort()).toEqual(['authenticate/gre', 'encrypt/gre']);
+  }, 180_000);
+
+  it('are protected as the PE says for all its VRFs, where their rules do not say (P5)', async () => {
+    const silent: Exports = {
+      A: [{ name: 'all' }],
+      B: [
+        { name: 'site', prefixes: ['10.9.2.0/24'] },
+        { name: 'own', prefixes: ['10.255.1.2/32'], protections: ['tunnel'] },
+      ],
+    };
+    for (const protection of ['authenticate', 'encrypt'] as const) {
+      await reload(2, config(2, silent, {}, { protections: [protection] }));
+      await sendsBy('A', '10.2.0.0/24', protection);
+      await sendsBy('B', '10.9.2.0/24', protection);
+      await sendsBy('B', '10.255.1.2/32', 'tunnel');
+      const service = `${protection}/gre`;
+      expect(await towards2('10.9.2.2')).toEqual(only((await services()).get(service)));
+      expect(await towards2('10.2.0.2')).toEqual(only((await services()).get(service)));
+    }
   }, 180_000);
 
   it('go as the ingress prefers where the egress leaves it a choice (P6)', async () => {

@@ -58,6 +58,11 @@ describe('with templates and defaults', () => {
       { name: 'own', rd: '65001:1', labelPer: 'ce' },
       { name: 'others', rd: '65001:11', labelPer: 'prefix' },
     ]);
+    const ofPe = { protections: ['authenticate'], toSps: ['north', 'south'] } as const;
+    expect(exportRulesOf(a, ofPe)).toEqual(exportRulesOf(a));
+    expect(exportRulesOf(vrfs['b']!.bgp!, ofPe)).toMatchObject([{ name: 'default', ...ofPe }]);
+    const silent = { rd: '65001:1', exports: [{ name: 'all', targets: ['65001:1'] }] };
+    expect(exportRulesOf(silent, ofPe)).toMatchObject([{ name: 'all', ...ofPe }]);
     expect(exportRulesOf(vrfs['b']!.bgp!)).toEqual([
       {
         ...{ name: 'default', targets: ['65001:2'], protections: ['encrypt'] },

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { ipsecCommunityFormat } from '../../../../src/bgp/codec/communities/ipsec.js';
 import { PolicyCompiler } from '../../../../src/bgp/policy/compile.js';
 import type { ExportQuestion } from '../../../../src/bgp/rib/api.js';
-import type { BgpExportRule, Config, ExportRule, VrfBgp } from '../../../../src/config/types.js';
+import type {
+  BgpExportRule,
+  Config,
+  ExportClass,
+  ExportRule,
+  VrfBgp,
+} from '../../../../src/config/types.js';
 import type { GatewayModel } from '../../../../src/forwarding/model.js';
 import { parseAddress } from '../../../../src/lib/ip.js';
 import { acceptSetOf } from '../../../../src/vpn/accept.js';
@@ -18,7 +24,7 @@ const sps = SpTables.assign(NO_SP_TABLES, 'own', ['b'])!;
 const CE: GatewayModel = { vrf: 'A', interface: 'ce-a', address: parseAddress('10.9.0.2')! };
 const ASKED = 77_777;
 
-const rule = (over: Partial<BgpExportRule> = {}): BgpExportRule => ({
+const rule = (over: Partial<BgpExportRule> = {}): BgpExportRule & ExportClass => ({
   ...{ name: 'r', targets: ['65001:1'], protections: ['encrypt'] },
   ...over,
 });
