@@ -136,41 +136,42 @@ static void one_side_alone(void **state)
 	EXPECT_DROP(host_policy_no_sa);
 }
 
+static void send_segment(void)
+{
+	segment(40000, 179, 10);
+	to_peer(4);
+	inject(IF_CORE);
+}
+
 /* Whatever is wrong with the SA: nothing leaves. */
 static void never_in_clear(void **state)
 {
 	(void)state;
-#define SEND()                                                                                     \
-	do {                                                                                       \
-		segment(40000, 179, 10);                                                           \
-		to_peer(4);                                                                        \
-		inject(IF_CORE);                                                                   \
-	} while (0)
 	world.tables->host_policy[POLICY4].sa_to_port = 0;
-	SEND();
+	send_segment();
 	EXPECT_DROP(host_policy_no_sa);
 	world.tables->host_policy[POLICY4].sa_to_port = sl_host_sa(GENERATION + 1, SA_BGP);
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_not_ready);
 	world.tables->host_policy[POLICY4].sa_to_port = sl_host_sa(GENERATION, SA_BGP + 1);
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_not_ready);
 	world.tables->sa_out[SA_BGP].generation =
 		GENERATION + 1; /* written anew, not installed yet */
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_not_ready);
 	world.state->sa_out[SA_BGP].ready_generation = 0;
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_not_ready);
 	world.tables->host_policy[POLICY4].sa_to_port =
 		sl_host_sa(world.tables->sa_out[1].generation, 1); /* an SA of the VPN */
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_not_ready);
 	world.state->sa_out[SA_BGP].last_sequence = SL_ESP_LAST_SEQUENCE;
-	SEND();
+	send_segment();
 	EXPECT_DROP(sa_exhausted);
 	world.tables->interface[IF_CORE].mtu = 20 + 30 + 16 + 4 + 16 - 3; /* one byte short */
-	SEND();
+	send_segment();
 	EXPECT_DROP(mtu_exceeded);
 }
 
