@@ -185,10 +185,6 @@ async function respond(
   ]);
   channel.ownWindow = policy.window;
   channel.peerWindow = termsIn(request.payloads).window;
-  if (child.child !== undefined) {
-    // Closed meanwhile or not: who discards the whole takes it out of the data plane again.
-    await env.sink.activate(child.child.inboundSpi);
-  }
   return good({ identity, child: child.child, childFailure: child.childFailure });
 }
 

@@ -212,6 +212,8 @@ export class Peer {
     for (const [spi, carried] of this.#children) {
       if (carried.sa !== undefined || carried.child.policy.service !== service) continue;
       this.#children.delete(spi);
+      // What carried the traffic goes: this one carries it at once.
+      void this.#context.sink.activate(child.inboundSpi);
       this.#context.sink.remove(spi, ORPHAN_GRACE_MS);
     }
     const want = this.#wants.get(service);

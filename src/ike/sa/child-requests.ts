@@ -10,7 +10,7 @@ const MOST_CHILDREN = 64;
 /** Rekeyed over and over and never deleted they are not to grow without end: the data plane is everybody's. */
 const MOST_WITH_REPLACED = 2 * MOST_CHILDREN;
 /** When it is not known whether the peer has a child SA that it asked for, and nothing else carries its traffic. */
-const CONFIRM_MS = 100;
+export const CONFIRM_MS = 100;
 
 export interface ChildRequestsHost extends SaContext {
   readonly table: ChildTable;

@@ -86,12 +86,16 @@ export class IkeSaMachine
     return this;
   }
 
-  /** The one of an opening, whose child SA is in use already. */
+  /**
+   * The one of an opening. Its initiator uses the child SA already; the responder's peer has no keys before it has read the
+   * answer that has just left, and packets that overtake that are lost.
+   */
   begin(): this {
-    const { child } = this.open;
+    const { child, role } = this.open;
     if (child !== undefined) {
-      const entry = this.table.add(child, 0);
-      entry.isActive = true;
+      const isInitiator = role === 'initiator';
+      const entry = this.table.add(child, isInitiator ? 0 : requested.CONFIRM_MS);
+      entry.isActive = isInitiator;
       entry.isSaid = true;
     }
     this.#watch.arm();

@@ -28,9 +28,7 @@ async function withoutIke({ net }: IkePes): Promise<() => Promise<void>> {
   };
 }
 
-// A responder sends as soon as it has answered, and its peer has no keys before that answer has come: a packet that
-// overtakes the installation there is lost. Known and not mended yet, hence the other tries.
-describe('the first packet', { retry: 4 }, () => {
+describe('the first packet', () => {
   it('waits for its SA, and is the only one that does', async () => {
     pes = await IkePes.open('ikfp', { proof: 'psk' });
     const { net } = pes;

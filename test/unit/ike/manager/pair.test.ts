@@ -35,6 +35,22 @@ test('who wants a child SA opens the IKE SA; the peer takes it, though nobody th
   expect(net.wire).toHaveLength(4);
 });
 
+test('the peer that answered sends by the child SA only when who opened it has the keys', async () => {
+  const net = new Net();
+  const [a, b] = [net.pe(A), net.pe(B)];
+  const seen: string[][] = [];
+  for (const { plane } of [a, b]) {
+    plane.onChange = () => {
+      seen.push(lost(a.plane, b.plane), lost(b.plane, a.plane));
+    };
+  }
+  a.want(b);
+  // A: IKE_AUTH --> B has the keys of both <-- the answer is on its way: A has none
+  await net.pass(1000);
+  expect([a.plane.active.size, b.plane.active.size]).toEqual([1, 1]);
+  expect(seen).toEqual([[], [], [], []]);
+});
+
 test('a second service is a child SA of the same IKE SA; one that nobody wants is not asked for', async () => {
   const net = new Net();
   const [a, b] = [net.pe(A, { services: SERVICES }), net.pe(B, { services: SERVICES })];

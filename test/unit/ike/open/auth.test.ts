@@ -118,7 +118,7 @@ describe('the child SA of IKE_AUTH', () => {
     expect(told?.message.payloads).toEqual([{ kind: 'D', protocol: 3, spis: [spi] }]);
   });
 
-  it('takes packets at the responder before its answer leaves, and sends after it', async () => {
+  it('takes packets at the responder before its answer leaves, and leaves sending to its owner', async () => {
     const world = new World();
     const { plane } = world.b;
     const seen: string[] = [];
@@ -129,7 +129,8 @@ describe('the child SA of IKE_AUTH', () => {
     world.a.open();
     await world.time.pass(0);
     expect(seen).toEqual(['installed 1, active 0']);
-    expect(plane.active.size).toBe(1);
+    expect(plane.active.size).toBe(0);
+    expect(world.a.plane.active.size).toBe(1);
   });
 });
 
