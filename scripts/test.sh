@@ -8,6 +8,9 @@
 # --asan runs the suites against the sanitizer builds: the C tests of build/asan; the addon of
 # build/asan in the unit tests; the worker of build/asan in the others. Tests and product find the
 # two by SEALANE_ADDON and SEALANE_WORKER, when set. Any sanitizer report fails the run.
+# With CI set, the files of dataplane, interop and system in which a test failed are run once more, one at a time, on a
+# machine that does nothing else by then. What passes there counts as passed and is named at the end with the reason of
+# its first failure: a busy machine, or a defect that shows seldom.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -53,7 +56,7 @@ environment() {
   local log=log_path=$PWD/$results/sanitizer
   echo "ASAN_OPTIONS=detect_leaks=0:$log"
   echo "UBSAN_OPTIONS=print_stacktrace=1:$log"
-  if [ "$1" = unit ]; then
+  if [ "${1%-again}" = unit ]; then
     # Node itself is not built with the sanitizer, so its runtime has to come first.
     echo "LD_PRELOAD=$(clang-14 -print-file-name=libclang_rt.asan-x86_64.so)"
     echo "SEALANE_ADDON=$PWD/build/asan/addon/Release/sealane.node"
@@ -62,14 +65,26 @@ environment() {
   fi
 }
 
+# One run of vitest: its name, then its arguments.
+vitest() {
+  local variables
+  mapfile -t variables < <(environment "$1")
+  env "${variables[@]}" node_modules/.bin/vitest run --config test/vitest.config.ts "${@:2}"
+}
+
 run_vitest() {
-  local projects=() variables report
+  local projects=() report failed
   for suite in "$@"; do projects+=(--project "$suite"); done
-  mapfile -t variables < <(environment "$@")
   echo "== $*"
-  env "${variables[@]}" node_modules/.bin/vitest run --config test/vitest.config.ts \
-    "${projects[@]}" ${vitest_args[@]+"${vitest_args[@]}"}
-  summaries+=("$results/vitest-$1.json")
+  vitest "$1" "${projects[@]}" ${vitest_args[@]+"${vitest_args[@]}"}
+  mapfile -t failed < <(node scripts/lib/test-summary.mjs --failed "$results/vitest-$1.json")
+  if [ -n "${CI:-}" ] && [ ${#failed[@]} -gt 0 ]; then
+    echo "== again, each alone: ${failed[*]}"
+    vitest "$1-again" --maxWorkers=1 "${projects[@]}" "${failed[@]}"
+    summaries+=("$results/vitest-$1.json:$results/vitest-$1-again.json")
+  else
+    summaries+=("$results/vitest-$1.json")
+  fi
   for report in "$results"/sanitizer.*; do
     [ -e "$report" ] || continue
     cat "$report"

@@ -4,8 +4,12 @@ import SummaryReporter from './reporter.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Projects that make namespaces, start workers or boot kernels: one file at a time. */
-const serial = ['dataplane', 'interop', 'system'];
+/**
+ * Projects that make namespaces, start workers or boot kernels, and how many files of theirs run at a time. A file's
+ * namespaces have names of its own, and most of its time is spent waiting for timers; those of the data plane load both
+ * cores.
+ */
+const apart = { dataplane: 1, interop: 2, system: 2 };
 
 /** What a configuration imports; in the tests it is the source, not the build. */
 const alias = { sealane: `${root}src/config/index.ts` };
@@ -28,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: serial.map((name) => `test/${name}/**`),
+          exclude: Object.keys(apart).map((name) => `test/${name}/**`),
           // Processes, not threads: the addon belongs to one thread of its process.
           pool: 'forks',
           maxWorkers: 2,
@@ -37,15 +41,14 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      ...serial.map((name, index) => ({
+      ...Object.entries(apart).map(([name, maxWorkers], index) => ({
         root,
         resolve: { alias },
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
           pool: 'forks' as const,
-          fileParallelism: false,
-          maxWorkers: 1,
+          maxWorkers,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // The projects run one after the other, after the unit tests.

@@ -40,7 +40,7 @@ while True:
         try:
             for number in range(int(argument)):
                 connection.send(b"%d" % number)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             break
     elif command == "long":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
