@@ -46,6 +46,8 @@ export interface KernelPort {
   kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]>;
   /** Follows the core's way to the far end of exactly these; resolves when each has been looked up once. */
   followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void>;
+  /** Goes by the LSPs of BGP that the supervisor before us went by, until there are others. */
+  restoreLearntLsps(): void;
   /** LSPs that BGP tells of, beside the configuration's, which go before them. */
   setLearntLsps(lsps: readonly LspModel[]): void;
   /** Keeps these next hops of routing protocols resolved, beside the plan's gateways. */

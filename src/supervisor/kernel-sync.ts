@@ -23,6 +23,7 @@ import { DeviceSet } from './device-set.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
 import { KernelSpace } from './kernel-space.js';
 import { VrfKernelRoutes } from './vrf-kernel-routes.js';
+import { LearntLsps } from './learnt-lsps.js';
 import { NeighbourKeeper } from './neighbour-keeper.js';
 import type { InstancePaths } from './paths.js';
 import type { Plan } from './plan.js';
@@ -47,7 +48,7 @@ export class KernelSync implements KernelPort {
   readonly #vrfRoutes: VrfKernelRoutes;
   /** Of the configuration, and told by BGP. */
   #lsps: readonly LspModel[] = [];
-  #learntLsps: readonly LspModel[] = [];
+  readonly #learntLsps: LearntLsps;
   /** Tunnel addresses that we have put on the core's loopback device. */
   readonly #loopback: Uint8Array[] = [];
 
@@ -55,6 +56,7 @@ export class KernelSync implements KernelPort {
     this.#deps = deps;
     this.#registry = new NamespaceRegistry(`${deps.paths.runtime}/namespaces.json`);
     this.#devices = new DeviceSet();
+    this.#learntLsps = new LearntLsps(`${deps.paths.segments}/lsps.json`, deps.log);
     this.#vrfRoutes = new VrfKernelRoutes(deps.events);
     this.#neighbours = new NeighbourKeeper((name) => this.#watcherOf(name));
     this.#deaf = new DeafGuard({
@@ -148,11 +150,16 @@ export class KernelSync implements KernelPort {
   }
 
   async followTunnels(tunnels: ReadonlyMap<string, TunnelModel>): Promise<void> {
-    await this.#core?.paths.follow(tunnels, [...this.#lsps, ...this.#learntLsps]);
+    this.#learntLsps.follow([...tunnels.values()].map(({ remote }) => remote));
+    await this.#core?.paths.follow(tunnels, [...this.#lsps, ...this.#learntLsps.all]);
+  }
+
+  restoreLearntLsps(): void {
+    this.#learntLsps.restore();
   }
 
   setLearntLsps(lsps: readonly LspModel[]): void {
-    this.#learntLsps = lsps;
+    this.#learntLsps.set(lsps);
     this.#core?.paths.setLsps([...this.#lsps, ...lsps]);
   }
 
@@ -215,6 +222,7 @@ export class KernelSync implements KernelPort {
     this.#core?.paths.close();
     this.#core = undefined;
     await this.#removeSpaces(() => true);
+    this.#learntLsps.forget();
     this.#plan = undefined;
   }
 

@@ -209,11 +209,8 @@ export class Supervisor {
         this.#retunnel();
       },
       full: (sp, most) => {
-        const log = this.#deps.log.area('bgp');
-        log.error('an SP has its share of tunnels: further routes of it cannot be used', {
-          sp,
-          most,
-        });
+        const words = 'an SP has its share of tunnels: further routes of it cannot be used';
+        this.#deps.log.area('bgp').error(words, { sp, most });
       },
     });
     tunnels.adopt(this.tables.nexthops().map(({ name }) => name));
@@ -223,9 +220,11 @@ export class Supervisor {
   #makeBgp(): BgpService {
     const { addon, log } = this.#deps;
     const area = log.area('bgp');
+    const forwarded = this.tables.attached === 'reattached' && !this.#deps.wasStopped;
+    if (forwarded) this.#kernelPort.restoreLearntLsps();
     return new BgpService({
       ...{ ...REAL_TIME, tables: this.tables, log: area },
-      forwarded: this.tables.attached === 'reattached' && !this.#deps.wasStopped,
+      forwarded,
       speaker: (rest) => bgpSpeaker(addon.kernel, this.#namespaces, { ...rest, log: area }),
       vrfs: (names) => {
         this.#namespaces.keep(names);

@@ -20,7 +20,7 @@ import { Passing } from './passing.js';
 import { OwnRoutes } from './own-routes.js';
 import type { BgpDeps, InForce } from './service-deps.js';
 import { tellingOthers } from './session-events.js';
-import { awaited, goesByOldRoutes } from './restart.js';
+import { awaited, DEFERRED, goesByOldRoutes } from './restart.js';
 import { RestartDriver } from './restart-driver.js';
 import { type DumpedFile, dumpTables, type TableDumpOptions } from './table-dumps.js';
 import { Tracker } from './tracker.js';
@@ -31,7 +31,6 @@ import { type BgpView, wayWords } from './view.js';
 import { applyMonitoring, monitoringOf, type Watched } from './watched.js';
 import { vrfRib } from './vrfs.js';
 import { ipsecCommunityFormat } from '../../bgp/codec/communities/ipsec.js';
-import { FAMILY } from '../../bgp/codec/types.js';
 import { PolicyCompiler } from '../../bgp/policy/compile.js';
 import type { ExportQuestion } from '../../bgp/rib/api.js';
 import type { NextHopState } from '../../bgp/rib/next-hops.js';
@@ -48,9 +47,8 @@ import { timingOf } from '../export-book.js';
 import { routeClasses } from './route-classes.js';
 import { swapClasses } from './swap-classes.js';
 
-/** Families whose forwarding outlives the supervisor. */
-const FORWARDED =
-  (1 << FAMILY.ipv4Unicast) | (1 << FAMILY.ipv6Unicast) | (1 << FAMILY.vpnv4) | (1 << FAMILY.vpnv6);
+/** Families whose forwarding outlives the supervisor: all but route target memberships. */
+const FORWARDED = DEFERRED;
 
 /** Selection_Deferral_Timer (RFC 4724 §4.1), s. */
 const SELECTION_DEFERRAL = 360;
@@ -100,6 +98,7 @@ export class BgpService {
       over: () => {
         deps.labels.settled();
         deps.bfd.removeOthers();
+        this.#lsps.changed();
       },
     });
     const failed = (neighbour: string, independent: boolean): void => {
@@ -395,10 +394,10 @@ export class BgpService {
     );
   }
 
-  /** The LSPs of labelled routes, by what is in force. */
+  /** The LSPs of labelled routes, by what is in force; after a restart those of before stay until all is told again. */
   #lspWork(): Generator<LspModel | undefined> | undefined {
     const { model, config } = this.#inForce ?? {};
-    if (model === undefined) return undefined;
+    if (model === undefined || this.#restart.active) return undefined;
     return this.#labelled.working(model, config?.bgp?.labelledUnicast?.forIp ?? false);
   }
 
