@@ -32,7 +32,8 @@ if [ "$asan" = yes ]; then
   build_dir=build/asan
   groups+=(lint) # clang and its sanitizer runtime
 fi
-bash scripts/setup.sh "${groups[@]}" </dev/null || exit 1
+# Two test files at a time start up to eight workers.
+SEALANE_HUGEPAGES=${SEALANE_HUGEPAGES:-512} bash scripts/setup.sh "${groups[@]}" </dev/null || exit 1
 [ "$asan" = no ] || bash scripts/build.sh --asan worker addon || exit 1
 
 mkdir -p build/test

@@ -96,7 +96,19 @@ export class WorkerProcess {
       if (attached !== undefined) return attached;
     }
     log.info('starting the worker', { program: this.#deps.program });
-    return this.#start(config, events);
+    try {
+      return await this.#start(config, events);
+    } catch (error) {
+      const mayDoWithout = (config.worker?.hugepages ?? 'auto') === 'auto';
+      if (!mayDoWithout || !(error instanceof SupervisorError) || error.code !== 'HUGEPAGES') {
+        throw error;
+      }
+      // Free when it looked, and gone when it took them: another worker started in the same moment.
+      log.notice('no memory in hugepages: starting the worker with ordinary pages', {
+        why: error.message,
+      });
+      return this.#start({ ...config, worker: { ...config.worker, hugepages: 'never' } }, events);
+    }
   }
 
   /** undefined: it is of no use and has been ended. */

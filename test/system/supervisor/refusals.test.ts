@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { outcome } from '../../../scripts/lib/lab.js';
+import { eventually, outcome } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { MAIN, TwoPes } from './two-pes.js';
 
@@ -111,6 +112,27 @@ describe('one clear line with the remedy, and nothing left behind', () => {
     await outcome(['chmod', '644', net.key(1)]);
     expect(await refused(net.config(1))).toMatch(/SA out: key file .* may be used by others/);
     await outcome(['chmod', '600', net.key(1)]);
+    await nothingLeft();
+  });
+});
+
+describe('hugepages that are gone when the worker takes them', () => {
+  it('are done without', async () => {
+    const worker =
+      process.env['SEALANE_WORKER'] ?? join(process.cwd(), 'build/dpdk-app/sealane-worker');
+    const program = `${net.run}/late.sh`;
+    const lines = ['#!/bin/sh', 'case "$*" in *"--huge auto"*) exit 5;; esac'];
+    writeFileSync(program, [...lines, `exec ${worker} "$@"`, ''].join('\n'), { mode: 0o755 });
+    net.write(1);
+    net.start(1, { ...process.env, SEALANE_WORKER: program });
+    const row = await eventually('the worker runs', async () => {
+      const [found] = await net.show(1, 'workers').catch(() => []);
+      return found?.state === 'running' ? found : undefined;
+    });
+    expect(row.hugepages).toBe(false);
+    expect(net.logText(1)).toMatch(/starting the worker with ordinary pages/);
+    await net.client(1, async (client) => client.stop(false));
+    await eventually('it has ended', () => net.supervisor(1).exitCode ?? undefined);
     await nothingLeft();
   });
 });
