@@ -7,31 +7,24 @@
  *   npm run test:mutation [-- WORD...]     only mutations whose file or description has one of the words
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locate, problem, type CTest } from '../test/mutation/locate.js';
 import type { Mutation } from '../test/mutation/mutation.js';
 import { MUTATIONS } from '../test/mutation/mutations.js';
+import { mirror, restore } from './lib/mirror.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SOURCES = ['dpdk-app', 'proto'];
-const TEST_TIMEOUT_MS = 120_000;
+const TEST_TIMEOUT_MS = 600_000;
 
 interface Ended {
   readonly code: number | null;
   readonly output: string;
+  /** It was killed for taking too long. */
+  readonly isLate: boolean;
 }
 
 const children = new Set<ChildProcess>();
@@ -41,7 +34,10 @@ async function run(argv: readonly string[], timeoutMs = 600_000): Promise<Ended>
   return new Promise((resolve, reject) => {
     const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
     children.add(child);
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = child.kill('SIGKILL');
+    }, timeoutMs);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -50,30 +46,9 @@ async function run(argv: readonly string[], timeoutMs = 600_000): Promise<Ended>
     child.on('close', (code) => {
       children.delete(child);
       clearTimeout(timer);
-      resolve({ code, output });
+      resolve({ code, output, isLate });
     });
   });
-}
-
-/** Files below a folder, relative to it. */
-function filesOf(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
-}
-
-/** Makes `to` equal to `from`; files that are equal keep their times, so that they are not compiled again. */
-function mirror(from: string, to: string): void {
-  const wanted = new Set(filesOf(from));
-  for (const file of existsSync(to) ? filesOf(to) : []) {
-    if (!wanted.has(file)) rmSync(join(to, file));
-  }
-  for (const file of wanted) {
-    const [source, target] = [join(from, file), join(to, file)];
-    if (existsSync(target) && readFileSync(source).equals(readFileSync(target))) continue;
-    mkdirSync(dirname(target), { recursive: true });
-    cpSync(source, target);
-  }
 }
 
 /** A copy of the sources and its build folder. */
@@ -112,12 +87,13 @@ class Lane {
     return code === 0 ? undefined : output;
   }
 
-  /** The result of one test in the output of its program: a crash in it is a failure, too. */
-  async #passes(program: string, test: string): Promise<boolean | undefined> {
-    const { output } = await run([join(this.build, `test_${program}`)], TEST_TIMEOUT_MS);
+  /** The result of one test in the output of its program: a crash in it is a failure, too, a slow machine is none. */
+  async #passes(program: string, test: string): Promise<boolean | 'not run' | 'out of time'> {
+    const { output, isLate } = await run([join(this.build, `test_${program}`)], TEST_TIMEOUT_MS);
+    if (isLate) return 'out of time'; // and has not written all of its results
     const has = (mark: string): boolean =>
       new RegExp(`^\\[ *${mark} *\\] ${test}\\s*$`, 'm').test(output);
-    return has('RUN') ? has('OK') : undefined;
+    return has('RUN') ? has('OK') : 'not run';
   }
 
   async #baseline({ program, name }: CTest): Promise<string | undefined> {
@@ -154,16 +130,14 @@ class Lane {
       for (const { program, name } of tests) {
         const broken = await this.#compile(program);
         if (broken !== undefined) return `does not compile: ${broken}`;
-        if ((await this.#passes(program, name)) !== false) {
-          return `${program}: ${name} still passes`;
+        const passes = await this.#passes(program, name);
+        if (passes !== false) {
+          return `${program}: ${name} ${passes === true ? 'still passes' : `is ${passes}`}`;
         }
       }
       return undefined;
     } finally {
-      writeFileSync(file, source);
-      // Newer than the object of the mutation, however coarse the clock of the file system.
-      const now = new Date(Math.max(Date.now(), statSync(file).mtimeMs + 2));
-      utimesSync(file, now, now);
+      restore(file, source);
     }
   }
 }
