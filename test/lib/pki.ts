@@ -248,6 +248,7 @@ export interface OcspOptions {
   /** The response does not carry its signer's certificate. */
   readonly bare?: boolean;
   readonly badSignature?: boolean;
+  readonly digest?: string;
 }
 
 /** DER of an OCSP response (RFC 6960) about a certificate, made now from the authority's database. */
@@ -261,6 +262,7 @@ export function ocspResponse(ca: Ca, certificate: Issued, options: OcspOptions =
   if (minutes > 0) args.push('-nmin', String(minutes));
   if (options.bare === true) args.push('-resp_no_certs');
   if (options.badSignature === true) args.push('-badsig');
+  if (options.digest !== undefined) args.push('-rmd', options.digest);
   openssl('ocsp', ...args);
   return readFileSync(out);
 }

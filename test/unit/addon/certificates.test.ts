@@ -94,6 +94,31 @@ describe('facts', () => {
     expect(certificates.ocspUntil(leaf.der)).toBeUndefined();
   });
 
+  test('a CRL signed with RSASSA-PSS and its default digest is signed too weakly', () => {
+    const pss = makeCa(folder, 'pss-root', { key: 'rsa-pss-2048' });
+    expect(certificates.faultOfCrl(derOf(crl(pss)))).toBeUndefined();
+    expect(certificates.faultOfCrl(derOf(crl(pss, { digest: 'sha1' })))).toMatch(/too weakly/);
+  });
+
+  test.each([
+    ['an address of five octets', '300787050102030405'],
+    ['a DNS name that ends before its end', '30058203610062'],
+  ])('a subject alternative name that is no address or no DNS name: %s', async (name, hex) => {
+    const extensions = [`subjectAltName=DER:${hex}`];
+    const { der } = issue(root, { name, extensions });
+    expect(certificates.read(der)).toBeUndefined();
+    const question = { certificates: [der], ocsp: [], now };
+    expect(await certificates.openStore(trust()).validate(question)).toMatchObject({
+      ...{ ok: false, code: 'MALFORMED' },
+    });
+  });
+
+  test('extensions that cannot be read are none to judge by', () => {
+    const extensions = ['2.5.29.19=DER:0500'];
+    const { der } = issue(root, { name: 'unreadable', basicConstraints: '', extensions });
+    expect(certificates.read(der)).toBeUndefined();
+  });
+
   test('what is too large or broken is no certificate', () => {
     expect(certificates.read(Buffer.concat([leaf.der, Buffer.of(0)]))).toBeUndefined();
     expect(certificates.read(Buffer.alloc(8193, 0x30))).toBeUndefined();
@@ -113,6 +138,35 @@ describe('stores', () => {
     });
     const knownUntil = verdict.ok ? verdict.knownUntil : 0;
     expect(Math.abs(knownUntil - now - 23 * 3600)).toBeLessThan(600);
+  });
+
+  test('are valid at the time that is asked for', async () => {
+    const store = certificates.openStore(trust());
+    const judged = async (at: number): Promise<unknown> =>
+      store.validate({ certificates: [leaf.der], ocsp: [], now: at });
+    const day = 86_400;
+    expect(await judged(now)).toMatchObject({ ok: true });
+    expect(await judged(now - day)).toMatchObject({ code: 'X509_V_ERR_CERT_NOT_YET_VALID' });
+    expect(await judged(now + 31 * day)).toMatchObject({ code: 'X509_V_ERR_CERT_HAS_EXPIRED' });
+  });
+
+  test('are valid until the first certificate of the path ends', async () => {
+    const brief = makeCa(folder, 'brief', { issuer: root, days: 5 });
+    const under = issue(brief, { name: 'under-brief' });
+    const shown = [under.der, brief.der];
+    const question = { certificates: shown, ocsp: [], now };
+    expect(await certificates.openStore(trust()).validate(question)).toMatchObject({
+      ...{ ok: true, length: 3, validUntil: certificates.read(brief.der)?.notAfter },
+    });
+  });
+
+  test('an anchor is no peer, though it be no CA', async () => {
+    const keyUsage = 'critical,digitalSignature';
+    const { der } = makeCa(folder, 'lone', { basicConstraints: 'CA:false', keyUsage });
+    const store = certificates.openStore(trust({ anchors: [root.der, der] }));
+    expect(await store.validate({ certificates: [der], ocsp: [], now })).toMatchObject({
+      ...{ ok: false, code: 'LEAF_IS_CA' },
+    });
   });
 
   test('an anchor that is not self-signed ends a path, an intermediate does not', async () => {

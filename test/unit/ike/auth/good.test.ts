@@ -29,6 +29,13 @@ const GOOD: readonly (readonly [string, () => Rogue])[] = [
   ['nonRepudiation alone', () => ({ leaf: yard.leaf({ keyUsage: 'nonRepudiation' }) })],
   ['anyExtendedKeyUsage', () => ({ leaf: yard.leaf({ eku: 'anyExtendedKeyUsage,serverAuth' }) })],
   [
+    'an anchor that is only for TLS',
+    () => {
+      const ca = yard.ca({ eku: 'serverAuth' });
+      return { leaf: yard.leaf({}, ca), anchors: [ca, yard.root] };
+    },
+  ],
+  [
     'ipsecIKE among others, critical',
     () => ({ leaf: yard.leaf({ eku: 'critical,serverAuth,ipsecIKE' }) }),
   ],

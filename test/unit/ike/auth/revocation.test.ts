@@ -23,6 +23,13 @@ const judgeBy = (
     world,
   );
 
+/** A CRL with another signature than its issuer's. */
+function wronglySigned(pem: string): string {
+  const der = Buffer.from(crlDer(pem));
+  der[der.length - 2] = (der[der.length - 2] ?? 0) ^ 1;
+  return `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
+}
+
 /** 'taken', or the counter. */
 async function judged(to: Peer, leaf: Issued, ocsp: readonly Uint8Array[] = []): Promise<string> {
   const before = new Map(to.world.counts);
@@ -93,6 +100,7 @@ describe('OCSP', () => {
       'with a critical extension',
       () => yard.leaf({ eku: 'OCSPSigning', extensions: ['1.2.3.4=critical,ASN1:NULL'] }, ca),
     ],
+    ['of a key too weak', () => yard.leaf({ eku: 'OCSPSigning', key: 'rsa-1024' }, ca)],
     ['another CA', () => yard.foreign],
     [
       'certified by another CA of the same name',
@@ -119,6 +127,43 @@ describe('OCSP', () => {
       'cert_status_unknown',
     );
     expect(await judged(judgeBy(other, 'required'), leaf, [response])).toBe('taken');
+  });
+
+  test('a responder that expires meanwhile is not believed any longer', async () => {
+    const world = new World();
+    const notAfter = new Date((world.wall + HOUR / 4) * 1000);
+    const signer = yard.leaf({ eku: 'OCSPSigning', notAfter }, ca);
+    const response = ocspResponse(ca, good, { signer });
+    expect(await judged(judgeBy(ca, 'required', [], world), good, [response])).toBe('taken');
+    world.wall += HOUR / 2;
+    expect(await judged(judgeBy(ca, 'required', [], world), good, [response])).toBe(
+      'cert_status_unknown',
+    );
+  });
+
+  test('a response that is signed with SHA-1 tells nothing', async () => {
+    const response = ocspResponse(ca, good, { digest: 'sha1' });
+    expect(await judged(judgeBy(ca, 'required'), good, [response])).toBe('cert_status_unknown');
+  });
+
+  test('revoked by one of two responses is revoked', async () => {
+    const leaf = yard.leaf({}, ca);
+    const before = ocspResponse(ca, leaf);
+    revoke(ca, leaf);
+    const after = ocspResponse(ca, leaf);
+    for (const responses of [
+      [before, after],
+      [after, before],
+    ]) {
+      expect(await judged(judgeBy(ca, 'required'), leaf, responses)).toBe('cert_revoked');
+    }
+  });
+
+  test('a forged response revokes nobody', async () => {
+    const to = judgeBy(ca, 'if-available');
+    for (const options of [{ badSignature: true }, { signer: yard.foreign }]) {
+      expect(await judged(to, bad, [ocspResponse(ca, bad, options)])).toBe('taken');
+    }
   });
 
   test('a wrong signature, and octets that are no response, tell nothing', async () => {
@@ -237,6 +282,23 @@ describe('CRLs', () => {
     expect(await judged(to, good)).toBe('cert_status_unknown');
   });
 
+  test('one that the CA did not sign revokes nobody', async () => {
+    const leaf = yard.leaf({}, ca);
+    const namesake = yard.ca({ subject: `/O=Sealane test/CN=${ca.name}` });
+    revoke(namesake, leaf);
+    revoke(ca, leaf);
+    for (const list of [crl(namesake), wronglySigned(crl(ca))]) {
+      expect(await judged(judgeBy(ca, 'if-available', [list]), leaf)).toBe('taken');
+    }
+    expect(await judged(judgeBy(ca, 'if-available', [crl(ca)]), leaf)).toBe('cert_revoked');
+  });
+
+  test('an anchor is trusted, whatever its own CRL says', async () => {
+    const own = yard.ca();
+    revoke(own, own);
+    expect(await judged(judgeBy(own, 'required', [crl(own)]), yard.leaf({}, own))).toBe('taken');
+  });
+
   test.each([
     [
       'of another CA of the same name',
@@ -247,14 +309,7 @@ describe('CRLs', () => {
       () =>
         crl(ca, { lastUpdate: new Date(Date.now() + 1e7), nextUpdate: new Date(Date.now() + 2e7) }),
     ],
-    [
-      'with a signature that is wrong',
-      () => {
-        const der = Buffer.from(crlDer(crl(ca)));
-        der[der.length - 2] = (der[der.length - 2] ?? 0) ^ 1;
-        return `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`;
-      },
-    ],
+    ['with a signature that is wrong', () => wronglySigned(crl(ca))],
   ])('one %s tells nothing', async (_, make) => {
     expect(await judged(judgeBy(ca, 'required', [make()]), good)).toBe('cert_status_unknown');
   });
