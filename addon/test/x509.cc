@@ -79,7 +79,8 @@ struct Issued {
 	}
 };
 
-Bytes crl_of(const Issued &issuer, long serial)
+/// A CRL with one serial number.
+Bytes crl_of(const Issued &issuer, long serial, bool has_next = true)
 {
 	const Crl crl(X509_CRL_new());
 	X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
@@ -93,11 +94,52 @@ Bytes crl_of(const Issued &issuer, long serial)
 	X509_REVOKED_set_revocationDate(revoked, time);
 	X509_CRL_add0_revoked(crl.get(), revoked);
 	ASN1_TIME_set(time, kNow + kDay / 2);
-	X509_CRL_set1_nextUpdate(crl.get(), time);
+	if (has_next)
+		X509_CRL_set1_nextUpdate(crl.get(), time);
 	ASN1_INTEGER_free(number);
 	ASN1_TIME_free(time);
 	CHECK(X509_CRL_sign(crl.get(), issuer.key.get(), EVP_sha256()) > 0, "a signature");
 	return der_of<X509_CRL>(crl.get(), i2d_X509_CRL);
+}
+
+/// An extension that nobody knows, for an OCSP response or one of its answers.
+template <class To, class Add> void add_critical(To *to, Add add)
+{
+	ASN1_OBJECT *kind = OBJ_txt2obj("1.2.3.4", 1);
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(nullptr, kind, 1, value);
+	CHECK(extension != nullptr && add(to, extension, -1) == 1, "an extension");
+	X509_EXTENSION_free(extension);
+	ASN1_OCTET_STRING_free(value);
+	ASN1_OBJECT_free(kind);
+}
+
+enum class Critical { kNothing, kAnswer, kResponse };
+
+/// An OCSP response of the issuer: good for half a day.
+Bytes ocsp_of(const Issued &issuer, const Issued &leaf, Critical critical)
+{
+	const BasicResponse basic(OCSP_BASICRESP_new());
+	OCSP_CERTID *id =
+		OCSP_cert_to_id(EVP_sha256(), leaf.certificate.get(), issuer.certificate.get());
+	ASN1_TIME *from = ASN1_GENERALIZEDTIME_set(nullptr, kNow - kDay);
+	ASN1_TIME *until = ASN1_GENERALIZEDTIME_set(nullptr, kNow + kDay / 2);
+	OCSP_SINGLERESP *answer = OCSP_basic_add1_status(basic.get(), id, V_OCSP_CERTSTATUS_GOOD, 0,
+	                                                 nullptr, from, until);
+	CHECK(answer != nullptr, "an answer");
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(from);
+	ASN1_TIME_free(until);
+	if (critical == Critical::kAnswer)
+		add_critical(answer, OCSP_SINGLERESP_add_ext);
+	if (critical == Critical::kResponse)
+		add_critical(basic.get(), OCSP_BASICRESP_add_ext);
+	CHECK(OCSP_basic_sign(basic.get(), issuer.certificate.get(), issuer.key.get(), EVP_sha256(),
+	                      nullptr, OCSP_NOCERTS) == 1,
+	      "a signature");
+	const std::unique_ptr<OCSP_RESPONSE, Release<OCSP_RESPONSE_free>> response(
+		OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get()));
+	return der_of<OCSP_RESPONSE>(response.get(), i2d_OCSP_RESPONSE);
 }
 
 Question ask_for(const Bytes &leaf, int64_t now = kNow)
@@ -160,6 +202,26 @@ void judge(const Issued &root, const Issued &other, const Issued &leaf, const Is
 	CHECK(is_refused, "an anchor that cannot be read");
 }
 
+/// What nobody here understands tells nothing.
+void judge_statuses(const Issued &root, const Issued &leaf)
+{
+	const Store store(Trust{{root.der}, {}, {}, true, 0});
+	const auto judged = [&](Critical critical) {
+		Question question = ask_for(leaf.der);
+		question.ocsp = {ocsp_of(root, leaf, critical)};
+		return store.verify(question);
+	};
+	const Verdict known = judged(Critical::kNothing);
+	expect(known, "", "a response");
+	CHECK(known.known_until == kNow + kDay / 2, "until %lld",
+	      static_cast<long long>(known.known_until));
+	expect(judged(Critical::kAnswer), "STATUS_UNKNOWN", "an answer with a critical extension");
+	expect(judged(Critical::kResponse), "STATUS_UNKNOWN",
+	       "a response with a critical extension");
+	CHECK(fault_of_crl(crl_of(root, 9)).empty(), "a CRL");
+	CHECK(fault_of_crl(crl_of(root, 9, false)) == "has no nextUpdate", "one without an end");
+}
+
 void damage(const Issued &root, const Issued &leaf, const Bytes &crl)
 {
 	const Store store(Trust{{root.der}, {}, {crl}, false, 0});
@@ -206,6 +268,7 @@ int main(int argc, char **argv)
 	const Issued leaf("leaf", &root, 2, "ipsecIKE");
 	const Issued tls("tls", &root, 3, "serverAuth,clientAuth");
 	judge(root, other, leaf, tls);
+	judge_statuses(root, leaf);
 	damage(root, leaf, crl_of(root, 9));
 	const Store store(Trust{{root.der}, {}, {}, false, 0});
 	together(store, leaf);
