@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Checks of IKE (below src/ike) that are taken away one at a time, and the test files (below test/unit/ike) in each of
- * which a test must then fail. What OpenSSL judges behind the addon, validity periods, key usages and chains, is not
- * among them: it is C++.
+ * which a test must then fail. What the addon judges of certificates is in x509.ts.
  */
 import { of } from './mutation.js';
 
@@ -72,6 +71,12 @@ const TRUST = of('auth/trust-store.ts', [
     'if (anchor.sp !== trust.sp) return wrongSp(verdict.leaf, anchor, trust);',
     '',
     'auth/addresses.test.ts',
+  ],
+  [
+    'and of no other (policy-model 14)',
+    'if ((this.owners.get(key) ?? sp) !== sp) {',
+    'if (sp === "") {',
+    'auth/load.test.ts',
   ],
   [
     'a verdict that is not good',
