@@ -139,6 +139,20 @@ const BAD: readonly Case[] = [
     () => yard.below({ keyUsage: 'critical,cRLSign' }),
   ],
   [
+    'a CA without key usages',
+    'cert_wrong_usage',
+    /key usage/,
+    'bad',
+    () => yard.below({ keyUsage: '' }),
+  ],
+  [
+    'a CA that is one by an extension that is not critical',
+    'cert_wrong_usage',
+    /not marked critical/,
+    'bad',
+    () => yard.below({ basicConstraints: 'CA:true' }),
+  ],
+  [
     'a path that is too long',
     'cert_wrong_usage',
     /path length/,
