@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { IKE_MUTATIONS } from '../../mutation/ike.js';
 import { problem } from '../../mutation/locate.js';
 import { MUTATIONS } from '../../mutation/mutations.js';
+import { X509_MUTATIONS } from '../../mutation/x509.js';
 
 const dpdkApp = fileURLToPath(new URL('../../../dpdk-app', import.meta.url));
 
@@ -29,4 +30,31 @@ it.each(
   expect(replacement).not.toBe(text);
   expect(tests.length).toBeGreaterThan(0);
   expect(tests.filter((test) => !existsSync(pathOf(`test/unit/ike/${test}`)))).toEqual([]);
+});
+
+/** Whether a test file has a title that begins so, be it that of a test.each. */
+function hasTitle(source: string, title: string): boolean {
+  const literals = [...source.matchAll(/'((?:[^'\\\n]|\\.)*)'|"([^"\n]*)"/g)].map(
+    ([, single, double]) => single ?? double ?? '',
+  );
+  const name = title.replace(/: $/, '');
+  return literals.some((literal) => {
+    if (literal.startsWith(name)) return true;
+    const parts = literal.split('%s').map((part) => part.replace(/\W/g, '\\$&'));
+    return /\w/.test(parts.join('')) && new RegExp(`^${parts.join('.+')}$`).test(name);
+  });
+}
+
+it.each(
+  X509_MUTATIONS.map((mutation) => [`addon/${mutation.file}: ${mutation.what}`, mutation] as const),
+)('%s', (_, { file, text, replacement, tests }) => {
+  const source = readFileSync(pathOf(`addon/src/${file}`), 'utf8');
+  expect(source.split(text)).toHaveLength(2);
+  expect(replacement).not.toBe(text);
+  expect(tests.length).toBeGreaterThan(0);
+  const stale = tests.filter((test) => {
+    const [name = '', title = ''] = test.split(/: (.*)/s);
+    return !hasTitle(readFileSync(pathOf(`test/unit/${name}`), 'utf8'), title);
+  });
+  expect(stale).toEqual([]);
 });
