@@ -120,12 +120,12 @@ export function importRulesOf(
   return rules.map((rule) => ({ fromSps: [ownSp], preferProtected: true, ...rule }));
 }
 
-/** The short form, which accepts encrypted packets alone, then the rules; RD and label mode filled in. */
+/** With class, RD and label mode filled in. */
 export type ResolvedExportRule = BgpExportRule &
   ExportClass &
   Required<Pick<BgpExportRule, 'rd' | 'labelPer'>>;
 
-/** `ofPe`: `bgp.exportClass`. */
+/** The short form, then the rules. `ofPe`: `bgp.exportClass`; without it encrypted packets alone are accepted. */
 export function exportRulesOf(
   vrf: VrfBgp,
   ofPe: ExportClass = { protections: ['encrypt'] },

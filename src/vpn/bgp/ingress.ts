@@ -87,16 +87,17 @@ export const CHOICES: readonly TunnelChoice[] = [
   { protection: 'mpls', encapsulation: 'none' },
 ];
 
-/** The rest of a number: the choice's protection is no reason to prefer it; weaker ones that the egress takes as well, */
 const INDEX = 0x07;
+/** The other bits of a number. Its protection is no reason to prefer the choice. */
 const UNRANKED = 0x10;
-/** in the encapsulation of the choice, or with this in the other one too. */
-const EITHER = 0x08;
+/** Weaker protections that the egress takes as well, in the encapsulation of the choice... */
 const ALSO: readonly (readonly [Protection, number])[] = [
   ['authenticate', 0x20],
   ['tunnel', 0x40],
   ['mpls', 0x80],
 ];
+/** ...and in the other one, too. */
+const EITHER = 0x08;
 /** As the weakest ranks: such a path never goes before one that an import rule prefers for its protection. */
 const UNRANKED_RANK = 1;
 

@@ -152,7 +152,7 @@ it('asks again for a tunnel that found no room, and says meanwhile why there is 
   expect(told).toMatchObject([[4, { usable: true }]]);
   expect(asking.way(to(4))).toMatchObject({ row: 'tunnel/pe/192.0.2.4/encrypt/gre' });
   expect(asking.way(to(5))).toEqual({ kind: 'none', why });
-  // It is held now as any other: as long as the next hop is asked about.
+  // One that had to wait for room stays as others do: as long as the next hop is asked about.
   now += 61_000;
   few.sweep();
   expect([...few.all.keys()]).toEqual(['pe/192.0.2.3/encrypt/gre', 'pe/192.0.2.4/encrypt/gre']);
