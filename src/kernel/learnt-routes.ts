@@ -95,9 +95,10 @@ export class LearntRoutes {
     this.#stale = false;
     const begin = performance.now();
     try {
-      const all: Route[] = [];
-      for (const family of FAMILIES) all.push(...(await readRoutes(this.#monitor.netlink, family)));
-      this.#take(all);
+      const all: (readonly Route[])[] = [];
+      for (const family of FAMILIES) all.push(await readRoutes(this.#monitor.netlink, family));
+      // A table may have any number of routes: too many for the arguments of one call.
+      this.#take(all.flat());
     } catch (error) {
       if (!this.#closed) this.#options.onError(error);
     } finally {

@@ -480,7 +480,7 @@ export class RouteLabels {
       }
     } catch (error) {
       // A rewrite says everything, so the records need not be kept.
-      this.#fresh.unshift(...fresh.filter(({ ready }) => !ready));
+      this.#fresh = [...fresh.filter(({ ready }) => !ready), ...this.#fresh];
       throw error;
     }
   }
@@ -500,7 +500,8 @@ export class RouteLabels {
     const routes: LabelledRoute[] = [];
     for (const label of live) {
       label.ready = true;
-      routes.push(...label.waiting.values());
+      // A CE may have any number of routes: too many for the arguments of one call.
+      for (const route of label.waiting.values()) routes.push(route);
       label.waiting.clear();
       if (label.routes === 0) this.#rest(label);
     }

@@ -49,7 +49,7 @@ export class Bed {
       await Promise.resolve();
       if (this.fault !== undefined) throw new Error(this.fault);
       if (anew) this.disk.length = 0;
-      this.disk.push(...to);
+      for (const one of to) this.disk.push(one);
       this.writes++;
       this.events.push('disk');
     };
@@ -93,7 +93,7 @@ export class Bed {
     const told = (): boolean => this.everybodyTold;
     this.labels.serve({
       askAgain: (routes) => {
-        bed.push(...routes);
+        for (const one of routes) bed.push(one);
         this.events.push(`again ${routes.length}`);
       },
       get quiet() {

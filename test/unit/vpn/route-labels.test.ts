@@ -43,6 +43,32 @@ describe('a label that comes with a route', () => {
     expect(bed.writes).toBe(2);
   });
 
+  it('is told to all that asked too early, however many routes of a CE these are', async () => {
+    const bed = new Bed();
+    const most = 150_000;
+    for (let vrf = 0; vrf < most; vrf++) bed.labels.ask(wish(1), { ...route(0), vrf });
+    await bed.settle();
+    expect(bed.complaints).toEqual([]);
+    expect(bed.asked).toHaveLength(most);
+  });
+
+  it('waits for a disk that does not work, however many values are asked for meanwhile', async () => {
+    const bed = new Bed([], { first: 100_000, last: 400_000 });
+    bed.fault = 'no space left';
+    const most = 150_000;
+    for (let i = 0; i < most; i++) bed.labels.ask(wish(i), { ...route(0), vrf: i });
+    await bed.settle();
+    expect(bed.complaints).toHaveLength(1);
+    bed.fault = undefined;
+    await bed.pass(2);
+    while (bed.events.at(-1) !== '') {
+      bed.events.push('');
+      await bed.settle();
+    }
+    expect(bed.rows.size).toBe(most);
+    expect(bed.asked).toHaveLength(most);
+  });
+
   it('leads elsewhere in place when its meaning stays: the prefix of another CE', async () => {
     const bed = new Bed();
     expect(await bed.told(1, { gateway: ce(1) })).toBe(40_000);
