@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { LabelRecord } from '../vpn/label-register.js';
-import type { LabelJournal } from '../vpn/route-labels.js';
+import type { LabelJournal } from '../vpn/label-writer.js';
 import { codeOf, messageOf, SupervisorError } from './errors.js';
 import { isRecord } from './state-file.js';
 

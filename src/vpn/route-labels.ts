@@ -20,7 +20,7 @@ import { acceptKey } from '../forwarding/rows.js';
 import type { Logger } from '../lib/log.js';
 import { EndingLabels, securedOnly, swapClassOf } from './ending-labels.js';
 import type { Timing } from './export-changes.js';
-import type { LabelRecord, Meaning, RouteLabelRegister } from './label-register.js';
+import type { Meaning, RouteLabelRegister } from './label-register.js';
 import {
   keyOf,
   leadsAlike,
@@ -32,16 +32,12 @@ import {
   type LabelWish,
   type RouteLabelRow,
 } from './label-wish.js';
+import { type LabelJournal, LabelWriter } from './label-writer.js';
 import { RefusedRoutes } from './refused-labels.js';
 
 /** How long a row stays after its last route was withdrawn: others are still to hear of that, ms. */
 export const LINGER_MS = 10_000;
 const TICK_MS = 1_000;
-const RETRY_MS = 1_000;
-/** Rows written at once: about a millisecond. */
-const ROWS = 256;
-/** Records of the journal beyond which it is written anew, beside some for each label. */
-const JOURNAL_SLACK = 10_000;
 
 /** The end of the words for a label of routes: VRF, and the classes it is exported by. */
 export const labelClass = (vrf: string, classes: string): string => `of VRF ${vrf}, ${classes}`;
@@ -50,14 +46,6 @@ export const labelClass = (vrf: string, classes: string): string => `of VRF ${vr
 function classOf({ text }: Meaning): string | undefined {
   const at = text.indexOf(' of VRF ');
   return at < 0 ? undefined : text.slice(at + 1);
-}
-
-/** Where records are kept. A promise is kept once they are on disk; `replace` is all or nothing. */
-export interface LabelJournal {
-  /** Records in it. */
-  readonly length: number;
-  append(records: readonly LabelRecord[]): Promise<void>;
-  replace(records: readonly LabelRecord[]): Promise<void>;
 }
 
 export interface RouteLabelPorts {
@@ -110,11 +98,8 @@ export class RouteLabels {
   /** Ready and without route, the longest so in front. */
   readonly #idle = new Set<Label>();
   readonly #refused: RefusedRoutes;
+  readonly #writer: LabelWriter<Label>;
   #user: LabelUser | undefined;
-  #records: LabelRecord[] = [];
-  #fresh: Label[] = [];
-  #writing = false;
-  #rewrite = false;
   #settled = false;
   #closed = false;
   #tick: (() => void) | undefined;
@@ -129,8 +114,15 @@ export class RouteLabels {
 
   constructor(ports: RouteLabelPorts) {
     this.#ports = ports;
-    this.#refused = new RefusedRoutes(ports.log);
-    for (const meaning of ports.register.all()) {
+    const { journal, register, scheduler, log } = ports;
+    this.#refused = new RefusedRoutes(log);
+    this.#writer = new LabelWriter({
+      ...{ journal, register, scheduler, log },
+      written: (labels) => {
+        this.#publish(labels);
+      },
+    });
+    for (const meaning of register.all()) {
       if (meaning.freedAt === undefined) this.#add(meaning, true);
     }
     this.#watch();
@@ -341,6 +333,7 @@ export class RouteLabels {
 
   close(): void {
     this.#closed = true;
+    this.#writer.close();
     this.#user = undefined;
     this.#tick?.();
     this.#tick = undefined;
@@ -371,9 +364,7 @@ export class RouteLabels {
     if (meaning === undefined) return 'no value is free';
     const label = this.#add(meaning, false);
     const by = meaning.source === undefined ? {} : { source: meaning.source };
-    this.#records.push({ label: meaning.label, text, vrf, ...by });
-    this.#fresh.push(label);
-    this.#writeSoon();
+    this.#writer.note({ label: meaning.label, text, vrf, ...by }, label);
     return label;
   }
 
@@ -392,19 +383,17 @@ export class RouteLabels {
   }
 
   #free(label: Label): void {
-    const { ports } = { ports: this.#ports };
+    const { register, clear, epoch, quarantine } = this.#ports;
     const { meaning } = label;
     this.#idle.delete(label);
     this.#ending.delete(label);
     this.#labels.delete(meaning.label);
     const orphans = (this.#orphans.get(meaning.label) ?? 0) + label.routes;
     if (orphans > 0) this.#orphans.set(meaning.label, orphans);
-    if (label.ready) ports.clear(meaning.label);
-    const now = ports.epoch();
-    const quarantine = ports.quarantine();
-    ports.register.free(meaning, now, quarantine);
-    this.#records.push({ label: meaning.label, freedAt: now, quarantine });
-    this.#writeSoon();
+    if (label.ready) clear(meaning.label);
+    const freed = { freedAt: epoch(), quarantine: quarantine() };
+    register.free(meaning, freed.freedAt, freed.quarantine);
+    this.#writer.note({ label: meaning.label, ...freed });
     this.#watch();
     if (label.wish?.gateway !== undefined) this.#user?.gatewaysChanged();
   }
@@ -434,63 +423,7 @@ export class RouteLabels {
     if (routes.length > 0) this.#user?.askAgain(routes);
   }
 
-  // ---- To disk, then into the tables ----
-
-  #writeSoon(): void {
-    if (this.#writing || this.#closed) return;
-    this.#writing = true;
-    this.#ports.scheduler.soon(() => {
-      this.#write()
-        .then(() => {
-          this.#writing = false;
-          if (this.#records.length > 0) this.#writeSoon();
-        })
-        .catch((error: unknown) => {
-          this.#failed(error);
-        });
-    });
-  }
-
-  /** Until it can be written nothing new is advertised; what is keeps its label. */
-  #failed(error: unknown): void {
-    this.#rewrite = true;
-    this.#ports.log.error('labels of routes cannot be stored', { why: String(error) });
-    this.#ports.scheduler.after(RETRY_MS, () => {
-      this.#writing = false;
-      this.#writeSoon();
-    });
-  }
-
-  async #write(): Promise<void> {
-    const { journal, register } = this.#ports;
-    const records = this.#records;
-    const fresh = this.#fresh;
-    this.#records = [];
-    this.#fresh = [];
-    try {
-      if (this.#rewrite || journal.length > 4 * register.size + JOURNAL_SLACK) {
-        await journal.replace(register.records());
-        this.#rewrite = false;
-      } else {
-        await journal.append(records);
-      }
-      for (let at = 0; at < fresh.length && !this.#closed; at += ROWS) {
-        if (at > 0) await this.#pause();
-        this.#publish(fresh.slice(at, at + ROWS));
-      }
-    } catch (error) {
-      // A rewrite says everything, so the records need not be kept.
-      this.#fresh = [...fresh.filter(({ ready }) => !ready), ...this.#fresh];
-      throw error;
-    }
-  }
-
-  async #pause(): Promise<void> {
-    return new Promise((resume) => {
-      this.#ports.scheduler.soon(resume);
-    });
-  }
-
+  /** On disk, so that they can be in the tables, and then be told. */
   #publish(fresh: readonly Label[]): void {
     const live = fresh.filter((label) => this.#labels.get(label.meaning.label) === label);
     const rows = live.flatMap(({ meaning, wish }) => (wish ? [rowOf(meaning.label, wish)] : []));
