@@ -109,18 +109,7 @@ export class Supervisor {
       reserve: async (labels) => this.worker.reserveLabels(labels),
     });
     this.tables = openSegments(addon, paths, log.area('segments'));
-    this.#kernelPort = deps.kernelPort(kernel, {
-      onChange: () => {
-        this.#following.refreshSoon();
-      },
-      onFault: (what) => {
-        log.error(what);
-      },
-      onBlind: (why) => {
-        log.error('the kernel cannot be followed any more; ending for a restart', { why });
-        deps.onFatal();
-      },
-    });
+    this.#kernelPort = this.#makeKernelPort();
     this.worker = this.#makeWorker();
     this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
     const ledger = ledgerFile(paths.keyLedger);
@@ -157,6 +146,22 @@ export class Supervisor {
     this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
       kernel.processStartTime(pid),
     );
+  }
+
+  #makeKernelPort(): KernelPort {
+    const { addon, log, kernelPort, onFatal } = this.#deps;
+    return kernelPort(addon.kernel, {
+      onChange: () => {
+        this.#following.refreshSoon();
+      },
+      onFault: (what) => {
+        log.error(what);
+      },
+      onBlind: (why) => {
+        log.error('the kernel cannot be followed any more; ending for a restart', { why });
+        onFatal();
+      },
+    });
   }
 
   #makeWorker(): WorkerLink {
