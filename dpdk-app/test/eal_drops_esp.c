@@ -7,6 +7,15 @@ static const uint8_t other_pe6[16] = {0x20, 1, 0x0d, 0xb8, 0, 0x0f, [15] = 77};
 
 /* ---- core ---- */
 
+static void transit4(const uint8_t *to)
+{
+	build_payload(&b, 60);
+	build_ip4(&b, REMOTE4, to, 17, 64);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	from_core();
+	EXPECT(core_transit);
+}
+
 static void core_transit(void **state)
 {
 	static const uint8_t protocols[] = {6, 17, 47, 50, 137, 1};
@@ -24,27 +33,15 @@ static void core_transit(void **state)
 			EXPECT(core_transit);
 		}
 	/* a customer's address is none of ours here, although VRF A has it */
-	build_payload(&b, 60);
-	build_ip4(&b, REMOTE4, PE_CE4, 17, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
-	from_core();
-	EXPECT(core_transit);
+	transit4(PE_CE4);
 	/* nor does a route that leads to a customer make the PE forward from the core */
 	world_route(SL_VRF_CORE, 4, other_pe4, 32, scene.ce, 0, scene.accept_all);
 	world_commit();
-	build_payload(&b, 60);
-	build_ip4(&b, REMOTE4, other_pe4, 17, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
-	from_core();
-	EXPECT(core_transit);
+	transit4(other_pe4);
 	/* nor one that leads back into the core */
 	world_route(SL_VRF_CORE, 4, other_pe4, 32, world_adjacency(IF_CORE, 4), 0, 0);
 	world_commit();
-	build_payload(&b, 60);
-	build_ip4(&b, REMOTE4, other_pe4, 17, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
-	from_core();
-	EXPECT(core_transit);
+	transit4(other_pe4);
 }
 
 static void outer_fragment(void **state)
@@ -57,9 +54,7 @@ static void outer_fragment(void **state)
 		for (size_t j = 0; j < 4; j++) {
 			world.tables->interface[IF_CORE].flags = SL_IF_ACCEPT_GRE | SL_IF_ACCEPT_IP;
 			build_payload(&b, 60);
-			build_ip4(&b, REMOTE4, LOCAL4, protocols[i], 64);
-			sl_put16(build_bytes(&b) + 6, flags[j]);
-			build_sum4(&b);
+			build_ip4_flags(&b, REMOTE4, LOCAL4, protocols[i], flags[j]);
 			build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
 			from_core();
 			EXPECT(outer_fragment);

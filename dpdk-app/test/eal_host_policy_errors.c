@@ -22,10 +22,15 @@ static void build_error(uint8_t family, bool protected, size_t n)
 
 static void send4(uint16_t flags)
 {
-	build_ip4(&b, other4, LOCAL4, 1, 64);
-	sl_put16(build_bytes(&b) + 6, flags);
-	build_sum4(&b);
+	build_ip4_flags(&b, other4, LOCAL4, 1, flags);
 	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	from_core();
+}
+
+static void send6(const uint8_t *from, const uint8_t *to, uint8_t next, uint8_t hops)
+{
+	build_ip6(&b, from, to, next, hops);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
 	from_core();
 }
 
@@ -36,9 +41,7 @@ static void send6_fragment(uint8_t next, uint16_t flags)
 
 	fragment[0] = next;
 	sl_put16(fragment + 2, flags);
-	build_ip6(&b, THERE6, LOCAL6, 44, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(THERE6, LOCAL6, 44, 64);
 }
 
 /* The kernel puts fragments together: the first one is what says of which session the message is. */
@@ -89,9 +92,7 @@ static void hidden_errors_are_dropped(void **state)
 			no_policies();
 		build_error(6, true, 60);
 		sl_put32(build_front(&b, 8), 0x3a00c504); /* an option to be answered */
-		build_ip6(&b, THERE6, LOCAL6, 60, 64);
-		build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-		from_core();
+		send6(THERE6, LOCAL6, 60, 64);
 		if (policies)
 			EXPECT_DROP(host_policy_clear);
 		else
@@ -124,9 +125,7 @@ static void redirect(const uint8_t *to, uint8_t units)
 	build_front(&b, 40)[0] = 137;
 	memcpy(build_bytes(&b) + 8, their_link6, 16);
 	memcpy(build_bytes(&b) + 24, REMOTE6, 16);
-	build_ip6(&b, their_link6, to, 58, 255);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(their_link6, to, 58, 255);
 }
 
 static void forged_redirects_are_dropped(void **state)
@@ -160,9 +159,7 @@ static void forged_redirects_are_dropped(void **state)
 		build_payload(&b, 0);
 		b.end += n;
 		build_front(&b, 40)[0] = 137;
-		build_ip6(&b, their_link6, LOCAL6, 58, 255);
-		build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-		from_core();
+		send6(their_link6, LOCAL6, 58, 255);
 		expect_punted();
 	}
 }
@@ -172,26 +169,18 @@ static void link_scope_is_no_way_around(void **state)
 {
 	(void)state;
 	build_error(6, true, 60);
-	build_ip6(&b, THERE6, our_link6, 58, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(THERE6, our_link6, 58, 64);
 	EXPECT_DROP(host_policy_clear);
 	build_error(6, true, 60);
 	sl_put32(build_front(&b, 8), 0x3a00c504);
-	build_ip6(&b, THERE6, our_link6, 60, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(THERE6, our_link6, 60, 64);
 	EXPECT_DROP(host_policy_clear);
 	add_policy(7, 6, our_link6, their_link6); /* a session on the link itself */
 	segment(40000, 179, 4);
-	build_ip6(&b, their_link6, our_link6, 6, 255);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(their_link6, our_link6, 6, 255);
 	EXPECT_DROP(host_policy_clear);
 	build_error(6, false, 60);
-	build_ip6(&b, THERE6, our_link6, 58, 64);
-	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x86dd);
-	from_core();
+	send6(THERE6, our_link6, 58, 64);
 	expect_punted();
 	build_payload(&b, 24); /* OSPF */
 	build_ip4(&b, REMOTE4, A4(224, 0, 0, 5), 89, 1);

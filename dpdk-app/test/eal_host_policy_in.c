@@ -46,9 +46,7 @@ static void hidden_clear_is_dropped(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
 		segment(40000, 22, 10);
-		build_ip4(&b, REMOTE4, LOCAL4, 6, 64);
-		sl_put16(build_bytes(&b) + 6, flags[i]);
-		build_sum4(&b);
+		build_ip4_flags(&b, REMOTE4, LOCAL4, 6, flags[i]);
 		build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
 		from_core();
 		EXPECT_DROP(host_policy_clear);

@@ -70,6 +70,15 @@ static void sealed(void **state)
 			}
 }
 
+/* A segment in IPv4, with this word of flags and fragment offset. */
+static void send_with_flags(uint16_t flags)
+{
+	segment(40000, 179, 30);
+	build_ip4_flags(&b, LOCAL4, REMOTE4, 6, flags);
+	build_eth(&b, P_MAC, PE_CORE_MAC, 0, 0x0800);
+	inject(IF_CORE);
+}
+
 /* The other end takes no fragments of ESP, so nobody on the way may make any, whatever the socket wanted. */
 static void never_to_be_fragmented(void **state)
 {
@@ -78,12 +87,7 @@ static void never_to_be_fragmented(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		segment(40000, 179, 30);
-		build_ip4(&b, LOCAL4, REMOTE4, 6, 255);
-		sl_put16(build_bytes(&b) + 6, flags[i]);
-		build_sum4(&b);
-		build_eth(&b, P_MAC, PE_CORE_MAC, 0, 0x0800);
-		inject(IF_CORE);
+		send_with_flags(flags[i]);
 		assert_int_not_equal(world_sent(PORT_CORE, frame), 0);
 		assert_int_equal(frame[14 + 9], 50);
 		assert_int_equal(sl_get16(frame + 14 + 6), 0x4000);
@@ -181,12 +185,7 @@ static void fragments_are_dropped(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		segment(40000, 179, 10);
-		build_ip4(&b, LOCAL4, REMOTE4, 6, 64);
-		sl_put16(build_bytes(&b) + 6, flags[i]);
-		build_sum4(&b);
-		build_eth(&b, P_MAC, PE_CORE_MAC, 0, 0x0800);
-		inject(IF_CORE);
+		send_with_flags(flags[i]);
 		EXPECT_DROP(host_policy_fragment);
 	}
 	segment(40000, 179, 10);

@@ -278,9 +278,7 @@ static void core_packets_for_the_kernel(void **state)
 		expect_punt_frame(PORT_CORE, IF_CORE, 0);
 	}
 	build_payload(&b, 40); /* a fragment of IKE */
-	build_ip4(&b, REMOTE4, LOCAL4, 17, 64);
-	sl_put16(build_bytes(&b) + 6, 0x2000);
-	build_sum4(&b);
+	build_ip4_flags(&b, REMOTE4, LOCAL4, 17, 0x2000);
 	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
 	expect_punt_frame(PORT_CORE, IF_CORE, 0);
 	build_payload(&b, 40); /* ESP behind an option that asks for an answer */

@@ -55,6 +55,15 @@ static inline void build_sum4(struct build *b)
 	sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sl_sum(ip, (size_t)(ip[0] & 15) * 4, 0)));
 }
 
+/* IPv4 header as build_ip4(), but with this word of flags and fragment offset. */
+static inline void build_ip4_flags(struct build *b, const uint8_t *from, const uint8_t *to,
+                                   uint8_t protocol, uint16_t flags)
+{
+	build_ip4(b, from, to, protocol, 64);
+	sl_put16(build_bytes(b) + 6, flags);
+	build_sum4(b);
+}
+
 static inline void build_ip6(struct build *b, const uint8_t *from, const uint8_t *to, uint8_t next,
                              uint8_t hops)
 {
