@@ -181,10 +181,14 @@ describe('captures', () => {
     expect(() => readTimedPcap(frame)).toThrow('pcap');
   });
 
-  it('that are hostile are no steps', () => {
+  it('of frames that are cut off have steps as far as these say what they are', () => {
     const good = update(CE, PE_OF_CE);
-    for (let length = 0; length < good.length; length++) {
-      expect(events([{ at: 0, frame: good.subarray(0, length) }]).length).toBeLessThanOrEqual(1);
+    const header = 14 + 20 + 20 + 19; // Ethernet, IPv4, TCP, BGP
+    for (let length = 0; length <= good.length; length++) {
+      const found = events([{ at: 0, frame: good.subarray(0, length) }]);
+      const told = { kind: 'update', from: CE, to: PE_OF_CE };
+      expect(found).toMatchObject(length < header ? [] : [told]);
+      expect(found).toHaveLength(length < header ? 0 : 1);
     }
   });
 });
