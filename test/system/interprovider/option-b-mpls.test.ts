@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { BgpNeighbour, Config, Interface, Lsp } from '../../../src/config/types.js';
 import { attack } from './outsider.js';
-import { PLACES, Providers, TARGETS } from './providers.js';
+import { ASN, type Lan, PLACES, Providers, TARGETS } from './providers.js';
+import { expectNoLossAtKill, onEachLeg, VPN } from './vpn.js';
 
 let net: Providers;
 const EXPORT = {
@@ -16,9 +17,7 @@ const EXPORT = {
   toSps: ['x', 'y'],
 };
 const IMPORT = { name: 'all', targets: TARGETS };
-const ASN = { x: 65_001, y: 65_002 };
 const EXCHANGE = { ax: '198.51.100.10', ay: '198.51.100.20' };
-const vpn = { 'vpnv4-unicast': {} };
 
 /** The far end is the next router, which takes the label without another above it. */
 const lsp = (via: string): Lsp => ({ via, labels: [3] });
@@ -39,7 +38,7 @@ function withMpls(
 
 function pe(router: 'pe1' | 'pe2', border: 'ax' | 'ay'): Config {
   const { sp, tunnel } = PLACES[border];
-  const neighbours = { [tunnel]: { asn: ASN[sp], families: vpn } };
+  const neighbours = { [tunnel]: { asn: ASN[sp], families: VPN } };
   const rules = { imports: [IMPORT], exports: [EXPORT] };
   const config = net.pe(router, net.bgp(router, neighbours), rules);
   return withMpls(config, { [`${tunnel}/32`]: lsp(tunnel) }, { [`core-${sp}`]: 'own-sp' });
@@ -48,9 +47,9 @@ function pe(router: 'pe1' | 'pe2', border: 'ax' | 'ay'): Config {
 function asbr(router: 'ax' | 'ay'): Config {
   const [own, other, peer, beyond] =
     router === 'ax' ? (['x', 'y', 'pe1', 'ay'] as const) : (['y', 'x', 'pe2', 'ax'] as const);
-  const inside: BgpNeighbour = { asn: ASN[own], nextHopSelf: true, families: vpn };
+  const inside: BgpNeighbour = { asn: ASN[own], nextHopSelf: true, families: VPN };
   const outside: BgpNeighbour = {
-    ...{ asn: ASN[other], sp: other, families: vpn, localAddress: EXCHANGE[router] },
+    ...{ asn: ASN[other], sp: other, families: VPN, localAddress: EXCHANGE[router] },
     ...{ accepts: { protections: ['mpls'] }, transitFloor: 'mpls' },
     // Its address is on the exchange, where there is no IPsec in this agreement.
     ipsec: 'off',
@@ -123,27 +122,20 @@ describe('option B in plain MPLS', () => {
       'pe/203.0.113.10/mpls/none',
     ]);
     await net.reach('ce1', '10.2.0.2');
-    const told = {
+    const told: Record<Lan, number | undefined> = {
       x: there.label,
       exch: await swapped('ay', 'x', PE2.tunnel),
       y: (await net.show('pe2', 'labels')).find(({ vrf }) => vrf === 'A')?.label,
     };
     expect(there.label).toBe(await swapped('ax', 'x', AY.tunnel));
     const ttls: number[] = [];
-    for (const [lan, port] of [
-      ['x', 'pe1'],
-      ['exch', 'ax'],
-      ['y', 'pe2'],
-    ] as const) {
-      const frames = await net.capture(lan, port, async () => {
-        expect(await net.ping('ce1', '10.2.0.2', 10)).toBe(10);
-      });
+    await onEachLeg(net, (frames, lan) => {
       const seen = mplsOf(frames).filter(({ to }) => to === '10.2.0.2');
       expect(seen).toHaveLength(10);
       expect(new Set(seen.map(({ label }) => label))).toEqual(new Set([told[lan]]));
       expect(seen.every(({ bottom }) => bottom)).toBe(true);
       ttls.push(seen[0]?.ttl ?? 0);
-    }
+    });
     // RFC 3443: a border router is a hop of the LSP.
     const [first = 0] = ttls;
     expect(ttls).toEqual([first, first - 1, first - 2]);
@@ -151,10 +143,7 @@ describe('option B in plain MPLS', () => {
 
   it('loses nothing while the supervisor of a border router is killed and comes back', async () => {
     const before = await swapped('ax', 'x', AY.tunnel);
-    const pinging = net.ping('ce1', '10.2.0.2', 1500, 10);
-    await net.killSupervisor('ax');
-    net.start('ax');
-    expect(await pinging).toBe(1500);
+    await expectNoLossAtKill(net, 'ax');
     expect(await swapped('ax', 'x', AY.tunnel)).toBe(before);
   }, 120_000);
 });

@@ -33,7 +33,7 @@ interface Place {
   /** Interfaces in the core, by the LAN they are on. */
   readonly lans: Readonly<Partial<Record<Lan, readonly string[]>>>;
 }
-type Lan = 'x' | 'y' | 'exch';
+export type Lan = 'x' | 'y' | 'exch';
 
 export const PLACES: Readonly<Record<Router, Place>> = {
   pe1: { sp: 'x', tunnel: '192.0.2.1', lans: { x: ['192.0.2.1/24'] } },
