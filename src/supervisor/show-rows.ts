@@ -290,7 +290,7 @@ export function nexthopWords(
     }
     case 'lsp':
     case 'tunnel': {
-      const tunnel = name.slice('tunnel/'.length);
+      const tunnel = names.tunnelOf(name) ?? '';
       const via = remoteText(nexthop);
       return { ...none, nexthop: 'tunnel', via, tunnel, interface: version.interface };
     }

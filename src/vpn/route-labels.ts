@@ -109,8 +109,6 @@ export class RouteLabels {
   readonly #orphans = new Map<number, number>();
   /** Classes that were told until lately: see {@link RouteLabels.keepClasses}. */
   #leaving: ReadonlySet<string> = new Set();
-  /** How often a route was not exported because there was no value for it, since the start. */
-  refusals = 0;
 
   constructor(ports: RouteLabelPorts) {
     this.#ports = ports;
@@ -132,11 +130,7 @@ export class RouteLabels {
   get live(): number {
     return this.#labels.size;
   }
-  /** Routes that are not exported because there is no value for them. */
-  get starving(): number {
-    return this.#refused.size;
-  }
-  /** The same in words, a line for each cause. */
+  /** How many routes are not exported because there is no value for them: in words, a line for each cause. */
   get starvingWords(): readonly string[] {
     return this.#refused.words;
   }
@@ -369,7 +363,6 @@ export class RouteLabels {
   }
 
   #refuse(route: LabelledRoute, source: LabelSource | undefined): void {
-    this.refusals++;
     this.#refused.add(keyOf(route), route, source, this.#ports.clock.now());
     this.#watch();
   }

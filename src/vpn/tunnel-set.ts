@@ -12,6 +12,7 @@
 import { DEFAULT_LSP_TTL, DEFAULT_TUNNEL_TTL } from '../config/defaults.js';
 import type { Config, Encapsulation, Protection } from '../config/types.js';
 import type { TunnelModel } from '../forwarding/model.js';
+import { tunnelOf } from '../forwarding/names.js';
 import { equalBytes, familyOf, formatAddress, parseAddress } from '../lib/ip.js';
 
 /** What is asked for. The local address follows: ours of the remote one's family. */
@@ -91,7 +92,8 @@ export class TunnelSet {
   /** Takes over the tunnels among the next hops that an earlier supervisor left, by row name. */
   adopt(rows: Iterable<string>): void {
     for (const row of rows) {
-      const kind = row.startsWith('tunnel/') ? kindOfName(row.slice('tunnel/'.length)) : undefined;
+      const tunnel = tunnelOf(row);
+      const kind = tunnel === undefined ? undefined : kindOfName(tunnel);
       if (kind === undefined || this.#held.size >= MOST_TUNNELS) continue;
       this.#add(kind, this.#deps.now());
     }

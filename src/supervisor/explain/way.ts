@@ -5,6 +5,7 @@
  * found is what it would be counted as.
  */
 import type { NexthopRow, SaRow, SaState, Version } from '../../forwarding/addon/api.js';
+import { tunnelOf } from '../../forwarding/names.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
 import { formatAddress } from '../../lib/ip.js';
 import { deviceKey } from '../../config/defaults.js';
@@ -45,7 +46,7 @@ export function explainWay(
   }
   const desired = inForce.overlay.nexthops.get(row.name) ?? inForce.rows.nexthops.get(row.name);
   steps.fact('next hop', `${row.name} (row ${id}, version ${row.version})`);
-  if (row.name.startsWith('tunnel/')) explainTunnel(inForce, row, desired, label, steps);
+  if (tunnelOf(row.name) !== undefined) explainTunnel(inForce, row, desired, label, steps);
   explainVersion(source, row, desired, vrf, steps);
 }
 
@@ -56,7 +57,7 @@ function explainTunnel(
   label: number,
   steps: Steps,
 ): void {
-  const tunnel = inForce.tunnels.get(row.name.slice('tunnel/'.length));
+  const tunnel = inForce.tunnels.get(tunnelOf(row.name) ?? '');
   steps.fact('label', `${label} is pushed`);
   if (tunnel === undefined) {
     steps.fact('tunnel', `${row.name} is of no tunnel that is known; it was kept from before`);

@@ -17,6 +17,7 @@ import { spNumbers } from '../../config/sp-numbers.js';
 import type { BgpNeighbourOptions, Config, ExportClass } from '../../config/types.js';
 import type { AcceptSet, NexthopRow, Tables } from '../../forwarding/addon/api.js';
 import type { ForwardingModel } from '../../forwarding/model.js';
+import * as names from '../../forwarding/names.js';
 import { applyChanges } from '../../forwarding/route-batch.js';
 import { equalBytes } from '../../lib/ip.js';
 import { acceptsAll, acceptSetOf } from '../accept.js';
@@ -34,8 +35,6 @@ export interface Judging {
   /** Under which the rows were written; undefined: not known. */
   readonly before: Config | undefined;
 }
-
-const TUNNEL = 'tunnel/';
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
@@ -78,7 +77,7 @@ export class KeptRows {
   route(vrf: string, hop: NexthopRow): boolean {
     const { config } = this.#judging;
     if (config.vrfs?.[vrf]?.bgp === undefined) return false;
-    if (!hop.name.startsWith(TUNNEL)) {
+    if (names.tunnelOf(hop.name) === undefined) {
       return hop.name.startsWith(`ce/${vrf}/`) || this.#isAsBefore(leaksAsTold);
     }
     const isAsBefore = this.#isAsBefore((one) => importsAsTold(one, vrf));
@@ -134,7 +133,8 @@ export class KeptRows {
 
   /** The tunnel that the row is; undefined: it is none of those there will be, or another one. */
   #kindOf({ name, active }: NexthopRow): TunnelKind | undefined {
-    const tunnel = name.slice(TUNNEL.length);
+    const tunnel = names.tunnelOf(name);
+    if (tunnel === undefined) return undefined;
     const made = kindOfName(tunnel);
     if (made !== undefined) return made;
     const model = this.#judging.model.tunnels.get(tunnel);

@@ -93,11 +93,7 @@ export class LabelledUnicast {
     return true;
   }
 
-  lsps(model: Pick<ForwardingModel, 'interfaces' | 'lsps'>, forIp: boolean): LspModel[] {
-    return [...this.working(model, forIp)].flatMap((lsp) => lsp ?? []);
-  }
-
-  /** The same piece by piece, of the routes that there are when it begins; undefined: nothing at this step. */
+  /** Its LSPs piece by piece, of the routes that there are when it begins; undefined: nothing at this step. */
   *working(
     { interfaces, lsps }: Pick<ForwardingModel, 'interfaces' | 'lsps'>,
     forIp: boolean,

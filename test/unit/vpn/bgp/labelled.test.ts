@@ -42,8 +42,8 @@ class Net {
 
   /** "PREFIX: LABELS via ADDRESS". */
   lsps(): string[] {
-    return this.labelled
-      .lsps({ interfaces, lsps: [fixed] }, false)
+    return [...this.labelled.working({ interfaces, lsps: [fixed] }, false)]
+      .flatMap((lsp) => lsp ?? [])
       .map(({ prefix, labels, via, interface: out }) => {
         expect(out).toBe('core0');
         return `${formatPrefix(prefix)}: ${labels.join(' ')} via ${formatAddress(via)}`;
@@ -60,7 +60,8 @@ describe('a labelled route of another SP', () => {
       const route = { prefix, labels: [1001], nextHop: ip('192.0.2.2'), toldBySp: 'b' };
       learnt.decided(route, spOf);
     }
-    return learnt.lsps({ interfaces, lsps: [] }, false).map(({ prefix }) => formatPrefix(prefix));
+    const lsps = [...learnt.working({ interfaces, lsps: [] }, false)];
+    return lsps.flatMap((lsp) => (lsp === undefined ? [] : formatPrefix(lsp.prefix)));
   };
 
   it('is a way to its own routers, one by one, and never to ours', () => {
