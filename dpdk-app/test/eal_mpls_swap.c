@@ -59,21 +59,15 @@ static void swapped_label_mtu(void **state)
 
 static void swapped_labels_leave_by_tunnels_alone(void **state)
 {
-	uint32_t adjacency, receive, glean;
 	struct sl_version_row unreachable = {.kind = SL_NH_DROP,
 	                                     .drop_reason = SL_DROP_unreachable,
 	                                     .flags = SL_NHF_ICMP_UNREACHABLE};
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		adjacency = scene.ce;
-		receive = scene.receive;
-		glean = scene.glean;
-		world.tables->nexthop[away].active =
-			world.tables->nexthop[i == 0   ? adjacency
-		                              : i == 1 ? receive
-		                                       : glean]
-				.active;
+		const uint32_t others[] = {scene.ce, scene.receive, scene.glean};
+
+		world.tables->nexthop[away].active = world.tables->nexthop[others[i]].active;
 		build_labelled4(&b, LABEL_AWAY, HERE4);
 		send_mpls(VLAN_OTHER);
 		GONE(nexthop_unusable);
