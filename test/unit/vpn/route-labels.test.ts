@@ -61,6 +61,7 @@ describe('a label that comes with a route', () => {
     expect(bed.complaints).toHaveLength(1);
     bed.fault = undefined;
     await bed.pass(2);
+    // Rows go into the tables some at a time: until nothing happens any more.
     while (bed.events.at(-1) !== '') {
       bed.events.push('');
       await bed.settle();
