@@ -22,7 +22,6 @@ import { Committer, type Prepared } from './commit.js';
 import type { DebugKeys } from './debug-keys.js';
 import { oneLine } from './errors.js';
 import { ExportSteps, STEP_MS } from './export-steps.js';
-import { Following } from './following.js';
 import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
@@ -45,6 +44,8 @@ import { WorkerProcess } from './worker-process.js';
 /** How often deafness is checked; and how often rows are given back and the worker is looked at. */
 const DEAF_CHECK_MS = 5_000;
 const UPKEEP_MS = 1_000;
+/** Neighbour changes come in bursts. */
+const REFRESH_DELAY_MS = 5;
 
 export interface SupervisorDeps {
   readonly addon: Addon;
@@ -85,23 +86,20 @@ export class Supervisor {
   readonly #keeper: WorkerKeeper;
   readonly #serial = new Serial();
   readonly #stall = new StallGuard();
-  readonly #following: Following;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #faults = new Map<string, string>();
   #state: SupervisorState = 'starting';
   #changing = false;
+  #retunnelling = false;
+  #refresh: Promise<void> | undefined;
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #gatewaysTimer: NodeJS.Timeout | undefined;
 
   /** Opens the segments: throws SECOND_SUPERVISOR, SEGMENTS or CONFIG, and then nothing has been touched. */
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
     const { addon, paths, log } = deps;
     const { kernel } = addon;
-    this.#following = new Following({
-      ...{ serial: this.#serial, log },
-      instance: () => this.instance,
-      kernelPort: () => this.#kernelPort,
-      bgp: () => this.bgp,
-    });
     this.routeLabels = routeLabels({
       ...{ paths, log: log.area('labels'), epoch: deps.clock },
       offers: () => this.instance.inForce?.plan.labelRegister.offers,
@@ -109,7 +107,18 @@ export class Supervisor {
       reserve: async (labels) => this.worker.reserveLabels(labels),
     });
     this.tables = openSegments(addon, paths, log.area('segments'));
-    this.#kernelPort = this.#makeKernelPort();
+    this.#kernelPort = deps.kernelPort(kernel, {
+      onChange: () => {
+        this.#refreshSoon();
+      },
+      onFault: (what) => {
+        log.error(what);
+      },
+      onBlind: (why) => {
+        log.error('the kernel cannot be followed any more; ending for a restart', { why });
+        deps.onFatal();
+      },
+    });
     this.worker = this.#makeWorker();
     this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
     const ledger = ledgerFile(paths.keyLedger);
@@ -146,22 +155,6 @@ export class Supervisor {
     this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
       kernel.processStartTime(pid),
     );
-  }
-
-  #makeKernelPort(): KernelPort {
-    const { addon, log, kernelPort, onFatal } = this.#deps;
-    return kernelPort(addon.kernel, {
-      onChange: () => {
-        this.#following.refreshSoon();
-      },
-      onFault: (what) => {
-        log.error(what);
-      },
-      onBlind: (why) => {
-        log.error('the kernel cannot be followed any more; ending for a restart', { why });
-        onFatal();
-      },
-    });
   }
 
   #makeWorker(): WorkerLink {
@@ -202,9 +195,9 @@ export class Supervisor {
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
-      publish: async () => this.#following.refreshNow(),
+      publish: async () => this.#refreshNow(),
       changed: () => {
-        this.#following.refreshSoon();
+        this.#refreshSoon();
       },
     });
   }
@@ -213,7 +206,7 @@ export class Supervisor {
     const tunnels = new TunnelSet({
       now: () => performance.now(),
       changed: () => {
-        this.#following.retunnel();
+        this.#retunnel();
       },
       full: (sp, most) => {
         const words = 'an SP has its share of tunnels: further routes of it cannot be used';
@@ -238,7 +231,7 @@ export class Supervisor {
       },
       nexthopRow: (name) => this.instance.reconciler.ensureNexthop(name),
       gatewaysChanged: () => {
-        this.#following.gatewaysSoon();
+        this.#gatewaysSoon();
       },
       bfd: bfdPort(this.#bfd, area, (vrf) => this.#namespacePath(vrf)),
       ...{ labels: this.routeLabels, tunnels: this.tunnels },
@@ -254,6 +247,15 @@ export class Supervisor {
     const core = this.instance.inForce?.plan.config.core.netns;
     const name = vrf === undefined ? core : this.#kernelPort.vrfNamespace(vrf);
     return name === undefined ? undefined : `/run/netns/${name}`;
+  }
+
+  #gatewaysSoon(): void {
+    this.#gatewaysTimer ??= setTimeout(() => {
+      this.#gatewaysTimer = undefined;
+      if (this.#state === 'stopping') return;
+      this.#kernelPort.followGateways(this.bgp.gateways());
+      this.#refreshSoon();
+    }, REFRESH_DELAY_MS);
   }
 
   get state(): SupervisorState {
@@ -364,6 +366,42 @@ export class Supervisor {
     this.#timers.push(timer);
   }
 
+  #refreshSoon(): void {
+    if (this.#refreshTimer !== undefined || this.#state === 'stopping') return;
+    this.#refreshTimer = setTimeout(() => {
+      this.#refreshTimer = undefined;
+      this.#refreshNow().catch((error: unknown) => {
+        this.#deps.log.error('following the network failed', { why: oneLine(error) });
+      });
+    }, REFRESH_DELAY_MS);
+  }
+
+  /** Routes lead to other tunnels than before: many may come at once. */
+  #retunnel(): void {
+    if (this.#retunnelling || this.#state === 'stopping') return;
+    this.#retunnelling = true;
+    this.#serial
+      .run(async () => {
+        this.#retunnelling = false;
+        await this.instance.retunnel();
+      })
+      .catch((error: unknown) => {
+        this.#deps.log.error('following the tunnels failed', { why: oneLine(error) });
+      });
+  }
+
+  /** Resolves when the rows follow what is known now. Whoever asks before one has begun shares it. */
+  async #refreshNow(): Promise<void> {
+    this.#refresh ??= this.#serial.run(async () => {
+      this.#refresh = undefined;
+      const { nexthops, routes } = await this.instance.refresh();
+      if (nexthops + routes > 0) {
+        this.#deps.log.debug('followed the network', { nexthops, routes });
+      }
+    });
+    return this.#refresh;
+  }
+
   /** Policy-model 20: checked while running, and put right where that is possible. */
   async #checkDeaf(): Promise<void> {
     const hearing = await this.#kernelPort.checkDeaf();
@@ -393,7 +431,6 @@ export class Supervisor {
   /** `all`: worker, TAPs and namespaces go too, and interfaces are given back. */
   async stop(all: boolean): Promise<void> {
     this.#state = 'stopping';
-    this.#following.end();
     this.#keeper.stop();
     // While next hops can still follow: rows go, and their keys with them.
     if (all) await this.ike.stop();
@@ -410,7 +447,8 @@ export class Supervisor {
   close(): void {
     this.#keeper.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    this.#following.close();
+    clearTimeout(this.#refreshTimer);
+    clearTimeout(this.#gatewaysTimer);
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();
