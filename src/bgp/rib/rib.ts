@@ -8,12 +8,12 @@ import { familiesOf } from '../codec/families.js';
 import { FAMILY, type FamilyId, type FamilySet, type PathAttributes } from '../codec/types.js';
 import type { EstablishedPeer, PeerId, RouteSink, SessionEnd, UpdateOutcome } from '../types.js';
 import { AdjOut } from './adj-out.js';
-import type { LabelledRoute, RibOptions, RibPorts, VrfRib } from './api.js';
-import { AttributeReader, unmapped } from './attribute-codec.js';
-import { Core, OURSELVES } from './core.js';
-import { BEST } from './path-store.js';
+import type { RibOptions, RibPorts, VrfRib } from './api.js';
+import { AttributeReader } from './attribute-codec.js';
+import { Core } from './core.js';
 import { Deferral } from './deferral.js';
 import { FibWriter, isForwarded } from './fib.js';
+import { labelledRoute } from './labelled-route.js';
 import { LocalRoutes, type LocalRoute } from './local-routes.js';
 import { LocRib } from './loc-rib.js';
 import type { NetId, NetTable } from './net-table.js';
@@ -433,22 +433,6 @@ function takePorts(core: Core, { exportLabels, swapLabels, isForeignAs }: RibPor
   if (exportLabels !== undefined) core.exportLabels = exportLabels;
   if (swapLabels !== undefined) core.swapLabels = swapLabels;
   if (isForeignAs !== undefined) core.isForeignAs = isForeignAs;
-}
-
-function labelledRoute(core: Core, table: NetTable, net: NetId): LabelledRoute {
-  const { paths, labels, attributes } = core;
-  const address = new Uint8Array(4 * table.keyWords);
-  table.copyKey(net, address, 0);
-  const family = address.length === 4 ? 4 : 6;
-  const prefix = { family, address, length: table.length(net) } as const;
-  const best = table.firstPath(net);
-  const learnt = best !== 0 && paths.has(best, BEST) && paths.peer(best) !== OURSELVES;
-  if (!learnt) return { prefix, labels: [], nextHop: undefined, toldBySp: undefined };
-  const { nextHop } = attributes.decoded(paths.attributes(best));
-  return {
-    ...{ prefix, labels: labels.labels(paths.label(best)) },
-    ...{ nextHop: nextHop && unmapped(nextHop), toldBySp: core.toldBySp(best) },
-  };
 }
 
 const isClient = ({ routeReflectorClient }: NeighbourRib): boolean => routeReflectorClient === true;
