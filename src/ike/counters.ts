@@ -31,6 +31,8 @@ export const IKE_COUNTERS = {
   nat_refused:
     'IKE SAs refused because a NAT is between, which the policy forbids (policy-model 15)',
   redirect_refused: 'REDIRECTs of peers, which are never followed (policy-model 15)',
+  openings_repeated:
+    'IKE SAs begun anew beside one that the peer says, without proof, it does not know any more',
   half_open_expired: 'IKE SAs that were begun and not authenticated in time',
   // authentication
   auth_failed: 'AUTH payloads that do not verify',

@@ -10,11 +10,12 @@ import type { IkePolicy, PeerPolicy } from '../policy.js';
 import type { IkeSa, IkeSaEvents, IkeSas } from '../sa/api.js';
 import { bad, good, type IkeEnvironment, type Path } from '../types.js';
 import { isAllowed } from './allowed.js';
+import { Attempt, type Begun } from './attempt.js';
 import type { ManagerDeps, Openings } from './deps.js';
 import type { Lineage } from './duplicates.js';
 import { Keepalives } from './keepalives.js';
 import { Slices, Slots } from './pace.js';
-import { type Attempt, Peer, type PeerContext } from './peer.js';
+import { Peer, type PeerContext } from './peer.js';
 import { Saver } from './persist.js';
 import { qcdToken } from './qcd.js';
 import { ownSpiOf, pairKey, SaTables } from './tables.js';
@@ -142,22 +143,22 @@ export class Core {
   ): Attempt {
     const { local = PORT, remote = PORT } = this.deps.ports ?? {};
     const { key } = peer;
-    const initiatorSpi = this.tables.drawSpi();
-    const startedAt = this.env.timers.now();
     const path = {
       local: { address: peer.local, port: local },
       remote: { address: peer.remote, port: remote },
     };
     const initialContact = (): boolean =>
       this.deps.segmentsWereLost && isAlone && !this.#contacted.has(key);
-    const opening = this.openings.initiate({ path, policy, child, initialContact, initiatorSpi });
-    const lineage = { openedBy: 'us', firstSpi: initiatorSpi, startedAt } as const;
-    return {
-      close: () => {
-        opening.close();
-      },
-      result: this.follow(opening, peer, lineage),
+    const begin = (onHint?: () => void): Begun => {
+      const initiatorSpi = this.tables.drawSpi();
+      const startedAt = this.env.timers.now();
+      const opening = this.openings.initiate({ path, policy, child, initialContact, initiatorSpi });
+      const lineage = { openedBy: 'us', firstSpi: initiatorSpi, startedAt } as const;
+      return { opening, result: this.follow(opening, peer, lineage, onHint) };
     };
+    const { firstMs, factor } = policy.retransmission;
+    // What is sent again is answered until then.
+    return new Attempt({ env: this.env, waitMs: firstMs * factor, begin });
   }
 
   /** Finds it by its SPI from now on, and makes an IKE SA of it when it is open. */
@@ -165,12 +166,13 @@ export class Core {
     opening: OpeningIkeSa,
     { local, remote }: Pick<Peer, 'local' | 'remote'>,
     lineage: Omit<Lineage, 'openedAt'>,
-  ): Attempt['result'] {
+    onHint?: () => void,
+  ): Begun['result'] {
     const { tables, env } = this;
     const { startedAt, openedBy, firstSpi } = lineage;
     const role = openedBy === 'us' ? 'initiator' : 'responder';
     const spi = openedBy === 'us' ? firstSpi : opening.responderSpi;
-    const entry = { kind: 'opening', role, opening, local, remote, startedAt } as const;
+    const entry = { kind: 'opening', role, opening, local, remote, startedAt, onHint } as const;
     tables.put(spi, entry);
     return opening.result.then((outcome) => {
       if (!outcome.ok) {

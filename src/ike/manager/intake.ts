@@ -16,8 +16,8 @@ import type { Datagram, Endpoint, Path } from '../types.js';
 import { admit, type AdmissionDeps, Waiting } from './admission.js';
 import type { Core } from './core.js';
 import { Rate } from './pace.js';
-import { showsToken, unknownSpiAnswer } from './qcd.js';
-import { type Entry, latin1 } from './tables.js';
+import { saysUnknown, showsToken, unknownSpiAnswer } from './qcd.js';
+import { type Entry, latin1, type OpeningEntry } from './tables.js';
 
 /** Answers in clear to what cannot be authenticated, of all peers together. */
 const ANSWERS_PER_SECOND = 100;
@@ -79,12 +79,13 @@ export class Intake {
       env.count('rx_wrong_address');
       return;
     }
+    const isClear = header.response && header.firstPayload === TYPE.notify;
     if (entry.kind === 'opening') {
+      if (isClear) hear(entry, header, datagram.octets);
       const { octets, ...path } = this.#copied(datagram);
       entry.opening.channel.receive(octets, path);
       return;
     }
-    const isClear = header.response && header.firstPayload === TYPE.notify;
     if (isClear && this.#isLost(entry.sa, header, datagram.octets)) return;
     entry.sa.receive(this.#copied(datagram));
   }
@@ -186,6 +187,13 @@ export class Intake {
   #mayAnswer({ remote }: Path): boolean {
     return this.#core.policyOf(remote.address) !== undefined && this.#answers.take();
   }
+}
+
+/** That the peer does not know an opening of ours any more; before it has an SPI of the peer's there is nothing to know. */
+function hear({ opening, onHint }: OpeningEntry, header: IkeHeader, octets: Uint8Array): void {
+  const { responderSpi, exchange } = header;
+  if (onHint === undefined || exchange === EXCHANGE.ikeSaInit || responderSpi === 0n) return;
+  if (responderSpi === opening.responderSpi && saysUnknown(octets)) onHint();
 }
 
 /** Ports change with NATs and with port 4500; addresses only where the peer is known to be behind a NAT. */

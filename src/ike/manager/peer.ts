@@ -15,6 +15,7 @@ import type { IkeSa, ReauthenticationReason } from '../sa/api.js';
 import type { IkeEnvironment, IkeFailure, Outcome } from '../types.js';
 import type { WantedState } from './api.js';
 import { isAllowed } from './allowed.js';
+import type { Attempt } from './attempt.js';
 import { Duplicates, isUsable, type Lineage, theOneThatStays } from './duplicates.js';
 import { Backoff, type Slots } from './pace.js';
 import { pairKey } from './tables.js';
@@ -26,12 +27,6 @@ const ORPHAN_GRACE_MS = 30_000;
 const STABLE_MS = 10_000;
 /** IKE SAs of one peer, those that wait for its answer to a delete included: nobody means well by more. */
 const MOST_SAS = 16;
-
-export interface Attempt {
-  /** Good: the IKE SA was adopted. */
-  readonly result: Promise<Outcome<IkeSa>>;
-  close(): void;
-}
 
 export interface PeerContext {
   readonly env: Pick<IkeEnvironment, 'timers' | 'crypto' | 'log' | 'count'>;

@@ -16,7 +16,7 @@ import { isFault } from '../codec/fault.js';
 import type { IkeHeader } from '../codec/header.js';
 import { decodeMessage, encodeMessage } from '../codec/message.js';
 import { NOTIFY } from '../codec/names/notify.js';
-import type { Payload } from '../codec/payload.js';
+import type { Payload, PayloadOf } from '../codec/payload.js';
 import { primitives } from '../crypto/primitives.js';
 
 const nothing = new Uint8Array(0);
@@ -56,13 +56,20 @@ export function unknownSpiAnswer(
   return encodeMessage({ ...header, initiator: !initiator, response: true }, payloads).octets;
 }
 
+/** Those of a response in clear that says INVALID_IKE_SPI, which anybody can; of any other message none. */
+function notifiesOfUnknown(octets: Uint8Array): readonly PayloadOf<'N'>[] {
+  const message = decodeMessage(octets, 0, octets.length);
+  if (isFault(message) || !message.header.response) return [];
+  const notifies = message.payloads.filter((payload) => payload.kind === 'N');
+  return notifies.some((each) => each.notify === NOTIFY.INVALID_IKE_SPI) ? notifies : [];
+}
+
+/** Whether somebody says in the peer's name that it does not know an IKE SA. */
+export const saysUnknown = (octets: Uint8Array): boolean => notifiesOfUnknown(octets).length > 0;
+
 /** Whether a message in clear shows the token that the peer gave us for this IKE SA. */
 export function showsToken(octets: Uint8Array, token: Uint8Array): boolean {
-  const message = decodeMessage(octets, 0, octets.length);
-  if (isFault(message) || !message.header.response) return false;
-  const notifies = message.payloads.filter((payload) => payload.kind === 'N');
-  if (!notifies.some((each) => each.notify === NOTIFY.INVALID_IKE_SPI)) return false;
-  return notifies.some(
+  return notifiesOfUnknown(octets).some(
     (each) =>
       each.notify === NOTIFY.QUICK_CRASH_DETECTION &&
       each.data.length === token.length &&

@@ -13,6 +13,8 @@ export interface OpeningEntry {
   readonly remote: Uint8Array;
   /** Milliseconds of timers.now(). */
   readonly startedAt: number;
+  /** To be called when the peer says, in clear, that it does not know this one. */
+  readonly onHint?: (() => void) | undefined;
 }
 
 export interface SaEntry {
