@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * An ingress whose supervisor is started again (policy-model 25). A neighbour that never comes back holds route selection
- * up for two minutes; until then the rows of before forward. PE 2 takes IPv4 in clear and IPv6 encrypted.
+ * up for two minutes, longer than each of these takes; until then the rows of before forward. PE 2 takes IPv4 in clear and IPv6 encrypted.
  */
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,12 +17,13 @@ const SECURED = '2001:db8:a:2::/64';
 
 let pes: IkePes;
 
-function config(end: End, floor: Protection): Config {
+/** `isAwaited`: by PE 1, the neighbour that never comes. */
+function config(end: End, floor: Protection, isAwaited: boolean): Config {
   const { interfaces, ...base } = pes.config(end);
   const core = interfaces['core0'];
   if (core?.role !== 'core') throw new Error('the lab has no core interface');
-  const timers = { connectRetry: 1 };
-  const away = end === 1 ? { '192.0.2.77': { asn: 65001, timers } } : {};
+  const timers = { connectRetry: 1, connectRetryMax: 1 };
+  const away = isAwaited ? { '192.0.2.77': { asn: 65001, timers } } : {};
   return {
     ...base,
     interfaces: { ...interfaces, core0: { ...core, acceptClear: ['gre', 'ip'] } },
@@ -76,7 +77,7 @@ async function settled(): Promise<void> {
 beforeAll(async () => {
   pes = await IkePes.open('vrst', { proof: 'psk' });
   for (const end of [1, 2] as const) {
-    pes.net.write(end, config(end, 'mpls'));
+    pes.net.write(end, config(end, 'mpls', false));
     pes.net.start(end);
   }
   await settled();
@@ -84,6 +85,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await pes.close();
 });
+
+/** Of PE 1. */
+async function reload(floor: Protection, isAwaited: boolean): Promise<void> {
+  const path = pes.net.write(1, config(1, floor, isAwaited));
+  await pes.net.client(1, async (client) => client.reload(path, false));
+}
 
 /** Of a supervisor that has its configuration in force and waits for its neighbours. */
 async function deferring(): Promise<void> {
@@ -115,13 +122,13 @@ async function pings(): Promise<{ clear: number; secured: number; frames: number
 describe('rows of before a restart', () => {
   it('go on under the same configuration, and stop at once where a stricter one forbids them', async () => {
     const { net } = pes;
+    await reload('mpls', true);
     await net.killSupervisor(1);
     net.start(1);
     await deferring();
     expect(await pings()).toEqual({ clear: 20, secured: 20, frames: 20 });
     const pinging = net.ping(1, '2001:db8:a:2::2', { count: 500, intervalMs: 10 });
-    const path = net.write(1, config(1, 'encrypt'));
-    await net.client(1, async (client) => client.reload(path, false));
+    await reload('encrypt', true);
     expect(await pings()).toEqual({ clear: 0, secured: 20, frames: 0 });
     expect(await pinging).toBe(500);
     expect((await route(SECURED))?.stale).toBe(true);
@@ -130,15 +137,15 @@ describe('rows of before a restart', () => {
 
   it('stop as well when the supervisor begins with another file', async () => {
     const { net } = pes;
-    const path = net.write(1, config(1, 'mpls'));
-    await net.client(1, async (client) => client.reload(path, false));
+    // Nobody is waited for any more.
+    await reload('mpls', false);
     await settled();
     await net.killSupervisor(1);
     // Nothing is committed: it begins with the file, on the tables that forward.
     for (const name of ['committed.json', 'committed.previous.json']) {
       rmSync(`${net.run}/pe1/state/${name}`, { force: true });
     }
-    net.write(1, config(1, 'encrypt'));
+    net.write(1, config(1, 'encrypt', true));
     net.start(1);
     await deferring();
     expect(await pings()).toEqual({ clear: 0, secured: 20, frames: 0 });
