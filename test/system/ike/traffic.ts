@@ -8,11 +8,13 @@ import { otherEnd, type End, type TwoPes } from '../supervisor/two-pes.js';
 const PORT = 9100;
 
 /** Prints "ready", then at SIGTERM how many came, how many of them twice or more, and the highest number. */
-const RECEIVER = `
+const RECEIVER = (any: string): string => `
 import signal, socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+any = "${any}"
+s = socket.socket(socket.AF_INET6 if ":" in any else socket.AF_INET, socket.SOCK_DGRAM)
+if ":" in any: s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 s.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)  # SO_RCVBUFFORCE
-s.bind(("0.0.0.0", ${PORT}))
+s.bind((any, ${PORT}))
 seen, twice, highest = set(), 0, -1
 def end(*_):
     print("end %d %d %d" % (len(seen), twice, highest), flush=True)
@@ -29,14 +31,15 @@ while True:
 /** A packet each millisecond; at SIGTERM prints how many. */
 const SENDER = (to: string): string => `
 import signal, socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+to = "${to}"
+s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
 n, over = 0, False
 def end(*_):
     global over
     over = True
 signal.signal(signal.SIGTERM, end)
 while not over:
-    s.sendto(b"%012d" % n + b"x" * 200, ("${to}", ${PORT}))
+    s.sendto(b"%012d" % n + b"x" * 200, (to, ${PORT}))
     n += 1
     time.sleep(0.001)
 print("sent %d" % n, flush=True)
@@ -52,33 +55,36 @@ type Processes = Readonly<Record<'sender' | 'receiver', ChildProcess>>;
 
 export class Stream {
   readonly #net: TwoPes;
-  readonly #from: End;
+  readonly #name: string;
   readonly #processes: Processes;
 
-  private constructor(net: TwoPes, from: End, processes: Processes) {
+  private constructor(net: TwoPes, name: string, processes: Processes) {
     this.#net = net;
-    this.#from = from;
+    this.#name = name;
     this.#processes = processes;
   }
 
-  /** Begins to send from the CE of an end to the other's. */
-  static async start(net: TwoPes, from: End): Promise<Stream> {
+  /** Begins to send from the CE of an end to the other's; one of each version may do so at a time. */
+  static async start(net: TwoPes, from: End, version: 4 | 6 = 4): Promise<Stream> {
     const to = otherEnd(from);
     const python = '/usr/bin/python3';
-    const log = Stream.#log(net, from, 'receiver');
+    const name = `${String(from)}-ipv${String(version)}`;
+    const log = Stream.#log(net, name, 'receiver');
     // The lab adds to logs: what an earlier stream said is not ours.
-    for (const old of [log, Stream.#log(net, from, 'sender')]) rmSync(old, { force: true });
-    const receiver = net.lab.start(net.ce(to), [python, '-c', RECEIVER], log);
+    for (const old of [log, Stream.#log(net, name, 'sender')]) rmSync(old, { force: true });
+    const receiving = [python, '-c', RECEIVER(version === 4 ? '0.0.0.0' : '::')];
+    const receiver = net.lab.start(net.ce(to), receiving, log);
     await eventually('the receiver listens', () =>
       readFileSync(log, 'utf8').includes('ready') ? true : undefined,
     );
-    const sending = [python, '-c', SENDER(`10.${to}.0.2`)];
-    const sender = net.lab.start(net.ce(from), sending, Stream.#log(net, from, 'sender'));
-    return new Stream(net, from, { sender, receiver });
+    const address = version === 4 ? `10.${to}.0.2` : `2001:db8:a:${to}::2`;
+    const sending = [python, '-c', SENDER(address)];
+    const sender = net.lab.start(net.ce(from), sending, Stream.#log(net, name, 'sender'));
+    return new Stream(net, name, { sender, receiver });
   }
 
-  static #log(net: TwoPes, from: End, who: 'sender' | 'receiver'): string {
-    return `${net.run}/stream-${from}-${who}.log`;
+  static #log(net: TwoPes, name: string, who: 'sender' | 'receiver'): string {
+    return `${net.run}/stream-${name}-${who}.log`;
   }
 
   /** Ends, once what is on its way has arrived. */
@@ -88,7 +94,7 @@ export class Stream {
     await new Promise((wake) => setTimeout(wake, 500));
     await this.#net.lab.stop(receiver, 'SIGTERM');
     const text = (who: 'sender' | 'receiver'): string =>
-      readFileSync(Stream.#log(this.#net, this.#from, who), 'utf8');
+      readFileSync(Stream.#log(this.#net, this.#name, who), 'utf8');
     const [, sent] = /^sent (\d+)$/m.exec(text('sender')) ?? [];
     const [, received, twice] = /^end (\d+) (\d+) (-?\d+)$/m.exec(text('receiver')) ?? [];
     if (sent === undefined || received === undefined) {

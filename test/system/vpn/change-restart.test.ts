@@ -1,48 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A policy that changes while a supervisor is away (policy-model 24, 25): PE 2 exports by another class, and the
- * supervisor of the ingress, PE 1, or of PE 2 itself ends and comes back at some moment of it. A packet each millisecond
- * goes from the one customer to the other.
+ * supervisor of the ingress, PE 1, or of PE 2 itself ends and comes back at some moment of it. IPv4 comes from one class,
+ * IPv6 from another one, at the same time, and a packet of each goes each millisecond from the one customer to the other.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
-import type { Config, Encapsulation, Protection } from '../../../src/config/types.js';
+import type { Config, Protection } from '../../../src/config/types.js';
 import type { TopicRows } from '../../../src/rpc/client.js';
 import { IkePes } from '../ike/ike-pes.js';
 import { Stream } from '../ike/traffic.js';
 import { otherEnd, type End } from '../supervisor/two-pes.js';
 
 const TARGETS = ['65001:100'];
-const TIMING = { announce: 10, grace: 10 };
+type Timing = Readonly<Record<'announce' | 'grace', number>>;
+const TIMING: Timing = { announce: 6, grace: 6 };
+/** Of changes that may lose something. */
+const AT_ONCE: Timing = { announce: 0, grace: 0 };
 
-interface Class {
-  readonly protections: readonly Protection[];
-  readonly encapsulations?: readonly Encapsulation[];
-}
-const ENCRYPT: Class = { protections: ['encrypt'] };
-const AUTHENTICATE: Class = { protections: ['authenticate'] };
-const TUNNEL: Class = { protections: ['tunnel'] };
+/** How IPv4 and IPv6 are exported. */
+type Classes = readonly [ipv4: Protection, ipv6: Protection];
+const CLEAR: Classes = ['tunnel', 'tunnel'];
+/** In clear and authenticated: where the cases begin. */
+const LAX: Classes = ['tunnel', 'authenticate'];
+const ENCRYPT: Classes = ['encrypt', 'encrypt'];
+const PREFIXES = ['10.2.0.0/24', '2001:db8:a:2::/64'] as const;
 
 let pes: IkePes;
 
-function config(end: End, exported: Class): Config {
+function config(end: End, [ipv4, ipv6]: Classes, tightening = TIMING): Config {
   const { interfaces, ...base } = pes.config(end);
   const core = interfaces['core0'];
   if (core?.role !== 'core') throw new Error('the lab has no core interface');
+  // Each restart of the other end within a minute would have it wait twice as long, up to two minutes.
+  const neighbour = { asn: 65001, timers: { connectRetry: 1, connectRetryMax: 1 } };
   return {
     ...base,
     interfaces: { ...interfaces, core0: { ...core, acceptClear: ['gre', 'ip'] } },
     tunnels: {},
     bgp: {
-      ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening: TIMING },
-      neighbours: { [`192.0.2.${otherEnd(end)}`]: { asn: 65001, timers: { connectRetry: 1 } } },
+      ...{ asn: 65001, routerId: `192.0.2.${end}`, tightening },
+      neighbours: { [`192.0.2.${otherEnd(end)}`]: neighbour },
     },
     vrfs: {
       A: {
         bgp: {
           rd: `65001:${end}`,
           importTargets: TARGETS,
-          exports: [{ name: 'all', targets: TARGETS, ...exported }],
+          exports: [
+            ...[{ name: 'ipv4', prefixes: ['0.0.0.0/0'], protections: [ipv4] }],
+            ...[{ name: 'ipv6', prefixes: ['::/0'], protections: [ipv6] }],
+          ].map((rule) => ({ ...rule, targets: TARGETS })),
           redistribute: { connected: true },
         },
       },
@@ -54,17 +62,17 @@ beforeAll(async () => {
   pes = await IkePes.open('vchr', { proof: 'psk' });
   for (const end of [1, 2] as const) {
     // There is no SA yet: the first change has to set one up.
-    pes.net.write(end, config(end, TUNNEL));
+    pes.net.write(end, config(end, CLEAR));
     pes.net.start(end);
   }
-  await sendsBy('tunnel');
+  await sendsBy(CLEAR);
 }, 200_000);
 afterAll(async () => {
   await pes.close();
 });
 
-async function reload(exported: Class): Promise<void> {
-  const path = pes.net.write(2, config(2, exported));
+async function reload(exported: Classes, timing = TIMING): Promise<void> {
+  const path = pes.net.write(2, config(2, exported, timing));
   await pes.net.client(2, async (client) => client.reload(path, false));
 }
 
@@ -77,16 +85,19 @@ function stillRunning(): void {
   }
 }
 
-/** Waits until PE 1 sends by a tunnel. */
-const sendsBy = async (protection: Protection, encapsulation = 'gre'): Promise<string> =>
+/** Waits until PE 1 sends by these. */
+const sendsBy = async (protections: Classes): Promise<true> =>
   eventually(
-    `PE 1 sends by ${protection} in ${encapsulation}`,
+    `PE 1 sends by ${protections.join(' and ')}`,
     async () => {
       stillRunning();
       const rows = await pes.net.show(1, 'routes').catch(() => []);
-      const row = rows.find((one) => one.vrf === 'A' && one.prefix === '10.2.0.0/24');
-      const fits = row?.tunnel === `pe/192.0.2.2/${protection}/${encapsulation}` && row.usable;
-      return fits && !row.stale ? String(row.label) : undefined;
+      const fits = PREFIXES.map((prefix, i) => {
+        const row = rows.find((one) => one.vrf === 'A' && one.prefix === prefix);
+        const tunnel = `pe/192.0.2.2/${String(protections[i])}/gre`;
+        return row?.tunnel === tunnel && row.usable && !row.stale;
+      });
+      return fits.every((each) => each) ? true : undefined;
     },
     120_000,
   );
@@ -113,22 +124,22 @@ const settled = async (): Promise<true> =>
     200_000,
   );
 
-/** A route by this class that nothing has happened to for a while. */
-async function begin(exported: Class): Promise<void> {
-  await reload(exported);
+/** Routes by these classes, and no change under way. */
+async function begin(exported: Classes): Promise<void> {
+  await reload(exported, AT_ONCE);
   await settled();
-  const [protection = 'encrypt'] = exported.protections;
-  await sendsBy(protection, exported.encapsulations?.[0]);
+  await sendsBy(exported);
   await pes.net.reach(1, '10.2.0.2', 60_000);
+  await pes.net.reach(1, '2001:db8:a:2::2', 60_000);
 }
 
 /** That nothing is lost while `work` runs, and why if something is. */
 async function lossless(work: () => Promise<void>): Promise<void> {
   const { net } = pes;
   const before = { 1: await net.drops(1), 2: await net.drops(2) };
-  const stream = await Stream.start(net, 1);
+  const streams = [await Stream.start(net, 1, 4), await Stream.start(net, 1, 6)];
   await work();
-  const { sent, received, twice } = await stream.stop();
+  const delivered = await Promise.all(streams.map((stream) => stream.stop()));
   const risen: string[] = [];
   for (const end of [1, 2] as const) {
     for (const [reason, packets] of await net.drops(end)) {
@@ -136,16 +147,17 @@ async function lossless(work: () => Promise<void>): Promise<void> {
       if (more > 0n) risen.push(`PE ${end} ${reason} ${more}`);
     }
   }
-  expect(sent).toBeGreaterThan(1_000);
-  expect({ lost: sent - received, twice, risen }).toEqual({ lost: 0, twice: 0, risen: [] });
+  const lost = delivered.map(({ sent, received }) => sent - received);
+  const twice = delivered.map((stream) => stream.twice);
+  expect({ lost, twice, risen }).toEqual({ lost: [0, 0], twice: [0, 0], risen: [] });
+  for (const { sent } of delivered) expect(sent).toBeGreaterThan(1_000);
 }
 
 describe('an ingress that is away while the class changes', () => {
   it.each([
-    { name: 'tunnel to encrypt, no SA before', from: TUNNEL, back: ['telling', 'grace'] },
-    { name: 'authenticate to encrypt', from: AUTHENTICATE, back: ['telling', 'grace'] },
-    { name: 'tunnel to encrypt', from: TUNNEL, back: ['announce'] },
-    { name: 'authenticate to encrypt', from: AUTHENTICATE, back: ['announce'] },
+    { name: 'tunnel to encrypt, no SA before', from: CLEAR, back: ['telling', 'grace'] },
+    { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['telling', 'grace'] },
+    { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['announce'] },
   ])(
     '$name: is back in step $back.0',
     async ({ from, back }) => {
@@ -155,9 +167,9 @@ describe('an ingress that is away while the class changes', () => {
         await reload(ENCRYPT);
         await inStep(...back);
         pes.net.start(1);
-        await sendsBy('encrypt');
+        await sendsBy(ENCRYPT);
         await settled();
-        await sendsBy('encrypt');
+        await sendsBy(ENCRYPT);
       });
     },
     500_000,
@@ -167,22 +179,24 @@ describe('an ingress that is away while the class changes', () => {
 describe('an egress that is killed while its class changes', () => {
   // Steps are taken once a second: some of these are in the midst of one.
   it.each([
-    { name: 'authenticate to encrypt', from: AUTHENTICATE, at: -500 },
-    { name: 'tunnel to encrypt', from: TUNNEL, at: -200 },
-    { name: 'authenticate to encrypt', from: AUTHENTICATE, at: 400 },
-    { name: 'tunnel to encrypt', from: TUNNEL, at: 1000 },
+    { when: 'as the announcement begins', at: undefined },
+    { when: '500 ms before the switch', at: -500 },
+    { when: '200 ms before the switch', at: -200 },
+    { when: '400 ms after the switch', at: 400 },
+    { when: '1000 ms after the switch', at: 1000 },
   ])(
-    '$name: loses nothing, $at ms from the switch',
-    async ({ from, at }) => {
-      await begin(from);
+    'tunnel and authenticate to encrypt: loses nothing, $when',
+    async ({ at }) => {
+      await begin(LAX);
       await lossless(async () => {
         await reload(ENCRYPT);
         const { secondsLeft = 0 } = await inStep('announce');
-        await new Promise((wake) => setTimeout(wake, Math.max(0, secondsLeft * 1000 + at)));
+        const wait = at === undefined ? 0 : Math.max(0, secondsLeft * 1000 + at);
+        await new Promise((wake) => setTimeout(wake, wait));
         await pes.net.killSupervisor(2);
         pes.net.start(2);
         await settled();
-        await sendsBy('encrypt');
+        await sendsBy(ENCRYPT);
       });
     },
     500_000,
