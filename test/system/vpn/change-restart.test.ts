@@ -15,6 +15,8 @@ import { otherEnd, type End } from '../supervisor/two-pes.js';
 const TARGETS = ['65001:100'];
 type Timing = Readonly<Record<'announce' | 'grace', number>>;
 const TIMING: Timing = { announce: 6, grace: 6 };
+/** Time for an IKE SA to be opened, and opened anew when the first opening is lost. */
+const LONG: Timing = { announce: 20, grace: 4 };
 /** Of changes that may lose something. */
 const AT_ONCE: Timing = { announce: 0, grace: 0 };
 
@@ -58,18 +60,20 @@ function config(end: End, [ipv4, ipv6]: Classes, tightening = TIMING): Config {
   };
 }
 
-beforeAll(async () => {
-  pes = await IkePes.open('vchr', { proof: 'psk' });
-  for (const end of [1, 2] as const) {
-    // There is no SA yet: the first change has to set one up.
-    pes.net.write(end, config(end, CLEAR));
-    pes.net.start(end);
-  }
-  await sendsBy(CLEAR);
-}, 200_000);
-afterAll(async () => {
-  await pes.close();
-});
+/** Two PEs of their own for the tests around it. There is no SA yet: the first change has to set one up. */
+function lab(name: string): void {
+  beforeAll(async () => {
+    pes = await IkePes.open(name, { proof: 'psk' });
+    for (const end of [1, 2] as const) {
+      pes.net.write(end, config(end, CLEAR));
+      pes.net.start(end);
+    }
+    await sendsBy(CLEAR);
+  }, 200_000);
+  afterAll(async () => {
+    await pes.close();
+  });
+}
 
 async function reload(exported: Classes, timing = TIMING): Promise<void> {
   const path = pes.net.write(2, config(2, exported, timing));
@@ -153,52 +157,75 @@ async function lossless(work: () => Promise<void>): Promise<void> {
   for (const { sent } of delivered) expect(sent).toBeGreaterThan(1_000);
 }
 
-describe('an ingress that is away while the class changes', () => {
-  it.each([
-    { name: 'tunnel to encrypt, no SA before', from: CLEAR, back: ['telling', 'grace'] },
-    { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['telling', 'grace'] },
-    { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['announce'] },
-  ])(
-    '$name: is back in step $back.0',
-    async ({ from, back }) => {
-      await begin(from);
-      await lossless(async () => {
-        await pes.net.killSupervisor(1);
-        await reload(ENCRYPT);
-        await inStep(...back);
-        pes.net.start(1);
-        await sendsBy(ENCRYPT);
-        await settled();
-        await sendsBy(ENCRYPT);
-      });
-    },
-    500_000,
-  );
+/** Kills the supervisor of PE 2, and waits until the change is over. */
+async function killEgress(): Promise<void> {
+  await pes.net.killSupervisor(2);
+  pes.net.start(2);
+  await settled();
+  await sendsBy(ENCRYPT);
+}
+
+describe('before there is any SA', () => {
+  lab('vchs');
+
+  it('an egress that is killed while the first IKE SA is opened loses nothing', async () => {
+    await pes.net.reach(1, '10.2.0.2', 60_000);
+    await pes.net.reach(1, '2001:db8:a:2::2', 60_000);
+    await lossless(async () => {
+      await reload(ENCRYPT, LONG);
+      await inStep('announce');
+      await killEgress();
+    });
+  }, 500_000);
 });
 
-describe('an egress that is killed while its class changes', () => {
-  // Steps are taken once a second: some of these are in the midst of one.
-  it.each([
-    { when: 'as the announcement begins', at: undefined },
-    { when: '500 ms before the switch', at: -500 },
-    { when: '200 ms before the switch', at: -200 },
-    { when: '400 ms after the switch', at: 400 },
-    { when: '1000 ms after the switch', at: 1000 },
-  ])(
-    'tunnel and authenticate to encrypt: loses nothing, $when',
-    async ({ at }) => {
-      await begin(LAX);
-      await lossless(async () => {
-        await reload(ENCRYPT);
-        const { secondsLeft = 0 } = await inStep('announce');
-        const wait = at === undefined ? 0 : Math.max(0, secondsLeft * 1000 + at);
-        await new Promise((wake) => setTimeout(wake, wait));
-        await pes.net.killSupervisor(2);
-        pes.net.start(2);
-        await settled();
-        await sendsBy(ENCRYPT);
-      });
-    },
-    500_000,
-  );
+describe('a policy that changes', () => {
+  lab('vchr');
+
+  describe('an ingress that is away while the class changes', () => {
+    it.each([
+      { name: 'tunnel to encrypt, no SA before', from: CLEAR, back: ['telling', 'grace'] },
+      { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['telling', 'grace'] },
+      { name: 'tunnel and authenticate to encrypt', from: LAX, back: ['announce'] },
+    ])(
+      '$name: is back in step $back.0',
+      async ({ from, back }) => {
+        await begin(from);
+        await lossless(async () => {
+          await pes.net.killSupervisor(1);
+          await reload(ENCRYPT);
+          await inStep(...back);
+          pes.net.start(1);
+          await sendsBy(ENCRYPT);
+          await settled();
+          await sendsBy(ENCRYPT);
+        });
+      },
+      500_000,
+    );
+  });
+
+  describe('an egress that is killed while its class changes', () => {
+    // Steps are taken once a second: some of these are in the midst of one.
+    it.each([
+      { when: 'as the announcement begins', at: undefined },
+      { when: '500 ms before the switch', at: -500 },
+      { when: '200 ms before the switch', at: -200 },
+      { when: '400 ms after the switch', at: 400 },
+      { when: '1000 ms after the switch', at: 1000 },
+    ])(
+      'tunnel and authenticate to encrypt: loses nothing, $when',
+      async ({ at }) => {
+        await begin(LAX);
+        await lossless(async () => {
+          await reload(ENCRYPT);
+          const { secondsLeft = 0 } = await inStep('announce');
+          const wait = at === undefined ? 0 : Math.max(0, secondsLeft * 1000 + at);
+          await new Promise((wake) => setTimeout(wake, wait));
+          await killEgress();
+        });
+      },
+      500_000,
+    );
+  });
 });
