@@ -82,8 +82,18 @@ export interface Facts {
   readonly isOwnSp: (remote: string) => boolean;
 }
 
+/** What the next hop of one tunnel follows from. */
+export interface TunnelFacts extends Pick<Facts, 'macs' | 'readySas' | 'isOwnSp'> {
+  /** By tunnel name. */
+  readonly coreRoutes: Pick<Facts['coreRoutes'], 'get'>;
+  readonly ikeSas: Pick<Facts['ikeSas'], 'get'>;
+  /** Link address of a neighbour on a configured interface; undefined: not known. */
+  readonly mac: (interfaceName: string, address: Uint8Array) => Uint8Array | undefined;
+}
+
 export interface Overlay {
-  readonly nexthops: ReadonlyMap<string, DesiredNexthop>;
+  /** Its owner replaces those of single tunnels by {@link projectTunnel}. */
+  readonly nexthops: Map<string, DesiredNexthop>;
   /** Routes of the kernel's, host routes of neighbours; each goes before a borrowed route of the same prefix. */
   readonly routes: RouteTable;
 }
@@ -153,7 +163,7 @@ const UNTRIED: TunnelSa = { state: 'untried', why: 'no SA has been asked for yet
 
 /** What the tunnel's packets are sealed with; a string: why nothing can be. */
 function tunnelSa(
-  facts: Facts,
+  facts: TunnelFacts,
   tunnel: TunnelModel,
 ): string | Pick<TunnelPath, 'sa' | 'state' | 'why'> {
   const ike = usesIke(tunnel) ? (facts.ikeSas.get(tunnel.name) ?? UNTRIED) : undefined;
@@ -167,9 +177,8 @@ function tunnelSa(
 
 /** The first reason why a tunnel cannot be used, or what it needs. */
 function tunnelPath(
-  model: ForwardingModel,
-  facts: Facts,
-  known: Neighbours,
+  model: Pick<ForwardingModel, 'interfaces'>,
+  facts: TunnelFacts,
   tunnel: TunnelModel,
 ): string | TunnelPath {
   const route = facts.coreRoutes.get(tunnel.name);
@@ -188,7 +197,7 @@ function tunnelPath(
   }
   const source = facts.macs.get(out.port);
   if (source === undefined) return `interface ${out.name} has no port`;
-  const mac = known.mac(out.name, route.nextHop);
+  const mac = facts.mac(out.name, route.nextHop);
   if (mac === undefined) return `${formatAddress(route.nextHop)} does not answer on ${out.name}`;
   const sealed = tunnelSa(facts, tunnel);
   if (typeof sealed === 'string') return sealed;
@@ -252,14 +261,14 @@ function tunnelVersion(tunnel: TunnelModel, path: TunnelPath): DesiredVersion {
   return ipTunnelVersion(tunnel, path, protection, encapsulation);
 }
 
-function tunnelNexthop(
-  model: ForwardingModel,
-  facts: Facts,
-  known: Neighbours,
+/** The next hop of a tunnel, alone: what {@link projectOverlay} has of it when the facts are the same. */
+export function projectTunnel(
+  model: Pick<ForwardingModel, 'interfaces'>,
+  facts: TunnelFacts,
   tunnel: TunnelModel,
 ): DesiredNexthop {
   const name = names.tunnel(tunnel.name);
-  const path = tunnelPath(model, facts, known, tunnel);
+  const path = tunnelPath(model, facts, tunnel);
   if (typeof path === 'string') return { name, version: undefined, why: path };
   const { via, metric, state, why, labels } = path;
   const common = {
@@ -349,7 +358,10 @@ export function projectOverlay(
   const put = (nexthop: DesiredNexthop): unknown => nexthops.set(nexthop.name, nexthop);
   const all = [...gateways, ...facts.kernelRoutes.map((route) => route.gateway)];
   for (const gateway of all) put(gatewayNexthop(model, facts, known, gateway));
-  for (const tunnel of model.tunnels.values()) put(tunnelNexthop(model, facts, known, tunnel));
+  const { macs, readySas, isOwnSp, coreRoutes, ikeSas } = facts;
+  const mac: TunnelFacts['mac'] = (name, address) => known.mac(name, address);
+  const ofTunnels = { macs, readySas, isOwnSp, coreRoutes, ikeSas, mac };
+  for (const tunnel of model.tunnels.values()) put(projectTunnel(model, ofTunnels, tunnel));
   const routes = neighbourRoutes(model, facts, base, policy, nexthops);
   return { nexthops, routes };
 }

@@ -174,6 +174,11 @@ export class Reconciler {
     }
   }
 
+  /** Of next hops of the overlay, these alone may differ. */
+  publishNexthops(nexthops: Iterable<DesiredNexthop>, changes: Changes): void {
+    for (const nexthop of nexthops) this.#putNexthop(nexthop, changes);
+  }
+
   #putNexthop(desired: DesiredNexthop, changes: Changes): void {
     const version = desired.version && resolveVersion(desired.version, this.#mirror);
     const key = version && versionKey(version);

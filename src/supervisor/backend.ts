@@ -19,6 +19,7 @@ import type {
 } from '../rpc/backend.js';
 import type * as rows from '../rpc/backend.js';
 import { ControlError } from '../rpc/errors.js';
+import { bgpProtection } from './bgp-protection.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
 import { dumpBgp } from './dump-bgp.js';
@@ -146,7 +147,7 @@ export class Backend implements ControlBackend {
   }
   bgpNeighbors(): Rows<rows.BgpNeighborRow> {
     const { supervisor } = this.#deps;
-    return bgpNeighborRows(supervisor.bgp.view(), (address) => supervisor.bgpProtection(address));
+    return bgpNeighborRows(supervisor.bgp.view(), (address) => bgpProtection(supervisor, address));
   }
   bgpRoutes(filter: rows.BgpRouteFilter): Rows<rows.BgpRouteRow> {
     return bgpRouteRows(this.#deps.supervisor.bgp.view(), filter);

@@ -143,6 +143,12 @@ export class CorePaths {
     return lsp ? lspRoute(lsp, resolution) : coreRoute(remote, resolution);
   }
 
+  /** As {@link CorePaths.current} has it of one tunnel. */
+  routeOf(name: string): CoreRoute | undefined {
+    const tracked = this.#tracked.get(name);
+    return tracked && this.#routeOf(tracked);
+  }
+
   /** By tunnel name; what has no answer yet is missing. */
   current(): ReadonlyMap<string, CoreRoute> {
     const routes = new Map<string, CoreRoute>();

@@ -59,16 +59,26 @@ export class HostPolicies {
 
   /** Brings the rows to the SAs in use. */
   follow(): void {
+    for (const [key, live] of this.#live) this.#follow(key, live);
+  }
+
+  /** As {@link HostPolicies.follow}, of the rows with these {@link hostPolicyKey | keys}. */
+  followOnly(keys: Iterable<string>): void {
+    for (const key of keys) {
+      const live = this.#live.get(key);
+      if (live !== undefined) this.#follow(key, live);
+    }
+  }
+
+  #follow(key: string, live: HostPolicy): void {
     const { tables, rows } = this.#deps;
     const idOf = (name: string | undefined): number =>
       name === undefined ? 0 : (rows.id('out', name) ?? 0);
-    for (const [key, live] of this.#live) {
-      const current = this.#deps.sas().currentBgp(live.local, live.remote);
-      const sas = { toPort: idOf(current.toPort), fromPort: idOf(current.fromPort) };
-      if (sas.toPort === live.toPort && sas.fromPort === live.fromPort) continue;
-      tables.setHostPolicySas(live.id, sas);
-      this.#live.set(key, { ...live, ...sas });
-    }
+    const current = this.#deps.sas().currentBgp(live.local, live.remote);
+    const sas = { toPort: idOf(current.toPort), fromPort: idOf(current.fromPort) };
+    if (sas.toPort === live.toPort && sas.fromPort === live.fromPort) return;
+    tables.setHostPolicySas(live.id, sas);
+    this.#live.set(key, { ...live, ...sas });
   }
 
   /** What only others than these pairs wanted goes, a while later. */

@@ -9,7 +9,7 @@ import {
   type SaRow,
   type VpnSaRow,
 } from '../forwarding/addon/api.js';
-import { saRowName } from '../forwarding/model.js';
+import { saRowName, type TunnelModel } from '../forwarding/model.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { EspSuite, Selector } from '../ike/negotiation/types.js';
 import { BGP_SERVICE } from '../ike/policy-compile.js';
@@ -166,6 +166,22 @@ export type BgpSide = 'to-port' | 'from-port';
 
 export const bgpKey = (ends: Ends, side: BgpSide): string => `${endsOf(ends)} bgp ${side}`;
 
+/** The two addresses that a {@link bgpKey} is of; undefined: it is a {@link tunnelSaKey}. */
+export function bgpEndsOf(key: string): string | undefined {
+  const [source = '', destination = '', what] = key.split(' ');
+  return what === 'bgp' ? `${source} ${destination}` : undefined;
+}
+
+/** What the tunnels that share an SA find it by. */
+export function tunnelSaKey({
+  local,
+  remote,
+  protection,
+  encapsulation,
+}: Pick<TunnelModel, 'local' | 'remote' | 'protection' | 'encapsulation'>): string {
+  return `${formatAddress(local)} ${formatAddress(remote)} ${protection} ${encapsulation}`;
+}
+
 /** What tunnels (policy-model 16) and host policies find an SA by; `row` outbound. */
 export function pairKeys(row: SaRow): readonly string[] {
   if (isBgpSa(row)) {
@@ -175,5 +191,6 @@ export function pairKeys(row: SaRow): readonly string[] {
     ];
   }
   const protection = row.algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
-  return [`${endsOf(row)} ${protection} ${row.encapsulation}`];
+  const { source: local, destination: remote, encapsulation } = row;
+  return [tunnelSaKey({ local, remote, protection, encapsulation })];
 }

@@ -17,7 +17,7 @@ import { usesIke, type TunnelModel } from '../forwarding/model.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { messageOf, oneLine } from './errors.js';
-import { bgpKey, inboundRow, outboundRow, pairKeys, refusal } from './ike-sa-row.js';
+import { bgpKey, inboundRow, outboundRow, pairKeys, refusal, tunnelSaKey } from './ike-sa-row.js';
 import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
 import { RowQuota } from './row-quota.js';
 import type { SaRows } from './sa-rows.js';
@@ -38,8 +38,11 @@ export interface IkeSasDeps {
   readonly spTable: (sp: string) => number | undefined;
   /** Has the worker install rows; resolves when it has, however long it is away meanwhile, or rejects. */
   readonly installer: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
-  /** Brings the next hops to {@link ChildSas.current}; resolves when packets leave that way. */
-  readonly publish: () => Promise<void>;
+  /**
+   * Brings what finds its SA by these keys ({@link pairKeys}) to {@link ChildSas.current} and
+   * {@link ChildSas.currentBgp}; resolves when packets leave that way.
+   */
+  readonly publish: (keys: readonly string[]) => Promise<void>;
   readonly timers: Timers;
   readonly log: Logger;
   /** So many unpredictable octets. */
@@ -162,7 +165,7 @@ export class ChildSas implements ChildSink {
     const pair = this.#pairs.get(inboundSpi);
     if (pair === undefined || pair.isGoing) return;
     this.#push(pair);
-    await this.#publish();
+    await this.#publish(pair);
   }
 
   #push(pair: Pair): void {
@@ -172,9 +175,9 @@ export class ChildSas implements ChildSink {
     }
   }
 
-  async #publish(): Promise<void> {
+  async #publish({ keys }: Pair): Promise<void> {
     const { publish, log } = this.#deps;
-    const done = publish().catch((error: unknown) => {
+    const done = publish(keys).catch((error: unknown) => {
       log.error('next hops could not follow their SAs', { why: oneLine(error) });
     });
     this.#published = Promise.all([this.#published, done]).then(() => undefined);
@@ -206,7 +209,7 @@ export class ChildSas implements ChildSink {
       if (left.length === 0) this.#active.delete(key);
       else this.#active.set(key, left);
     }
-    if (wasCurrent) await this.#publish();
+    if (wasCurrent) await this.#publish(pair);
     else await this.#published;
     this.#drop('out', pair.name);
   }
@@ -264,7 +267,7 @@ export class ChildSas implements ChildSink {
       const inUse = others.at(-1)?.inUse === true ? others.splice(-1) : [];
       this.#active.set(key, [...others, pair, ...inUse]);
     }
-    void this.#publish();
+    void this.#publish(pair);
   }
 
   #dropHalves(): void {
@@ -283,9 +286,7 @@ export class ChildSas implements ChildSink {
   /** Outbound SA of a tunnel now; undefined: it has none, or none by IKE. */
   current(tunnel: TunnelModel): { readonly row: string; readonly spi: number } | undefined {
     if (!usesIke(tunnel)) return undefined;
-    const { local, remote, protection, encapsulation } = tunnel;
-    const key = [local, remote].map(formatAddress).join(' ');
-    const pair = this.#active.get(`${key} ${protection} ${encapsulation}`)?.at(-1);
+    const pair = this.#active.get(tunnelSaKey(tunnel))?.at(-1);
     return pair && { row: pair.name, spi: pair.outboundSpi };
   }
 

@@ -45,10 +45,10 @@ export interface IkeServiceDeps {
   readonly timers: Timers;
   /** Has the worker install rows, now or when it is back. */
   readonly installer: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
-  /** Brings the next hops to {@link IkeService.states}; resolves when it is done. */
-  readonly publish: () => Promise<void>;
-  /** {@link IkeService.states} says something else now. */
-  readonly changed: () => void;
+  /** Brings what finds its SA by these keys to it; resolves when it is done. */
+  readonly publish: (keys: readonly string[]) => Promise<void>;
+  /** {@link IkeService.states} says something else now of tunnels that find their SA by this key. */
+  readonly changed: (key: string) => void;
   readonly debugKeys: DebugKeys | undefined;
 }
 

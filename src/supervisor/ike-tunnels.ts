@@ -8,14 +8,15 @@ import type { IkePolicy } from '../ike/policy.js';
 import { usesIke, type TunnelModel } from '../forwarding/model.js';
 import type { TunnelSa } from '../forwarding/overlay.js';
 import { formatAddress } from '../lib/ip.js';
+import { tunnelSaKey } from './ike-sa-row.js';
 import type { ChildSas } from './ike-sas.js';
 
 type Manager = Pick<IkeManager, 'want' | 'hurry'>;
 
 export interface IkeTunnelsDeps {
   readonly sas: Pick<ChildSas, 'current'>;
-  /** {@link IkeTunnels.states} says something else now. */
-  readonly changed: () => void;
+  /** {@link IkeTunnels.states} says something else now of the tunnels that share an SA, by its key. */
+  readonly changed: (key: string) => void;
 }
 
 interface Want {
@@ -39,16 +40,21 @@ export class IkeTunnels {
     const before = this.#wants;
     this.#wants = new Map();
     for (const tunnel of tunnels) {
-      const key = wantKey(tunnel);
+      const key = tunnelSaKey(tunnel);
       if (!usesIke(tunnel) || this.#wants.has(key)) continue;
       const wanted = this.#wanted(tunnel);
-      if (wanted !== undefined) this.#wants.set(key, this.#want(manager, wanted, before.get(key)));
+      if (wanted === undefined) {
+        // Nobody will ever say anything of it, and it may have been otherwise before.
+        this.#deps.changed(key);
+        continue;
+      }
+      this.#wants.set(key, this.#want(manager, key, wanted, before.get(key)));
     }
     // Afterwards, so that an SA that is still wanted never has nobody who wants it.
     for (const { end } of before.values()) end();
   }
 
-  #want(manager: Manager, wanted: Wanted, before: Want | undefined): Want {
+  #want(manager: Manager, key: string, wanted: Wanted, before: Want | undefined): Want {
     const want: { -readonly [K in keyof Want]: Want[K] } = {
       wanted,
       state: before?.state ?? { state: 'pending' },
@@ -56,7 +62,7 @@ export class IkeTunnels {
     };
     want.end = manager.want(wanted, (state) => {
       want.state = state;
-      this.#deps.changed();
+      this.#deps.changed(key);
     });
     return want;
   }
@@ -71,8 +77,12 @@ export class IkeTunnels {
   /** IKE has ended: nothing is wanted of it any more. */
   clear(): void {
     this.#ike = undefined;
-    for (const { end } of this.#wants.values()) end();
+    const before = [...this.#wants];
     this.#wants.clear();
+    for (const [key, { end }] of before) {
+      end();
+      this.#deps.changed(key);
+    }
   }
 
   states(tunnels: Iterable<TunnelModel>): ReadonlyMap<string, TunnelSa> {
@@ -88,7 +98,7 @@ export class IkeTunnels {
     const current = this.#deps.sas.current(tunnel);
     if (current !== undefined) return { state: 'up', ...current };
     if (this.#ike === undefined) return { state: 'untried', why: 'IKE has not started yet' };
-    const state = this.#wants.get(wantKey(tunnel))?.state;
+    const state = this.#wants.get(tunnelSaKey(tunnel))?.state;
     const remote = formatAddress(tunnel.remote);
     if (state === undefined) {
       const why = `no rule of ike allows ${serviceOf(tunnel)} with ${remote}`;
@@ -99,7 +109,7 @@ export class IkeTunnels {
   }
 
   hurry(tunnel: TunnelModel): void {
-    if (!usesIke(tunnel) || !this.#wants.has(wantKey(tunnel))) return;
+    if (!usesIke(tunnel) || !this.#wants.has(tunnelSaKey(tunnel))) return;
     this.#ike?.manager.hurry(tunnel.local, tunnel.remote, serviceOf(tunnel));
   }
 }
@@ -109,6 +119,3 @@ const serviceOf = ({
   protection,
   encapsulation,
 }: Pick<TunnelModel, 'protection' | 'encapsulation'>): string => `${protection}/${encapsulation}`;
-
-const wantKey = (tunnel: TunnelModel): string =>
-  `${formatAddress(tunnel.local)} ${formatAddress(tunnel.remote)} ${serviceOf(tunnel)}`;

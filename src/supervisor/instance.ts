@@ -7,10 +7,17 @@ import { protectedPairs } from '../config/bgp/protect.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
-import { projectOverlay, type Facts, type Overlay } from '../forwarding/overlay.js';
+import {
+  projectOverlay,
+  projectTunnel,
+  type Facts,
+  type Overlay,
+  type TunnelFacts,
+} from '../forwarding/overlay.js';
 import { projectConfig } from '../forwarding/project.js';
 import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
 import type { DesiredRows } from '../forwarding/rows.js';
+import { formatAddress } from '../lib/ip.js';
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
@@ -32,6 +39,8 @@ import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { Plan } from './plan.js';
+import { bgpEndsOf } from './ike-sa-row.js';
+import { TunnelsBySa } from './sa-follower.js';
 import type { SaRows } from './sa-rows.js';
 import { inSlices } from './serial.js';
 import type { WorkerLink } from './worker-link.js';
@@ -44,7 +53,7 @@ export interface InstanceDeps {
   readonly sas: ManualSas;
   readonly saRows: SaRows;
   readonly ike: IkePort;
-  readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'retire'>;
+  readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'followOnly' | 'retire'>;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
@@ -66,6 +75,7 @@ export interface InForce {
 export class Instance {
   readonly #deps: InstanceDeps;
   readonly #reconciler: Reconciler;
+  readonly #bySa = new TunnelsBySa();
   #inForce: InForce | undefined;
   #kernel: { readonly plan: Plan; readonly take: KernelRedistribution } | undefined;
   #kernelRoutes: TakenRoutes = NO_KERNEL_ROUTES;
@@ -294,6 +304,38 @@ export class Instance {
     this.#deps.bgp.refresh();
     this.#deps.tables.reclaim();
     return changes;
+  }
+
+  /**
+   * Follows SAs alone, of those who find theirs by these keys. How many others there are does not matter: when a
+   * thousand remote PEs come, this is called a thousand times.
+   */
+  followSas(keys: ReadonlySet<string>): void {
+    const inForce = this.#inForce;
+    if (inForce === undefined) return;
+    const { hostPolicies, bgp, tables } = this.#deps;
+    const all = [...keys];
+    const tunnels = all.flatMap((key) => this.#bySa.sharing(inForce.tunnels, key));
+    const facts = this.#factsOf(inForce.plan, tunnels);
+    const nexthops = tunnels.map((tunnel) => projectTunnel(inForce.plan.model, facts, tunnel));
+    for (const nexthop of nexthops) inForce.overlay.nexthops.set(nexthop.name, nexthop);
+    this.#reconciler.publishNexthops(nexthops, noChanges());
+    hostPolicies.followOnly(all.flatMap((key) => bgpEndsOf(key) ?? []));
+    bgp.tunnelsChanged(new Set(tunnels.map(({ remote }) => formatAddress(remote))));
+    tables.reclaim();
+  }
+
+  #factsOf(plan: Plan, tunnels: readonly TunnelModel[]): TunnelFacts {
+    const { kernelPort, worker, saRows, ike } = this.#deps;
+    const spOf = this.#spOf(plan);
+    return {
+      macs: worker.macs,
+      mac: (name, address) => kernelPort.neighbourMac(name, address),
+      coreRoutes: { get: (name) => kernelPort.coreRoute(name) },
+      readySas: { has: (name) => saRows.isReady('out', name) },
+      ikeSas: ike.states(tunnels),
+      isOwnSp: (remote) => spOf(remote) === plan.config.ownSp,
+    };
   }
 
   /** After the worker died: a new one with the same ports and interfaces; the tables are as they were. */

@@ -40,8 +40,12 @@ export interface KernelPort {
 
   /** Neighbours with a known link address, on configured interfaces. */
   neighbours(): readonly Neighbour[];
+  /** As {@link neighbours} has it of one; undefined: not known. */
+  neighbourMac(interfaceName: string, address: Uint8Array): Uint8Array | undefined;
   /** By tunnel name. */
   coreRoutes(): ReadonlyMap<string, CoreRoute>;
+  /** As {@link coreRoutes} has it of one. */
+  coreRoute(tunnel: string): CoreRoute | undefined;
   /** Kernel routes of the VRFs that redistribute them, by VRF. */
   kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]>;
   /** Follows the core's way to the far end of exactly these; resolves when each has been looked up once. */

@@ -261,6 +261,14 @@ export class KernelSync implements KernelPort {
     return this.#core?.paths.current() ?? new Map<string, CoreRoute>();
   }
 
+  neighbourMac(interfaceName: string, address: Uint8Array): Uint8Array | undefined {
+    return this.#watcherOf(interfaceName)?.lookup(interfaceName, address)?.mac;
+  }
+
+  coreRoute(tunnel: string): CoreRoute | undefined {
+    return this.#core?.paths.routeOf(tunnel);
+  }
+
   kernelRoutes(): ReadonlyMap<string, readonly KernelRoute[]> {
     return this.#vrfRoutes.current();
   }

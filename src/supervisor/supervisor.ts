@@ -7,11 +7,9 @@
  *   SIGINT, `sealane stop`    everything is taken down and interfaces are given back; the segments
  *                             stay, because they alone remember how far manual keys are used
  */
-import { protectedPairs } from '../config/bgp/protect.js';
 import type { Config } from '../config/types.js';
 import type { Addon, Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
-import { parseAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
@@ -32,6 +30,7 @@ import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
 import type { InstancePaths } from './paths.js';
+import { SaFollower } from './sa-follower.js';
 import { SaRows } from './sa-rows.js';
 import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
@@ -85,6 +84,17 @@ export class Supervisor {
   readonly #committer: Committer;
   readonly #keeper: WorkerKeeper;
   readonly #serial = new Serial();
+  readonly #followingFailed = (error: unknown): void => {
+    this.#deps.log.error('following the network failed', { why: oneLine(error) });
+  };
+  readonly #saFollower = new SaFollower({
+    serial: this.#serial,
+    follow: (keys) => {
+      this.instance.followSas(keys);
+    },
+    timers: TIMERS,
+    failed: this.#followingFailed,
+  });
   readonly #stall = new StallGuard();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #faults = new Map<string, string>();
@@ -195,9 +205,9 @@ export class Supervisor {
       netns: () => this.#namespacePath(undefined),
       ...{ log: this.#deps.log.area('ike'), debugKeys: this.#deps.debugKeys },
       installer: async (out, inbound) => this.worker.installWhenUp(out, inbound),
-      publish: async () => this.#refreshNow(),
-      changed: () => {
-        this.#refreshSoon();
+      publish: async (keys) => this.#saFollower.now(keys),
+      changed: (key) => {
+        this.#saFollower.soon(key);
       },
     });
   }
@@ -342,17 +352,6 @@ export class Supervisor {
     return this.#changing;
   }
 
-  /** How it stands with the SA that BGP with a neighbour of the core has to be inside; empty: none is asked for. */
-  bgpProtection(address: string): string {
-    const config = this.instance.inForce?.plan.config;
-    const pair = config && protectedPairs(config).find(({ remote }) => remote === address);
-    const local = pair && parseAddress(pair.local);
-    const remote = parseAddress(address);
-    if (pair === undefined || local === undefined || remote === undefined) return '';
-    const { toPort = 0, fromPort = 0 } = this.hostPolicies.get(local, remote) ?? {};
-    return this.ike.bgpState(pair, toPort + fromPort > 0);
-  }
-
   vrfNamespace(vrf: string): string {
     return this.#kernelPort.vrfNamespace(vrf);
   }
@@ -370,9 +369,7 @@ export class Supervisor {
     if (this.#refreshTimer !== undefined || this.#state === 'stopping') return;
     this.#refreshTimer = setTimeout(() => {
       this.#refreshTimer = undefined;
-      this.#refreshNow().catch((error: unknown) => {
-        this.#deps.log.error('following the network failed', { why: oneLine(error) });
-      });
+      this.#refreshNow().catch(this.#followingFailed);
     }, REFRESH_DELAY_MS);
   }
 
@@ -449,6 +446,7 @@ export class Supervisor {
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#refreshTimer);
     clearTimeout(this.#gatewaysTimer);
+    this.#saFollower.close();
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();

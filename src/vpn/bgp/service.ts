@@ -250,6 +250,12 @@ export class BgpService {
     if (changed) this.#deps.gatewaysChanged();
   }
 
+  /** As {@link BgpService.refresh}, when nothing but tunnels to these far ends, in text, has changed. */
+  tunnelsChanged(remotes: Iterable<string>): void {
+    this.#running?.tracker.lookAt(remotes);
+    this.#running?.fib.look();
+  }
+
   /**
    * 'restart': neighbours keep our routes, because forwarding goes on without us; else they are told this, and
    * what was learnt goes from the tables.

@@ -84,6 +84,8 @@ export const MOST_GATEWAYS = 4096;
 
 export class Tracker implements NextHopTracker {
   readonly #watched = new Map<number, Watched>();
+  /** Next hops that ask for a tunnel, by its far end in text. */
+  readonly #byRemote = new Map<string, Set<number>>();
   /** Rows of the next hops that are within the bound, by interface. */
   readonly #admitted = new Map<string, Set<string>>();
   readonly #events: TrackerEvents;
@@ -115,11 +117,28 @@ export class Tracker implements NextHopTracker {
     this.#admit(key);
     const watched: Watched = { key, state: UNUSABLE };
     this.#watched.set(id, watched);
+    this.#index(id, key);
     this.#hold(id, watched);
     const state = this.#state(key);
     watched.state = state;
     if (isGateway(key)) this.#events.gatewaysChanged();
     return state;
+  }
+
+  #index(id: number, { address, protection }: NextHopKey): void {
+    if (protection === 0) return;
+    const remote = formatAddress(address);
+    const ids = this.#byRemote.get(remote);
+    if (ids === undefined) this.#byRemote.set(remote, new Set([id]));
+    else ids.add(id);
+  }
+
+  #unindex(id: number, { address, protection }: NextHopKey): void {
+    if (protection === 0) return;
+    const remote = formatAddress(address);
+    const ids = this.#byRemote.get(remote);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#byRemote.delete(remote);
   }
 
   #hold(id: number, watched: Watched): void {
@@ -150,6 +169,7 @@ export class Tracker implements NextHopTracker {
     this.#watched.delete(id);
     if (key === undefined) return;
     stop?.();
+    this.#unindex(id, key);
     if (held !== undefined) this.#tunnels.release(held);
     if (isCore(key)) this.#core.delete(formatAddress(key.address));
     if (!isGateway(key)) return;
@@ -165,6 +185,7 @@ export class Tracker implements NextHopTracker {
       if (held !== undefined) this.#tunnels.release(held);
     }
     this.#watched.clear();
+    this.#byRemote.clear();
     this.#refused.clear();
   }
 
@@ -196,6 +217,13 @@ export class Tracker implements NextHopTracker {
     for (const { key } of this.#watched.values()) this.#admit(key);
     this.#holdRefused();
     for (const [id, { key }] of this.#watched) if (!isCore(key)) this.#look(id);
+  }
+
+  /** Tunnels to these far ends, in text, went up or down, and nothing else has changed: tells what differs. */
+  lookAt(remotes: Iterable<string>): void {
+    for (const remote of remotes) {
+      for (const id of this.#byRemote.get(remote) ?? []) this.#look(id);
+    }
   }
 
   #look(id: number): void {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BgpSaRow, Tables } from '../../../src/forwarding/addon/api.js';
 import { loadAddon } from '../../../src/forwarding/addon/load.js';
 import { parseAddress } from '../../../src/lib/ip.js';
-import { HostPolicies } from '../../../src/supervisor/host-policies.js';
+import { HostPolicies, hostPolicyKey } from '../../../src/supervisor/host-policies.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -88,6 +88,16 @@ it('are rows that drop until there is an SA, follow it, and drop again when it g
   expect(live()).toContain(`${HEX_A} 0 0`);
   tables.removeSa('out', one);
   expect(live()).toContain(`${HEX_B} 0 0`);
+});
+
+it('follow alone when they are named, and nobody else is asked for', () => {
+  policies.install([A, B]);
+  const one = addSa('one');
+  current = { toPort: 'one', fromPort: 'one' };
+  policies.followOnly([hostPolicyKey(bytes(B.local), bytes(B.remote)), '192.0.2.1 203.0.113.1']);
+  expect(live()).toEqual([`${HEX_B} 0 0`, `${HEX_A} 0 0`]);
+  policies.followOnly([hostPolicyKey(bytes(A.local), bytes(A.remote))]);
+  expect(live()).toContain(`${HEX_A} ${one} ${one}`);
 });
 
 it('stay for a while after nobody wants them, so that what BGP had still to say does not leave in clear', async () => {

@@ -10,7 +10,7 @@ import type { EspCipher, Selector } from '../../../src/ike/negotiation/types.js'
 import { createLogger } from '../../../src/lib/log.js';
 import { parseAddress } from '../../../src/lib/ip.js';
 import { ChildSas } from '../../../src/supervisor/ike-sas.js';
-import { algorithmOf } from '../../../src/supervisor/ike-sa-row.js';
+import { algorithmOf, tunnelSaKey } from '../../../src/supervisor/ike-sa-row.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
 import { saRows, type ShowSource } from '../../../src/supervisor/show-rows.js';
 import { SpiPool } from '../../../src/supervisor/spi-pool.js';
@@ -68,8 +68,9 @@ let rows: SaRows;
 let time: VirtualTime;
 let log: string[];
 let sas: ChildSas;
-/** What the next hop leads to, as `publish` brought it last. */
+/** What the next hop leads to, as `publish` brought it last, and the keys of who was to follow. */
 let used: number | undefined;
+let published: string[];
 let install: (out: readonly number[], inbound: readonly number[]) => Promise<void>;
 
 /** The worker's part, which unit tests have none of: readiness and reachability. */
@@ -99,8 +100,9 @@ function start(): void {
     ...{ tables, rows, timers: time, random: randomBytes },
     spTable: (sp) => (sp === 'own' ? 1 : undefined),
     installer: async (out, inbound) => install(out, inbound),
-    publish: async () => {
+    publish: async (keys) => {
       await Promise.resolve();
+      published.push(...keys);
       publish();
     },
     log: createLogger({ write: (line) => log.push(line), now: () => '' }, 'debug'),
@@ -119,11 +121,8 @@ function publish(): void {
           ...{ kind: 'tunnel', interface: real.interfaces()[0]!.id, mtu: 1400, dscpCopy: true },
           ...{ protection: 'encrypt', encapsulation: 'gre', sa: used },
           header: {
-            ...{
-              ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), 0, 4),
-              source: LOCAL,
-              destination: REMOTE,
-            },
+            ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), 0, 4),
+            ...{ source: LOCAL, destination: REMOTE },
             ...{ ttl: 64, dscp: 0, flowLabel: 0, spi: now.spi },
           },
         }
@@ -145,8 +144,7 @@ beforeEach(() => {
     },
   });
   installed = new Set();
-  activated = [];
-  log = [];
+  [activated, published, log] = [[], [], []];
   time = new VirtualTime();
   install = async (out, inbound) => {
     await Promise.resolve();
@@ -183,6 +181,7 @@ describe('child SAs in the tables', () => {
     // Not sent with before it is told to.
     expect(sas.current(TUNNEL)).toBeUndefined();
     await sas.activate(spi);
+    expect(published).toEqual([tunnelSaKey(TUNNEL)]);
     expect(used).toBe(real.sas('out')[0]!.id);
     expect(sas.current({ ...TUNNEL, encapsulation: 'ip' })).toBeUndefined();
     expect(sas.current({ ...TUNNEL, protection: 'authenticate' })).toBeUndefined();

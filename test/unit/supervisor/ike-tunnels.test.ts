@@ -61,9 +61,9 @@ class Manager {
 describe('SAs that tunnels want', () => {
   it('are wanted once for tunnels that share one, and as long as the configuration has one', () => {
     const manager = new Manager();
-    let changes = 0;
+    const changes: string[] = [];
     const sas = { current: () => undefined };
-    const tunnels = new IkeTunnels({ sas, changed: () => changes++ });
+    const tunnels = new IkeTunnels({ sas, changed: (key) => changes.push(key) });
     const [a, twin] = [tunnel('a'), tunnel('twin', { dscp: 10 })];
     expect(tunnels.states([a]).get('a')).toMatchObject({ state: 'untried' });
     tunnels.apply([a, twin, tunnel('clear', { protection: 'tunnel' })], manager, policy);
@@ -73,7 +73,7 @@ describe('SAs that tunnels want', () => {
       ['twin', { state: 'pending' }],
     ]);
     manager.say({ state: 'failed', why: 'peer says AUTHENTICATION_FAILED' });
-    expect(changes).toBe(1);
+    expect(changes).toEqual(['192.0.2.1 192.0.2.2 encrypt gre']);
     expect(tunnels.states([a]).get('a')).toEqual({
       ...{ state: 'failed', why: 'IKE: peer says AUTHENTICATION_FAILED' },
     });
@@ -83,6 +83,13 @@ describe('SAs that tunnels want', () => {
     expect(tunnels.states([a]).get('a')).toMatchObject({ state: 'failed' });
     tunnels.hurry(a);
     expect(manager.hurried).toEqual(['192.0.2.2 encrypt/gre']);
+    tunnels.apply([a], manager, policy);
+    changes.length = 0;
+    tunnels.clear();
+    expect(manager.wants.size).toBe(0);
+    expect(changes).toEqual(['192.0.2.1 192.0.2.2 encrypt gre']);
+    expect(tunnels.states([a]).get('a')).toMatchObject({ state: 'untried' });
+    tunnels.apply([a], manager, policy);
     tunnels.apply([], manager, policy);
     expect(manager.wants.size).toBe(0);
   });
@@ -90,7 +97,8 @@ describe('SAs that tunnels want', () => {
   it('fail where no rule allows them, and nobody is asked (policy-model 8)', () => {
     const manager = new Manager();
     const sas = { current: () => undefined };
-    const tunnels = new IkeTunnels({ sas, changed: () => undefined });
+    const changes: string[] = [];
+    const tunnels = new IkeTunnels({ sas, changed: (key) => changes.push(key) });
     const [stranger, other] = [
       tunnel('s', { remote: parseAddress('198.51.100.9')! }),
       tunnel('o', { protection: 'authenticate' }),
@@ -103,6 +111,11 @@ describe('SAs that tunnels want', () => {
     ]);
     tunnels.hurry(stranger);
     expect(manager.hurried).toEqual([]);
+    // Nobody says anything of them later.
+    expect(changes).toEqual([
+      '192.0.2.1 198.51.100.9 encrypt gre',
+      '192.0.2.1 192.0.2.2 authenticate gre',
+    ]);
   });
 
   it('count as up while rows carry them, whatever IKE is doing', () => {

@@ -116,6 +116,37 @@ it('gives a tunnel the cost of the core’s way to its end', () => {
   expect(followed.size).toBe(0);
 });
 
+it('looks at nothing but the next hops of the tunnels that it is told of', () => {
+  const ingress = new Ingress(capability());
+  const signalled = { protections: ['encrypt'], encapsulations: ['gre'] } as const;
+  const keyOf = (address: Uint8Array): NextHopKey => ({
+    ...{ vrf: 0, address, protection: ingress.choose(address, signalled, TERMS) },
+  });
+  const asked: string[] = [];
+  const version = { kind: 'receive', vrf: '', interface: 'core0' } as const;
+  let sa: 'pending' | 'up' = 'pending';
+  tracker.update({
+    ...{ model: forwardingModel(BASE), ingress, vrfName: () => undefined },
+    nexthop: (name) => {
+      asked.push(name);
+      return { name, version, metric: 1, sa };
+    },
+  });
+  for (let n = 1; n <= 200; n++) tracker.watch(n, keyOf(ip(`192.0.2.${String(n)}`)));
+  tracker.watch(201, core('192.0.2.7'));
+  asked.length = 0;
+  sa = 'up';
+  tracker.lookAt(['192.0.2.7', '203.0.113.1']);
+  expect(told.splice(0)).toMatchObject([[7, { usable: true, rank: 3 }]]);
+  expect(new Set(asked)).toEqual(new Set(['tunnel/pe/192.0.2.7/encrypt/gre']));
+  // Those that nobody has any more are nobody's to look at.
+  tracker.unwatch(8);
+  tracker.close();
+  asked.length = 0;
+  tracker.lookAt(['192.0.2.8', '192.0.2.9']);
+  expect(asked).toEqual([]);
+});
+
 it('asks again for a tunnel that found no room, and says meanwhile why there is none', () => {
   let now = 0;
   const few = new TunnelSet({ now: () => now, changed: () => undefined });
