@@ -35,6 +35,7 @@ export class CorePaths {
   readonly #onChange: () => void;
   readonly #tracked = new Map<string, Tracked>();
   #lsps = new PrefixIndex<LspModel>();
+  #indexed: readonly LspModel[] = [];
   /** Next hops kept resolved, by interface and address. */
   readonly #held = new Map<string, Hop>();
 
@@ -52,11 +53,14 @@ export class CorePaths {
     tunnels: ReadonlyMap<string, TunnelModel>,
     lsps: readonly LspModel[] = [],
   ): Promise<void> {
-    this.#index(lsps);
+    const others = this.#index(lsps);
+    const changed: Tracked[] = [];
     for (const [name, tracked] of [...this.#tracked]) {
       const wanted = tunnels.get(name);
+      if (wanted === tracked.tunnel) continue;
       if (wanted !== undefined && formatAddress(wanted.remote) === tracked.remote) {
         tracked.tunnel = wanted;
+        changed.push(tracked);
         continue;
       }
       tracked.stop();
@@ -68,31 +72,43 @@ export class CorePaths {
       if (!this.#tracked.has(name)) first.push(this.#track(name, tunnel));
     }
     await Promise.all(first);
-    this.#holdAll();
+    if (others) this.#holdAll();
+    else for (const tracked of changed) this.#hold(tracked);
   }
 
   /** As those of {@link follow}, when they are others later. */
   setLsps(lsps: readonly LspModel[]): void {
-    this.#index(lsps);
+    if (!this.#index(lsps)) return;
     this.#holdAll();
     this.#onChange();
   }
 
-  #index(lsps: readonly LspModel[]): void {
+  /** True: they are others than before. */
+  #index(lsps: readonly LspModel[]): boolean {
+    const before = this.#indexed;
+    if (lsps.length === before.length && lsps.every((lsp, i) => lsp === before[i])) return false;
+    this.#indexed = lsps;
     this.#lsps = new PrefixIndex();
     for (const lsp of lsps) this.#lsps.add(lsp.prefix, lsp);
+    return true;
   }
 
   async #track(name: string, tunnel: TunnelModel): Promise<void> {
     const { remote } = tunnel;
     return new Promise((answered) => {
-      const timer = setTimeout(answered, FIRST_ANSWER_MS);
+      let isWaited = true;
+      const timer = setTimeout(() => {
+        isWaited = false;
+        answered();
+      }, FIRST_ANSWER_MS);
       const stop = this.#routes.track(remote, (resolution) => {
         tracked.resolution = resolution;
         clearTimeout(timer);
-        answered();
         this.#hold(tracked);
-        this.#onChange();
+        // Who waits for the first answer looks at it then.
+        if (!isWaited) this.#onChange();
+        isWaited = false;
+        answered();
       });
       const text = formatAddress(remote);
       const tracked: Tracked = {

@@ -29,26 +29,38 @@ export class IkeTunnels {
   readonly #deps: IkeTunnelsDeps;
   #ike: { readonly manager: Manager; readonly policy: IkePolicy } | undefined;
   #wants = new Map<string, Want>();
+  /** Keys of those that no rule is for. */
+  #ruleless = new Set<string>();
 
   constructor(deps: IkeTunnelsDeps) {
     this.#deps = deps;
   }
 
-  /** From now on exactly these tunnels want SAs; those that stay keep theirs. */
+  /**
+   * From now on exactly these tunnels want SAs; those that stay keep theirs. IKE is asked of those alone that are new,
+   * or have new rules.
+   */
   apply(tunnels: Iterable<TunnelModel>, manager: Manager, policy: IkePolicy): void {
+    const same = this.#ike?.manager === manager && this.#ike.policy === policy;
     this.#ike = { manager, policy };
     const before = this.#wants;
+    const ruleless = same ? this.#ruleless : new Set<string>();
     this.#wants = new Map();
+    this.#ruleless = new Set();
     for (const tunnel of tunnels) {
       const key = tunnelSaKey(tunnel);
       if (!usesIke(tunnel) || this.#wants.has(key)) continue;
-      const wanted = this.#wanted(tunnel);
-      if (wanted === undefined) {
-        // Nobody will ever say anything of it, and it may have been otherwise before.
-        this.#deps.changed(key);
+      const known = before.get(key);
+      if (same && known !== undefined) {
+        before.delete(key);
+        this.#wants.set(key, known);
         continue;
       }
-      this.#wants.set(key, this.#want(manager, key, wanted, before.get(key)));
+      const wanted = ruleless.has(key) ? undefined : this.#wanted(tunnel);
+      if (wanted !== undefined) this.#wants.set(key, this.#want(manager, key, wanted, known));
+      else this.#ruleless.add(key);
+      // Nobody will ever say anything of it, and it may have been otherwise before.
+      if (wanted === undefined && !ruleless.has(key)) this.#deps.changed(key);
     }
     // Afterwards, so that an SA that is still wanted never has nobody who wants it.
     for (const { end } of before.values()) end();
@@ -79,6 +91,7 @@ export class IkeTunnels {
     this.#ike = undefined;
     const before = [...this.#wants];
     this.#wants.clear();
+    this.#ruleless.clear();
     for (const [key, { end }] of before) {
       end();
       this.#deps.changed(key);

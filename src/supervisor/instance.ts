@@ -281,13 +281,21 @@ export class Instance {
     return this.#sps.spOf;
   }
 
-  /** Routes lead to other tunnels now. */
-  async retunnel(): Promise<Changes> {
+  /** Routes lead to other tunnels now: those that are new are looked at, unless some are gone. */
+  async retunnel(): Promise<void> {
     const { kernelPort, ike, tunnels } = this.#deps;
-    if (this.#inForce === undefined) return noChanges();
-    await kernelPort.followTunnels(tunnels.all);
-    ike.want(tunnels.all.values());
-    return this.refresh();
+    if (this.#inForce === undefined) return;
+    const { all } = tunnels;
+    await kernelPort.followTunnels(all);
+    ike.want(all.values());
+    const before = this.#must();
+    const isGone = [...before.tunnels.keys()].some((name) => !all.has(name));
+    if (isGone) {
+      await this.refresh();
+      return;
+    }
+    this.#inForce = { ...before, tunnels: all };
+    this.#follow([...all.values()].filter((one) => before.tunnels.get(one.name) !== one));
   }
 
   /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */
@@ -313,14 +321,19 @@ export class Instance {
   followSas(keys: ReadonlySet<string>): void {
     const inForce = this.#inForce;
     if (inForce === undefined) return;
-    const { hostPolicies, bgp, tables } = this.#deps;
     const all = [...keys];
-    const tunnels = all.flatMap((key) => this.#bySa.sharing(inForce.tunnels, key));
-    const facts = this.#factsOf(inForce.plan, tunnels);
-    const nexthops = tunnels.map((tunnel) => projectTunnel(inForce.plan.model, facts, tunnel));
-    for (const nexthop of nexthops) inForce.overlay.nexthops.set(nexthop.name, nexthop);
+    this.#deps.hostPolicies.followOnly(all.flatMap((key) => bgpEndsOf(key) ?? []));
+    this.#follow(all.flatMap((key) => this.#bySa.sharing(inForce.tunnels, key)));
+  }
+
+  /** Brings the next hops of these tunnels, which are in force, to what there is now. */
+  #follow(tunnels: readonly TunnelModel[]): void {
+    const { plan, overlay } = this.#must();
+    const { bgp, tables } = this.#deps;
+    const facts = this.#factsOf(plan, tunnels);
+    const nexthops = tunnels.map((tunnel) => projectTunnel(plan.model, facts, tunnel));
+    for (const nexthop of nexthops) overlay.nexthops.set(nexthop.name, nexthop);
     this.#reconciler.publishNexthops(nexthops, noChanges());
-    hostPolicies.followOnly(all.flatMap((key) => bgpEndsOf(key) ?? []));
     bgp.tunnelsChanged(new Set(tunnels.map(({ remote }) => formatAddress(remote))));
     tables.reclaim();
   }

@@ -53,6 +53,8 @@ const PREFIX = 'pe/';
 
 interface Held {
   readonly kind: TunnelKind;
+  /** As long as the configuration stays, it is one object: whoever has it need not look at it again. */
+  model: TunnelModel | undefined;
   /** To whom it leads. */
   sp: string;
   uses: number;
@@ -101,7 +103,10 @@ export class TunnelSet {
   }
 
   #add(kind: TunnelKind, idleSince: number | undefined): Held {
-    const held: Held = { kind, sp: this.#spOf(kind), uses: 0, idleSince };
+    const held: Held = {
+      ...{ kind, model: this.#model(kind), sp: this.#spOf(kind) },
+      ...{ uses: 0, idleSince },
+    };
     this.#held.set(keyOf(kind), held);
     this.#bySp.set(held.sp, this.#countOf(held.sp) + 1);
     return held;
@@ -126,15 +131,16 @@ export class TunnelSet {
     shares = ONE_SHARE,
   ): void {
     this.#shares = shares;
+    this.#own = own;
     this.#bySp.clear();
     for (const held of this.#held.values()) {
+      held.model = this.#model(held.kind);
       held.sp = this.#spOf(held.kind);
       this.#bySp.set(held.sp, this.#countOf(held.sp) + 1);
     }
     this.#room();
     this.#configured = configured;
     this.#byKind = new Map([...configured.values()].map((tunnel) => [keyOf(tunnel), tunnel]));
-    this.#own = own;
     this.#all = undefined;
   }
 
@@ -204,8 +210,7 @@ export class TunnelSet {
     const key = keyOf(kind);
     const configured = this.#byKind.get(key);
     if (configured !== undefined) return configured;
-    const held = this.#held.get(key);
-    return held && this.#model(held.kind);
+    return this.#held.get(key)?.model;
   }
 
   /** Configured or made by routes, by name. The same object until something changes. */
@@ -215,9 +220,8 @@ export class TunnelSet {
   }
 
   *#made(): Generator<[string, TunnelModel]> {
-    for (const [key, { kind }] of this.#held) {
-      const model = this.#byKind.has(key) ? undefined : this.#model(kind);
-      if (model !== undefined) yield [model.name, model];
+    for (const [key, { model }] of this.#held) {
+      if (model !== undefined && !this.#byKind.has(key)) yield [model.name, model];
     }
   }
 

@@ -39,6 +39,9 @@ class Manager {
   readonly wants = new Map<number, { wanted: Wanted; say: (state: WantedState) => void }>();
   readonly hurried: string[] = [];
   #last = 0;
+  get asked(): number {
+    return this.#last;
+  }
   /** Never fewer than this many while configurations change. */
   least = Infinity;
 
@@ -78,7 +81,7 @@ describe('SAs that tunnels want', () => {
       ...{ state: 'failed', why: 'IKE: peer says AUTHENTICATION_FAILED' },
     });
     // A reload neither lets go of the SA in between nor forgets how it stands.
-    tunnels.apply([a], manager, policy);
+    tunnels.apply([a], manager, { ...policy });
     expect(manager.least).toBe(1);
     expect(tunnels.states([a]).get('a')).toMatchObject({ state: 'failed' });
     tunnels.hurry(a);
@@ -92,6 +95,31 @@ describe('SAs that tunnels want', () => {
     tunnels.apply([a], manager, policy);
     tunnels.apply([], manager, policy);
     expect(manager.wants.size).toBe(0);
+  });
+
+  it('are asked for once, however often tunnels come and go beside them', () => {
+    const manager = new Manager();
+    const changes: string[] = [];
+    const sas = { current: () => undefined };
+    const tunnels = new IkeTunnels({ sas, changed: (key) => changes.push(key) });
+    const at = (n: number): TunnelModel =>
+      tunnel(`t${String(n)}`, { remote: parseAddress(`192.0.2.${String(n)}`)! });
+    const stranger = tunnel('s', { remote: parseAddress('198.51.100.9')! });
+    const all = [stranger];
+    for (let n = 2; n <= 101; n++) {
+      all.push(at(n));
+      tunnels.apply(all, manager, policy);
+    }
+    expect(manager.asked).toBe(100);
+    expect(manager.wants.size).toBe(100);
+    expect(changes).toHaveLength(1);
+    tunnels.apply(all.slice(2), manager, policy);
+    expect(manager.wants.size).toBe(99);
+    expect(manager.asked).toBe(100);
+    // Other rules: everybody is asked for by them.
+    tunnels.apply(all, manager, { ...policy });
+    expect(manager.asked).toBe(200);
+    expect(manager.wants.size).toBe(100);
   });
 
   it('fail where no rule allows them, and nobody is asked (policy-model 8)', () => {

@@ -41,6 +41,7 @@ let states: Map<string, TunnelSa>;
 /** What was asked of others and written, by its name. */
 let counts: Map<string, number>;
 let told: string[];
+let now: number;
 const count = (what: string, by = 1): void => {
   counts.set(what, (counts.get(what) ?? 0) + by);
 };
@@ -137,9 +138,10 @@ beforeEach(async () => {
   folder = mkdtempSync('/dev/shm/sealane-instance-sas-');
   counts = new Map();
   told = [];
+  now = 0;
   tables = countedTables();
   rows = new SaRows(tables);
-  tunnels = new TunnelSet({ now: () => 0, changed: () => undefined });
+  tunnels = new TunnelSet({ now: () => now, changed: () => undefined });
   for (let n = 1; n <= MANY; n++) {
     tunnels.hold({ remote: remoteAt(n), protection: 'encrypt', encapsulation: 'gre' });
   }
@@ -161,13 +163,34 @@ it('is one look and one row for each SA, however many tunnels there are', () => 
   for (let n = 1; n <= MANY; n++) {
     saComesUp(n);
     instance.followSas(new Set([tunnelSaKey(tunnelAt(n))]));
-    expect(activeOf(n)).toMatchObject({ kind: 'tunnel', header: { spi: 1000 + n } });
     expect(instance.inForce?.overlay.nexthops.get(`tunnel/${nameAt(n)}`)?.sa).toBe('up');
+  }
+  for (const n of [1, 100, MANY]) {
+    expect(activeOf(n)).toMatchObject({ kind: 'tunnel', header: { spi: 1000 + n } });
   }
   expect(Object.fromEntries(counts)).toEqual({
     ...{ macs: MANY, routes: MANY, states: MANY, rows: MANY },
   });
   expect(told).toHaveLength(MANY);
+});
+
+it('is one look and one row for a tunnel that comes, too', async () => {
+  counts.clear();
+  for (let n = MANY + 1; n <= MANY + 10; n++) {
+    states.set(nameAt(n), { state: 'pending', why: 'IKE is at it' });
+    tunnels.hold({ remote: remoteAt(n), protection: 'encrypt', encapsulation: 'gre' });
+    await instance.retunnel();
+    expect(activeOf(n)).toMatchObject({ kind: 'drop', reason: 'sa_missing' });
+  }
+  expect(Object.fromEntries(counts)).toEqual({ macs: 10, routes: 10, states: 10, rows: 10 });
+  expect(told).toHaveLength(10);
+  // One that goes takes its row along.
+  tunnels.release({ remote: remoteAt(5), protection: 'encrypt', encapsulation: 'gre' });
+  now = 60_000;
+  tunnels.sweep();
+  await instance.retunnel();
+  expect(tables.nexthops().map(({ name }) => name)).not.toContain(`tunnel/${nameAt(5)}`);
+  expect(counts.get('refreshes')).toBe(1);
 });
 
 it('leaves nothing to do for a look at everything', async () => {
