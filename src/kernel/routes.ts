@@ -130,10 +130,6 @@ export class CoreRoutes {
     this.#schedule();
   }
 
-  #scheduleIfAny(): void {
-    for (const tracked of this.#tracked) if (tracked.stale) this.#schedule();
-  }
-
   /** Changes come in bursts: one round of questions follows a whole burst. */
   #schedule(): void {
     if (this.#scheduled) return;
@@ -160,8 +156,13 @@ export class CoreRoutes {
       if (this.#tracked.has(tracked)) this.#onError(error);
     } finally {
       tracked.asking = false;
-      this.#scheduleIfAny();
+      this.#again(tracked);
     }
+  }
+
+  /** A round that came while it was asked for has passed it over; each of the others has its round to come. */
+  #again(tracked: Tracked): void {
+    if (tracked.stale && this.#tracked.has(tracked)) this.#schedule();
   }
 }
 
