@@ -81,16 +81,19 @@ async function run(bench: Bench, tests: readonly string[]): Promise<ReadonlyMap<
 }
 
 class Trial {
+  readonly #bench: Bench;
   /** Tests that were run without a mutation, and why they are of no use. */
   readonly #baseline = new Map<string, string | undefined>();
 
-  constructor(readonly bench: Bench) {}
+  constructor(bench: Bench) {
+    this.#bench = bench;
+  }
 
   async #unusable(tests: readonly string[]): Promise<string | undefined> {
     const unknown = tests.filter((test) => !this.#baseline.has(test));
-    const broken = unknown.length > 0 ? await this.bench.build() : undefined;
+    const broken = unknown.length > 0 ? await this.#bench.build() : undefined;
     if (broken !== undefined) return `does not build: ${broken}`;
-    const counts = unknown.length > 0 ? await run(this.bench, unknown) : new Map<string, Counts>();
+    const counts = unknown.length > 0 ? await run(this.#bench, unknown) : new Map<string, Counts>();
     for (const test of unknown) {
       const { passed, failed } = counts.get(test) ?? { passed: 0, failed: 0 };
       const why = `${test} does not pass without a mutation`;
@@ -102,7 +105,7 @@ class Trial {
   /** Why a mutation is not caught; undefined when of each of its tests one fails. */
   async survives(mutation: Mutation): Promise<string | undefined> {
     const { file, text, replacement, tests } = mutation;
-    const path = join(this.bench.sources, file);
+    const path = join(this.#bench.sources, file);
     const source = readFileSync(path, 'utf8');
     const found = source.split(text).length - 1;
     if (found !== 1) return `its text stands ${String(found)} times in ${file}`;
@@ -113,9 +116,9 @@ class Trial {
         path,
         source.replace(text, () => replacement),
       );
-      const broken = await this.bench.build();
+      const broken = await this.#bench.build();
       if (broken !== undefined) return `does not build: ${broken}`;
-      const counts = await run(this.bench, tests);
+      const counts = await run(this.#bench, tests);
       const blind = tests.filter((test) => (counts.get(test)?.failed ?? 0) === 0);
       return blind.length === 0 ? undefined : `${blind.join(', ')}: nothing fails`;
     } finally {

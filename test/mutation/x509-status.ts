@@ -130,12 +130,6 @@ const OCSP = of('x509_ocsp.cc', [
     REVOCATION('a response about another certificate, or an answer "unknown"'),
   ],
   [
-    'and this issuer',
-    'own != nullptr && OCSP_id_cmp(own.get(), id) == 0',
-    'own != nullptr',
-    REVOCATION('a response about the same serial number of another CA of that name'),
-  ],
-  [
     'unknown is not good',
     'status != V_OCSP_CERTSTATUS_GOOD || ',
     '',

@@ -186,7 +186,7 @@ const OBJECTS = of('x509_objects.cc', [
     'what is too large is not read',
     'der.empty() || der.size() > most',
     'der.empty()',
-    HOSTILE('one that is longer than is read'),
+    ADDON('what is too large or broken'),
   ],
   [
     'extensions that cannot be read',
