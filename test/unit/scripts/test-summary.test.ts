@@ -29,8 +29,8 @@ const run = (...args: string[]): { lines: string[]; status: number | null } => {
   return { lines: stdout.trim().split('\n').filter(Boolean), status };
 };
 
-const failedIn = (file: string, test: string) => ({
-  name: `${file}: ${test}`,
+const failedIn = (file: string, name: string) => ({
+  name: `${file}: ${name}`,
   reason: 'lost 1\n+ 1',
   file,
 });
