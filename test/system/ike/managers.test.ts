@@ -173,8 +173,12 @@ test('a NAT that changes ports: both go to port 4500, behind the marker (RFC 729
     await eventually('the child SA', () => isUp(told));
     const [row] = right.manager.rows(undefined, 2);
     expect([row?.localPort, row?.remotePort]).toEqual([4500, 44500]);
-    const [child] = right.plane.active.values();
-    expect([child?.udpEncapsulation, child?.path.remote.port]).toEqual([true, 44500]);
+    // Its answer may be on the way still: it waits for a packet of the initiator, or 100 ms.
+    const child = await eventually('the responder sends', () => {
+      const [found] = right.plane.active.values();
+      return found;
+    });
+    expect([child.udpEncapsulation, child.path.remote.port]).toEqual([true, 44500]);
     expect(await right.manager.rekey({}, 'child')).toEqual({ ok: true, value: 1 });
     // Where it is forbidden there is no IKE SA.
     await left.manager.stop(1000);
