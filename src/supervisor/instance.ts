@@ -76,6 +76,8 @@ export class Instance {
   readonly #deps: InstanceDeps;
   readonly #reconciler: Reconciler;
   readonly #bySa = new TunnelsBySa();
+  /** Those whose ways the kernel port follows: what is in force may have others, which it has not looked up yet. */
+  #followed: ReadonlyMap<string, TunnelModel> = new Map();
   #inForce: InForce | undefined;
   #kernel: { readonly plan: Plan; readonly take: KernelRedistribution } | undefined;
   #kernelRoutes: TakenRoutes = NO_KERNEL_ROUTES;
@@ -114,7 +116,7 @@ export class Instance {
     await kernelPort.apply(plan, worker.macs);
     const shares = tunnelShares(plan.config, this.#spOf(plan));
     tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses, shares);
-    await kernelPort.followTunnels(tunnels.all);
+    await this.#followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
@@ -283,10 +285,11 @@ export class Instance {
 
   /** Routes lead to other tunnels now: those that are new are looked at, unless some are gone. */
   async retunnel(): Promise<void> {
-    const { kernelPort, ike, tunnels } = this.#deps;
+    const { ike, tunnels } = this.#deps;
     if (this.#inForce === undefined) return;
     const { all } = tunnels;
-    await kernelPort.followTunnels(all);
+    const followed = this.#followed;
+    await this.#followTunnels(all);
     ike.want(all.values());
     const before = this.#must();
     const isGone = [...before.tunnels.keys()].some((name) => !all.has(name));
@@ -295,7 +298,12 @@ export class Instance {
       return;
     }
     this.#inForce = { ...before, tunnels: all };
-    this.#follow([...all.values()].filter((one) => before.tunnels.get(one.name) !== one));
+    this.#follow([...all.values()].filter((one) => followed.get(one.name) !== one));
+  }
+
+  async #followTunnels(all: ReadonlyMap<string, TunnelModel>): Promise<void> {
+    await this.#deps.kernelPort.followTunnels(all);
+    this.#followed = all;
   }
 
   /** Follows neighbours, core routes and SAs; does nothing before the first plan is in force. */

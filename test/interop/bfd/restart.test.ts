@@ -68,6 +68,15 @@ class Supervisor {
   }
 }
 
+type Row = Awaited<ReturnType<Bird['session']>>;
+
+/** The session is the one that it was. BIRD reckons the time of the day anew each time, give or take a millisecond. */
+function expectUntouched(row: Row, before: Row): void {
+  const ms = (one: Row): number => Date.parse(`1970-01-01T${one?.since ?? ''}Z`);
+  expect(row?.state).toBe(before?.state);
+  expect(Math.abs(ms(row) - ms(before))).toBeLessThan(20);
+}
+
 describe.skipIf(!birdIsThere)('restarts', () => {
   let bed: Bed;
   let bird: Bird;
@@ -100,7 +109,7 @@ describe.skipIf(!birdIsThere)('restarts', () => {
     await first.kill();
     await new Promise((wake) => setTimeout(wake, 3000)); // six Detection Times
     const after = await Promise.all(BOTH.map(async ([, , address]) => bird.session(address)));
-    expect(after).toEqual(before);
+    for (const [i, row] of after.entries()) expectUntouched(row, before[i]);
     expect(after.map((session) => session?.state)).toEqual(['Up', 'Up']);
 
     await bed.connect();
@@ -117,13 +126,13 @@ describe.skipIf(!birdIsThere)('restarts', () => {
     await bed.sessions.removeOthers();
     await bird.until(MULTI[2], 'Down');
     expect((await bed.sessions.list()).length).toBe(1);
-    expect(await bird.session(SINGLE[2])).toEqual(before[0]);
+    expectUntouched(await bird.session(SINGLE[2]), before[0]);
     // new settings reach an adopted session
     adopted.session.change({ ...settings, desiredMinTxUs: 200_000 });
     await eventually('slower', async () =>
       (await bed.sessions.list())[0]?.txIntervalUs === 200_000 ? true : undefined,
     );
-    expect(await bird.session(SINGLE[2])).toEqual(before[0]);
+    expectUntouched(await bird.session(SINGLE[2]), before[0]);
     const file = await endCapture();
     const ours = await dissect(file, ['bfd.sta'], { filter: `bfd && ip.src == ${SINGLE[2]}` });
     expect(ours.length).toBeGreaterThan(20);
@@ -139,7 +148,7 @@ describe.skipIf(!birdIsThere)('restarts', () => {
     const before = await bird.session(SINGLE[2]);
     busy.child.stdin?.write('block 3000\n');
     await eventually('blocked', () => busy.lines.find(({ blocked }) => blocked === 3000), 20_000);
-    expect(await bird.session(SINGLE[2])).toEqual(before);
+    expectUntouched(await bird.session(SINGLE[2]), before);
     expect(busy.last(remote)).toMatchObject({ state: 'up' });
     expect(busy.lines.filter(({ failed }) => failed === true)).toEqual([]);
 

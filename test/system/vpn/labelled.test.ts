@@ -109,7 +109,7 @@ describe('an LSP of labelled unicast', () => {
       if (end === 1) await sends(1, true);
       await sends(end, false);
       const { sent, received, twice } = await stream.stop();
-      expect(sent).toBeGreaterThan(1_000);
+      expect(sent).toBeGreaterThan(300);
       expect({ lost: sent - received, twice }).toEqual({ lost: 0, twice: 0 });
     },
     200_000,

@@ -63,16 +63,21 @@ function countedTables(): Tables {
 
 function makeInstance(): Instance {
   const route = { interface: 'core0', nextHop: VIA, metric: 1 } as const;
+  let followed: ReadonlyMap<string, TunnelModel> = new Map();
   const kernelPort = {
-    ...{ deafen: nothing, apply: nothing, followTunnels: nothing, retire: nothing },
+    ...{ deafen: nothing, apply: nothing, retire: nothing },
+    followTunnels: async (all: ReadonlyMap<string, TunnelModel>): Promise<void> => {
+      followed = all;
+      return nothing();
+    },
     openQueue: () => 3,
     neighbours: () => [{ interface: 'core0', address: VIA, mac: mac(9) }],
     neighbourMac: () => (count('macs'), mac(9)),
     coreRoutes: () => {
       count('all routes');
-      return new Map([...tunnels.all.keys()].map((name) => [name, route]));
+      return new Map([...followed.keys()].map((name) => [name, route]));
     },
-    coreRoute: () => (count('routes'), route),
+    coreRoute: (name: string) => (count('routes'), followed.has(name) ? route : undefined),
     kernelRoutes: () => new Map(),
   };
   const worker = {
@@ -191,6 +196,18 @@ it('is one look and one row for a tunnel that comes, too', async () => {
   await instance.retunnel();
   expect(tables.nexthops().map(({ name }) => name)).not.toContain(`tunnel/${nameAt(5)}`);
   expect(counts.get('refreshes')).toBe(1);
+});
+
+it('does not forget a tunnel that a look at everything has seen before its way was looked up', async () => {
+  const n = MANY + 1;
+  states.set(nameAt(n), { state: 'pending', why: 'IKE is at it' });
+  tunnels.hold({ remote: remoteAt(n), protection: 'encrypt', encapsulation: 'gre' });
+  await instance.refresh();
+  expect(activeOf(n)).toBeUndefined();
+  counts.clear();
+  await instance.retunnel();
+  expect(activeOf(n)).toMatchObject({ kind: 'drop', reason: 'sa_missing' });
+  expect(Object.fromEntries(counts)).toEqual({ macs: 1, routes: 1, states: 1, rows: 1 });
 });
 
 it('leaves nothing to do for a look at everything', async () => {
