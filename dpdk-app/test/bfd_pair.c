@@ -1,33 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two BFD machines with a wire between them, on a clock that jumps to what is due next. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <string.h>
-
-#include "bfd/bfd_session.h"
-
-#define MS 1000000ull /* nanoseconds */
-#define S (1000 * MS)
-#define START (100 * S)
-
-/* What is drawn for jitter. */
-static uint32_t drawn;
-static uint32_t draw(void *context)
-{
-	(void)context;
-	return drawn;
-}
-
-static const struct sl_bfd_world world = {.random = draw};
-
-static const struct sl_bfd_config fast = {
-	.desired_min_tx_us = 50000, .required_min_rx_us = 60000, .detect_mult = 3};
-
-static struct sl_bfd_output out;
+#include "support/bfd.h"
 
 struct end {
 	struct sl_bfd_session session;

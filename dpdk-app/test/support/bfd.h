@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One BFD session, its peer's packets and its time, for bfd_session.c and bfd_poll.c. */
+/* BFD's time and settings, for all its tests; one session's peer and its packets, for bfd_session.c and bfd_poll.c. */
 #ifndef SEALANE_TEST_BFD_H
 #define SEALANE_TEST_BFD_H
 
