@@ -15,6 +15,7 @@ import { locate, problem, type CTest } from '../test/mutation/locate.js';
 import type { Mutation } from '../test/mutation/mutation.js';
 import { MUTATIONS } from '../test/mutation/mutations.js';
 import { mirror, restore } from './lib/mirror.js';
+import { MutationReport } from './lib/mutation-report.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SOURCES = ['dpdk-app', 'proto'];
@@ -155,7 +156,7 @@ async function main(): Promise<void> {
       words.length === 0 || words.some((word) => `${file} ${what}`.includes(word)),
   );
   const lanes = Array.from({ length: Math.min(2, availableParallelism()) }, (_, i) => new Lane(i));
-  const survivors: string[] = [];
+  const report = new MutationReport();
   // Mutations of one file stay together: each compiles that file alone.
   const files = [...new Set(chosen.map(({ file }) => file))];
   const queue = files.map((file) => chosen.filter((mutation) => mutation.file === file));
@@ -163,20 +164,11 @@ async function main(): Promise<void> {
     lanes.map(async (lane) => {
       await lane.prepare();
       for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-        for (const mutation of group) {
-          const why = await lane.survives(mutation);
-          const line = `${mutation.file}: ${mutation.what}`;
-          if (why !== undefined) survivors.push(`${line}: ${why}`);
-          process.stdout.write(`${why === undefined ? 'caught    ' : 'NOT CAUGHT'} ${line}\n`);
-        }
+        for (const mutation of group) report.add(mutation, await lane.survives(mutation));
       }
     }),
   );
-  for (const survivor of survivors) process.stdout.write(`not caught: ${survivor}\n`);
-  const caught = chosen.length - survivors.length;
-  process.stdout.write(`${String(caught)} caught, ${String(survivors.length)} not caught\n`);
-  if (survivors.length > 0) process.exitCode = 1;
-  else if (chosen.length === 0) process.exitCode = 3; // nothing to try
+  report.close();
 }
 
 await main();

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Mutation } from '../../test/mutation/mutation.js';
 import { outcome } from './lab.js';
 import { restore } from './mirror.js';
+import { MutationReport } from './mutation-report.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const TEST_TIMEOUT_MS = 600_000;
@@ -137,22 +138,10 @@ export const chosenBy = (
       words.length === 0 || words.some((word) => `${file} ${what}`.includes(word)),
   );
 
-/**
- * Tries mutations and says which are caught; the last line is "N caught, N not caught". The exit code is 1 when not all
- * are, 3 when there is nothing to try.
- */
+/** Tries mutations and says which are caught. */
 export async function tryAll(bench: Bench, mutations: readonly Mutation[]): Promise<void> {
   const trial = new Trial(bench);
-  const survivors: string[] = [];
-  for (const mutation of mutations) {
-    const why = await trial.survives(mutation);
-    const line = `${mutation.file}: ${mutation.what}`;
-    if (why !== undefined) survivors.push(`${line}: ${why}`);
-    process.stdout.write(`${why === undefined ? 'caught    ' : 'NOT CAUGHT'} ${line}\n`);
-  }
-  for (const survivor of survivors) process.stdout.write(`not caught: ${survivor}\n`);
-  const caught = mutations.length - survivors.length;
-  process.stdout.write(`${String(caught)} caught, ${String(survivors.length)} not caught\n`);
-  if (survivors.length > 0) process.exitCode = 1;
-  else if (mutations.length === 0) process.exitCode = 3;
+  const report = new MutationReport();
+  for (const mutation of mutations) report.add(mutation, await trial.survives(mutation));
+  report.close();
 }
