@@ -139,11 +139,16 @@ it('looks at nothing but the next hops of the tunnels that it is told of', () =>
   tracker.lookAt(['192.0.2.7', '203.0.113.1']);
   expect(told.splice(0)).toMatchObject([[7, { usable: true, rank: 3 }]]);
   expect(new Set(asked)).toEqual(new Set(['tunnel/pe/192.0.2.7/encrypt/gre']));
-  // Those that nobody has any more are nobody's to look at.
+  // A remote PE's SA may outlive the routes that led to it: its next hop has nobody to tell.
   tracker.unwatch(8);
+  asked.length = 0;
+  tracker.lookAt(['192.0.2.8']);
+  expect(asked).toEqual([]);
+  tracker.lookAt(['192.0.2.9']);
+  expect(asked).not.toEqual([]);
   tracker.close();
   asked.length = 0;
-  tracker.lookAt(['192.0.2.8', '192.0.2.9']);
+  tracker.lookAt(['192.0.2.9']);
   expect(asked).toEqual([]);
 });
 
