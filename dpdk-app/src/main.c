@@ -45,6 +45,9 @@ static int attach(struct sl_control *control, struct sl_fault *fault)
 	control->tables = sl_tables_attach(options->tables, options->wait_ms, fault);
 	if (control->tables == NULL)
 		return -1;
+	control->standing_by = options->standby;
+	if (options->standby)
+		return sl_state_stand_by(&control->segment, control->tables, fault);
 	return sl_state_attach(&control->segment, options->state, control->tables, fault);
 }
 

@@ -147,8 +147,16 @@ export class WorkerClient {
   async start(): Promise<void> {
     await this.call({ $case: 'start', value: {} });
   }
-  async shutdown(): Promise<void> {
-    await this.call({ $case: 'shutdown', value: {} });
+  /** `handOver`: another worker stands by, and gets all that the ports receive from now on. */
+  async shutdown(handOver = false): Promise<void> {
+    await this.call({ $case: 'shutdown', value: { handOver } });
+  }
+  /** Rejects with STATE when a port gives its frames to one process only. */
+  async prepareHandOver(): Promise<void> {
+    await this.call({ $case: 'prepareHandOver', value: {} });
+  }
+  async takeOver(): Promise<void> {
+    await this.call({ $case: 'takeOver', value: {} });
   }
 
   close(): void {

@@ -21,6 +21,10 @@ import { WorkerClient, WorkerError, type WorkerEvents } from './worker-client.js
 const START_TIMEOUT_MS = 30_000;
 const END_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
+/** While nobody forwards. */
+const HASTY_POLL_MS = 2;
+/** Behind the path of the worker's socket: where one that stands by listens. */
+const STANDBY_SUFFIX = '.standby';
 
 /** By exit status, as `sealane-worker --help` lists them. */
 const EXIT_CODES = new Map<number, SupervisorErrorCode>([
@@ -96,8 +100,24 @@ export class WorkerProcess {
       if (attached !== undefined) return attached;
     }
     log.info('starting the worker', { program: this.#deps.program });
+    return this.#startSomehow(config, events, false);
+  }
+
+  /** Starts a worker beside the one that forwards: it takes ports, and waits for TakeOver. */
+  async standBy(config: Config, events: WorkerEvents): Promise<WorkerClient> {
+    this.#deps.log.info('starting another worker, to stand by', { program: this.#deps.program });
+    const { client } = await this.#startSomehow(config, events, true);
+    return client;
+  }
+
+  async #startSomehow(
+    config: Config,
+    events: WorkerEvents,
+    standby: boolean,
+  ): Promise<AttachedWorker> {
+    const { log } = this.#deps;
     try {
-      return await this.#start(config, events);
+      return await this.#start(config, events, standby);
     } catch (error) {
       const mayDoWithout = (config.worker?.hugepages ?? 'auto') === 'auto';
       if (!mayDoWithout || !(error instanceof SupervisorError) || error.code !== 'HUGEPAGES') {
@@ -107,7 +127,8 @@ export class WorkerProcess {
       log.notice('no memory in hugepages: starting the worker with ordinary pages', {
         why: error.message,
       });
-      return this.#start({ ...config, worker: { ...config.worker, hugepages: 'never' } }, events);
+      const without: Config = { ...config, worker: { ...config.worker, hugepages: 'never' } };
+      return this.#start(without, events, standby);
     }
   }
 
@@ -115,7 +136,8 @@ export class WorkerProcess {
   async #attachLiving(events: WorkerEvents): Promise<AttachedWorker | undefined> {
     const { tables, log } = this.#deps;
     const { pid } = tables.worker();
-    const client = await this.#connect(events, () => tables.worker().alive, END_TIMEOUT_MS);
+    const alive = (): boolean => tables.worker().alive;
+    const client = await this.#connect(events, alive, END_TIMEOUT_MS, '');
     if (client === undefined) {
       if (tables.worker().alive) await this.end(`worker ${pid} does not answer`);
       return undefined;
@@ -145,12 +167,14 @@ export class WorkerProcess {
     events: WorkerEvents,
     alive: () => boolean,
     timeoutMs: number,
+    suffix: string,
   ): Promise<WorkerClient | undefined> {
     const { kernel, paths } = this.#deps;
+    const socket = `${paths.workerSocket}${suffix}`;
     for (let waited = 0; waited < timeoutMs && alive(); waited += POLL_MS) {
-      if (existsSync(paths.workerSocket)) {
+      if (existsSync(socket)) {
         try {
-          return WorkerClient.connect(kernel, paths.workerSocket, events);
+          return WorkerClient.connect(kernel, socket, events);
         } catch {
           // A dead worker's socket, or one that does not listen yet.
         }
@@ -160,7 +184,7 @@ export class WorkerProcess {
     return undefined;
   }
 
-  async #start(config: Config, events: WorkerEvents): Promise<AttachedWorker> {
+  async #start(config: Config, events: WorkerEvents, standby: boolean): Promise<AttachedWorker> {
     const { paths, program } = this.#deps;
     if (!existsSync(program)) {
       throw new SupervisorError(
@@ -170,9 +194,10 @@ export class WorkerProcess {
       );
     }
     const logged = sizeOf(paths.workerLog);
-    const child = this.#spawn(config);
+    const child = this.#spawn(config, standby ? ['--standby'] : []);
     const running = (): boolean => child.exitCode === null && child.signalCode === null;
-    const client = await this.#connect(events, running, START_TIMEOUT_MS);
+    const suffix = standby ? STANDBY_SUFFIX : '';
+    const client = await this.#connect(events, running, START_TIMEOUT_MS, suffix);
     if (client === undefined) {
       if (running()) child.kill('SIGKILL');
       throw this.#startError(child, logged);
@@ -189,11 +214,12 @@ export class WorkerProcess {
   }
 
   /** Own session, no pipe to us: neither our death nor our terminal's reaches it. */
-  #spawn(config: Config): ChildProcess {
+  #spawn(config: Config, more: readonly string[]): ChildProcess {
     const { paths, program } = this.#deps;
     const output = openSync(paths.workerOutput, 'w', 0o600);
     try {
-      const child = spawn(program, workerArguments(config, paths), {
+      // In front: what follows "--" is EAL's.
+      const child = spawn(program, [...more, ...workerArguments(config, paths)], {
         ...{ detached: true, cwd: '/', stdio: ['ignore', output, output] },
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       });
@@ -231,10 +257,11 @@ export class WorkerProcess {
     await this.gone();
   }
 
-  /** Waits until no worker holds the lock. */
-  async gone(): Promise<void> {
+  /** Waits until no worker holds the lock. `hasty`: looks so often that waiting itself costs nothing. */
+  async gone(hasty = false): Promise<void> {
     const { tables } = this.#deps;
-    for (let waited = 0; tables.worker().alive; waited += POLL_MS) {
+    const poll = hasty ? HASTY_POLL_MS : POLL_MS;
+    for (let waited = 0; tables.worker().alive; waited += poll) {
       if (waited > END_TIMEOUT_MS) {
         const { pid } = tables.worker();
         throw new SupervisorError(
@@ -243,7 +270,7 @@ export class WorkerProcess {
           `look at it (/proc/${pid}/stack), end it, and start again`,
         );
       }
-      await sleep(POLL_MS);
+      await sleep(poll);
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include "control/bfd_commands.h"
 #include "control/control.h"
+#include "control/hand_over.h"
 #include "control/log.h"
 #include "control/privileges.h"
 
@@ -60,7 +61,8 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	                                  .netns = in->netns_descriptor ? call->received->fds[0]
 	                                                                : -1,
 	                                  .mtu = in->mtu,
-	                                  .promiscuous = in->promiscuous};
+	                                  .promiscuous = in->promiscuous,
+	                                  .standby = control->standing_by};
 	struct sl_port_limits limits = {.pool = control->worker->pool,
 	                                .max_mtu = control->options->max_mtu,
 	                                .pci = control->options->pci};
@@ -154,6 +156,38 @@ static int start(struct call *call, struct sl_fault *fault)
 	return 0;
 }
 
+static int take_over(struct call *call, struct sl_fault *fault)
+{
+	struct sl_control *control = call->control;
+
+	if (!control->standing_by)
+		return sl_fail(fault, SL_FAULT_STATE, "", "this worker does not stand by");
+	if (sl_hand_over_take(control, fault) != 0)
+		return -1;
+	return sl_server_rename(&control->server, control->options->socket, fault);
+}
+
+static int stop(struct call *call)
+{
+	call->control->stopping = true;
+	call->control->handing_over = call->command->shutdown->hand_over;
+	return 0;
+}
+
+/* What a standby may be told before TakeOver: what is not kept in segment `state`. */
+static bool may_stand_by(const SlCommand *command)
+{
+	switch ((int)command->command_case) {
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_PORT:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ATTACH_INTERFACE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_DETACH_INTERFACE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int bfd(struct call *call, struct sl_fault *fault)
 {
 	struct sl_received *received = call->received;
@@ -172,8 +206,7 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_HELLO:
 		return hello(call, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SHUTDOWN:
-		call->control->stopping = true;
-		return 0;
+		return stop(call);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ADD_PORT:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_ATTACH_INTERFACE:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_DETACH_INTERFACE:
@@ -186,6 +219,8 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_CHANGE_BFD_SESSION:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_SESSION:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_BFD:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__NOT_SET:
 	case _SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__CASE_IS_INT_SIZE:
@@ -196,6 +231,9 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	if (!call->control->server.greeted)
 		return sl_fail(fault, SL_FAULT_STATE, "send Hello first",
 		               "no Hello on this connection");
+	if (call->control->standing_by && !may_stand_by(call->command))
+		return sl_fail(fault, SL_FAULT_STATE, "send TakeOver first",
+		               "this worker stands by: another one forwards");
 	if (sl_bfd_is_command(call->command))
 		return bfd(call, fault);
 	switch ((int)call->command->command_case) {
@@ -209,6 +247,10 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 		return install_sas(call, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
 		return reserve_labels(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
+		return sl_hand_over_prepare(call->control, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
+		return take_over(call, fault);
 	default:
 		return start(call, fault);
 	}

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/bfd_commands.h"
+#include "control/hand_over.h"
 #include "control/log.h"
 
 /* What an event is about, in the upper half of epoll's data. */
@@ -131,6 +132,16 @@ static void take_signal(struct sl_control *control)
 	control->stopping = true;
 }
 
+static void on_disconnect(struct sl_control *control)
+{
+	if (!control->standing_by) {
+		sl_log(SL_LOG_INFO, "the supervisor is gone: forwarding goes on");
+		return;
+	}
+	sl_log(SL_LOG_WARNING, "the supervisor is gone: nobody wants this standby");
+	control->stopping = true;
+}
+
 static void take_commands(struct sl_control *control)
 {
 	struct sl_received received;
@@ -139,7 +150,7 @@ static void take_commands(struct sl_control *control)
 		int result = sl_server_receive(&control->server, &received);
 
 		if (result < 0)
-			sl_log(SL_LOG_INFO, "the supervisor is gone: forwarding goes on");
+			on_disconnect(control);
 		if (result <= 0)
 			return;
 		sl_control_command(control, &received);
@@ -196,6 +207,13 @@ static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_n
 
 static void every_second(struct sl_control *control, uint64_t now_ns)
 {
+	if (control->standing_by) {
+		if (now_ns >= control->standby_until_ns) {
+			sl_log(SL_LOG_WARNING, "nobody wants this standby");
+			control->stopping = true;
+		}
+		return;
+	}
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		if (control->ports[id].exists)
 			look_at_port(control, id, now_ns);
@@ -275,6 +293,19 @@ static int open_events(struct sl_control *control, struct sl_fault *fault)
 	return 0;
 }
 
+static int listen_for_supervisor(struct sl_control *control, struct sl_fault *fault)
+{
+	char path[PATH_MAX + sizeof(SL_STANDBY_SUFFIX)];
+
+	(void)snprintf(path, sizeof(path), "%s%s", control->options->socket,
+	               control->standing_by ? SL_STANDBY_SUFFIX : "");
+	if (sl_server_open(&control->server, path, control->epoll_fd, SL_TAG_LISTEN,
+	                   SL_TAG_CONNECTION, fault) != 0)
+		return -1;
+	sl_log(SL_LOG_INFO, "listening on %s", path);
+	return 0;
+}
+
 int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 {
 	if (open_events(control, fault) != 0)
@@ -292,16 +323,22 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 		return -1;
 	control->bfd.on_state = on_bfd_state;
 	control->bfd.context = control;
-	if (sl_server_open(&control->server, control->options->socket, control->epoll_fd,
-	                   SL_TAG_LISTEN, SL_TAG_CONNECTION, fault) != 0)
+	if (listen_for_supervisor(control, fault) != 0)
 		return -1;
-	sl_log(SL_LOG_INFO, "listening on %s", control->options->socket);
 	sl_log_detach_stderr();
+	control->standby_until_ns = sl_monotonic_ns() + SL_STANDBY_SECONDS * 1000000000ull;
 	while (!control->stopping)
 		turn(control);
 	send_last_words(control);
+	if (control->handing_over)
+		sl_hand_over_give(control);
 	sl_packet_thread_stop(&control->thread);
 	sl_kernel_path_close(&control->kernel);
+	/* The next worker waits for the segment's lock, not for devices that it has open, too. */
+	if (control->handing_over) {
+		sl_server_close(&control->server);
+		sl_state_detach(&control->segment);
+	}
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		sl_port_remove(&control->ports[id]);
 	sl_server_close(&control->server);

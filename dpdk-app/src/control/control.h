@@ -32,10 +32,13 @@ struct sl_control {
 	struct sl_server server;
 	int epoll_fd;
 	int signal_fd;
-	bool started;            /* Start was given */
-	bool stopping;           /* Shutdown or a signal was */
-	uint64_t last_active_ns; /* a packet or command was there */
-	uint64_t next_second_ns; /* when the once-a-second work is due */
+	bool started;              /* Start was given */
+	bool stopping;             /* Shutdown or a signal was */
+	bool standing_by;          /* another worker forwards; TakeOver was not given yet */
+	bool handing_over;         /* stopping, and another worker stands by */
+	uint64_t standby_until_ns; /* when a standby that nobody wants goes */
+	uint64_t last_active_ns;   /* a packet or command was there */
+	uint64_t next_second_ns;   /* when the once-a-second work is due */
 };
 
 /* CLOCK_MONOTONIC. */
@@ -47,6 +50,12 @@ uint64_t sl_monotonic_ns(void);
  */
 int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault);
 void sl_control_free_worker(struct sl_control *control);
+
+/*
+ * Once the state segment is there, and again when another came in its place (hand_over.h): the packet thread's
+ * part of it. 0, or -1 with `fault`.
+ */
+int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault);
 
 /*
  * Handle signals, the supervisor, TAPs and punts until asked to stop. 0, or -1 with `fault` when it could

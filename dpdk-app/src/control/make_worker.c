@@ -104,6 +104,18 @@ static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 	return 0;
 }
 
+int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault)
+{
+	struct sl_worker *w = control->worker;
+
+	if (sl_state_commit_lcores(&control->segment, 1, fault) != 0)
+		return -1;
+	w->block = &control->segment.state->lcore[0].block;
+	w->block->held = 0; /* went with the worker before */
+	w->labels_backed = (uint32_t)control->segment.state->header.committed_labels;
+	return 0;
+}
+
 int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 {
 	struct sl_worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
@@ -117,11 +129,8 @@ int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 	w->keys_in = control->sas.keys[SL_IN];
 	w->index = 0;
 	if (make_rings(w, control->options, fault) != 0 || make_tables(w, fault) != 0 ||
-	    sl_state_commit_lcores(&control->segment, 1, fault) != 0)
+	    sl_control_begin_state(control, fault) != 0)
 		return -1;
-	w->block = &control->segment.state->lcore[0].block;
-	w->block->held = 0; /* went with the worker before */
-	w->labels_backed = (uint32_t)control->segment.state->header.committed_labels;
 	control->thread = (struct sl_packet_thread){
 		.worker = w,
 		.idle_poll = control->options->idle_poll,

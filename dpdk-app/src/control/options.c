@@ -28,6 +28,8 @@ void sl_options_usage(FILE *out)
 	      "  --lcores N           packet threads; this version runs 1\n"
 	      "  --lcore-map MAP      EAL's --lcores, to pin: first the control thread, then the\n"
 	      "                       packet thread, e.g. 0@0,1@3 (default: float over all CPUs)\n"
+	      "  --standby            prepare beside the worker that runs here, listen on\n"
+	      "                       SOCKET.standby, and forward when told to take over\n"
 	      "  --wait-ms N          how long to wait for the tables (10000)\n"
 	      "  --help\n"
 	      "\n"
@@ -112,6 +114,7 @@ enum option_id {
 	OPT_IDLE,
 	OPT_LCORES,
 	OPT_LCORE_MAP,
+	OPT_STANDBY,
 	OPT_WAIT,
 	OPT_HELP,
 };
@@ -130,6 +133,7 @@ static const struct option long_options[] = {
 	{"idle", required_argument, NULL, OPT_IDLE},
 	{"lcores", required_argument, NULL, OPT_LCORES},
 	{"lcore-map", required_argument, NULL, OPT_LCORE_MAP},
+	{"standby", no_argument, NULL, OPT_STANDBY},
 	{"wait-ms", required_argument, NULL, OPT_WAIT},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -166,6 +170,9 @@ static int take(struct sl_options *o, int id, const char *value, struct sl_fault
 		return lcores(value, fault);
 	case OPT_LCORE_MAP:
 		o->lcore_map = value;
+		return 0;
+	case OPT_STANDBY:
+		o->standby = true;
 		return 0;
 	case OPT_WAIT:
 		return number("wait-ms", value, 0, 600000, &o->wait_ms, fault);

@@ -29,6 +29,7 @@ struct sl_options {
 	enum sl_huge huge;
 	bool idle_poll; /* never sleep when idle */
 	bool pci;       /* PCI ports will be added */
+	bool standby;   /* wait beside the worker that forwards, to go on in its place */
 	bool help;
 	int eal_count; /* extra EAL arguments after "--" */
 	char **eal_arguments;

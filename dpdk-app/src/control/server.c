@@ -89,6 +89,15 @@ void sl_server_close(struct sl_server *server)
 	server->listen_fd = -1;
 }
 
+int sl_server_rename(struct sl_server *server, const char *path, struct sl_fault *fault)
+{
+	if (rename(server->path, path) != 0)
+		return sl_fail(fault, SL_FAULT_INTERNAL, "check the directory and its owner",
+		               "cannot listen on %s: %s", path, strerror(errno));
+	(void)snprintf(server->path, sizeof(server->path), "%s", path);
+	return 0;
+}
+
 /* Is whoever holds the present connection still there? Its descriptor may live on in a child. */
 static bool peer_alive(const struct sl_server *server)
 {

@@ -27,6 +27,9 @@ struct sl_server {
 	uint8_t buffer[SL_COMMAND_BYTES];
 };
 
+/* Beside a server's path: where a worker that stands by listens. */
+#define SL_STANDBY_SUFFIX ".standby"
+
 struct sl_received {
 	const uint8_t *data;
 	size_t length;
@@ -42,6 +45,9 @@ struct sl_received {
 int sl_server_open(struct sl_server *server, const char *path, int epoll_fd, uint64_t listen_tag,
                    uint64_t connection_tag, struct sl_fault *fault);
 void sl_server_close(struct sl_server *server);
+
+/* Listen at `path` from now on, in the place of whoever did. 0, or -1 with `fault`. */
+int sl_server_rename(struct sl_server *server, const char *path, struct sl_fault *fault);
 
 /* Take one waiting connection, or refuse it with a reply. True when it is the supervisor's now. */
 bool sl_server_accept(struct sl_server *server);

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DPDK's AF_PACKET driver puts each of its sockets into a fan-out group with PACKET_FANOUT_FLAG_DEFRAG,
- * even when there is only one. The kernel then reassembles IPv4 fragments in transit before the worker
- * sees them: packets larger than the MTU, cut off at the ring's frame size. It also lets the socket see
- * what the kernel itself sends on the interface. The driver offers no argument for either, so this
- * definition of setsockopt, which comes before the C library's for every library in the process,
- * keeps the one socket of a port out of the group (qpairs is always 1) and asks for received frames only.
- * A test sends fragments through such a port.
+ * DPDK's AF_PACKET driver puts each of its sockets into a fan-out group of its own process, with
+ * PACKET_FANOUT_FLAG_DEFRAG, even when there is only one. The kernel then reassembles IPv4 fragments in
+ * transit before the worker sees them: packets larger than the MTU, cut off at the ring's frame size. It
+ * also lets the socket see what the kernel itself sends on the interface. The driver offers no argument
+ * for either, so this definition of setsockopt, which comes before the C library's for every library in
+ * the process, gives the one socket of a port (qpairs is always 1) another group: one per interface, which
+ * nobody is in but the worker, and the next worker beside it while one takes over from the other. A program
+ * says which member a frame is for, so that one system call moves an interface from one worker to the next:
+ *
+ *      frames --> group of the interface --+-- program returns 0 --> ring of the worker that forwards
+ *                                          +-- program returns 1 --> ring of the one that stands by
+ *
+ * The number counts modulo the members. When the first of two leaves, the kernel makes the second member 0.
+ * Tests send fragments through such a port, and hand one over under traffic.
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -16,11 +24,11 @@
 
 #include "ports/port.h"
 
-#ifndef PACKET_IGNORE_OUTGOING
-#define PACKET_IGNORE_OUTGOING 23
+#ifndef PACKET_FANOUT_CBPF
+#define PACKET_FANOUT_CBPF 6
 #endif
 
-/* The one that was last kept out of its group; ports are made by one thread. */
+/* The one whose group was last made; ports are made by one thread. */
 static int last_socket = -1;
 
 int sl_af_packet_socket_take(void)
@@ -31,16 +39,70 @@ int sl_af_packet_socket_take(void)
 	return fd;
 }
 
+static int set_option(int fd, int level, int name, const void *value, socklen_t length)
+{
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+}
+
+static int set_filter(int fd, struct sock_filter *code, unsigned short length)
+{
+	struct sock_fprog program = {.len = length, .filter = code};
+
+	return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/* Between being bound and being in the group a socket would receive what the group's first member does. */
+static int hear_nothing(int fd)
+{
+	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+
+	return set_filter(fd, code, 1);
+}
+
+/* PACKET_IGNORE_OUTGOING does not hold for a group on kernels before 6.2; a filter does on all. */
+static int ignore_outgoing(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (unsigned int)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+
+	return set_filter(fd, code, sizeof(code) / sizeof(code[0]));
+}
+
+static int join_group(int fd)
+{
+	struct sockaddr_ll bound = {0};
+	socklen_t length = sizeof(bound);
+	uint32_t group;
+
+	if (getsockname(fd, (struct sockaddr *)&bound, &length) != 0)
+		return -1;
+	last_socket = fd;
+	/* Numbers of groups are of 16 bits, and of one network namespace. */
+	group = ((uint32_t)bound.sll_ifindex & 0xffffu) | (uint32_t)PACKET_FANOUT_CBPF << 16;
+	/* Somebody else's group of that number costs the hand-over, not the port. */
+	(void)set_option(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group));
+	return ignore_outgoing(fd);
+}
+
+int sl_af_packet_direct(int packet_socket, uint32_t member)
+{
+	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, member)};
+	struct sock_fprog program = {.len = 1, .filter = code};
+
+	return set_option(packet_socket, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof(program));
+}
+
 __attribute__((visibility("default"))) int setsockopt(int fd, int level, int name,
                                                       const void *value, socklen_t length)
 {
-	static const int yes = 1;
-
-	if (level == SOL_PACKET && name == PACKET_FANOUT) {
-		name = PACKET_IGNORE_OUTGOING;
-		value = &yes;
-		length = sizeof(yes);
-		last_socket = fd;
-	}
-	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+	if (level == SOL_PACKET && name == PACKET_FANOUT)
+		return join_group(fd);
+	/* Which comes before it is bound. */
+	if (level == SOL_PACKET && name == PACKET_RX_RING && hear_nothing(fd) != 0)
+		return -1;
+	return set_option(fd, level, name, value, length);
 }

@@ -14,10 +14,36 @@
 
 #include "control/privileges.h"
 
-int sl_kernel_device_claim(const char *iface, struct sl_fault *fault)
+int sl_kernel_device_claim_later(struct sl_fault *fault)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return sl_fail(fault, SL_FAULT_INTERNAL, "", "cannot open a socket: %s",
+		               strerror(errno));
+	return fd;
+}
+
+int sl_kernel_device_claim_now(int fd, const char *iface, struct sl_fault *fault)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int length, fd, error;
+	int length =
+		snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "sealane/port/%s", iface);
+
+	if (bind(fd, (const struct sockaddr *)&name,
+	         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
+		return 0;
+	if (errno == EADDRINUSE)
+		return sl_fail(fault, SL_FAULT_DEVICE_BUSY,
+		               "stop the other worker, or give this port another interface",
+		               "kernel interface %s is in use by another worker", iface);
+	return sl_fail(fault, SL_FAULT_INTERNAL, "", "cannot claim kernel interface %s: %s", iface,
+	               strerror(errno));
+}
+
+int sl_kernel_device_claim(const char *iface, struct sl_fault *fault)
+{
+	int fd;
 
 	if (if_nametoindex(iface) == 0)
 		return sl_fail(fault, SL_FAULT_DEVICE_UNKNOWN,
@@ -27,21 +53,12 @@ int sl_kernel_device_claim(const char *iface, struct sl_fault *fault)
 	if (!sl_privileges_have(CAP_NET_RAW))
 		return sl_fail(fault, SL_FAULT_NO_PRIVILEGE, "run as root, or give CAP_NET_RAW",
 		               "no privilege to use kernel interface %s", iface);
-	length = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "sealane/port/%s", iface);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    bind(fd, (const struct sockaddr *)&name,
-	         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0)
-		return fd;
-	error = errno;
-	if (fd >= 0)
+	fd = sl_kernel_device_claim_later(fault);
+	if (fd >= 0 && sl_kernel_device_claim_now(fd, iface, fault) != 0) {
 		close(fd);
-	if (error == EADDRINUSE)
-		return sl_fail(fault, SL_FAULT_DEVICE_BUSY,
-		               "stop the other worker, or give this port another interface",
-		               "kernel interface %s is in use by another worker", iface);
-	return sl_fail(fault, SL_FAULT_INTERNAL, "", "cannot claim kernel interface %s: %s", iface,
-	               strerror(error));
+		return -1;
+	}
+	return fd;
 }
 
 static int set_mtu(int fd, const char *iface, unsigned int mtu, struct sl_fault *fault)

@@ -19,6 +19,13 @@
 int sl_kernel_device_claim(const char *iface, struct sl_fault *fault);
 
 /*
+ * For an interface that another worker is about to let go of: a descriptor that claims nothing, or -1 with
+ * `fault`; and the claim, by that descriptor and from any namespace: 0, or -1 with `fault` (SL_FAULT_DEVICE_BUSY).
+ */
+int sl_kernel_device_claim_later(struct sl_fault *fault);
+int sl_kernel_device_claim_now(int fd, const char *iface, struct sl_fault *fault);
+
+/*
  * Set the interface's MTU (when it differs) and have it receive all multicast, or everything when
  * `promiscuous`. 0, or -1 with `fault`.
  */

@@ -213,6 +213,12 @@ static int make(void *context, struct sl_fault *fault)
 
 	if (is_kernel_device(&a->devargs)) {
 		a->port->claim = sl_kernel_device_claim(a->devargs.iface, fault);
+		/* Only AF_PACKET's frames can be told whose they are. */
+		if (a->port->claim < 0 && fault->code == SL_FAULT_DEVICE_BUSY &&
+		    a->request->standby && a->devargs.kind == SL_DEVICE_AF_PACKET) {
+			a->port->claim = sl_kernel_device_claim_later(fault);
+			a->port->claim_due = true;
+		}
 		if (a->port->claim < 0)
 			return -1;
 	}
@@ -273,6 +279,37 @@ void sl_port_remove(struct sl_port_info *port)
 {
 	if (port->exists)
 		discard(port);
+}
+
+int sl_port_direct(const struct sl_port_info *port, enum sl_port_member member,
+                   struct sl_fault *fault)
+{
+	if (port->losses.packet_socket >= 0 &&
+	    sl_af_packet_direct(port->losses.packet_socket, (uint32_t)member) == 0)
+		return 0;
+	return sl_fail(fault, SL_FAULT_STATE, "stop this worker before the next one starts",
+	               "port %s: %s gives its frames to one process only", port->name,
+	               port->losses.packet_socket >= 0 ? "this kernel" : port->driver);
+}
+
+int sl_port_claim(struct sl_port_info *port, struct sl_fault *fault)
+{
+	struct sl_devargs devargs;
+
+	if (!port->claim_due)
+		return 0;
+	if (sl_devargs_parse(port->devargs, &devargs, fault) != 0 ||
+	    sl_kernel_device_claim_now(port->claim, devargs.iface, fault) != 0)
+		return -1;
+	port->claim_due = false;
+	return 0;
+}
+
+void sl_port_disclaim(struct sl_port_info *port)
+{
+	if (port->claim >= 0)
+		close(port->claim);
+	port->claim = -1;
 }
 
 bool sl_port_link_changed(struct sl_port_info *port)

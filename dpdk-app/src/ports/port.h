@@ -21,6 +21,7 @@ struct sl_port_request {
 	int netns;           /* descriptor of the namespace to work in, -1 = our own */
 	unsigned int mtu;    /* largest IP packet, bytes */
 	bool promiscuous;
+	bool standby; /* the worker that forwards may have the device, too */
 };
 
 struct sl_port_info {
@@ -33,7 +34,8 @@ struct sl_port_info {
 	bool promiscuous;
 	uint8_t mac[6];
 	bool link_up;
-	int claim; /* kernel_device.h, -1 = none */
+	int claim;      /* kernel_device.h, -1 = none */
+	bool claim_due; /* another worker has it still: sl_port_claim() */
 	struct sl_port_losses losses;
 };
 
@@ -60,6 +62,28 @@ void sl_port_remove(struct sl_port_info *port);
  * none was made since the last call.
  */
 int sl_af_packet_socket_take(void);
+
+/*
+ * af_packet_socket.c: give what the interface receives from now on to member `member` of its group. When it
+ * returns no frame is on its way to the member before. 0, or -1 with errno: the socket is in no group.
+ */
+int sl_af_packet_direct(int packet_socket, uint32_t member);
+
+/* Of the workers that have a port's device open, who gets its frames. */
+enum sl_port_member {
+	SL_PORT_FIRST = 0, /* who opened it first of those that are left */
+	SL_PORT_NEXT = 1,  /* who opened it after that one; the only one, when there is one alone */
+};
+
+/* 0, or -1 with `fault` (SL_FAULT_STATE): the port's driver gives frames to one process only. */
+int sl_port_direct(const struct sl_port_info *port, enum sl_port_member member,
+                   struct sl_fault *fault);
+
+/* Claim what was not free when the port was made for a standby. 0, or -1 with `fault` (SL_FAULT_DEVICE_BUSY). */
+int sl_port_claim(struct sl_port_info *port, struct sl_fault *fault);
+
+/* Let another worker claim the port's device, which stays open here. */
+void sl_port_disclaim(struct sl_port_info *port);
 
 /* Read the link state; true when it differs from port->link_up, which is updated. */
 bool sl_port_link_changed(struct sl_port_info *port);

@@ -66,9 +66,11 @@ static int open_locked(const char *path, struct sl_fault *fault)
 	}
 }
 
-static struct sl_state *map_state(int fd, const char *path, struct sl_fault *fault)
+/* `at`: the map that it takes the place of, NULL = anywhere. */
+static struct sl_state *map_state(int fd, const char *path, void *at, struct sl_fault *fault)
 {
-	void *map = mmap(NULL, sizeof(struct sl_state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *map = mmap(at, sizeof(struct sl_state), PROT_READ | PROT_WRITE,
+	                 MAP_SHARED | (at != NULL ? MAP_FIXED : 0), fd, 0);
 
 	if (map == MAP_FAILED) {
 		(void)sl_fail(fault, SL_FAULT_NO_MEMORY, "", "cannot map segment %s: %s", path,
@@ -77,6 +79,17 @@ static struct sl_state *map_state(int fd, const char *path, struct sl_fault *fau
 	}
 	sl_map_protect(map, sizeof(struct sl_state));
 	return map;
+}
+
+/* All but `complete`. */
+static void write_header(struct sl_state_header *header, uint64_t epoch)
+{
+	header->segment.magic = SL_STATE_MAGIC;
+	header->segment.layout_version = SL_LAYOUT_VERSION;
+	header->segment.layout_hash = sl_layout_hash();
+	header->segment.epoch = epoch;
+	header->segment.writer.pid = (uint32_t)getpid();
+	header->segment.writer.start_time = sl_process_start_time((uint32_t)getpid());
 }
 
 /* Fill an empty, locked file. `complete` is stored last: the supervisor waits for it. */
@@ -94,16 +107,11 @@ static struct sl_state *initialise(int fd, const char *path, const struct sl_tab
 	}
 	if (sl_segment_reserve(fd, 0, offsetof(struct sl_state, sa_out), "its header", fault) != 0)
 		return NULL;
-	state = map_state(fd, path, fault);
+	state = map_state(fd, path, NULL, fault);
 	if (state == NULL)
 		return NULL;
 	header = &state->header;
-	header->segment.magic = SL_STATE_MAGIC;
-	header->segment.layout_version = SL_LAYOUT_VERSION;
-	header->segment.layout_hash = sl_layout_hash();
-	header->segment.epoch = epoch;
-	header->segment.writer.pid = (uint32_t)getpid();
-	header->segment.writer.start_time = sl_process_start_time((uint32_t)getpid());
+	write_header(header, epoch);
 	if (sl_epoch_mark_read(path) == epoch) {
 		header->generation_floor =
 			__atomic_load_n(&tables->header.next_generation, __ATOMIC_ACQUIRE);
@@ -184,10 +192,10 @@ static int replace(int old_fd, const char *path, const struct sl_tables *tables,
 	return fd;
 }
 
-/* Become the writer of a segment that earlier workers wrote. */
-static struct sl_state *take_over(int fd, const char *path, struct sl_fault *fault)
+/* Become the writer of a segment that earlier workers wrote. `at` as for map_state(). */
+static struct sl_state *adopt(int fd, const char *path, void *at, struct sl_fault *fault)
 {
-	struct sl_state *state = map_state(fd, path, fault);
+	struct sl_state *state = map_state(fd, path, at, fault);
 
 	if (state == NULL)
 		return NULL;
@@ -215,7 +223,7 @@ int sl_state_attach(struct sl_state_segment *segment, const char *path,
 	found = inspect(fd, path, epoch, fault);
 	switch (found) {
 	case FOUND_USABLE:
-		state = take_over(fd, path, fault);
+		state = adopt(fd, path, NULL, fault);
 		break;
 	case FOUND_UNUSED:
 		state = initialise(fd, path, tables, fault);
@@ -242,6 +250,51 @@ int sl_state_attach(struct sl_state_segment *segment, const char *path,
 	state->header.worker_starts++;
 	*segment = (struct sl_state_segment){
 		.state = state, .fd = fd, .created = found != FOUND_USABLE};
+	return 0;
+}
+
+int sl_state_stand_by(struct sl_state_segment *segment, const struct sl_tables *tables,
+                      struct sl_fault *fault)
+{
+	int fd = memfd_create("sealane-standby", MFD_CLOEXEC);
+	struct sl_state *state = NULL;
+
+	if (fd < 0 || ftruncate(fd, (off_t)sizeof(struct sl_state)) != 0)
+		(void)sl_fail(fault, SL_FAULT_NO_MEMORY, "give the machine more memory",
+		              "no memory to stand by: %s", strerror(errno));
+	else
+		state = map_state(fd, "of the standby", NULL, fault);
+	if (state == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	write_header(&state->header, tables->header.segment.epoch);
+	*segment = (struct sl_state_segment){.state = state, .fd = fd, .created = true};
+	return 0;
+}
+
+int sl_state_take_over(struct sl_state_segment *segment, const char *path,
+                       const struct sl_tables *tables, struct sl_fault *fault)
+{
+	int fd = open_locked(path, fault);
+	enum found found;
+
+	if (fd < 0)
+		return -1;
+	found = inspect(fd, path, tables->header.segment.epoch, fault);
+	if (found != FOUND_USABLE && found != FOUND_BAD)
+		(void)sl_fail(fault, SL_FAULT_SEGMENT, "start a worker that does not stand by",
+		              "segment %s is not what the worker before this one has counted in",
+		              path);
+	if (found != FOUND_USABLE || adopt(fd, path, segment->state, fault) == NULL) {
+		close(fd);
+		return -1;
+	}
+	close(segment->fd);
+	segment->fd = fd;
+	segment->created = false;
+	segment->state->header.worker_starts++;
 	return 0;
 }
 

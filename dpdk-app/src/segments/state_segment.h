@@ -31,6 +31,20 @@ struct sl_state_segment {
 int sl_state_attach(struct sl_state_segment *segment, const char *path,
                     const struct sl_tables *tables, struct sl_fault *fault);
 
+/*
+ * A segment of nobody's, for a worker that stands by: empty, of the tables' epoch, and gone with the process.
+ * Nothing in it counts. 0, or -1 with `fault` (SL_FAULT_NO_MEMORY).
+ */
+int sl_state_stand_by(struct sl_state_segment *segment, const struct sl_tables *tables,
+                      struct sl_fault *fault);
+
+/*
+ * As sl_state_attach(), for a segment that sl_state_stand_by() made: the one at `path` comes in its place, at the same
+ * address, so that pointers into it stay good. A failure leaves it as it was.
+ */
+int sl_state_take_over(struct sl_state_segment *segment, const char *path,
+                       const struct sl_tables *tables, struct sl_fault *fault);
+
 /* Unmap and release the lock. The file stays: it is what must not be forgotten. */
 void sl_state_detach(struct sl_state_segment *segment);
 

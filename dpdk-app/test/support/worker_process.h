@@ -124,24 +124,28 @@ static inline int test_wait_exit(struct test_worker *worker, unsigned int ms)
 	return -1;
 }
 
-static inline int test_connect_once(const struct test_worker *worker)
+static inline int test_connect_to(const struct test_worker *worker, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-	               test_path(worker, "worker.sock"));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", test_path(worker, name));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	close(fd);
 	return -1;
 }
 
+static inline int test_connect_once(const struct test_worker *worker)
+{
+	return test_connect_to(worker, "worker.sock");
+}
+
 /* Connect, waiting for the worker to listen; -1 when it does not within 20 s or has ended. */
-static inline int test_connect(struct test_worker *worker)
+static inline int test_connect_at(struct test_worker *worker, const char *name)
 {
 	for (int i = 0; i < 2000; i++) {
-		worker->fd = test_connect_once(worker);
+		worker->fd = test_connect_to(worker, name);
 		if (worker->fd >= 0)
 			return 0;
 		if (waitid(P_PID, (id_t)worker->pid, &(siginfo_t){0},
@@ -150,6 +154,11 @@ static inline int test_connect(struct test_worker *worker)
 		test_sleep_ms(10);
 	}
 	return -1;
+}
+
+static inline int test_connect(struct test_worker *worker)
+{
+	return test_connect_at(worker, "worker.sock");
 }
 
 /* Send a datagram with `fd_count` descriptors. */
@@ -288,12 +297,36 @@ static inline int test_start(struct test_worker *worker)
 	return test_code(worker, &command, NULL, 0);
 }
 
-static inline int test_shutdown(struct test_worker *worker)
+static inline int test_shutdown_as(struct test_worker *worker, bool hand_over)
 {
 	PB(WorkerCommand) command = test_new_command(PB_CASE(SHUTDOWN));
 	PB(Shutdown) shutdown_ = SEALANE__WORKER__V1__SHUTDOWN__INIT;
 
+	shutdown_.hand_over = hand_over;
 	command.shutdown = &shutdown_;
+	return test_code(worker, &command, NULL, 0);
+}
+
+static inline int test_shutdown(struct test_worker *worker)
+{
+	return test_shutdown_as(worker, false);
+}
+
+static inline int test_prepare_hand_over(struct test_worker *worker)
+{
+	PB(WorkerCommand) command = test_new_command(PB_CASE(PREPARE_HAND_OVER));
+	PB(PrepareHandOver) prepare = SEALANE__WORKER__V1__PREPARE_HAND_OVER__INIT;
+
+	command.prepare_hand_over = &prepare;
+	return test_code(worker, &command, NULL, 0);
+}
+
+static inline int test_take_over(struct test_worker *worker)
+{
+	PB(WorkerCommand) command = test_new_command(PB_CASE(TAKE_OVER));
+	PB(TakeOver) take_over = SEALANE__WORKER__V1__TAKE_OVER__INIT;
+
+	command.take_over = &take_over;
 	return test_code(worker, &command, NULL, 0);
 }
 

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/hand_over.h"
+
+#include <rte_ethdev.h>
+#include <time.h>
+
+#include "control/log.h"
+
+/*
+ * Rings are empty when nothing came for longer than the packet thread sleeps at most. With the frames that they
+ * hold, a worker that does not get to it in this time has other troubles.
+ */
+#define SL_DRAIN_LOOK_NS 4000000
+#define SL_DRAIN_LOOKS 50
+
+int sl_hand_over_prepare(struct sl_control *control, struct sl_fault *fault)
+{
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists &&
+		    sl_port_direct(&control->ports[id], SL_PORT_FIRST, fault) != 0)
+			return -1;
+	return 0;
+}
+
+static uint64_t frames_received(const struct sl_control *control)
+{
+	struct rte_eth_stats stats;
+	uint64_t frames = 0;
+
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists &&
+		    rte_eth_stats_get(control->ports[id].dpdk_port, &stats) == 0)
+			frames += stats.ipackets;
+	return frames;
+}
+
+static void drain(struct sl_control *control)
+{
+	const struct timespec look = {.tv_nsec = SL_DRAIN_LOOK_NS};
+	uint64_t before, now = frames_received(control);
+
+	for (int i = 0; i < SL_DRAIN_LOOKS; i++) {
+		before = now;
+		nanosleep(&look, NULL);
+		while (sl_kernel_path_punt(&control->kernel, sl_monotonic_ns()) > 0)
+			;
+		now = frames_received(control);
+		if (now == before && rte_ring_empty(control->worker->inject) &&
+		    rte_ring_empty(control->worker->punt))
+			return;
+	}
+	sl_log(SL_LOG_WARNING, "the ports still had frames when the next worker took over");
+}
+
+void sl_hand_over_give(struct sl_control *control)
+{
+	struct sl_fault fault;
+
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++) {
+		if (!control->ports[id].exists)
+			continue;
+		/* PrepareHandOver could, so this can. */
+		if (sl_port_direct(&control->ports[id], SL_PORT_NEXT, &fault) != 0)
+			sl_log_fault(SL_LOG_ERROR, &fault);
+	}
+	if (control->started)
+		drain(control);
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists)
+			sl_port_disclaim(&control->ports[id]);
+}
+
+int sl_hand_over_take(struct sl_control *control, struct sl_fault *fault)
+{
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists && sl_port_claim(&control->ports[id], fault) != 0)
+			return -1;
+	if (sl_state_take_over(&control->segment, control->options->state, control->tables,
+	                       fault) != 0)
+		return -1;
+	sl_control_online(control); /* a reader of the tables by this segment from now on */
+	if (sl_control_begin_state(control, fault) != 0)
+		return -1;
+	if (sl_key_index_load(&control->sas.index, control->segment.state) != 0)
+		return sl_fail(fault, SL_FAULT_NO_MEMORY, "give the machine more memory",
+		               "no memory for the index of keys");
+	control->standing_by = false;
+	sl_log(SL_LOG_INFO, "took over: %u SAs ready", sl_sa_store_attach(&control->sas));
+	return 0;
+}
