@@ -51,6 +51,15 @@ static int attach(struct sl_control *control, struct sl_fault *fault)
 	return sl_state_attach(&control->segment, options->state, control->tables, fault);
 }
 
+/* A standby does it when it takes over: until then another worker says which SAs are ready. */
+static void expand_keys(struct sl_control *control)
+{
+	sl_control_online(control);
+	sl_log(SL_LOG_INFO, "segments attached, state %s, %u SAs ready",
+	       control->segment.created ? "made anew" : "kept", sl_sa_store_attach(&control->sas));
+	sl_control_offline(control);
+}
+
 /* Everything up to the supervisor's socket and back. */
 static int run(struct sl_control *control, struct sl_fault *fault)
 {
@@ -63,10 +72,8 @@ static int run(struct sl_control *control, struct sl_fault *fault)
 	if (sl_sa_store_init(&control->sas, control->tables, &control->segment, fault) != 0 ||
 	    sl_control_make_worker(control, fault) != 0)
 		goto stop;
-	sl_control_online(control);
-	sl_log(SL_LOG_INFO, "segments attached, state %s, %u SAs ready",
-	       control->segment.created ? "made anew" : "kept", sl_sa_store_attach(&control->sas));
-	sl_control_offline(control);
+	if (!control->standing_by)
+		expand_keys(control);
 	result = sl_control_run(control, fault);
 stop:
 	sl_control_free_worker(control);

@@ -12,6 +12,7 @@ import { testPolicy, type PolicyTestOptions } from './commands/policy.js';
 import { delegate } from './commands/process.js';
 import { tightenNow, type TightenOptions } from './commands/tighten.js';
 import { show, status, type ShowOptions } from './commands/show.js';
+import { restartWorker } from './commands/worker.js';
 import { TOPICS } from './columns.js';
 import { errorLines, EXIT, exitCodeOf } from './errors.js';
 import { ReaderGone, type Output } from './output.js';
@@ -76,6 +77,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addChanges(program, output);
   addBgp(program, output);
   addIke(program, output);
+  addWorker(program, output);
   addExplain(program, output);
   addLab(program, output);
   return program;
@@ -254,6 +256,17 @@ function addIke(program: Command, output: Output): void {
       await ike(action, options, program.opts<Selection>(), output);
     });
   }
+}
+
+function addWorker(program: Command, output: Output): void {
+  program
+    .command('worker')
+    .description('the process that forwards packets')
+    .command('restart')
+    .description('have another one go on in its place, e.g. of a new build of the same layout')
+    .action(async () => {
+      await restartWorker(program.opts<Selection>(), output);
+    });
 }
 
 function addExplain(program: Command, output: Output): void {

@@ -66,6 +66,7 @@ export class KernelDevice {
   readonly #kernel: Kernel;
   readonly #netns: number;
   #holder: number | undefined;
+  #workers: number | undefined;
 
   constructor(
     context: Pick<NamespaceContext, 'kernel' | 'netns'>,
@@ -80,16 +81,35 @@ export class KernelDevice {
     this.#holder = holder;
   }
 
-  /** A fresh attached queue for the worker. The caller sends it and closes it. */
+  /**
+   * The attached queue, the same for each worker: what the kernel sends while one goes on for another waits in it.
+   * Stays ours.
+   */
+  workerQueue(): number {
+    this.#workers ??= this.openQueue();
+    return this.#workers;
+  }
+
+  /** Of `before`, which stands for the same device, and is closed afterwards. */
+  takeWorkerQueue(before: KernelDevice): void {
+    if (before.index !== this.index || before.#netns !== this.#netns) return;
+    this.#workers = before.#workers;
+    before.#workers = undefined;
+  }
+
+  /** A fresh attached queue. The caller closes it. */
   openQueue(): number {
     const { name, kind } = this;
     return this.#kernel.openTap({ netns: this.#netns, name, kind, attached: true });
   }
 
-  /** Lets go of the holding queue; the device stays. */
+  /** Lets go of the holding queue and the worker's; the device stays. */
   close(): void {
-    if (this.#holder !== undefined) this.#kernel.closeDescriptor(this.#holder);
+    for (const queue of [this.#holder, this.#workers]) {
+      if (queue !== undefined) this.#kernel.closeDescriptor(queue);
+    }
     this.#holder = undefined;
+    this.#workers = undefined;
   }
 
   /** The device goes as soon as the worker, too, has let go of it. */

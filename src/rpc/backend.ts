@@ -93,6 +93,7 @@ export interface IkeCommand {
   readonly spi?: bigint;
 }
 export type DumpedBgpFile = Readonly<pb.DumpedBgpFile>;
+export type RestartedWorker = Readonly<pb.RestartWorkerReply>;
 /** Whose routes: the neighbour's, ours, both ends'. */
 export type SoftClear = 'in' | 'out' | 'both';
 
@@ -232,6 +233,8 @@ export interface ControlBackend {
    * there. Throws NOT_FOUND without BGP, APPLY_FAILED for a file that cannot be made.
    */
   dumpBgp(path: string): Promise<readonly DumpedBgpFile[]>;
+  /** Has another worker go on for the one that runs. Throws APPLY_FAILED. */
+  restartWorker(): Promise<RestartedWorker>;
   /** Export rules on their way from one class to another. */
   transitions(): Rows<TransitionRow>;
   /** Ends those of a VRF and rule, or of any, at once; a line for each that ended. */

@@ -171,6 +171,14 @@ export class Client {
     return reply.files;
   }
 
+  /** Throws APPLY_FAILED. */
+  async restartWorker(): Promise<pb.RestartWorkerReply> {
+    const options = { deadline: Date.now() + this.#reloadTimeoutMs };
+    return unary<pb.RestartWorkerReply>((done) =>
+      this.#client.restartWorker({}, new Metadata(), options, done),
+    );
+  }
+
   /**
    * Ends changes of export classes at once, of a VRF and of a rule, or of any (''). A line for each that ended.
    * Throws NOT_FOUND.

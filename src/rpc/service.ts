@@ -75,6 +75,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       wrap,
     ),
     showWorkers: stream(() => backend.workers(), wrap),
+    restartWorker: unary(async () => ({ ...(await backend.restartWorker()) })),
     ...bgpHandlers(backend, { unary, stream }),
     ...ikeHandlers(backend, { unary, stream }),
     ...explainHandlers(backend, { unary }),

@@ -211,6 +211,14 @@ export class Backend implements ControlBackend {
     throw new ControlError(tried.code, tried.message, { remedy: tried.remedy });
   }
 
+  async restartWorker(): Promise<rows.RestartedWorker> {
+    const { supervisor } = this.#deps;
+    const { pid: before } = supervisor.tables.worker();
+    const { lossy, milliseconds } = await asControlError(async () => supervisor.restartWorker());
+    const { pid } = supervisor.tables.worker();
+    return { pid, before, milliseconds, lossy: lossy ?? '' };
+  }
+
   stop(options: { readonly keepWorker: boolean }): void {
     this.#deps.stop(options);
   }

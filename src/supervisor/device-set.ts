@@ -76,16 +76,17 @@ export class DeviceSet {
     const held = this.#held.get(row);
     if (held?.spec === spec) return;
     const device = await make();
+    if (held !== undefined) device.takeWorkerQueue(held.device);
     this.#held.set(row, { device, spec });
     // The new holding queue is there before the old one goes: the carrier stays.
     held?.device.close();
   }
 
-  /** A fresh queue for the worker; the caller closes it. */
-  openQueue(row: string): number {
+  /** The worker's queue; stays ours. */
+  workerQueue(row: string): number {
     const held = this.#held.get(row);
     if (held === undefined) throw new Error(`interface ${row} has no kernel device`);
-    return held.device.openQueue();
+    return held.device.workerQueue();
   }
 
   removeExcept(plan: Plan): void {

@@ -18,7 +18,6 @@ import { projectConfig } from '../forwarding/project.js';
 import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
 import type { DesiredRows } from '../forwarding/rows.js';
 import { formatAddress } from '../lib/ip.js';
-import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
 import { spOfRemotes } from '../vpn/bgp/identity.js';
@@ -47,7 +46,6 @@ import type { WorkerLink } from './worker-link.js';
 
 export interface InstanceDeps {
   readonly tables: Tables;
-  readonly kernel: Kernel;
   readonly kernelPort: KernelPort;
   readonly worker: WorkerLink;
   readonly sas: ManualSas;
@@ -120,7 +118,8 @@ export class Instance {
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
-    await this.#attachInterfaces(rows);
+    // Another worker gets them at the last moment: both would read them.
+    if (!worker.replacing) await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));
     await sas.install(saPlan, worker.installer);
     if (!same) await this.#judgeKept(plan);
@@ -131,7 +130,7 @@ export class Instance {
     const protectedBgp = protectedPairs(plan.config);
     // Before anything can be sent or heard that would have to be inside an SA.
     hostPolicies.install(protectedBgp);
-    await worker.start();
+    await this.#forward(rows);
     // Before what is wanted no more goes: BGP then has no routes in it.
     this.#deps.bgp.apply(this.#forBgp());
     hostPolicies.retire(protectedBgp);
@@ -164,6 +163,12 @@ export class Instance {
     }
     tables.reclaim();
     return changes;
+  }
+
+  async #forward(rows: DesiredRows): Promise<void> {
+    const { worker } = this.#deps;
+    if (worker.replacing) await worker.handOver(async () => this.#attachInterfaces(rows));
+    else await worker.start();
   }
 
   async #retire(plan: Plan, saPlan: SaPlan, changes: Changes): Promise<void> {
@@ -226,16 +231,11 @@ export class Instance {
 
   /** Gives the worker a TAP queue of every interface that it has none of. */
   async #attachInterfaces(rows: DesiredRows): Promise<void> {
-    const { worker, kernel, kernelPort } = this.#deps;
+    const { worker, kernelPort } = this.#deps;
     for (const name of rows.interfaces.keys()) {
       const id = this.#reconciler.live.interface(name);
       if (id === undefined || worker.attached.has(id)) continue;
-      const queue = kernelPort.openQueue(name);
-      try {
-        await worker.attachInterface(id, queue);
-      } finally {
-        kernel.closeDescriptor(queue);
-      }
+      await worker.attachInterface(id, kernelPort.workerQueue(name));
     }
   }
 
@@ -359,16 +359,19 @@ export class Instance {
     };
   }
 
-  /** After the worker died: a new one with the same ports and interfaces; the tables are as they were. */
-  async revive(): Promise<void> {
+  /**
+   * After the worker died, or (`anew`) in the place of the one that forwards: another one with the same ports and
+   * interfaces; the tables are as they were.
+   */
+  async revive(anew = false): Promise<void> {
     const { plan, rows } = this.#must();
     const { worker, kernelPort, sas } = this.#deps;
     await kernelPort.deafen(plan);
-    await worker.raise(plan);
-    await this.#attachInterfaces(rows);
+    await worker.raise(plan, anew);
+    if (!worker.replacing) await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));
     sas.activate();
-    await worker.start();
+    await this.#forward(rows);
     await this.refresh();
   }
 

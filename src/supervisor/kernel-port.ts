@@ -31,8 +31,8 @@ export interface KernelPort {
   /** Lets go of descriptors and sockets; what was made stays. */
   close(): void;
 
-  /** A new queue of an interface's TAP, for the worker; the caller closes it. Name as in the rows. */
-  openQueue(interfaceRow: string): number;
+  /** The queue of an interface's TAP that is the worker's. Stays the callee's. Name as in the rows. */
+  workerQueue(interfaceRow: string): number;
   /** Namespace descriptor to probe a device in; undefined when it needs none. Stays the callee's. */
   portNamespace(device: Device): number | undefined;
   /** Namespace of a VRF's kernel side, by name. */

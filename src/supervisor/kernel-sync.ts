@@ -234,8 +234,8 @@ export class KernelSync implements KernelPort {
     this.#spaces.clear();
   }
 
-  openQueue(interfaceRow: string): number {
-    return this.#devices.openQueue(interfaceRow);
+  workerQueue(interfaceRow: string): number {
+    return this.#devices.workerQueue(interfaceRow);
   }
 
   portNamespace(device: Device): number | undefined {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** State of the worker, from its heartbeats in shared memory: it is never asked. */
 import { readFileSync } from 'node:fs';
+import type { Config } from '../config/types.js';
 import type { Tables, WorkerStatus } from '../forwarding/addon/api.js';
+import type { Logger } from '../lib/log.js';
 import type { WorkerRow, WorkerState } from '../rpc/backend.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -39,6 +41,15 @@ function hugetlbKb(pid: number): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Says so when the worker would have taken hugepages, and has none. */
+export function noteHugepages(log: Logger, config: Config, rows: Iterable<WorkerRow>): void {
+  const wanted = (config.worker?.hugepages ?? 'auto') === 'auto';
+  const [row] = rows;
+  if (!wanted || row === undefined || row.pid === 0 || row.hugepages) return;
+  const remedy = 'write their number to /proc/sys/vm/nr_hugepages and start the worker again';
+  log.notice('the worker runs without hugepages, which is slower', { remedy });
 }
 
 /** Polls per thread at the last look, for the share that found packets. */

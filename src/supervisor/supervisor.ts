@@ -34,10 +34,10 @@ import { SaFollower } from './sa-follower.js';
 import { SaRows } from './sa-rows.js';
 import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
-import { WorkerRows } from './show-worker.js';
+import { noteHugepages, WorkerRows } from './show-worker.js';
 import { StallGuard } from './stall-guard.js';
 import { WorkerKeeper } from './worker-keeper.js';
-import { WorkerLink } from './worker-link.js';
+import { WorkerLink, type Replacement } from './worker-link.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** How often deafness is checked; and how often rows are given back and the worker is looked at. */
@@ -298,15 +298,7 @@ export class Supervisor {
     this.#every(DEAF_CHECK_MS, async () => this.#checkDeaf());
     this.#every(UPKEEP_MS, async () => this.#serial.run(async () => this.#upkeep()));
     this.#every(STEP_MS, async () => this.exports.step());
-    this.#noteHugepages(config);
-  }
-
-  #noteHugepages(config: Config): void {
-    const wanted = (config.worker?.hugepages ?? 'auto') === 'auto';
-    const [row] = this.workerRows.rows();
-    if (!wanted || row === undefined || row.pid === 0 || row.hugepages) return;
-    const remedy = 'write their number to /proc/sys/vm/nr_hugepages and start the worker again';
-    this.#deps.log.notice('the worker runs without hugepages, which is slower', { remedy });
+    noteHugepages(this.#deps.log, config, this.workerRows.rows());
   }
 
   async #upkeep(): Promise<void> {
@@ -336,6 +328,14 @@ export class Supervisor {
     } finally {
       this.#changing = false;
     }
+  }
+
+  /** Another worker in the place of the one that runs. */
+  async restartWorker(): Promise<Replacement> {
+    return this.#serial.run(async () => {
+      await this.instance.revive(true);
+      return this.worker.replacement;
+    });
   }
 
   /** Plans a configuration and forgets it. */

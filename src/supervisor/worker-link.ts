@@ -9,11 +9,11 @@ import type { Tables } from '../forwarding/addon/api.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { Logger } from '../lib/log.js';
 import type { Event, PortInfo } from '../rpc/gen/worker.js';
-import { SupervisorError, type SupervisorErrorCode } from './errors.js';
+import { codeOf, messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { KernelPort } from './kernel-port.js';
 import type { Plan } from './plan.js';
 import { devargs, portsDiffer, type WantedPort } from './ports.js';
-import { WorkerError, type WorkerClient } from './worker-client.js';
+import { WorkerError, type WorkerClient, type WorkerEvents } from './worker-client.js';
 import { workerArguments, type WorkerProcess } from './worker-process.js';
 import type { InstancePaths } from './paths.js';
 
@@ -32,6 +32,27 @@ export interface WorkerLinkDeps {
   readonly onDeath: (reason: string) => void;
 }
 
+/** Another worker beside the one that forwards. It has its ports open, and gets no frame. */
+interface Standby {
+  readonly client: WorkerClient;
+  readonly arguments: string;
+  readonly ports: readonly PortInfo[];
+}
+
+/** How one worker came in the place of another. */
+export interface Replacement {
+  /** Why packets that came meanwhile were lost; undefined: none was. */
+  readonly lossy: string | undefined;
+  /** From the last packet that the one forwarded to when the other was ready for the next. */
+  readonly milliseconds: number;
+}
+
+/** A standby needs room beside the first worker, and devices that both can have: refusals of either worker. */
+const CANNOT_STAND_BY: ReadonlySet<string> = new Set([
+  ...['STATE', 'NO_MEMORY', 'DEVICE_BUSY'],
+  'HUGEPAGES', // it could not even start
+]);
+
 /** How long an SA waits for a worker that died to be replaced. */
 const AWAY_MS = 10_000;
 const AWAY_POLL_MS = 50;
@@ -45,6 +66,12 @@ const ERROR_CODES = new Map<string, SupervisorErrorCode>([
   ['KEY_REFUSED', 'KEY'],
 ]);
 
+function inOurTerms(error: unknown): unknown {
+  if (!(error instanceof WorkerError)) return error;
+  const code = ERROR_CODES.get(error.code) ?? 'WORKER_COMMAND';
+  return new SupervisorError(code, error.message, error.remedy, error);
+}
+
 export class WorkerLink {
   readonly #deps: WorkerLinkDeps;
   #client: WorkerClient | undefined;
@@ -55,6 +82,12 @@ export class WorkerLink {
   #attached = new Set<number>();
   #macs = new Map<string, Uint8Array>();
   readonly #links = new Map<number, boolean>();
+  /** 'lost': it ended before it could take over. */
+  #standby: Standby | 'lost' | undefined;
+  #standbyAttached: Set<number> | undefined;
+  #lossy: string | undefined;
+  #stoppedAt: number | undefined;
+  #replacement: Replacement = { lossy: undefined, milliseconds: 0 };
 
   constructor(deps: WorkerLinkDeps) {
     this.#deps = deps;
@@ -70,9 +103,17 @@ export class WorkerLink {
   get macs(): PortMacs {
     return this.#macs;
   }
-  /** Interface rows that it holds a descriptor for. */
+  /** Interface rows that it holds a descriptor for; while {@link WorkerLink.handOver} attaches, the next one. */
   get attached(): ReadonlySet<number> {
-    return this.#attached;
+    return this.#standbyAttached ?? this.#attached;
+  }
+  /** Another worker has the plan's ports, and waits for {@link WorkerLink.handOver}. */
+  get replacing(): boolean {
+    return this.#standby !== undefined;
+  }
+  /** The last one. */
+  get replacement(): Replacement {
+    return this.#replacement;
   }
   /** undefined: not known. */
   linkUp(port: number): boolean | undefined {
@@ -105,34 +146,139 @@ export class WorkerLink {
     });
   }
 
-  /** After it a worker runs and has exactly the plan's ports. */
-  async raise(plan: Plan): Promise<void> {
-    if (this.mustRestart(plan)) await this.shutdown('its ports or arguments change');
-    if (!this.up) await this.#attach(plan);
-    // One that an earlier supervisor left half set up, or with other ports.
-    if (!this.started && this.#ports.length > 0 && this.mustRestart(plan)) {
-      await this.shutdown('it was not set up completely');
-      await this.#attach(plan);
-    } else if (this.started && this.mustRestart(plan)) {
-      await this.shutdown('it has other ports');
+  /**
+   * After it a worker runs and has exactly the plan's ports, or one that has them stands by beside the one that
+   * forwards ({@link WorkerLink.replacing}). `anew`: another one in any case.
+   */
+  async raise(plan: Plan, anew = false): Promise<void> {
+    await this.#dismiss();
+    const found = this.up;
+    if (!found) await this.#attach(plan);
+    const isMade = found || this.#started || this.#ports.length > 0;
+    if (isMade && ((found && anew) || this.mustRestart(plan))) {
+      if (this.#started && (await this.#standBy(plan))) return;
+      await this.shutdown(this.#started ? 'another one is needed' : 'it was not set up completely');
       await this.#attach(plan);
     }
     if (!this.#started) await this.#addPorts(plan);
+    this.#noteMacs(plan);
+  }
+
+  #noteMacs(plan: Plan, ports: readonly PortInfo[] = this.#ports): void {
     const names = new Set(plan.model.ports.keys());
     this.#macs = new Map(
-      this.#ports.filter(({ name }) => names.has(name)).map(({ name, mac }) => [name, mac]),
+      ports.filter(({ name }) => names.has(name)).map(({ name, mac }) => [name, mac]),
     );
   }
 
-  async #attach(plan: Plan): Promise<void> {
-    // Attempts that come to nothing close their connections, too; only the one in use matters.
+  /** False: it cannot be without loss here, and {@link Replacement.lossy} will say why. */
+  async #standBy(plan: Plan): Promise<boolean> {
+    const { log, process } = this.#deps;
+    const before = this.#client;
     const attempt: { client?: WorkerClient } = {};
-    const { client, hello, fresh } = await this.#deps.process.attach(plan.config, {
-      onEvent: this.#deps.onEvent,
-      onClose: (reason) => {
-        if (attempt.client !== undefined) this.#closed(attempt.client, reason);
-      },
-    });
+    try {
+      await before?.prepareHandOver();
+      const client = await process.standBy(plan.config, this.#events(attempt));
+      attempt.client = client;
+      const ports: PortInfo[] = [];
+      this.#standby = { client, arguments: this.#argumentsOf(plan.config), ports };
+      for (const wanted of this.#wanted(plan)) ports.push(await this.#addPort(client, wanted));
+      this.#noteMacs(plan, ports);
+      return true;
+    } catch (error) {
+      await this.#dismiss();
+      // Whatever else keeps one from starting would keep another from it, with nobody left that forwards.
+      if (!CANNOT_STAND_BY.has(codeOf(error) ?? '')) throw inOurTerms(error);
+      this.#lossy = messageOf(error);
+      log.warning('packets will be lost while the worker is replaced', { why: this.#lossy });
+      return false;
+    }
+  }
+
+  /** Nobody is to go on for the worker any more. */
+  async #dismiss(): Promise<void> {
+    const standby = this.#standby;
+    this.#standby = undefined;
+    this.#standbyAttached = undefined;
+    if (standby === undefined || standby === 'lost') return;
+    try {
+      await standby.client.shutdown();
+    } catch {
+      // It ends when the connection does.
+    }
+    standby.client.close();
+  }
+
+  /**
+   * The one that stands by goes on for the one that forwards: what ports and TAPs receive from the moment of the
+   * change waits for it. `attach` has it given its interfaces by {@link WorkerLink.attachInterface}. When this throws
+   * before the change, the first goes on; after it the next is found dead, and another one is started.
+   */
+  async handOver(attach: () => Promise<void>): Promise<void> {
+    const standby = this.#standby;
+    if (standby === undefined || standby === 'lost') {
+      this.#standby = undefined;
+      const remedy = `see ${this.#deps.paths.workerLog}`;
+      throw new SupervisorError('WORKER_START', 'the worker that was to go on ended', remedy);
+    }
+    this.#standbyAttached = new Set();
+    try {
+      await attach();
+    } catch (error) {
+      await this.#dismiss();
+      throw error;
+    }
+    const attached = this.#standbyAttached;
+    this.#lossy = undefined;
+    await this.#giveWay();
+    this.#standby = undefined;
+    this.#standbyAttached = undefined;
+    await this.#takeOver(standby, attached);
+  }
+
+  /** The one that forwards lets go of ports and segment. */
+  async #giveWay(): Promise<void> {
+    const { process, log, onDetached } = this.#deps;
+    const before = this.#client;
+    this.#client = undefined;
+    this.#started = false;
+    this.#stoppedAt = performance.now();
+    if (before === undefined) return;
+    onDetached();
+    try {
+      await before.shutdown(true);
+      await process.gone(true);
+    } catch (error) {
+      log.error('the worker did not hand over', { why: messageOf(error) });
+      this.#lossy = messageOf(error);
+      await process.end('it did not hand over');
+    }
+    before.close();
+  }
+
+  async #takeOver(standby: Standby, attached: Set<number>): Promise<void> {
+    const { client, ports } = standby;
+    try {
+      await client.takeOver();
+    } catch (error) {
+      client.close();
+      this.#deps.onDeath(`it could not take over: ${messageOf(error)}`);
+      throw inOurTerms(error);
+    }
+    this.#client = client;
+    this.#arguments = standby.arguments;
+    this.#ports = [...ports];
+    this.#attached = attached;
+    this.#links.clear();
+    for (const { port, linkUp } of ports) this.#links.set(port, linkUp);
+    await this.start();
+    this.#deps.onAttached(client);
+  }
+
+  async #attach(plan: Plan): Promise<void> {
+    const attempt: { client?: WorkerClient } = {};
+    const events = this.#events(attempt);
+    const { client, hello, fresh } = await this.#deps.process.attach(plan.config, events);
     attempt.client = client;
     this.#client = client;
     this.#arguments = fresh ? this.#argumentsOf(plan.config) : undefined;
@@ -144,21 +290,38 @@ export class WorkerLink {
     this.#deps.onAttached(client);
   }
 
+  /** Attempts that come to nothing close their connections, too; only the one in use matters. */
+  #events(attempt: { client?: WorkerClient }): WorkerEvents {
+    return {
+      onEvent: this.#deps.onEvent,
+      onClose: (reason) => {
+        if (attempt.client !== undefined) this.#closed(attempt.client, reason);
+      },
+    };
+  }
+
   async #addPorts(plan: Plan): Promise<void> {
-    for (const { id, model, devargs: args } of this.#wanted(plan)) {
-      if (this.#ports.some(({ port }) => port === id)) continue;
-      const request = { port: id, name: model.name, devargs: args, mtu: model.mtu };
-      const netns = this.#deps.kernelPort.portNamespace(model.device);
-      const info = await this.#command(async (client) =>
-        // AF_PACKET delivers only the interface's own unicast frames unless promiscuous; own MAC is enough.
-        client.addPort({ ...request, promiscuous: false }, netns),
-      );
+    for (const wanted of this.#wanted(plan)) {
+      if (this.#ports.some(({ port }) => port === wanted.id)) continue;
+      const info = await this.#command(async (client) => this.#addPort(client, wanted));
       this.#ports.push(info);
-      this.#links.set(id, info.linkUp);
+      this.#links.set(wanted.id, info.linkUp);
     }
   }
 
+  async #addPort(client: WorkerClient, wanted: WantedPort): Promise<PortInfo> {
+    const { id, model } = wanted;
+    const request = { port: id, name: model.name, devargs: wanted.devargs, mtu: model.mtu };
+    const netns = this.#deps.kernelPort.portNamespace(model.device);
+    // AF_PACKET delivers only the interface's own unicast frames unless promiscuous; own MAC is enough.
+    return client.addPort({ ...request, promiscuous: false }, netns);
+  }
+
   #closed(client: WorkerClient, reason: string): void {
+    const standby = this.#standby;
+    if (standby !== undefined && standby !== 'lost' && standby.client === client) {
+      this.#standby = 'lost';
+    }
     if (this.#client !== client) return;
     this.#client = undefined;
     this.#started = false;
@@ -179,13 +342,17 @@ export class WorkerLink {
     try {
       return await work(client);
     } catch (error) {
-      if (!(error instanceof WorkerError)) throw error;
-      const code = ERROR_CODES.get(error.code) ?? 'WORKER_COMMAND';
-      throw new SupervisorError(code, error.message, error.remedy, error);
+      throw inOurTerms(error);
     }
   }
 
   async attachInterface(id: number, queue: number): Promise<void> {
+    const standby = this.#standby;
+    if (this.#standbyAttached !== undefined && standby !== undefined && standby !== 'lost') {
+      await standby.client.attachInterface(id, queue);
+      this.#standbyAttached.add(id);
+      return;
+    }
     await this.#command(async (client) => client.attachInterface(id, queue));
     this.#attached.add(id);
   }
@@ -221,13 +388,24 @@ export class WorkerLink {
     if (this.#started) return;
     await this.#command(async (client) => client.start());
     this.#started = true;
-    this.#deps.log.notice('the worker forwards', { pid: this.#deps.tables.worker().pid });
+    const { pid } = this.#deps.tables.worker();
+    if (this.#stoppedAt === undefined) {
+      this.#deps.log.notice('the worker forwards', { pid });
+      return;
+    }
+    const milliseconds = Math.round(performance.now() - this.#stoppedAt);
+    this.#stoppedAt = undefined;
+    this.#replacement = { lossy: this.#lossy, milliseconds };
+    const fate = this.#lossy === undefined ? { waited: milliseconds } : { outage: milliseconds };
+    this.#deps.log.notice('another worker forwards', { pid, ...fate });
   }
 
   /** Ends the worker in order, or by force when it does not obey; returns when it is gone. */
   async shutdown(why: string): Promise<void> {
     const client = this.#client;
+    await this.#dismiss();
     this.#client = undefined;
+    if (this.#started) this.#stoppedAt = performance.now();
     this.#started = false;
     this.#attached.clear();
     if (client !== undefined) {
@@ -251,6 +429,7 @@ export class WorkerLink {
 
   /** Leaves the worker as it is. */
   disconnect(): void {
+    if (this.#standby !== undefined && this.#standby !== 'lost') this.#standby.client.close();
     const client = this.#client;
     this.#client = undefined;
     client?.close();

@@ -166,8 +166,8 @@ it('SAs are changed make before break: not a packet is lost; a key is never take
 });
 
 it.each([
-  ['before the worker is touched', { kernel: 'nosuch' }],
-  ['after the worker was replaced', { vdev: 'net_nosuch0' }],
+  ['before a worker is touched', { kernel: 'nosuch' }],
+  ['in the worker that is to go on', { vdev: 'net_nosuch0' }],
 ])('a change that fails %s leaves the old configuration in force', async (_, device) => {
   const base = inForce.get(1)!;
   const broken: Config = {
@@ -177,7 +177,9 @@ it.each([
       'ce-x': { role: 'ce', vrf: 'A', device, addresses: ['10.9.0.1/24'] },
     },
   };
+  const worker = await net.workerPid(1);
   await expect(reload(1, broken)).rejects.toMatchObject({ code: 'APPLY_FAILED' });
+  expect(await net.workerPid(1)).toBe(worker);
   const status = await net.client(1, async (client) => client.status());
   expect(status).toMatchObject({ state: 'running', interfaces: 2, workerState: 'running' });
   expect((await net.show(1, 'interfaces')).map(({ name }) => name)).not.toContain('ce-x');

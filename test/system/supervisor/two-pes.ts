@@ -10,7 +10,7 @@
  * people's routers join it.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { eventually, Lab, type Outcome } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
@@ -23,6 +23,15 @@ export const MAIN = ['node', `${root}build/js/main.js`];
 
 export type End = 1 | 2;
 export const otherEnd = (end: End): End => (end === 1 ? 2 : 1);
+
+function isStandby(pid: string, run: string): boolean {
+  try {
+    const argv = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+    return argv.includes('--standby') && argv.some((word) => word.startsWith(run));
+  } catch {
+    return false; // no process, or gone
+  }
+}
 
 export class TwoPes {
   readonly lab: Lab;
@@ -247,6 +256,18 @@ export class TwoPes {
   async workerPid(end: End): Promise<number> {
     const [row] = await this.show(end, 'workers');
     return row?.pid ?? 0;
+  }
+
+  /** kill -9 of the worker that stands by for `worker`, as soon as it is there. */
+  async killStandby(end: End, worker: number): Promise<void> {
+    await eventually('a standby runs', async () => {
+      // The worker itself may have begun as one.
+      const found = readdirSync('/proc').find(
+        (pid) => Number(pid) !== worker && isStandby(pid, `${this.run}/pe${end}`),
+      );
+      if (found !== undefined) process.kill(Number(found), 'SIGKILL');
+      return Promise.resolve(found === undefined ? undefined : true);
+    });
   }
 
   async drops(end: End): Promise<Map<string, bigint>> {

@@ -281,3 +281,17 @@ describe('sealane bgp policy test', () => {
     expect((await sealane('bgp', 'policy', 'test', 'x')).code).toBe(2);
   });
 });
+
+describe('sealane worker restart', () => {
+  it('says how packets fared', async () => {
+    await serve('pe1');
+    expect(await sealane('worker', 'restart')).toEqual({
+      ...{ code: 0, out: 'worker 71 goes on for 70: packets waited 40 ms, none was lost\n' },
+      err: '',
+    });
+    backend.restarted = { pid: 72, before: 71, milliseconds: 812, lossy: 'port wan: one only' };
+    expect((await sealane('worker', 'restart')).out).toBe(
+      'worker 72 goes on for 71: packets were lost for 812 ms: port wan: one only\n',
+    );
+  });
+});

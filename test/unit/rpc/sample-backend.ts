@@ -124,6 +124,7 @@ export interface SampleBackend extends backend.ControlBackend, SampleBgp {
   /** What the calls were. */
   readonly filters: backend.RouteFilter[];
   readonly reloads: backend.ReloadRequest[];
+  restarted: backend.RestartedWorker;
   readonly stops: { readonly keepWorker: boolean }[];
   /** Routes made so far, and whether the generator was ended. */
   made: number;
@@ -175,6 +176,7 @@ export function sampleBackend(): SampleBackend {
     routeCount: 4,
     filters: [],
     reloads: [],
+    restarted: { pid: 71, before: 70, milliseconds: 40, lossy: '' },
     stops: [],
     made: 0,
     returned: 0,
@@ -221,6 +223,7 @@ export function sampleBackend(): SampleBackend {
       sample.explained.push(question);
       return explained;
     },
+    restartWorker: async () => Promise.resolve(sample.restarted),
     stop: (options) => {
       sample.stops.push(options);
     },

@@ -70,7 +70,7 @@ function makeInstance(): Instance {
       followed = all;
       return nothing();
     },
-    openQueue: () => 3,
+    workerQueue: () => 3,
     neighbours: () => [{ interface: 'core0', address: VIA, mac: mac(9) }],
     neighbourMac: () => (count('macs'), mac(9)),
     coreRoutes: () => {
