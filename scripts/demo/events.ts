@@ -96,6 +96,14 @@ async function killSupervisor(bed: Bed): Promise<{ detail: string; ok: boolean }
   return { detail, ok: after.worker === before.worker && after.worker !== 0 };
 }
 
+async function replaceWorker(bed: Bed): Promise<{ detail: string; ok: boolean }> {
+  const before = await pids(bed.pes, 'pe2');
+  const detail = (await sealane(bed.pes.pe2, 'worker', 'restart')).trim();
+  const after = await pids(bed.pes, 'pe2');
+  const isAnother = after.worker !== before.worker && after.worker !== 0;
+  return { detail, ok: isAnother && after.supervisor === before.supervisor };
+}
+
 async function killWorker(bed: Bed): Promise<{ detail: string; ok: boolean }> {
   const before = await pids(bed.pes, 'pe2');
   process.kill(before.worker, 'SIGKILL');
@@ -146,6 +154,11 @@ function steps(bed: Bed): Step[] {
       ...{ id: 'supervisor-killed', title: 'Supervisor of PE2 killed' },
       ...{ requirement: 'P9', mustBeZero: true },
       act: () => killSupervisor(bed),
+    },
+    {
+      ...{ id: 'worker-replaced', title: 'Worker of PE2 replaced by another' },
+      ...{ requirement: 'P9', mustBeZero: true },
+      act: () => replaceWorker(bed),
     },
     {
       ...{ id: 'worker-killed', title: 'Worker of PE2 killed' },

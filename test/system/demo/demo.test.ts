@@ -72,7 +72,7 @@ describe('the demo', () => {
       expect([attack.risen, attack.delivered], attack.id).toEqual([attack.sent, 0]);
     }
     expect(findings.timeline.events.map(({ id }) => id)).toEqual([
-      ...['rekey', 'tighten', 'supervisor-killed', 'worker-killed', 'pe-killed'],
+      ...['rekey', 'tighten', 'supervisor-killed', 'worker-replaced', 'worker-killed', 'pe-killed'],
     ]);
   });
 
