@@ -224,6 +224,38 @@ static void test_admin_down(void **cmocka)
 	assert_int_equal(session.state, SL_BFD_INIT);
 }
 
+/* Another machine goes on: the peer hears the same discriminators and Up, and the Final ends the Poll. */
+static void test_another_goes_on(void **cmocka)
+{
+	struct sl_bfd_session before = session_in(SL_BFD_UP, START), session;
+	struct sl_bfd_resume resume;
+	struct sl_bfd_packet packet;
+
+	(void)cmocka;
+	assert_false(sl_bfd_get_resume(&before, &resume)); /* the peer has not said Up yet */
+	receive_state(&before, SL_BFD_UP, START + MS);
+	assert_true(sl_bfd_get_resume(&before, &resume));
+	sl_bfd_start(&session, &world, &fast, 5, START + 2 * MS);
+	sl_bfd_go_on(&session, &resume, START + 2 * MS);
+	assert_int_equal(sl_bfd_detection_us(&session), sl_bfd_detection_us(&before));
+	sl_bfd_expire(&session, START + 2 * MS, &out);
+	assert_true(out.send);
+	assert_false(out.changed);
+	assert_true(out.packet.poll);
+	assert_int_equal(out.packet.state, SL_BFD_UP);
+	assert_int_equal(out.packet.my_discr, before.local_discr);
+	assert_int_equal(out.packet.your_discr, before.remote_discr);
+	assert_int_equal(out.packet.desired_min_tx_us, 50000);
+	packet = from_peer(&session, SL_BFD_UP);
+	packet.final = true;
+	receive(&session, &packet, START + 3 * MS);
+	assert_false(session.polling);
+	/* and a peer that is silent from then on is found out as ever */
+	sl_bfd_expire(&session, START + 3 * MS + sl_bfd_detection_us(&session) * 1000, &out);
+	assert_int_equal(session.state, SL_BFD_DOWN);
+	assert_int_equal(session.counters.downs, 1);
+}
+
 /* A: packets with and without authentication are for sessions with and without it. */
 static void test_unwanted_authentication(void **cmocka)
 {
@@ -253,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_peer_limits_us),
 		cmocka_unit_test(test_admin_down),
+		cmocka_unit_test(test_another_goes_on),
 		cmocka_unit_test(test_unwanted_authentication),
 	};
 

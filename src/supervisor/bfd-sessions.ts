@@ -7,7 +7,14 @@
  */
 import type { Kernel } from '../lib/kernel-api.js';
 import type { Logger } from '../lib/log.js';
-import type { BfdList, BfdSessionInfo, BfdState, Reply, WorkerCommand } from '../rpc/gen/worker.js';
+import type {
+  BfdList,
+  BfdResume,
+  BfdSessionInfo,
+  BfdState,
+  Reply,
+  WorkerCommand,
+} from '../rpc/gen/worker.js';
 import {
   BFD_STATES,
   familyOfPeer,
@@ -92,6 +99,8 @@ export class BfdSessions {
   readonly #sessions = new Map<string, number>();
   /** What it said of sessions that nobody has asked for yet. */
   readonly #found = new Map<string, BfdState>();
+  /** Of the worker before, by name. */
+  readonly #resumes = new Map<string, BfdResume>();
   #nextId = 1;
   #cancelRetry: (() => void) | undefined;
 
@@ -116,6 +125,7 @@ export class BfdSessions {
       this.#worker = worker;
     });
     await Promise.all([...this.#wanted.values()].map(async (wanted) => this.#apply(wanted)));
+    this.#resumes.clear();
   }
 
   #learn({ listeners, sessions }: BfdList): void {
@@ -125,6 +135,14 @@ export class BfdSessions {
       this.#sessions.set(name, state.session);
       this.#found.set(name, state);
       this.#nextId = Math.max(this.#nextId, state.session + 1);
+    }
+  }
+
+  /** Before the worker lets another go on for it: what it would have to know of sessions that are up. */
+  async noteForNext(): Promise<void> {
+    this.#resumes.clear();
+    for (const { name, resume } of await this.list()) {
+      if (resume !== undefined) this.#resumes.set(name, resume);
     }
   }
 
@@ -259,10 +277,12 @@ export class BfdSessions {
         ...(device === undefined ? {} : { interface: device }),
       });
       const session = this.#nextId++;
+      const resume = settings.adminDown === true ? undefined : this.#resumes.get(name);
       try {
-        [wanted.id, wanted.ups, wanted.downs] = [session, 0n, 0n];
+        [wanted.id, wanted.ups, wanted.downs] = [session, resume === undefined ? 0n : 1n, 0n];
         const value = {
           ...{ session, name, listener, remote: Buffer.from(peer.remote) },
+          resume,
           parameters: toParameters(settings),
         };
         await worker.call({ $case: 'addBfdSession', value }, [sender]);
@@ -273,7 +293,10 @@ export class BfdSessions {
       } finally {
         kernel.closeDescriptor(sender);
       }
-      if (wanted.status.state === 'unknown') {
+      if (resume !== undefined) {
+        const { remoteIndependent } = resume;
+        this.#tell(wanted, { ...UNKNOWN, state: 'up', remoteState: 'up', remoteIndependent });
+      } else if (wanted.status.state === 'unknown') {
         const state = settings.adminDown === true ? 'admin-down' : 'down';
         this.#tell(wanted, { ...UNKNOWN, state, remoteState: 'down' });
       }

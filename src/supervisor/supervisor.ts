@@ -187,6 +187,7 @@ export class Supervisor {
             .warning('the worker has left before it could say', { why: oneLine(error) });
         });
       },
+      onHandOver: async () => this.#bfd.noteForNext(),
       onDetached: () => {
         this.#bfd.lost();
       },

@@ -26,6 +26,8 @@ export interface WorkerLinkDeps {
   readonly onEvent: (event: NonNullable<Event['event']>) => void;
   /** A worker takes commands, after its Hello: one found running, or a new one. */
   readonly onAttached: (client: WorkerClient) => void;
+  /** It is about to hand over to another. */
+  readonly onHandOver: () => Promise<void>;
   /** It takes none any more, for whatever reason but {@link WorkerLink.disconnect}. */
   readonly onDetached: () => void;
   /** It died, or closed the connection, without being told to. */
@@ -229,6 +231,7 @@ export class WorkerLink {
       throw error;
     }
     const attached = this.#standbyAttached;
+    await this.#deps.onHandOver();
     this.#lossy = undefined;
     await this.#giveWay();
     this.#standby = undefined;

@@ -59,7 +59,7 @@ async function withSession(
     const fd = kernel.openBfdSender({ netns, local: OURS });
     const value = {
       ...{ session: SESSION, name: 'provoke', listener: LISTENER },
-      ...{ remote: Buffer.from(remote), parameters },
+      ...{ remote: Buffer.from(remote), parameters, resume: undefined },
     };
     await client.call({ $case: 'addBfdSession', value }, [fd]);
     kernel.closeDescriptor(fd);

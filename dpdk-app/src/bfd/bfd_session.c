@@ -258,6 +258,43 @@ void sl_bfd_start(struct sl_bfd_session *s, const struct sl_bfd_world *world,
 	s->tx_due_ns = now_ns;
 }
 
+bool sl_bfd_get_resume(const struct sl_bfd_session *s, struct sl_bfd_resume *resume)
+{
+	if (s->state != SL_BFD_UP || s->remote_state != SL_BFD_UP || s->remote_discr == 0)
+		return false;
+	*resume = (struct sl_bfd_resume){
+		.local_discr = s->local_discr,
+		.remote_discr = s->remote_discr,
+		.remote_min_rx_us = s->remote_min_rx_us,
+		.remote_desired_min_tx_us = s->remote_desired_min_tx_us,
+		.remote_detect_mult = s->remote_detect_mult,
+		.remote_independent = s->remote_independent,
+		.xmit_seq = s->auth.xmit_seq,
+	};
+	return true;
+}
+
+void sl_bfd_go_on(struct sl_bfd_session *s, const struct sl_bfd_resume *resume, uint64_t now_ns)
+{
+	s->state = SL_BFD_UP;
+	s->remote_state = SL_BFD_UP;
+	s->local_discr = resume->local_discr;
+	s->remote_discr = resume->remote_discr;
+	s->remote_min_rx_us = resume->remote_min_rx_us;
+	s->remote_desired_min_tx_us = resume->remote_desired_min_tx_us;
+	s->remote_detect_mult = resume->remote_detect_mult;
+	s->remote_independent = resume->remote_independent;
+	s->auth.xmit_seq = resume->xmit_seq;
+	s->counters.ups = 1;
+	s->desired_min_tx_us = s->config.desired_min_tx_us;
+	s->tx_in_force_us = s->config.desired_min_tx_us;
+	s->polling = true;
+	s->tx_interval_us = larger(s->tx_in_force_us, s->remote_min_rx_us);
+	s->tx_due_ns = now_ns;
+	s->last_rx_ns = now_ns;
+	expect_next(s);
+}
+
 static bool same_key(const struct sl_bfd_key *a, const struct sl_bfd_key *b)
 {
 	return a->type == b->type && a->id == b->id &&

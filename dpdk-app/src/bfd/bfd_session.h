@@ -83,6 +83,26 @@ struct sl_bfd_output {
 void sl_bfd_start(struct sl_bfd_session *session, const struct sl_bfd_world *world,
                   const struct sl_bfd_config *config, uint32_t local_discr, uint64_t now_ns);
 
+/* What another machine has to know to go on for one that is Up at both ends. */
+struct sl_bfd_resume {
+	uint32_t local_discr, remote_discr; /* not 0 */
+	uint32_t remote_min_rx_us;
+	uint32_t remote_desired_min_tx_us;
+	uint8_t remote_detect_mult; /* not 0 */
+	bool remote_independent;
+	uint32_t xmit_seq; /* of the next packet */
+};
+
+/* False when the session is not Up at both ends: there is nothing to go on from. */
+bool sl_bfd_get_resume(const struct sl_bfd_session *session, struct sl_bfd_resume *resume);
+
+/*
+ * Right after sl_bfd_start() of a session that is not administratively down: Up, as if it had always been this
+ * one, except that a Poll Sequence asks the peer whether it still has our parameters.
+ */
+void sl_bfd_go_on(struct sl_bfd_session *session, const struct sl_bfd_resume *resume,
+                  uint64_t now_ns);
+
 /* Change what is configured; the same again changes nothing. */
 void sl_bfd_configure(struct sl_bfd_session *session, const struct sl_bfd_config *config,
                       uint64_t now_ns, struct sl_bfd_output *out);

@@ -194,14 +194,37 @@ struct sl_bfd_entry *sl_bfd_table_add(struct sl_bfd_table *table, uint32_t id,
 	return entry;
 }
 
-void sl_bfd_table_remove(struct sl_bfd_table *table, struct sl_bfd_entry *entry)
+static void leave_discr(struct sl_bfd_table *table, const struct sl_bfd_entry *entry)
 {
 	uint16_t *link = &table->by_discr[entry->session.local_discr % SL_BFD_BUCKETS];
-	uint16_t index = index_of(table, entry), at = entry->heap_at;
+	uint16_t index = index_of(table, entry);
 
 	while (*link != index)
 		link = &table->entry[*link].next_by_discr;
 	*link = entry->next_by_discr;
+}
+
+bool sl_bfd_table_go_on(struct sl_bfd_table *table, struct sl_bfd_entry *entry,
+                        const struct sl_bfd_resume *resume, uint64_t now_ns)
+{
+	uint16_t *head = &table->by_discr[resume->local_discr % SL_BFD_BUCKETS];
+
+	if (by_discr(table, resume->local_discr) != NULL)
+		return false;
+	leave_discr(table, entry);
+	sl_bfd_go_on(&entry->session, resume, now_ns);
+	entry->next_by_discr = *head;
+	*head = index_of(table, entry);
+	heap_fix(table, entry->heap_at);
+	return true;
+}
+
+void sl_bfd_table_remove(struct sl_bfd_table *table, struct sl_bfd_entry *entry)
+{
+	uint16_t index = index_of(table, entry), at = entry->heap_at;
+	uint16_t *link;
+
+	leave_discr(table, entry);
 	link = &table->by_address[bucket_of(&entry->key)];
 	while (*link != index)
 		link = &table->entry[*link].next_by_address;

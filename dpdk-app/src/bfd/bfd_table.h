@@ -56,6 +56,13 @@ void sl_bfd_table_init(struct sl_bfd_table *table, const struct sl_bfd_world *wo
 struct sl_bfd_entry *sl_bfd_table_add(struct sl_bfd_table *table, uint32_t id,
                                       const struct sl_bfd_address_key *key,
                                       const struct sl_bfd_config *config, uint64_t now_ns);
+
+/*
+ * Have an entry that was just added go on for a session of another worker. False when its discriminator is taken
+ * here: the session then begins as any other.
+ */
+bool sl_bfd_table_go_on(struct sl_bfd_table *table, struct sl_bfd_entry *entry,
+                        const struct sl_bfd_resume *resume, uint64_t now_ns);
 void sl_bfd_table_remove(struct sl_bfd_table *table, struct sl_bfd_entry *entry);
 
 /* By the supervisor's id (not 0). NULL: there is none. */

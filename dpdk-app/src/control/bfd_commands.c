@@ -67,6 +67,17 @@ static const char *check_parameters(const PB(BfdParameters) * in)
 	}
 }
 
+static const char *check_resume(const PB(BfdResume) * in)
+{
+	if (in == NULL)
+		return NULL;
+	if (in->local_discriminator == 0 || in->remote_discriminator == 0)
+		return "BFD discriminator 0";
+	return in->remote_detect_mult == 0 || in->remote_detect_mult > 255
+	               ? "BFD detection multiplier outside 1..255"
+	               : NULL;
+}
+
 static const char *check_add_session(const PB(AddBfdSession) * in)
 {
 	if (in->session == 0)
@@ -77,6 +88,8 @@ static const char *check_add_session(const PB(AddBfdSession) * in)
 		return "BFD listener outside 1..255";
 	if (in->remote.len != 4 && in->remote.len != 16)
 		return "BFD address of other than 4 or 16 bytes";
+	if (check_resume(in->resume) != NULL)
+		return check_resume(in->resume);
 	return check_parameters(in->parameters);
 }
 
@@ -111,6 +124,7 @@ struct listed {
 	PB(BfdSessionInfo) info;
 	PB(BfdState) state;
 	PB(BfdParameters) parameters;
+	PB(BfdResume) resume;
 };
 
 /* protobuf-c's fields are not const, though packing only reads them. */
@@ -151,6 +165,23 @@ static void fill_parameters(PB(BfdParameters) * out, const struct sl_bfd_entry *
 	out->min_ttl = entry->min_ttl;
 }
 
+static void fill_resume(struct listed *out, const struct sl_bfd_entry *entry)
+{
+	struct sl_bfd_resume resume;
+
+	if (!sl_bfd_get_resume(&entry->session, &resume))
+		return;
+	sealane__worker__v1__bfd_resume__init(&out->resume);
+	out->resume.local_discriminator = resume.local_discr;
+	out->resume.remote_discriminator = resume.remote_discr;
+	out->resume.remote_min_rx_us = resume.remote_min_rx_us;
+	out->resume.remote_min_tx_us = resume.remote_desired_min_tx_us;
+	out->resume.remote_detect_mult = resume.remote_detect_mult;
+	out->resume.remote_independent = resume.remote_independent;
+	out->resume.auth_sequence = resume.xmit_seq;
+	out->info.resume = &out->resume;
+}
+
 static void fill_session(struct listed *out, const struct sl_bfd_entry *entry)
 {
 	const struct sl_bfd_session *session = &entry->session;
@@ -172,6 +203,7 @@ static void fill_session(struct listed *out, const struct sl_bfd_entry *entry)
 	info->state = &out->state;
 	fill_parameters(&out->parameters, entry);
 	info->parameters = &out->parameters;
+	fill_resume(out, entry);
 }
 
 static void fill_listeners(PB(BfdList) * list, const struct sl_bfd_link *link)
@@ -243,10 +275,24 @@ static struct sl_bfd_config config_of(const PB(BfdParameters) * in)
 	return config;
 }
 
+static struct sl_bfd_resume resume_of(const PB(BfdResume) * in)
+{
+	return (struct sl_bfd_resume){
+		.local_discr = in->local_discriminator,
+		.remote_discr = in->remote_discriminator,
+		.remote_min_rx_us = in->remote_min_rx_us,
+		.remote_desired_min_tx_us = in->remote_min_tx_us,
+		.remote_detect_mult = (uint8_t)in->remote_detect_mult,
+		.remote_independent = in->remote_independent != 0,
+		.xmit_seq = in->auth_sequence,
+	};
+}
+
 static int add_session(struct sl_bfd_link *link, const PB(AddBfdSession) * in, int fd,
                        struct sl_fault *fault)
 {
 	struct sl_bfd_config config = config_of(in->parameters);
+	struct sl_bfd_resume resume;
 	struct sl_bfd_request request = {.id = in->session,
 	                                 .name = in->name,
 	                                 .listener = in->listener,
@@ -254,7 +300,13 @@ static int add_session(struct sl_bfd_link *link, const PB(AddBfdSession) * in, i
 	                                 .remote_length = in->remote.len,
 	                                 .min_ttl = (uint8_t)in->parameters->min_ttl,
 	                                 .fd = fd};
-	int result = sl_bfd_link_add(link, &request, &config, fault);
+	int result;
+
+	if (in->resume != NULL) {
+		resume = resume_of(in->resume);
+		request.resume = &resume;
+	}
+	result = sl_bfd_link_add(link, &request, &config, fault);
 
 	explicit_bzero(&config.key, sizeof(config.key));
 	return result;

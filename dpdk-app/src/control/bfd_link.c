@@ -296,6 +296,8 @@ int sl_bfd_link_add(struct sl_bfd_link *link, const struct sl_bfd_request *reque
 	entry->min_ttl = request->min_ttl;
 	entry->port = link->listener[key.listener].multihop ? SL_BFD_MULTIHOP_PORT : SL_BFD_PORT;
 	(void)snprintf(entry->name, sizeof(entry->name), "%s", request->name);
+	if (request->resume != NULL && !config->admin_down)
+		(void)sl_bfd_table_go_on(&link->table, entry, request->resume, sl_monotonic_ns());
 	arm(link);
 	return 0;
 }
@@ -392,14 +394,15 @@ int sl_bfd_link_open(struct sl_bfd_link *link, int epoll_fd, uint64_t timer_tag,
 	return 0;
 }
 
-void sl_bfd_link_close(struct sl_bfd_link *link)
+void sl_bfd_link_close(struct sl_bfd_link *link, bool handed_over)
 {
 	uint64_t now_ns = sl_monotonic_ns();
 
 	while (link->table.count > 0) {
 		struct sl_bfd_entry *entry = sl_bfd_table_first(&link->table);
 
-		(void)take_down(link, entry, now_ns);
+		if (!handed_over)
+			(void)take_down(link, entry, now_ns);
 		drop_session(link, entry);
 	}
 	for (uint32_t i = 1; i < SL_BFD_LISTENERS; i++)

@@ -41,8 +41,11 @@ struct sl_bfd_link {
 int sl_bfd_link_open(struct sl_bfd_link *link, int epoll_fd, uint64_t timer_tag,
                      uint64_t listener_tag, uint64_t *drops, struct sl_fault *fault);
 
-/* Every peer is told AdminDown once (§6.8.16): that this worker ends is no failure of a path. */
-void sl_bfd_link_close(struct sl_bfd_link *link);
+/*
+ * Every peer is told AdminDown once (§6.8.16): that this worker ends is no failure of a path. With `handed_over`
+ * none is told anything: another worker goes on with the sessions.
+ */
+void sl_bfd_link_close(struct sl_bfd_link *link, bool handed_over);
 
 /* Takes `fd` only when it succeeds. `listener` is 1..255, `name` shorter than SL_BFD_NAME_LEN. */
 int sl_bfd_link_listen(struct sl_bfd_link *link, uint32_t listener, const char *name, bool multihop,
@@ -57,6 +60,7 @@ struct sl_bfd_request {
 	size_t remote_length;  /* 4 or 16 */
 	uint8_t min_ttl;       /* of a multihop session */
 	int fd;                /* bound to the local address; taken only when it succeeds */
+	const struct sl_bfd_resume *resume; /* of the worker before, NULL = begin */
 };
 int sl_bfd_link_add(struct sl_bfd_link *link, const struct sl_bfd_request *request,
                     const struct sl_bfd_config *config, struct sl_fault *fault);

@@ -265,7 +265,8 @@ static void send_last_words(struct sl_control *control)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
 
-	sl_bfd_link_close(&control->bfd);
+	if (!control->handing_over)
+		sl_bfd_link_close(&control->bfd, false);
 	if (!control->started)
 		return;
 	sl_control_online(control);
@@ -336,6 +337,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	sl_kernel_path_close(&control->kernel);
 	/* The next worker waits for the segment's lock, not for devices that it has open, too. */
 	if (control->handing_over) {
+		sl_bfd_link_close(&control->bfd, true);
 		sl_server_close(&control->server);
 		sl_state_detach(&control->segment);
 	}

@@ -120,6 +120,24 @@ describe('BFD for BGP', () => {
     expect([failures(1), failures(2)]).toEqual([0, 0]);
   });
 
+  it('does not notice that another worker goes on for one', async () => {
+    const downs = (): number =>
+      lines(2, 'BFD state').filter((line) => line.includes('to=down')).length;
+    const seen = (): number[] => [
+      ...[lines(1, 'BFD state').length, sessions(1, 'from=established')],
+      ...[downs(), sessions(2, 'from=established')],
+    ];
+    const before = seen();
+    for (let round = 0; round < 3; round++) {
+      const reply = await net.client(2, async (client) => client.restartWorker());
+      expect(reply.lossy).toBe('');
+      // Longer than the detection time.
+      await new Promise((wake) => setTimeout(wake, 1_000));
+    }
+    expect(seen()).toEqual(before);
+    expect([failures(1), failures(2)]).toEqual([0, 0]);
+  });
+
   it('ends session and routes well before the hold time when a PE stands still', async () => {
     const worker = await net.workerPid(2);
     const already = lines(1, 'BFD Down').length;
