@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "binding_js.h"
+#include "sealane/suites.h"
 #include "tables_error.h"
 
 namespace sealane::js
@@ -20,8 +21,9 @@ const std::vector<const char *> kClear{"gre", "ip", "mpls", "mpls-own-sp"}; // S
 const std::vector<const char *> kApplications{"vpn", "bgp"}; // sl_application, from 1
 const std::vector<const char *> kOwners{"static",    "connected", "local",
                                         "neighbour", "tunnel",    "bgp"};
-const std::vector<const char *> kAlgorithms{"aes-gcm-128", "aes-gcm-256", "aes-gmac-128",
-                                            "aes-gmac-256"}; // sl_algorithm, from 1
+#define SL_SUITE_NAME(algorithm, name, ...) name,
+const std::vector<const char *> kAlgorithms{SL_SUITES(SL_SUITE_NAME)}; // sl_algorithm, from 1
+#undef SL_SUITE_NAME
 
 /// "" is the core's name.
 void set_name(char (&to)[SL_NAME_LEN], const Napi::Object &from, bool may_be_empty)
@@ -178,6 +180,24 @@ void bgp_selector(const Napi::Object &from, sl_sa_row &row)
 	row.source_port = static_cast<uint16_t>(get_uint(from, "sourcePort", UINT16_MAX));
 	row.destination_port = static_cast<uint16_t>(get_uint(from, "destinationPort", UINT16_MAX));
 }
+
+void udp_ports(const Napi::Object &from, sl_sa_row &row)
+{
+	row.udp_source_port = static_cast<uint16_t>(get_uint(from, "source", UINT16_MAX));
+	row.udp_destination_port = static_cast<uint16_t>(get_uint(from, "destination", UINT16_MAX));
+	if (row.udp_source_port == 0 || row.udp_destination_port == 0)
+		bad_argument("udp: port 0");
+}
+
+void set_udp_ports(Napi::Object &to, const sl_sa_row &row)
+{
+	if (row.udp_source_port == 0)
+		return;
+	Napi::Object udp = Napi::Object::New(to.Env());
+	udp.Set("source", row.udp_source_port);
+	udp.Set("destination", row.udp_destination_port);
+	to.Set("udp", udp);
+}
 } // namespace
 
 sl_sa_row sa_row(const Napi::Object &from)
@@ -197,6 +217,11 @@ sl_sa_row sa_row(const Napi::Object &from)
 	row.sp_table = static_cast<uint8_t>(get_uint(from, "spTable", SL_MAX_SPS - 1));
 	row.replay_window = get_uint(from, "replayWindow", 4096);
 	row.packet_limit = get_bigint(from, "packetLimit");
+	row.esn = !from.Get("esn").IsUndefined() && get_bool(from, "esn") ? 1 : 0;
+	if (!from.Get("byteLimit").IsUndefined())
+		row.byte_limit = get_bigint(from, "byteLimit");
+	if (!from.Get("udp").IsUndefined())
+		udp_ports(object(from.Get("udp"), "udp"), row);
 	return row;
 }
 
@@ -221,6 +246,9 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 	to.Set("spTable", row.sp_table);
 	to.Set("replayWindow", row.replay_window);
 	to.Set("packetLimit", bigint(env, row.packet_limit));
+	to.Set("esn", row.esn != 0);
+	to.Set("byteLimit", bigint(env, row.byte_limit));
+	set_udp_ports(to, row);
 	return to;
 }
 

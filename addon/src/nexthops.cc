@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sealane/suites.h"
 #include "tables_error.h"
 
 namespace sealane
@@ -158,7 +159,13 @@ uint32_t Nexthops::new_version(const VersionSpec &spec)
 		row.encap = static_cast<uint8_t>(spec.encap);
 		row.flags = spec.dscp_copy ? SL_NHF_DSCP_COPY : 0;
 		row.sa = spec.sa;
-		row.sa_generation = spec.sa == 0 ? 0 : context_.tables->sa_out[spec.sa].generation;
+		if (spec.sa != 0) {
+			const sl_sa_row &sa = context_.tables->sa_out[spec.sa];
+			row.sa_generation = sa.generation;
+			header.iv_len = sl_suite_of(sa.algorithm)->iv;
+			header.udp_source = sa.udp_source_port;
+			header.udp_destination = sa.udp_destination_port;
+		}
 		build_tunnel(row, header, spec.encap);
 	}
 	row.state = SL_ROW_LIVE;

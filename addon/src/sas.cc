@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string.h>
 
+#include "sealane/suites.h"
 #include "tables_error.h"
 
 namespace sealane
@@ -12,31 +13,17 @@ namespace sealane
 namespace
 {
 
-constexpr size_t kSaltBytes = 4;
 constexpr size_t kRememberedKeys = 1u << 20;
 constexpr uint32_t kLowestSpi = 256; // RFC 4303 2.1: 1..255 are reserved
 
 uint32_t spi_slot(uint32_t spi) { return spi & (SL_SPI_SLOTS - 1); }
 
-size_t key_length(uint8_t algorithm)
+const sl_suite &suite_of(uint8_t algorithm)
 {
-	switch (algorithm) {
-	case SL_ALG_AES_GCM_128:
-	case SL_ALG_AES_GMAC_128:
-		return 16;
-	case SL_ALG_AES_GCM_256:
-	case SL_ALG_AES_GMAC_256:
-		return 32;
-	default:
+	const sl_suite *suite = sl_suite_of(algorithm);
+	if (suite == nullptr)
 		bad_argument("unknown algorithm " + std::to_string(algorithm));
-	}
-}
-
-uint8_t protection_of(uint8_t algorithm)
-{
-	return algorithm == SL_ALG_AES_GCM_128 || algorithm == SL_ALG_AES_GCM_256
-	               ? SL_PROT_ENCRYPT
-	               : SL_PROT_AUTHENTICATE;
+	return *suite;
 }
 
 /// IP protocol that comes out of it.
@@ -164,8 +151,10 @@ void Sas::check_application(Direction direction, const sl_sa_row &w)
 	if (w.application == SL_APP_BGP) {
 		if (w.encap != SL_ENCAP_NONE || w.sp_table != 0)
 			bad_argument("an SA of BGP has neither encapsulation nor label table");
-		if (protection_of(w.algorithm) == SL_PROT_AUTHENTICATE)
+		if (sl_suite_protection(&suite_of(w.algorithm)) == SL_PROT_AUTHENTICATE)
 			bad_argument("an SA of BGP encrypts");
+		if (w.udp_source_port != 0)
+			bad_argument("an SA of BGP is not in UDP");
 		return;
 	}
 	if (w.encap != SL_ENCAP_GRE && w.encap != SL_ENCAP_IP)
@@ -181,17 +170,24 @@ void Sas::check(Direction direction, const sl_sa_row &w) const
 	if (w.spi < kLowestSpi)
 		bad_argument("SPI " + std::to_string(w.spi) + " is reserved (below 256)");
 	check_application(direction, w);
-	if (w.packet_limit > UINT32_MAX)
+	if (w.packet_limit > UINT32_MAX && w.esn == 0)
 		bad_argument("packet limit is above 2^32 - 1");
+	if ((w.udp_source_port != 0) != (w.udp_destination_port != 0))
+		bad_argument("ESP in UDP has two ports");
 	if (direction == Direction::out) {
 		if (w.sp_table != 0 || w.replay_window != 0)
 			bad_argument("an outbound SA has neither label table nor replay window");
+		// Over IPv6 the checksum of UDP is not optional (RFC 8200 8.1), and the worker makes none.
+		if (w.udp_source_port != 0 && w.family != 4)
+			bad_argument("ESP in UDP goes out over IPv4 alone");
 		return;
 	}
 	if (w.replay_window > 4096 || w.replay_window % 64 != 0)
 		bad_argument("replay window is not 0 or a multiple of 64 up to 4096");
-	if (w.packet_limit != 0)
-		bad_argument("an inbound SA has no packet limit");
+	if (w.replay_window == 0 && w.esn != 0)
+		bad_argument("extended sequence numbers need a replay window");
+	if (w.packet_limit != 0 || w.byte_limit != 0)
+		bad_argument("an inbound SA has no limits");
 	if (by_spi_slot_.contains(spi_slot(w.spi)))
 		throw TablesError(
 			"SPI_TAKEN",
@@ -205,11 +201,13 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
                   const uint8_t *key, size_t key_bytes, uint64_t key_check)
 {
 	check_name("SA name", name, SL_ROW_NAME_LEN);
-	const size_t length = key_length(wanted.algorithm);
+	const sl_suite &suite = suite_of(wanted.algorithm);
+	const size_t length = sl_suite_key_bytes(&suite);
 	check(direction, wanted);
-	if (key_bytes != length + kSaltBytes)
-		bad_argument("key must have " + std::to_string(length + kSaltBytes) +
-		             " bytes: key and 4 salt bytes");
+	if (key_bytes != length + suite.salt)
+		bad_argument("key must have " + std::to_string(length + suite.salt) +
+		             " bytes: " + std::to_string(length) + " of key, " +
+		             std::to_string(suite.salt) + " of salt");
 	if (keys_.knows(key_check))
 		throw TablesError("KEY_REUSED", "the key of SA " + name + " was used before",
 		                  "generate a fresh key for each SA and direction");
@@ -228,7 +226,7 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
 	keys_.add(key_check);
 	sl_sa_row row = wanted;
 	row.generation = 0;
-	row.protection = protection_of(wanted.algorithm);
+	row.protection = sl_suite_protection(&suite);
 	row.selector_protocol = selector_of(wanted);
 	row.state = SL_ROW_LIVE;
 	row.key_check = key_check;
@@ -236,7 +234,7 @@ uint32_t Sas::add(Direction direction, const sl_sa_row &wanted, const std::strin
 	sl_sa_row &to = s.rows[id];
 	to = row;
 	std::memcpy(to.key, key, length);
-	std::memcpy(to.salt, key + length, kSaltBytes);
+	std::memcpy(to.salt, key + length, suite.salt);
 	if (direction == Direction::in)
 		by_spi_slot_[spi_slot(row.spi)] = id;
 	store_word(to.generation, generation);

@@ -15,6 +15,7 @@ constexpr uint16_t kEtherVlan = 0x8100;
 constexpr uint16_t kEtherIp4 = 0x0800;
 constexpr uint16_t kEtherIp6 = 0x86dd;
 constexpr uint16_t kEtherMpls = 0x8847;
+constexpr uint8_t kProtocolUdp = 17;
 constexpr uint8_t kProtocolGre = 47;
 constexpr uint8_t kProtocolEsp = 50;
 constexpr uint8_t kProtocolMpls = 137; // RFC 4023 3
@@ -126,6 +127,8 @@ void check(const TunnelHeader &h, sl_encap encap)
 		bad_argument("DSCP " + std::to_string(h.dscp) + " is not within 0..63");
 	if (h.flow_label > 0xfffff || (h.family != 6 && h.flow_label != 0))
 		bad_argument("flow label: 20 bits, and 0 without an IPv6 header");
+	if (h.udp_source != 0 && h.family != 4)
+		bad_argument("ESP in UDP goes out over IPv4 alone");
 	if (h.spi && *h.spi < kLowestSpi)
 		bad_argument("SPI " + std::to_string(*h.spi) + " is reserved (below 256)");
 }
@@ -146,13 +149,14 @@ size_t put_labels(uint8_t *to, const TunnelHeader &h, bool bottom)
 	return at;
 }
 
-/// Outer IP header, ESP header and IV, GRE; returns how many bytes from `at` on.
+/// Outer IP header, UDP, ESP header and IV, GRE; returns how many bytes from `at` on.
 size_t put_headers(sl_version_row &row, const TunnelHeader &header, sl_encap encap, size_t at)
 {
 	uint8_t *const start = row.template_bytes;
 	const size_t first = at;
 	const uint8_t inner = encap == SL_ENCAP_GRE ? kProtocolGre : kProtocolMpls;
-	const uint8_t protocol = header.spi ? kProtocolEsp : inner;
+	const bool in_udp = header.spi && header.udp_source != 0;
+	const uint8_t protocol = in_udp ? kProtocolUdp : header.spi ? kProtocolEsp : inner;
 	row.family = header.family;
 	row.ip_off = static_cast<uint8_t>(at);
 	if (header.family == 4) {
@@ -161,10 +165,16 @@ size_t put_headers(sl_version_row &row, const TunnelHeader &header, sl_encap enc
 	} else {
 		at += put_ip6(start + at, header, protocol);
 	}
+	if (in_udp) {
+		row.udp_off = static_cast<uint8_t>(at);
+		put16(start + at, header.udp_source);
+		put16(start + at + 2, header.udp_destination);
+		at += 8; // RFC 3948 2.1: no checksum
+	}
 	if (header.spi) {
 		row.esp_off = static_cast<uint8_t>(at);
 		put32(start + at, *header.spi);
-		at += 4 + 4 + 8; // SPI, sequence number, IV
+		at += 4 + 4 + size_t{header.iv_len}; // SPI, sequence number, IV
 	}
 	if (encap == SL_ENCAP_GRE) {
 		row.gre_off = static_cast<uint8_t>(at);
@@ -185,7 +195,7 @@ void build_tunnel(sl_version_row &row, const TunnelHeader &header, sl_encap enca
 	size_t at = header.ethernet.size();
 	const bool lsp = encap == SL_ENCAP_NONE;
 	row.family = lsp ? 0 : header.family;
-	row.ip_off = row.esp_off = row.gre_off = 0;
+	row.ip_off = row.udp_off = row.esp_off = row.gre_off = 0;
 	row.ip4_sum = 0;
 	row.core_labels = static_cast<uint8_t>(header.labels.size());
 	at += put_labels(start + at, header, !lsp);
@@ -225,8 +235,15 @@ TunnelHeader parse_tunnel(const sl_version_row &row)
 		h.dscp = first >> 22 & 63;
 		h.flow_label = first & 0xfffff;
 	}
-	if (row.esp_off != 0)
+	if (row.udp_off != 0) {
+		h.udp_source = static_cast<uint16_t>(get16(start + row.udp_off));
+		h.udp_destination = static_cast<uint16_t>(get16(start + row.udp_off + 2));
+	}
+	if (row.esp_off != 0) {
 		h.spi = get32(start + row.esp_off);
+		h.iv_len = static_cast<uint8_t>((row.gre_off != 0 ? row.gre_off : row.label_off) -
+		                                row.esp_off - 8);
+	}
 	return h;
 }
 
@@ -236,7 +253,7 @@ void build_adjacency(sl_version_row &row, const std::vector<uint8_t> &ethernet, 
 	std::memset(row.template_bytes, 0, SL_TEMPLATE_LEN);
 	std::memcpy(row.template_bytes, ethernet.data(), ethernet.size());
 	row.template_len = static_cast<uint8_t>(ethernet.size());
-	row.ip_off = row.esp_off = row.gre_off = row.label_off = 0;
+	row.ip_off = row.udp_off = row.esp_off = row.gre_off = row.label_off = 0;
 	row.ip4_sum = 0;
 }
 

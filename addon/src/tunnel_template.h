@@ -25,6 +25,9 @@ struct TunnelHeader {
 	uint8_t dscp;        // 0..63
 	uint32_t flow_label; // IPv6, 20 bits
 	std::optional<uint32_t> spi;
+	uint8_t iv_len;      // with ESP: 0, 8 or 16
+	uint16_t udp_source; // ESP in UDP (RFC 3948) over IPv4; 0 = not
+	uint16_t udp_destination;
 };
 
 /// Writes template, its length, offsets, family and ip4_sum. Throws BAD_ARGUMENT.

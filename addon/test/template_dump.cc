@@ -26,8 +26,10 @@ void dump(uint8_t family, sl_encap encap, bool esp, bool vlan, uint8_t dscp)
 	h.ttl = 61;
 	h.dscp = dscp;
 	h.flow_label = family == 6 ? 0xabcde : 0;
-	if (esp)
+	if (esp) {
 		h.spi = 0xcafe1234;
+		h.iv_len = 8;
+	}
 	sl_version_row row{};
 	build_tunnel(row, h, encap);
 	std::printf("{\"family\":%u,\"encap\":\"%s\",\"esp\":%s,\"vlan\":%s,\"dscp\":%u,\"hex\":\"",

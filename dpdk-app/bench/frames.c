@@ -60,7 +60,7 @@ void bench_tunnel_frame(struct bench_frame *frame, uint16_t length, const uint8_
 	uint8_t *ip = frame->bytes + ETHERNET, *esp = ip + IPV4;
 	uint8_t *payload = esp + SL_ESP_FRONT_LEN;
 	uint16_t inner = (uint16_t)(length - ETHERNET);
-	unsigned int carried = GRE + LABEL + inner, trailer = sl_esp_trailer_len(carried);
+	unsigned int carried = GRE + LABEL + inner, trailer = sl_esp_trailer_len(carried, 4);
 	uint16_t total = (uint16_t)(IPV4 + SL_ESP_FRONT_LEN + carried + trailer + SL_ESP_ICV_LEN);
 	uint8_t nonce[16];
 

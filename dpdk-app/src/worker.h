@@ -12,6 +12,7 @@
 
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <stdbool.h>
 
 #include "sealane/drop_reasons.h"
 #include "sealane/state.h"
@@ -58,11 +59,16 @@ struct sl_packet {
 	                        * lowest of the transport labels it came under, 0 = none */
 	uint8_t lane;          /* enum sl_lane of stages/stage.h: which stages are still to come */
 	uint8_t l2_group;      /* 1: came in a multicast or broadcast frame */
+	uint8_t opened;        /* within ESP: a special key's packet is authentic and decrypted */
+	uint8_t in_udp;        /* on lane ESP: it came in UDP (RFC 3948) */
 	uint32_t sa; /* SA row: inbound until the packet is opened, outbound once encapsulated */
 	uint32_t version; /* next-hop version row chosen */
 	union {
-		uint8_t address[16]; /* SL_PUNT_RESOLVE: address to resolve */
-		uint8_t nonce[16];   /* within ESP: the 12-byte AES-GCM nonce */
+		uint8_t address[16];            /* SL_PUNT_RESOLVE: address to resolve */
+		struct {                        /* within ESP */
+			uint8_t nonce[12];      /* of AES-GCM, but for special keys */
+			uint32_t sequence_high; /* of an extended sequence number, else 0 */
+		};
 	};
 };
 _Static_assert(sizeof(struct sl_packet) <= 64, "the notes of a packet are one cache line");
@@ -133,6 +139,7 @@ struct sl_worker {
 	unsigned int index;     /* block index in `state` */
 	/* Below: the packet path's own, zero at start. */
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
+	bool special_keys;   /* of the packets in lane ESP some have a special key: esp/suite.h */
 	uint16_t icmp_count; /* ICMP errors built in this burst, still to be forwarded */
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;

@@ -151,6 +151,23 @@ static void esp_outer_address(void **state)
 	EXPECT(esp_outer_address);
 }
 
+/* RFC 3948: the SA is in UDP or it is not. */
+static void esp_udp(void **state)
+{
+	(void)state;
+	build_secured4(&b, 1, 1, LABEL_ALL, HERE4);
+	world.tables->sa_in[1].udp_source_port = world.tables->sa_in[1].udp_destination_port = 4500;
+	from_core();
+	EXPECT(esp_udp);
+	build_labelled4(&b, LABEL_ALL, HERE4);
+	build_gre(&b, 0, 0x8847);
+	build_esp(&b, 1, 1, 47);
+	build_udp(&b, 4500, 4500);
+	build_core4(&b, 17);
+	from_core();
+	EXPECT(esp_udp);
+}
+
 static void esp_replayed(void **state)
 {
 	uint8_t frame[2048];
@@ -366,15 +383,25 @@ static void every_reason_was_provoked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(core_transit),     CASE(outer_fragment),
-		CASE(esp_truncated),    CASE(esp_unknown_spi),
-		CASE(esp_not_ready),    CASE(esp_outer_address),
-		CASE(esp_replayed),     CASE(esp_replayed_within_a_burst),
-		CASE(esp_auth_failed),  CASE(esp_padding),
-		CASE(esp_dummy),        CASE(esp_selector),
-		CASE(esp_application),  CASE(gre_header),
-		CASE(gre_protocol),     CASE(gre_clear),
-		CASE(mpls_in_ip_clear), CASE(every_reason_was_provoked),
+		CASE(core_transit),
+		CASE(outer_fragment),
+		CASE(esp_truncated),
+		CASE(esp_unknown_spi),
+		CASE(esp_not_ready),
+		CASE(esp_outer_address),
+		CASE(esp_replayed),
+		CASE(esp_replayed_within_a_burst),
+		CASE(esp_auth_failed),
+		CASE(esp_padding),
+		CASE(esp_udp),
+		CASE(esp_dummy),
+		CASE(esp_selector),
+		CASE(esp_application),
+		CASE(gre_header),
+		CASE(gre_protocol),
+		CASE(gre_clear),
+		CASE(mpls_in_ip_clear),
+		CASE(every_reason_was_provoked),
 	};
 
 	return cmocka_run_group_tests_name("eal_drops_esp", tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void expect_sealed(uint8_t family, const uint8_t *clear, size_t n)
 	struct sl_esp_trailer trailer;
 	uint8_t want[60];
 
-	assert_int_equal(got, n + 16 + sl_esp_trailer_len(segment_len) + 16);
+	assert_int_equal(got, n + 16 + sl_esp_trailer_len(segment_len, 4) + 16);
 	memcpy(want, clear, 14 + ip);
 	if (family == 4) {
 		sl_put16(want + 16, (uint16_t)(got - 14));
@@ -64,7 +64,7 @@ static void sealed(void **state)
 				assert_int_equal(world.state->sa_out[SA_BGP].last_sequence, 1);
 				assert_int_equal(world.state->sa_out[SA_BGP].bytes,
 				                 build_len(&b) - 14 + 32 +
-				                         sl_esp_trailer_len(20 + n * 100 + n));
+				                         sl_esp_trailer_len(20 + n * 100 + n, 4));
 				assert_int_equal(world_all_drops(), 0);
 				world_expect_quiet();
 			}

@@ -13,6 +13,7 @@
 
 #include "esp/replay.h"
 #include "esp/sequence.h"
+#include "esp/suite.h"
 
 static void ranges_follow_each_other(void **state)
 {
@@ -21,7 +22,7 @@ static void ranges_follow_each_other(void **state)
 
 	(void)state;
 	for (uint32_t want = 0; want < 40; want++) {
-		assert_int_equal(sl_esp_reserve(&sa, 0, want, &first), want);
+		assert_int_equal(sl_esp_reserve(&sa, SL_ESP_LAST_SEQUENCE, want, &first), want);
 		assert_int_equal(first, next);
 		next += want;
 		assert_int_equal(sa.last_sequence, next - 1);
@@ -35,32 +36,40 @@ static void a_successor_goes_on_behind_the_range(void **state)
 	uint64_t first;
 
 	(void)state;
-	sl_esp_reserve(&sa, 0, 32, &first);
-	sl_esp_reserve(&sa, 0, 1, &first);
+	sl_esp_reserve(&sa, SL_ESP_LAST_SEQUENCE, 32, &first);
+	sl_esp_reserve(&sa, SL_ESP_LAST_SEQUENCE, 1, &first);
 	assert_int_equal(first, 33);
 }
 
 static void stops_at_the_limit(void **state)
 {
-	static const uint64_t limits[][2] = {
-		/* packet_limit, last number that may be sent */
-		{0, 0xffffffff},
-		{1, 1},
-		{100, 100},
-		{0xffffffff, 0xffffffff},
-		{0x100000000ull, 0xffffffff},
-		{~0ull, 0xffffffff},
+	static const uint64_t limits[][3] = {
+		/* packet_limit, ESN, last number that may be sent */
+		{0, 0, 0xffffffff},
+		{1, 0, 1},
+		{100, 0, 100},
+		{0xffffffff, 0, 0xffffffff},
+		{0x100000000ull, 0, 0xffffffff},
+		{~0ull, 0, 0xffffffff},
+		{0, 1, ~0ull},
+		{100, 1, 100},
+		{0x100000000ull, 1, 0x100000000ull},
+		{~0ull, 1, ~0ull},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		uint64_t end = limits[i][1], first;
+		const struct sl_sa_row row = {.packet_limit = limits[i][0],
+		                              .esn = (uint8_t)limits[i][1]};
+		uint64_t end = limits[i][2], first;
 
 		for (uint64_t left = 0; left <= 40 && left <= end; left++) {
 			struct sl_sa_out_state sa = {.last_sequence = end - left};
 			uint64_t granted = left < 32 ? left : 32;
 
-			assert_int_equal(sl_esp_reserve(&sa, limits[i][0], 32, &first), granted);
+			assert_int_equal(
+				sl_esp_reserve(&sa, sl_esp_last_sequence(&row), 32, &first),
+				granted);
 			assert_int_equal(sa.last_sequence, end - left + granted);
 		}
 	}
@@ -76,8 +85,77 @@ static void beyond_the_limit_nothing_is_granted(void **state)
 	assert_int_equal(sl_esp_reserve(&sa, 100, 5, &first), 0);
 	assert_int_equal(sa.last_sequence, 500);
 	sa.last_sequence = ~0ull;
-	assert_int_equal(sl_esp_reserve(&sa, 0, 5, &first), 0);
+	assert_int_equal(sl_esp_reserve(&sa, SL_ESP_LAST_SEQUENCE, 5, &first), 0);
 	assert_int_equal(sa.last_sequence, ~0ull);
+}
+
+/* A burst is cut where its longest packets could exceed the limit. */
+static void bytes_are_limited(void **state)
+{
+	static const uint64_t cases[][4] = {
+		/* limit, sent, packets of at most 1500 bytes asked for, granted */
+		{0, ~0ull, 32, 32},    {100000, 0, 32, 32},    {48000, 0, 32, 32},
+		{47999, 0, 32, 31},    {100000, 97000, 32, 2}, {100000, 98501, 1, 0},
+		{100000, 98500, 1, 1}, {100000, 100000, 1, 0}, {100000, 100001, 1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sl_sa_row row = {.byte_limit = cases[i][0]};
+		const struct sl_sa_out_state sa = {.bytes = cases[i][1]};
+
+		assert_int_equal(sl_esp_byte_room(&sa, &row, (uint32_t)cases[i][2], 1500),
+		                 cases[i][3]);
+	}
+}
+
+/*
+ * RFC 4303 A2: of the numbers that end in these 32 bits, the least that is not left of the window. So of
+ * every 2^32 consecutive numbers from the left edge on exactly one is meant.
+ */
+static void high_halves_are_guessed(void **state)
+{
+	static const uint64_t tops[] = {
+		0,
+		1,
+		62,
+		63,
+		64,
+		1000,
+		0x7fffffff,
+		0xffffff00,
+		0xffffffff,
+		0x100000000,
+		0x10000003e,
+		0x10000003f,
+		0x100000fff,
+		0x100001000,
+		0x1ffffffff,
+		0x700000005,
+		0x123456789a,
+		0xfffffffe00000001,
+	};
+	static const uint32_t windows[] = {64, 1024, 4096};
+	uint32_t random = 1;
+
+	(void)state;
+	for (size_t t = 0; t < sizeof(tops) / sizeof(tops[0]); t++)
+		for (size_t w = 0; w < 3; w++)
+			for (unsigned int i = 0; i < 4000; i++) {
+				__int128 left = (__int128)tops[t] - windows[w] + 1;
+				__int128 want = left;
+				uint64_t got = 0;
+				uint32_t low;
+
+				random = random * 1664525u + 1013904223u;
+				/* near the edges half of the time */
+				low = i % 2 ? random : (uint32_t)tops[t] + (random >> 18) - 8192;
+				want += (uint32_t)(low - (uint32_t)left);
+				assert_int_equal(sl_esn_guess(tops[t], windows[w], low, &got),
+				                 want >= 0);
+				if (want >= 0)
+					assert_true(got == (uint64_t)want);
+			}
 }
 
 /* ---- Replay window: the model remembers every number accepted. ---- */
@@ -241,6 +319,8 @@ int main(void)
 		cmocka_unit_test(a_successor_goes_on_behind_the_range),
 		cmocka_unit_test(stops_at_the_limit),
 		cmocka_unit_test(beyond_the_limit_nothing_is_granted),
+		cmocka_unit_test(bytes_are_limited),
+		cmocka_unit_test(high_halves_are_guessed),
 		cmocka_unit_test(window_equals_the_model),
 		cmocka_unit_test(equal_numbers_in_one_burst),
 		cmocka_unit_test(overtaken_in_one_burst),

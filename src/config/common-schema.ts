@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Schemas that the parts of the configuration share. */
-import { boolean, name, oneOf } from './scalars.js';
+import { boolean, name, oneOf, scalar } from './scalars.js';
 import { set } from './shapes.js';
 
 /** Longest names, bytes. Those of interfaces become TAP names (IFNAMSIZ 16 with NUL). */
@@ -18,3 +18,9 @@ export const exportClass = {
   encapsulations: set(encapsulation).exactOptional(),
   clearInsideOwnSp: boolean.exactOptional(),
 };
+
+/** Of inbound SAs, packets. */
+export const replayWindow = scalar<number>('a replay window', (value) => {
+  if (typeof value === 'number' && value % 64 === 0 && value >= 64 && value <= 4096) return value;
+  return { reason: 'no replay window', remedy: 'packets: a multiple of 64, 64..4096' };
+});

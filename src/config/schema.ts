@@ -4,11 +4,19 @@
  * (references, uniqueness, protections against algorithms) is in checks/.
  */
 import type { z } from 'zod';
+import { ALGORITHMS } from '../lib/esp-suites.js';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
 import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
 import { IMPLICIT_NULL } from './defaults.js';
-import { encapsulation, entity, exportClass, LONGEST, protection } from './common-schema.js';
+import {
+  encapsulation,
+  entity,
+  exportClass,
+  LONGEST,
+  protection,
+  replayWindow,
+} from './common-schema.js';
 import {
   address,
   boolean,
@@ -42,7 +50,7 @@ import type { Config } from './types.js';
 export const MAX_SPS = 63;
 
 const netns = name(LONGEST.netns);
-const algorithm = oneOf('aes-gcm-128', 'aes-gcm-256', 'aes-gmac-128', 'aes-gmac-256');
+const algorithm = oneOf(...ALGORITHMS);
 /** RFC 3032 §2.1: 0..15 are reserved. */
 const label = integer(16, 1_048_575, 'a label');
 
@@ -161,11 +169,6 @@ const core = strict({
   transportLabels: list(integer(16, 32_767, 'a transport label of this PE')).exactOptional(),
 });
 
-const replayWindow = scalar<number>('a replay window', (value) => {
-  if (typeof value === 'number' && value % 64 === 0 && value >= 64 && value <= 4096) return value;
-  return { reason: 'no replay window', remedy: 'packets: a multiple of 64, 64..4096' };
-});
-
 const manualSa = strict({
   direction: oneOf('in', 'out'),
   local: address(),
@@ -177,6 +180,7 @@ const manualSa = strict({
   sp: entity.exactOptional(),
   keyFile: directory(4095),
   replayWindow: replayWindow.exactOptional(),
+  esn: boolean.exactOptional(),
 });
 
 const worker = strict({

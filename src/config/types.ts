@@ -3,6 +3,7 @@
  * The configuration as plain data: what `defineConfig` takes, the schema checks, the committed
  * configuration stores and `diff` compares. Nothing here is a function or a class instance.
  */
+import type { Algorithm } from '../lib/esp-suites.js';
 import type { Bgp, VrfBgp } from './bgp/types.js';
 import type { Encapsulation, ExportClass } from './classes.js';
 import type { Ike } from './ike/types.js';
@@ -63,7 +64,7 @@ export interface CoreInterface extends InterfaceCommon {
 
 export type Interface = CeInterface | CoreInterface;
 
-export type Algorithm = 'aes-gcm-128' | 'aes-gcm-256' | 'aes-gmac-128' | 'aes-gmac-256';
+export type { Algorithm };
 
 export interface ExportRule extends ExportClass {
   readonly name: string;
@@ -145,6 +146,8 @@ export interface ManualSa {
   readonly keyFile: string;
   /** Inbound, packets: multiple of 64, 64..4096; default 1024. */
   readonly replayWindow?: number;
+  /** Extended sequence numbers (RFC 4303 §2.2.1); default false. */
+  readonly esn?: boolean;
 }
 
 /** What routers of different SPs call one on the wire, and how its routes are told. */

@@ -12,6 +12,7 @@ import {
   IMPLICIT_NULL,
 } from '../config/defaults.js';
 import type * as config from '../config/types.js';
+import { type EspOverhead, espOverhead } from '../lib/esp-suites.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
 import { CORE_VRF } from './rows.js';
 
@@ -84,7 +85,8 @@ export interface TunnelModel {
   readonly dscp: 'copy' | number;
   readonly ttl: number;
   /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
-  readonly sa: { readonly row: string; readonly spi: number } | undefined;
+  readonly sa:
+    { readonly row: string; readonly spi: number; readonly esp: EspOverhead } | undefined;
 }
 
 /** Whether a tunnel gets its SAs by IKE. */
@@ -234,7 +236,10 @@ function tunnelModel(
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
     ttl: from.ttl ?? (from.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL),
-    sa: sa && { row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
+    sa: sa && {
+      ...{ row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
+      esp: espOverhead(sa.algorithm, false),
+    },
   };
 }
 

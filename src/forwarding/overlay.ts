@@ -13,6 +13,7 @@ import {
   hostPrefix,
   type Prefix,
 } from '../lib/ip.js';
+import type { EspOverhead } from '../lib/esp-suites.js';
 import type { Encapsulation } from './addon/api.js';
 import { ethernetHeader, tunnelFlowLabel } from './headers.js';
 import type { ForwardingModel, GatewayModel, InterfaceModel, TunnelModel } from './model.js';
@@ -63,9 +64,16 @@ export interface KernelRoute {
   readonly exportedBy: ReadonlySet<string>;
 }
 
+/** The outbound SA of a tunnel. */
+export interface SealedBy {
+  readonly row: string;
+  readonly spi: number;
+  readonly esp: EspOverhead;
+}
+
 /** What IKE has for a tunnel. */
 export type TunnelSa =
-  | { readonly state: 'up'; readonly row: string; readonly spi: number }
+  | ({ readonly state: 'up' } & SealedBy)
   | { readonly state: Exclude<SaState, 'up'>; readonly why: string };
 
 export interface Facts {
@@ -153,7 +161,7 @@ interface TunnelPath {
   readonly via: Uint8Array;
   readonly metric: number;
   readonly labels: readonly number[] | undefined;
-  readonly sa: { readonly row: string; readonly spi: number } | undefined;
+  readonly sa: SealedBy | undefined;
   /** Of a tunnel that gets its SAs by IKE. */
   readonly state: SaState | undefined;
   readonly why?: string;
@@ -242,7 +250,7 @@ function ipTunnelVersion(
   return {
     kind: 'tunnel',
     ...{ interface: out.name, sa: path.sa?.row, protection, encapsulation },
-    mtu: tunnelMtu(out.mtu, family, encapsulation, spi !== undefined, labels.length),
+    mtu: tunnelMtu(out.mtu, family, encapsulation, path.sa?.esp, labels.length),
     dscpCopy: tunnel.dscp === 'copy',
     header: {
       ethernet: ethernetHeader(path.mac, path.source, out.vlan, type),

@@ -150,7 +150,11 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
     });
   });
   const own = config.core.tunnelAddresses.map((address) => must(parseAddress(address), address));
-  const lifetimes = childLifetimes(ike);
+  const { replayWindow } = ike;
+  const shared = {
+    lifetimes: childLifetimes(ike),
+    ...(replayWindow !== undefined && { replayWindow }),
+  };
   const resources = config.worker?.lcores ?? DEFAULT_LCORES;
   return (local, remote): readonly ChildPolicy[] => {
     if (local.length !== remote.length || !own.some((address) => equalBytes(address, local))) {
@@ -158,12 +162,12 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
     }
     // The two tunnel addresses and one protocol, never "any" (policy-model 16).
     const vpn = kinds.map(({ service, proposals, protocol }): ChildPolicy => ({
-      ...{ service, mode: 'transport', proposals, lifetimes, resources },
+      ...{ service, mode: 'transport', proposals, ...shared, resources },
       local: [selectorOf(local, protocol)],
       remote: [selectorOf(remote, protocol)],
     }));
     if (encrypting.length === 0 || !isProtected(local, remote)) return vpn;
-    return [...vpn, bgpChild(local, remote, encrypting, lifetimes)];
+    return [...vpn, bgpChild(local, remote, encrypting, shared)];
   };
 }
 
@@ -176,9 +180,9 @@ const bgpChild = (
   local: Uint8Array,
   remote: Uint8Array,
   proposals: readonly EspProposal[],
-  lifetimes: Lifetimes,
+  shared: Pick<ChildPolicy, 'lifetimes' | 'replayWindow'>,
 ): ChildPolicy => ({
-  ...{ service: BGP_SERVICE, mode: 'transport', proposals, lifetimes, resources: 1 },
+  ...{ service: BGP_SERVICE, mode: 'transport', proposals, ...shared, resources: 1 },
   ...{ local: [selectorOf(local, TCP)], remote: [selectorOf(remote, TCP)] },
 });
 

@@ -5,10 +5,10 @@
  *
  *   {
  *     "format": "sealane-key-1",
- *     "algorithm": "aes-gcm-128",   one of ALGORITHMS
+ *     "algorithm": "aes-gcm-128",   one of src/lib/esp-suites.ts
  *     "run": "5f0c...",             16 random bytes, hex: tells files apart without showing a key
- *     "key": "...",                 16 or 32 bytes, hex
- *     "salt": "..."                 4 bytes, hex (RFC 4106 §4, RFC 4543 §3.2)
+ *     "key": "...",                 hex; as long as the algorithm says, the cipher's before the integrity's
+ *     "salt": "..."                 hex, 4 bytes (RFC 4106 §4, RFC 4543 §3.2, RFC 7634 §2); "" where there is none
  *   }
  *
  * No message of this module contains anything read from a file.
@@ -16,31 +16,18 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
+import { type Algorithm, ESP_SUITES, isAlgorithm, keyBytes } from './esp-suites.js';
 
 export const KEY_FILE_FORMAT = 'sealane-key-1';
 /** A key file is under 300 bytes; nothing longer is read. */
 const MAX_BYTES = 4096;
-const SALT_BYTES = 4;
 const RUN_BYTES = 16;
 
-/** Key length in bytes, salt not included. */
-export const KEY_BYTES = {
-  'aes-gcm-128': 16,
-  'aes-gcm-256': 32,
-  'aes-gmac-128': 16,
-  'aes-gmac-256': 32,
-} as const;
-export type KeyAlgorithm = keyof typeof KEY_BYTES;
-
-export function isKeyAlgorithm(name: string): name is KeyAlgorithm {
-  return Object.hasOwn(KEY_BYTES, name);
-}
-
 export interface KeyMaterial {
-  readonly algorithm: KeyAlgorithm;
+  readonly algorithm: Algorithm;
   /** Hex, 16 bytes. Not secret. */
   readonly run: string;
-  /** Key, then 4 salt bytes: KEYMAT in the order of RFC 4106 §8.1. Secret: fill with 0 after use. */
+  /** Keys, then the salt: KEYMAT in the order of RFC 7296 §2.17 and RFC 4106 §8.1. Secret: fill with 0 after use. */
   readonly keying: Uint8Array;
 }
 
@@ -49,7 +36,7 @@ export type KeyFileErrorCode =
   | 'UNREADABLE' // no permission, a directory, ...
   | 'PERMISSIONS' // others may read it, or it is not ours
   | 'MALFORMED'
-  | 'ALGORITHM' // not one of KEY_BYTES
+  | 'ALGORITHM' // not one of the suites
   | 'EXISTS' // keygen never overwrites
   | 'SYSTEM';
 
@@ -81,12 +68,12 @@ export function parseKeyFile(text: string): KeyMaterial {
     throw malformed(`"format" is not "${KEY_FILE_FORMAT}"`);
   }
   const algorithm = fields.get('algorithm');
-  if (typeof algorithm !== 'string' || !isKeyAlgorithm(algorithm)) {
+  if (typeof algorithm !== 'string' || !isAlgorithm(algorithm)) {
     throw new KeyFileError('ALGORITHM', 'unknown "algorithm" in the key file', MADE_BY);
   }
   const run = hexField(fields, 'run', RUN_BYTES);
-  const key = hexField(fields, 'key', KEY_BYTES[algorithm]);
-  const salt = hexField(fields, 'salt', SALT_BYTES);
+  const key = hexField(fields, 'key', keyBytes(algorithm));
+  const salt = hexField(fields, 'salt', ESP_SUITES[algorithm].salt);
   const keying = new Uint8Array(key.length + salt.length);
   keying.set(key);
   keying.set(salt, key.length);
@@ -166,14 +153,14 @@ function errno(error: unknown): string {
 }
 
 /** The text of a key file with fresh random key, salt and run id. Secret. */
-export function generateKeyFile(algorithm: KeyAlgorithm): string {
+export function generateKeyFile(algorithm: Algorithm): string {
   const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
   const fields = {
     format: KEY_FILE_FORMAT,
     algorithm,
     run: hex(RUN_BYTES),
-    key: hex(KEY_BYTES[algorithm]),
-    salt: hex(SALT_BYTES),
+    key: hex(keyBytes(algorithm)),
+    salt: hex(ESP_SUITES[algorithm].salt),
   };
   return `${JSON.stringify(fields, undefined, 2)}\n`;
 }
@@ -182,7 +169,7 @@ export function generateKeyFile(algorithm: KeyAlgorithm): string {
  * Makes a new key file, mode 0600; an existing file is left alone. Returns its run id.
  * Throws {@link KeyFileError} EXISTS or SYSTEM.
  */
-export async function writeKeyFile(path: string, algorithm: KeyAlgorithm): Promise<string> {
+export async function writeKeyFile(path: string, algorithm: Algorithm): Promise<string> {
   const text = generateKeyFile(algorithm);
   let handle: FileHandle;
   try {

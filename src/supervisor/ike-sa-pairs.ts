@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Pairs of SA rows that IKE made, and those that a supervisor finds when it starts. */
 import type { Tables } from '../forwarding/addon/api.js';
+import type { EspOverhead } from '../lib/esp-suites.js';
 import { formatAddress } from '../lib/ip.js';
-import { pairKeys } from './ike-sa-row.js';
+import { overheadOf, pairKeys } from './ike-sa-row.js';
 import type { SaDirection } from './sa-rows.js';
 
 const PREFIX = 'ike/';
@@ -15,6 +16,8 @@ export interface Pair {
   readonly name: string;
   /** What tunnels and host policies find it by. */
   readonly keys: readonly string[];
+  /** Of the outbound row. */
+  readonly esp: EspOverhead;
   /** Tunnel address of the other end. */
   readonly remote: string;
   readonly inboundSpi: number;
@@ -51,7 +54,8 @@ export function foundPairs(tables: Tables): Found {
       continue;
     }
     pairs.push({
-      ...{ name: out.name, keys: pairKeys(out), remote: formatAddress(out.destination) },
+      ...{ name: out.name, keys: pairKeys(out), esp: overheadOf(out) },
+      remote: formatAddress(out.destination),
       ...{ inboundSpi: other.spi, outboundSpi: out.spi },
       ...{ inUse: used.has(out.id), isClaimed: false, isGoing: false },
     });

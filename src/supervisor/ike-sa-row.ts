@@ -13,11 +13,9 @@ import { saRowName, type TunnelModel } from '../forwarding/model.js';
 import type { ChildInstall } from '../ike/child/types.js';
 import type { EspSuite, Selector } from '../ike/negotiation/types.js';
 import { BGP_SERVICE } from '../ike/policy-compile.js';
+import { encrypts, type EspOverhead, espOverhead, isAlgorithm } from '../lib/esp-suites.js';
 import { equalBytes, formatAddress } from '../lib/ip.js';
 
-/** ESP transform IDs (RFC 4106, RFC 4543); the key length says which of the two. */
-const ENCR_AES_GCM_16 = 20;
-const ENCR_NULL_AUTH_AES_GMAC = 21;
 /** IP protocols that a VPN SA is for (RFC 2784, RFC 4023). */
 const PROTOCOLS: ReadonlyMap<number, Encapsulation> = new Map([
   [47, 'gre'],
@@ -26,13 +24,25 @@ const PROTOCOLS: ReadonlyMap<number, Encapsulation> = new Map([
 /** The worker counts 32 bits without ESN. */
 const SEQUENCE_END = 0xffff_ffffn;
 
+/** ESP transform IDs (IANA) in the names of the worker's suites. */
+const CIPHERS: ReadonlyMap<number, string> = new Map([
+  [11, 'null'],
+  [12, 'aes-cbc'],
+  [20, 'aes-gcm'],
+  [21, 'aes-gmac'],
+  [28, 'chacha20-poly1305'],
+]);
+
 /** undefined: not one of the worker's. */
-export function algorithmOf({ cipher, esn }: EspSuite): Algorithm | undefined {
-  const bits = cipher.keyBits === 128 || cipher.keyBits === 256 ? cipher.keyBits : undefined;
-  if (esn || bits === undefined) return undefined;
-  if (cipher.id === ENCR_AES_GCM_16) return `aes-gcm-${bits}`;
-  return cipher.id === ENCR_NULL_AUTH_AES_GMAC ? `aes-gmac-${bits}` : undefined;
+export function algorithmOf({ cipher, integrity }: EspSuite): Algorithm | undefined {
+  const parts = [CIPHERS.get(cipher.id), cipher.keyBits, integrity?.hash.replace('sha', 'sha-')];
+  const name = parts.filter((part) => part !== undefined).join('-');
+  return isAlgorithm(name) ? name : undefined;
 }
+
+/** What ESP of a row adds to its packets. */
+export const overheadOf = ({ algorithm, udp }: SaRow): EspOverhead =>
+  espOverhead(algorithm, udp !== undefined);
 
 /** The one encapsulation that all selectors are for. */
 export function encapsulationOf(selectors: readonly Selector[]): Encapsulation | undefined {
@@ -83,11 +93,14 @@ const isFor = (selectors: readonly Selector[], address: Uint8Array): boolean =>
 export function refusal(child: ChildInstall): string | undefined {
   const { suite, path, local, remote } = child;
   if (child.policy.mode !== 'transport') return 'only transport mode is carried';
-  if (child.udpEncapsulation) return 'ESP in UDP is not carried';
+  if (child.udpEncapsulation) {
+    if (isForBgp(child)) return 'BGP is not carried in UDP';
+    // An IPv6 header needs a checksum of UDP over the whole packet (RFC 8200 §8.1).
+    if (path.local.address.length === 16) return 'ESP in UDP over IPv6 is not carried';
+  }
   if (algorithmOf(suite) === undefined) {
     const { name, keyBits } = suite.cipher;
-    const what = [name, keyBits, suite.esn ? 'with ESN' : undefined].filter(Boolean).join(' ');
-    return `${what} is not carried`;
+    return `${[name, keyBits, suite.integrity?.name].filter(Boolean).join(' ')} is not carried`;
   }
   const wrong = wrongTraffic(child);
   if (wrong !== undefined) return wrong;
@@ -128,13 +141,19 @@ function traffic(
   return { application: 'bgp', sourcePort, destinationPort };
 }
 
-function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm'> {
+function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm' | 'esn'> {
   const algorithm = algorithmOf(child.suite);
   if (algorithm === undefined) throw new TypeError('a child SA that the worker does not carry');
   const remote = formatAddress(child.path.remote.address);
   const name = saRowName(`ike/${child.policy.service}/${remote}`, child.inboundSpi);
-  return { name, algorithm };
+  return { name, algorithm, esn: child.suite.esn };
 }
+
+const udpPorts = (
+  { udpEncapsulation }: ChildInstall,
+  source: number,
+  destination: number,
+): Pick<SaRow, 'udp'> => (udpEncapsulation ? { udp: { source, destination } } : {});
 
 /** `spTable`: 1..63, of the SP that the peer was authenticated for; an SA of BGP has no labels to look up. */
 export function inboundRow(child: ChildInstall, spTable: number): SaRow {
@@ -142,17 +161,20 @@ export function inboundRow(child: ChildInstall, spTable: number): SaRow {
   return {
     ...{ ...common(child), ...traffic(child, 'in'), spi, spTable: isForBgp(child) ? 0 : spTable },
     ...{ source: path.remote.address, destination: path.local.address },
-    ...{ replayWindow: DEFAULT_REPLAY_WINDOW, packetLimit: 0n },
+    ...{ replayWindow: child.policy.replayWindow ?? DEFAULT_REPLAY_WINDOW, packetLimit: 0n },
+    ...udpPorts(child, path.remote.port, path.local.port),
   };
 }
 
 export function outboundRow(child: ChildInstall): SaRow {
   const { path, outboundSpi: spi } = child;
-  const { hardPackets } = child.policy.lifetimes;
+  const { hardPackets, hardBytes } = child.policy.lifetimes;
   return {
     ...{ ...common(child), ...traffic(child, 'out'), spi, spTable: 0, replayWindow: 0 },
     ...{ source: path.local.address, destination: path.remote.address },
     packetLimit: hardPackets < SEQUENCE_END ? hardPackets : 0n,
+    byteLimit: hardBytes,
+    ...udpPorts(child, path.local.port, path.remote.port),
   };
 }
 
@@ -190,7 +212,7 @@ export function pairKeys(row: SaRow): readonly string[] {
       ...(row.destinationPort === 0 ? [bgpKey(row, 'from-port')] : []),
     ];
   }
-  const protection = row.algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
+  const protection = encrypts(row.algorithm) ? 'encrypt' : 'authenticate';
   const { source: local, destination: remote, encapsulation } = row;
   return [tunnelSaKey({ local, remote, protection, encapsulation })];
 }

@@ -17,7 +17,16 @@ import { usesIke, type TunnelModel } from '../forwarding/model.js';
 import { formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import { messageOf, oneLine } from './errors.js';
-import { bgpKey, inboundRow, outboundRow, pairKeys, refusal, tunnelSaKey } from './ike-sa-row.js';
+import type { SealedBy } from '../forwarding/overlay.js';
+import {
+  bgpKey,
+  inboundRow,
+  outboundRow,
+  overheadOf,
+  pairKeys,
+  refusal,
+  tunnelSaKey,
+} from './ike-sa-row.js';
 import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
 import { RowQuota } from './row-quota.js';
 import type { SaRows } from './sa-rows.js';
@@ -136,7 +145,7 @@ export class ChildSas implements ChildSink {
     try {
       const ids = { in: rows.add('in', inbound, inKeys), out: rows.add('out', outbound, outKeys) };
       this.#enter({
-        ...{ name: inbound.name, keys: pairKeys(outbound) },
+        ...{ name: inbound.name, keys: pairKeys(outbound), esp: overheadOf(outbound) },
         remote: formatAddress(outbound.destination),
         ...{ inboundSpi: child.inboundSpi, outboundSpi: child.outboundSpi },
         ...{ inUse: false, isClaimed: true, isGoing: false },
@@ -284,10 +293,10 @@ export class ChildSas implements ChildSink {
   }
 
   /** Outbound SA of a tunnel now; undefined: it has none, or none by IKE. */
-  current(tunnel: TunnelModel): { readonly row: string; readonly spi: number } | undefined {
+  current(tunnel: TunnelModel): SealedBy | undefined {
     if (!usesIke(tunnel)) return undefined;
     const pair = this.#active.get(tunnelSaKey(tunnel))?.at(-1);
-    return pair && { row: pair.name, spi: pair.outboundSpi };
+    return pair && { row: pair.name, spi: pair.outboundSpi, esp: pair.esp };
   }
 
   /** Names of the outbound rows that BGP between two addresses leaves by now, by the side of port 179. */
@@ -328,7 +337,10 @@ export class ChildSas implements ChildSink {
   }
 }
 
-/** Key and salt, as KEYMAT has them (RFC 4106 §8.1, RFC 4543 §8.1). Wiped by the caller. */
-function keying({ encryption }: ChildInstall['inboundKeys']): Uint8Array {
-  return Uint8Array.from(encryption);
+/** Keys and salt, as KEYMAT has them (RFC 7296 §2.17, RFC 4106 §8.1, RFC 4543 §8.1). Wiped by the caller. */
+function keying({ encryption, integrity }: ChildInstall['inboundKeys']): Uint8Array {
+  const all = new Uint8Array(encryption.length + integrity.length);
+  all.set(encryption);
+  all.set(integrity, encryption.length);
+  return all;
 }

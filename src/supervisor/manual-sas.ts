@@ -77,6 +77,7 @@ function sameAttributes(live: LiveSa, row: VpnSaRow): boolean {
     live.spTable === row.spTable &&
     live.replayWindow === row.replayWindow &&
     live.packetLimit === row.packetLimit &&
+    live.esn === row.esn &&
     equalBytes(live.source, row.source) &&
     equalBytes(live.destination, row.destination)
   );
@@ -104,6 +105,7 @@ function saRow(name: string, sa: ManualSa, sps: SpTables): VpnSaRow {
     spTable: inbound ? spTable : 0,
     replayWindow: inbound ? (sa.replayWindow ?? DEFAULT_REPLAY_WINDOW) : 0,
     packetLimit: 0n,
+    esn: sa.esn ?? false,
   };
 }
 

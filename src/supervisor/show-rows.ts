@@ -13,6 +13,7 @@ import { hostInterfaceName, saNameOf, saRowName, type TunnelModel } from '../for
 import * as names from '../forwarding/names.js';
 import { TRANSPORT_ACCEPT } from '../forwarding/project.js';
 import type { DesiredNexthop } from '../forwarding/rows.js';
+import { type Algorithm, encrypts } from '../lib/esp-suites.js';
 import { formatAddress } from '../lib/ip.js';
 import type * as rows from '../rpc/backend.js';
 import { describeAccept } from '../vpn/accept.js';
@@ -189,8 +190,8 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   }
 }
 
-const protectionOf = (algorithm: string): 'encrypt' | 'authenticate' =>
-  algorithm.startsWith('aes-gcm') ? 'encrypt' : 'authenticate';
+const protectionOf = (algorithm: Algorithm): 'encrypt' | 'authenticate' =>
+  encrypts(algorithm) ? 'encrypt' : 'authenticate';
 
 const NO_STATE: SaState = {
   ...{ ready: false, sequence: 0n, packets: 0n, bytes: 0n, replayed: 0n, authFailed: 0n },

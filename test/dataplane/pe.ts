@@ -17,6 +17,7 @@ import type {
   Encapsulation,
   InterfaceRow,
   RouteWay,
+  UdpPorts,
   VpnSaRow,
   SaState,
   Version,
@@ -106,6 +107,7 @@ export interface SaOptions {
   readonly key?: Uint8Array;
   readonly spi?: number;
   readonly activate?: boolean;
+  readonly udp?: UdpPorts;
 }
 
 export interface RouteOptions {
@@ -134,6 +136,9 @@ function protectionOf(sa: Sa | undefined): 'tunnel' | 'authenticate' | 'encrypt'
   if (sa === undefined) return 'tunnel';
   return sa.row.algorithm.startsWith('aes-gmac') ? 'authenticate' : 'encrypt';
 }
+
+const inUdp = (row: VpnSaRow, udp: UdpPorts | undefined): VpnSaRow =>
+  udp === undefined ? row : { ...row, udp };
 
 export class Pe {
   readonly harness: Harness;
@@ -373,7 +378,7 @@ export class Pe {
 
   /** Writes the row alone: the worker has not installed it. */
   saRow(direction: 'out' | 'in', options: SaOptions = {}): Sa {
-    const { algorithm = 'aes-gcm-128', family = 4, encapsulation = 'gre' } = options;
+    const { algorithm = 'aes-gcm-128', family = 4, encapsulation = 'gre', udp } = options;
     const inbound = direction === 'in';
     const key = options.key ?? randomBytes((algorithm.endsWith('256') ? 32 : 16) + 4);
     const ends = [addressBytes(LOCAL[family]), addressBytes(REMOTE[family])] as const;
@@ -385,7 +390,7 @@ export class Pe {
       replayWindow: inbound ? (options.replayWindow ?? 1024) : 0,
       packetLimit: options.packetLimit ?? 0n,
     };
-    const id = this.harness.tables.addSa(direction, row, key);
+    const id = this.harness.tables.addSa(direction, inUdp(row, udp), key);
     const authenticateOnly = algorithm.startsWith('aes-gmac');
     const protocol = encapsulation === 'gre' ? PROTOCOL.gre : PROTOCOL.mpls;
     return { id, row, esp: { spi: row.spi, authenticateOnly, key }, family, protocol };

@@ -208,6 +208,11 @@ const INBOUND: Readonly<Record<string, Provoke>> = {
     const bytes = sealEsp(sa.esp, 1, labelled(1000), 47);
     return core(() => coreFrame(bytes, { ...OUTER, source: '192.0.2.77' }));
   },
+  esp_udp: async (pe) => {
+    const ports = { source: 61_234, destination: 4500 };
+    const sa = await pe.sa('in', { udp: ports });
+    return core(() => coreFrame(sealEsp(sa.esp, 1, labelled(1000), 47), OUTER));
+  },
   esp_replayed: async (pe) => {
     const sa = await pe.sa('in');
     const frame = esp(sa, 9, labelled(pe.label('vrf', pe.vrfs.a, ANY)));

@@ -37,6 +37,7 @@
 	X(esp_unknown_spi, "no inbound SA with this SPI")                                          \
 	X(esp_not_ready, "inbound SA not installed in this generation")                            \
 	X(esp_outer_address, "outer addresses are not the SA's")                                   \
+	X(esp_udp, "in UDP where the SA is not, or the other way round (RFC 3948)")                \
 	X(esp_replayed, "sequence number seen before or left of the replay window")                \
 	X(esp_auth_failed, "integrity check failed: forged or modified")                           \
 	X(esp_padding, "padding is malformed")                                                     \

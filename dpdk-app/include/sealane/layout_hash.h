@@ -65,6 +65,7 @@
 	F(sl_version_row, vrf)                                                                     \
 	F(sl_version_row, neighbour)                                                               \
 	F(sl_version_row, core_labels)                                                             \
+	F(sl_version_row, udp_off)                                                                 \
 	F(sl_version_row, template_bytes)                                                          \
 	F(sl_sa_row, generation)                                                                   \
 	F(sl_sa_row, spi)                                                                          \
@@ -83,7 +84,11 @@
 	F(sl_sa_row, salt)                                                                         \
 	F(sl_sa_row, source_port)                                                                  \
 	F(sl_sa_row, destination_port)                                                             \
+	F(sl_sa_row, udp_source_port)                                                              \
+	F(sl_sa_row, udp_destination_port)                                                         \
 	F(sl_sa_row, packet_limit)                                                                 \
+	F(sl_sa_row, byte_limit)                                                                   \
+	F(sl_sa_row, esn)                                                                          \
 	F(sl_sa_row, key_check)                                                                    \
 	F(sl_host_policy_row, sa_to_port)                                                          \
 	F(sl_host_policy_row, sa_from_port)                                                        \

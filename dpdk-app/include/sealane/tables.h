@@ -198,7 +198,7 @@ enum sl_nexthop_kind {
  * Template of a tunnel, exactly as it goes on the wire up to the inner IP packet:
  *
  *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | outer IPv4 20 or IPv6 40
- *     | [ESP SPI 4, sequence 4, IV 8] | [GRE 4, EtherType 0x8847] | label stack entry 4
+ *     | [UDP 8] | [ESP SPI 4, sequence 4, IV 0 to 16] | [GRE 4, EtherType 0x8847] | label stack entry 4
  *
  * and of an LSP (protection SL_PROT_MPLS, no outer IP header: ip_off 0):
  *
@@ -208,7 +208,7 @@ enum sl_nexthop_kind {
  * EtherType is then 0x8847, S = 1 is in the last one above an IP header. Their label, TTL and TC are in the
  * template; TC is filled per packet when the DSCP is copied, and TTL in an LSP of a VRF with uniform TTL.
  * Zero in the template and filled per packet: IPv4 total length and header checksum / IPv6 payload
- * length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
+ * length, UDP length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
  * The SPI, outer addresses, protocol, DF and outer TTL are in it. `ip4_sum` is the
  * one's-complement sum (host order, folded to 16 bits, not inverted) of the template's IPv4 header.
  * Without ESP: no SPI, sequence, IV. An offset of 0 means "this header is absent".
@@ -236,7 +236,8 @@ struct sl_version_row {
 	uint32_t vrf;          /* VRF the next hop belongs to (adjacency, receive, glean) */
 	uint8_t neighbour[16]; /* adjacency: next-hop address; else 0 */
 	uint8_t core_labels;   /* tunnel: transport labels in the template, 0..SL_MAX_CORE_LABELS */
-	uint8_t reserved[7];
+	uint8_t udp_off;       /* 0 = ESP is not in UDP (RFC 3948) */
+	uint8_t reserved[6];
 	uint8_t template_bytes[SL_TEMPLATE_LEN];
 };
 SL_SIZE(struct sl_version_row, 192);
@@ -244,11 +245,22 @@ SL_AT(struct sl_version_row, template_bytes, 64);
 
 /* ---- Security associations ------------------------------------------------------------------- */
 
-enum sl_algorithm { /* ICV 16 bytes, IV 8 bytes, salt 4 bytes for all of them */
-	            SL_ALG_AES_GCM_128 = 1, /* RFC 4106 */
-	            SL_ALG_AES_GCM_256 = 2,
-	            SL_ALG_AES_GMAC_128 = 3, /* RFC 4543 */
-	            SL_ALG_AES_GMAC_256 = 4,
+/* In the order of suites.h, from 1. */
+enum sl_algorithm {
+	SL_ALG_AES_GCM_128 = 1,
+	SL_ALG_AES_GCM_256,
+	SL_ALG_AES_GMAC_128,
+	SL_ALG_AES_GMAC_256,
+	SL_ALG_CHACHA20_POLY1305,
+	SL_ALG_AES_CBC_128_SHA_256,
+	SL_ALG_AES_CBC_128_SHA_384,
+	SL_ALG_AES_CBC_128_SHA_512,
+	SL_ALG_AES_CBC_256_SHA_256,
+	SL_ALG_AES_CBC_256_SHA_384,
+	SL_ALG_AES_CBC_256_SHA_512,
+	SL_ALG_NULL_SHA_256,
+	SL_ALG_NULL_SHA_384,
+	SL_ALG_NULL_SHA_512,
 };
 
 /* What an SA may carry (policy-model 17). SL_APP_BGP: TCP of the kernel, no label ever. */
@@ -274,16 +286,21 @@ struct sl_sa_row {
 	uint32_t replay_window; /* packets, multiple of 64, 64..4096; 0 = off (outbound) */
 	uint8_t source[16];     /* outer addresses as on the wire for this direction */
 	uint8_t destination[16];
-	uint8_t key[32];
-	uint8_t salt[4];
 	uint16_t source_port; /* BGP: selector, ports as in packets of this direction; 0 = any */
 	uint16_t destination_port;
-	uint64_t
-		packet_limit; /* stop before this many packets (sequence numbers), outbound; 0 = 2^32 - 1 */
-	uint64_t key_check; /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
-	uint8_t reserved2[16];
+	uint16_t
+		udp_source_port; /* ESP in UDP (RFC 3948), as in packets of this direction; 0 = not */
+	uint16_t udp_destination_port;
+	uint64_t packet_limit; /* outbound: last sequence number; 0 = 2^32 - 1, with ESN 2^64 - 1 */
+	uint64_t byte_limit;   /* outbound: stop before state's `bytes` exceed it; 0 = none */
+	uint64_t key_check;    /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
+	uint8_t salt[4];       /* zeros in suites without */
+	uint8_t esn;           /* 1: extended sequence numbers, 64 bits (RFC 4303 2.2.1) */
+	uint8_t reserved[3];
+	uint8_t key[96]; /* of the cipher, then of the integrity, as long as suites.h says */
 };
-SL_SIZE(struct sl_sa_row, 128);
+SL_SIZE(struct sl_sa_row, 192);
+SL_AT(struct sl_sa_row, key, 96);
 
 /* ---- Host policies (policy-model 18) ----------------------------------------------------------
  *

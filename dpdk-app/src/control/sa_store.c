@@ -131,18 +131,21 @@ static int read_row(const struct sl_sa_store *store, enum sl_direction direction
 static int check_row(enum sl_direction direction, uint32_t id, const struct sl_sa_row *row,
                      struct sl_fault *fault)
 {
-	bool gmac = row->algorithm == SL_ALG_AES_GMAC_128 || row->algorithm == SL_ALG_AES_GMAC_256;
-	uint8_t protection = gmac ? SL_PROT_AUTHENTICATE : SL_PROT_ENCRYPT;
+	const struct sl_suite *suite = sl_suite_of(row->algorithm);
 	const char *wrong = NULL;
 
-	if (!sl_sa_algorithm_known(row->algorithm))
+	if (suite == NULL)
 		wrong = "an unknown algorithm";
-	else if (row->protection != protection)
+	else if (row->protection != sl_suite_protection(suite))
 		wrong = "a protection that its algorithm does not give";
 	else if (row->family != 4 && row->family != 6)
 		wrong = "an unknown address family";
 	else if (row->replay_window % 64 != 0 || row->replay_window > 4096)
 		wrong = "a replay window that is not a multiple of 64 up to 4096";
+	else if (direction == SL_IN && row->esn != 0 && row->replay_window == 0)
+		wrong = "extended sequence numbers without a replay window to guess them by";
+	else if ((row->udp_source_port != 0) != (row->udp_destination_port != 0))
+		wrong = "one UDP port";
 	if (wrong == NULL)
 		return 0;
 	return sl_fail(fault, SL_FAULT_MALFORMED, "write a correct row",

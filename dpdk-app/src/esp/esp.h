@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ESP in transport mode (RFC 4303) with AES-GCM (RFC 4106) or AES-GMAC (RFC 4543):
+ * ESP in transport mode (RFC 4303). The packets of AES-GCM (RFC 4106) and AES-GMAC (RFC 4543), which have
+ * these sizes; what other suites and extended sequence numbers do differently is in suite.h:
  *
  *   0                   1                   2                   3
  *  +---------------------------------------------------------------+
@@ -37,19 +38,24 @@
 #define SL_ESP_IV_LEN 8u
 #define SL_ESP_FRONT_LEN (SL_ESP_HEADER_LEN + SL_ESP_IV_LEN) /* all in front of the payload */
 #define SL_ESP_ICV_LEN 16u
-#define SL_ESP_TRAILER_MIN 2u                        /* pad length, next header */
-#define SL_ESP_TRAILER_MAX (3u + SL_ESP_TRAILER_MIN) /* as sent; any pad length is accepted */
+#define SL_ESP_TRAILER_MIN 2u /* pad length, next header */
 #define SL_ESP_MIN_LEN (SL_ESP_FRONT_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
+/* of any suite: without IV, and with the shortest ICV */
+#define SL_ESP_LEAST_LEN (SL_ESP_HEADER_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
 #define SL_ESP_NONCE_LEN 12u
 
 static inline uint32_t sl_esp_spi(const uint8_t *esp) { return sl_get32(esp); }
 static inline uint32_t sl_esp_sequence(const uint8_t *esp) { return sl_get32(esp + 4); }
 
-/* Padding + pad length + next header behind `payload` bytes: 2 to 5. */
-static inline unsigned int sl_esp_trailer_len(size_t payload)
+/*
+ * Padding + pad length + next header behind `payload` bytes, so that they end on a multiple of `align`, a
+ * power of two: 2 to align + 1. As sent; any pad length is accepted.
+ */
+static inline unsigned int sl_esp_trailer_len(size_t payload, unsigned int align)
 {
-	return SL_ESP_TRAILER_MIN +
-	       ((4u - (unsigned int)((payload + SL_ESP_TRAILER_MIN) & 3u)) & 3u);
+	unsigned int over = (unsigned int)(payload + SL_ESP_TRAILER_MIN) & (align - 1);
+
+	return SL_ESP_TRAILER_MIN + ((align - over) & (align - 1));
 }
 
 /* Write a trailer of `length` (sl_esp_trailer_len()) bytes at `at`. */
@@ -71,6 +77,14 @@ static inline void sl_esp_write_sequence(uint8_t *esp, uint64_t sequence, const 
 	sl_put64(esp + SL_ESP_HEADER_LEN, sequence);
 	memcpy(nonce, salt, SL_SALT_LEN);
 	sl_put64(nonce + SL_SALT_LEN, sequence);
+}
+
+/* The same in any suite: the nonce is suite.c's, and so is the IV of AES-CBC. */
+static inline void sl_esp_write_number(const struct sl_sa_key *key, uint8_t *esp, uint64_t sequence)
+{
+	sl_put32(esp + 4, (uint32_t)sequence);
+	if (key->front_len == SL_ESP_FRONT_LEN)
+		sl_put64(esp + SL_ESP_HEADER_LEN, sequence);
 }
 
 /* The nonce of a received packet: salt and the IV as carried. */

@@ -23,10 +23,11 @@
 
 /*
  * May a packet with this sequence number be new? `window` is the row's replay_window in packets,
- * 0 = no replay protection. Number 0 is never sent (RFC 4303 2.2).
+ * 0 = no replay protection. `sequence` is the whole number, its high half guessed with ESN. Number 0 is
+ * never sent (RFC 4303 2.2).
  */
 static inline bool sl_replay_check(const struct sl_sa_in_state *state, uint32_t window,
-                                   uint32_t sequence)
+                                   uint64_t sequence)
 {
 	uint64_t highest = state->highest_sequence;
 
@@ -44,7 +45,7 @@ static inline bool sl_replay_check(const struct sl_sa_in_state *state, uint32_t 
  * noted, or the window slid past it, since the check (both may lie in one burst).
  */
 static inline bool sl_replay_update(struct sl_sa_in_state *state, uint32_t window,
-                                    uint32_t sequence)
+                                    uint64_t sequence)
 {
 	uint64_t highest = state->highest_sequence;
 	uint64_t words = sequence / 64 - highest / 64; /* to slide: mostly 0 */

@@ -12,20 +12,42 @@
 #include <stdint.h>
 
 #include "sealane/state.h"
+#include "sealane/tables.h"
 
 /* Without extended sequence numbers 2^32 - 1 is the last; the counter must not cycle. */
 #define SL_ESP_LAST_SEQUENCE 0xffffffffull
 
+/* The last sequence number that the SA of `row` may send. */
+static inline uint64_t sl_esp_last_sequence(const struct sl_sa_row *row)
+{
+	uint64_t last = row->esn != 0 ? UINT64_MAX : SL_ESP_LAST_SEQUENCE;
+
+	return row->packet_limit == 0 || row->packet_limit > last ? last : row->packet_limit;
+}
+
 /*
- * Reserve up to `want` consecutive sequence numbers; `limit` is the row's packet_limit (0 = none of
- * its own). Returns how many were granted, fewer than `want` when the SA is spent; `*first` is the
+ * How many of `n` packets, none longer than `longest` bytes, the byte limit of `row` still has room for: a
+ * burst may end a little before the limit, never behind it.
+ */
+static inline uint32_t sl_esp_byte_room(const struct sl_sa_out_state *state,
+                                        const struct sl_sa_row *row, uint32_t n, uint32_t longest)
+{
+	uint64_t left = row->byte_limit > state->bytes ? row->byte_limit - state->bytes : 0;
+
+	if (__builtin_expect(row->byte_limit == 0 || left >= (uint64_t)n * longest, 1))
+		return n;
+	return (uint32_t)(left / longest);
+}
+
+/*
+ * Reserve up to `want` consecutive sequence numbers; `end` is the last that may be sent
+ * (sl_esp_last_sequence()). Returns how many were granted, fewer than `want` when the SA is spent; `*first` is the
  * first of them. Only the thread that owns the SA may call it.
  */
-static inline uint32_t sl_esp_reserve(struct sl_sa_out_state *state, uint64_t limit, uint32_t want,
+static inline uint32_t sl_esp_reserve(struct sl_sa_out_state *state, uint64_t end, uint32_t want,
                                       uint64_t *first)
 {
 	uint64_t last = state->last_sequence;
-	uint64_t end = limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : limit;
 	uint64_t left = last < end ? end - last : 0;
 	uint32_t granted = want < left ? want : (uint32_t)left;
 

@@ -75,6 +75,7 @@ static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 	p->lane = SL_LANE_LOCAL;
 	if (likely(walked && upper.protocol == SL_PROTO_ESP && !upper.fragment)) {
 		p->lane = SL_LANE_ESP;
+		p->in_udp = 0;
 		p->upper_offset = upper.offset;
 	}
 	return true;

@@ -2,7 +2,7 @@
 /*
  * Everything in front of and behind a packet that enters a tunnel, except the encryption:
  *
- *   | Ethernet | labels | outer IP | ESP, IV | GRE | label | inner packet | padding, trailer | ICV room |
+ *   | Ethernet | labels | outer IP | [UDP] ESP, IV | GRE | label | inner packet | padding, trailer | ICV room |
  *    \___________ one copy of the version's template ____________/
  *
  * An LSP has no outer IP header, and most tunnels no labels above theirs.
@@ -91,16 +91,22 @@ static void finish_outer(const struct sl_version_row *v, uint8_t *ip, uint16_t l
 /* Write sequence, IV, nonce and trailer; make room for the ICV. False: no room behind the packet. */
 static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, uint8_t *frame)
 {
+	const struct sl_sa_key *key = t->key;
 	uint8_t *esp = frame + t->version->esp_off;
-	unsigned int payload = m->data_len - t->version->esp_off - SL_ESP_FRONT_LEN;
-	unsigned int trailer = sl_esp_trailer_len(payload);
+	unsigned int payload = m->data_len - t->version->esp_off - key->front_len;
+	unsigned int trailer = sl_esp_trailer_len(payload, key->align);
 
-	if (unlikely(rte_pktmbuf_tailroom(m) < trailer + SL_ESP_ICV_LEN))
+	if (unlikely(rte_pktmbuf_tailroom(m) < trailer + key->icv_len))
 		return false;
-	sl_end_at(m, (uint16_t)(m->data_len + trailer + SL_ESP_ICV_LEN));
-	sl_esp_write_trailer(esp + SL_ESP_FRONT_LEN + payload, trailer, t->next_header);
-	sl_esp_write_sequence(esp, t->sequence++, t->key->salt, p->nonce);
-	p->key = t->key;
+	sl_end_at(m, (uint16_t)(m->data_len + trailer + key->icv_len));
+	sl_esp_write_trailer(esp + key->front_len + payload, trailer, t->next_header);
+	if (likely(!key->special)) {
+		sl_esp_write_sequence(esp, t->sequence++, key->salt, p->nonce);
+	} else {
+		p->sequence_high = key->esn ? (uint32_t)(t->sequence >> 32) : 0;
+		sl_esp_write_number(key, esp, t->sequence++);
+	}
+	p->key = key;
 	p->upper_offset = t->version->esp_off;
 	p->sa = t->version->sa;
 	return true;
@@ -131,10 +137,24 @@ static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *
 		return false;
 	if (unlikely(v->core_labels != 0))
 		mark_stack(w, p, v, frame, dscp);
+	if (unlikely(v->udp_off != 0)) /* its checksum stays 0 (RFC 3948 2.1) */
+		sl_put16(frame + v->udp_off + 4, (uint16_t)(m->data_len - v->udp_off));
 	if (likely(v->ip_off != 0))
 		finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), dscp);
 	t->bytes += m->data_len - v->ip_off;
 	return true;
+}
+
+/* Bytes that the template has for ESP header and IV. */
+static unsigned int esp_front(const struct sl_version_row *v)
+{
+	return (unsigned int)(v->gre_off != 0 ? v->gre_off : v->label_off) - v->esp_off;
+}
+
+/* An upper bound of what a packet by this version has around and behind its inner one. */
+static uint32_t longest(const struct sl_version_row *v, const struct sl_sa_key *key)
+{
+	return (uint32_t)v->mtu + v->template_len + SL_ESP_TRAILER_MIN + key->align + key->icv_len;
 }
 
 /*
@@ -160,12 +180,14 @@ static uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct
 	if (unlikely(t->key == NULL || v->sa_generation == 0 ||
 	             __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != v->sa_generation ||
 	             __atomic_load_n(&t->state->ready_generation, __ATOMIC_ACQUIRE) !=
-	                     v->sa_generation))
+	                     v->sa_generation ||
+	             esp_front(v) != t->key->front_len))
 		return 0;
 	rte_prefetch0(&t->key->gcm);
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
 	*reason = SL_DROP_sa_exhausted;
-	return sl_esp_reserve(t->state, row->packet_limit, n, &t->sequence);
+	n = sl_esp_byte_room(t->state, row, n, longest(v, t->key));
+	return sl_esp_reserve(t->state, sl_esp_last_sequence(row), n, &t->sequence);
 }
 
 uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)

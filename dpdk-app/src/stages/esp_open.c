@@ -5,6 +5,7 @@
  */
 #include "esp/esp.h"
 #include "esp/replay.h"
+#include "esp/suite.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -13,13 +14,15 @@ static enum sl_drop_reason authenticate(struct sl_worker *w, struct rte_mbuf *m,
                                         const struct sl_packet *p, uint8_t *esp, size_t length)
 {
 	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
+	bool good =
+		likely(!p->key->special) ? sl_esp_open(p->key, esp, length, p->nonce) : p->opened;
 
-	if (unlikely(!sl_esp_open(p->key, esp, length, p->nonce))) {
+	if (unlikely(!good)) {
 		state->auth_failed++;
 		return SL_DROP_esp_auth_failed;
 	}
 	if (unlikely(!sl_replay_update(state, w->tables->sa_in[p->sa].replay_window,
-	                               sl_esp_sequence(esp)))) {
+	                               (uint64_t)p->sequence_high << 32 | sl_esp_sequence(esp)))) {
 		state->replayed++;
 		return SL_DROP_esp_replayed;
 	}
@@ -75,20 +78,21 @@ static enum sl_drop_reason select_lane(const struct sl_sa_row *row, struct sl_pa
 static bool open_packet(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	uint8_t *esp = rte_pktmbuf_mtod_offset(m, uint8_t *, p->upper_offset);
-	size_t length = m->data_len - p->upper_offset - SL_ESP_FRONT_LEN - SL_ESP_ICV_LEN;
+	uint16_t front = p->key->front_len;
+	size_t length = (size_t)m->data_len - p->upper_offset - front - p->key->icv_len;
 	struct sl_esp_trailer trailer;
 	enum sl_drop_reason reason = authenticate(w, m, p, esp, length);
 
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	reason = SL_DROP_esp_padding;
-	if (unlikely(!sl_esp_read_trailer(esp + SL_ESP_FRONT_LEN, length, &trailer)))
+	if (unlikely(!sl_esp_read_trailer(esp + front, length, &trailer)))
 		goto drop;
-	reason = select_lane(&w->tables->sa_in[p->sa], p, &trailer, esp + SL_ESP_FRONT_LEN);
+	reason = select_lane(&w->tables->sa_in[p->sa], p, &trailer, esp + front);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->leaf = SL_LEAF_NONE; /* takes the key's place again */
-	p->upper_offset = (uint16_t)(p->upper_offset + SL_ESP_FRONT_LEN);
+	p->upper_offset = (uint16_t)(p->upper_offset + front);
 	sl_end_at(m, (uint16_t)(p->upper_offset + trailer.payload_len));
 	return true;
 drop:
@@ -96,10 +100,39 @@ drop:
 	return false;
 }
 
+/* Those of special keys, together and beforehand. */
+static void open_special(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct sl_esp_job jobs[SL_ESP_JOBS_MAX];
+	struct sl_packet *notes[SL_ESP_JOBS_MAX];
+	unsigned int count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->lane != SL_LANE_ESP || !p->key->special)
+			continue;
+		notes[count] = p;
+		jobs[count++] = (struct sl_esp_job){
+			.key = p->key,
+			.esp = rte_pktmbuf_mtod_offset(packets[i], uint8_t *, p->upper_offset),
+			.length = (size_t)packets[i]->data_len - p->upper_offset -
+		                  p->key->front_len - p->key->icv_len,
+			.high = p->sequence_high,
+		};
+	}
+	sl_esp_open_jobs(w->crypto, jobs, count);
+	for (unsigned int i = 0; i < count; i++)
+		notes[i]->opened = jobs[i].done;
+	w->special_keys = false;
+}
+
 uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	uint16_t kept = 0;
 
+	if (unlikely(w->special_keys))
+		open_special(w, packets, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 

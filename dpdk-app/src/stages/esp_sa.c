@@ -2,6 +2,7 @@
 /* The inbound SA of an ESP packet: by SPI, the outer addresses compared, the replay window asked. */
 #include "esp/esp.h"
 #include "esp/replay.h"
+#include "esp/suite.h"
 #include "sealane/fib.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
@@ -68,13 +69,40 @@ static void find_spi(const struct sl_worker *w, uint32_t spi, struct run *run)
 		rte_prefetch0(&run->key->gcm);
 }
 
+/* Whether a packet of a special key has the length that its suite wants (RFC 4303 2.4). */
+static bool has_its_length(const struct rte_mbuf *m, const struct sl_packet *p,
+                           const struct sl_sa_key *key)
+{
+	size_t around = (size_t)p->upper_offset + key->front_len + key->icv_len;
+
+	return m->data_len >= around + SL_ESP_TRAILER_MIN &&
+	       ((m->data_len - around) & (key->align - 1u)) == 0;
+}
+
+/* The special part of find_sa(): lengths, and the whole sequence number. */
+static enum sl_drop_reason find_special(struct sl_worker *w, const struct rte_mbuf *m,
+                                        const struct sl_packet *p, const struct run *run,
+                                        uint64_t *sequence)
+{
+	if (unlikely(!has_its_length(m, p, run->key)))
+		return SL_DROP_esp_truncated;
+	if (run->key->esn &&
+	    unlikely(!sl_esn_guess(run->state->highest_sequence, run->row->replay_window,
+	                           (uint32_t)*sequence, sequence)))
+		return SL_DROP_esp_replayed;
+	w->special_keys = true;
+	return SL_DROP_none;
+}
+
 /* Note the SA and its key, the replay window permitting. */
-static enum sl_drop_reason find_sa(const struct sl_worker *w, struct rte_mbuf *m,
-                                   struct sl_packet *p, struct run *run)
+static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                                   struct run *run)
 {
 	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	enum sl_drop_reason reason;
+	uint64_t sequence;
 
-	if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN))
+	if (unlikely(m->data_len < p->upper_offset + SL_ESP_LEAST_LEN))
 		return SL_DROP_esp_truncated;
 	if (unlikely(sl_esp_spi(esp) != run->spi || !run->begun))
 		find_spi(w, sl_esp_spi(esp), run);
@@ -84,12 +112,23 @@ static enum sl_drop_reason find_sa(const struct sl_worker *w, struct rte_mbuf *m
 		return SL_DROP_esp_outer_address;
 	if (unlikely(run->key == NULL))
 		return SL_DROP_esp_not_ready;
-	if (unlikely(!sl_replay_check(run->state, run->row->replay_window, sl_esp_sequence(esp)))) {
+	if (unlikely((run->row->udp_source_port != 0) != (p->in_udp != 0)))
+		return SL_DROP_esp_udp;
+	sequence = sl_esp_sequence(esp);
+	if (unlikely(run->key->special)) {
+		reason = find_special(w, m, p, run, &sequence);
+		if (reason != SL_DROP_none)
+			return reason;
+	} else if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN)) {
+		return SL_DROP_esp_truncated;
+	}
+	if (unlikely(!sl_replay_check(run->state, run->row->replay_window, sequence))) {
 		run->state->replayed++;
 		return SL_DROP_esp_replayed;
 	}
 	p->sa = run->id;
 	p->key = run->key;
+	p->sequence_high = (uint32_t)(sequence >> 32);
 	sl_esp_read_nonce(esp, run->key->salt, p->nonce);
 	return SL_DROP_none;
 }

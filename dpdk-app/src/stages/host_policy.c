@@ -32,41 +32,68 @@ static void finish_ip(uint8_t *ip, uint8_t family, uint16_t length)
 	sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sl_sum(ip, sl_ip4_header_len(ip), 0)));
 }
 
+/* The key of an SA of BGP, in the generation that the policy names; NULL: not ready. */
+static const struct sl_sa_key *key_of(const struct sl_worker *w, uint32_t id, uint64_t generation)
+{
+	const struct sl_sa_row *row = &w->tables->sa_out[id];
+	const struct sl_sa_key *key = __atomic_load_n(&w->keys_out[id], __ATOMIC_ACQUIRE);
+
+	if (unlikely(key == NULL || row->application != SL_APP_BGP ||
+	             __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != generation ||
+	             __atomic_load_n(&w->state->sa_out[id].ready_generation, __ATOMIC_ACQUIRE) !=
+	                     generation))
+		return NULL;
+	return key;
+}
+
+/* Write ESP header, IV and trailer around the segment that was at `upper`; make room for the ICV. */
+static void lay_out(struct rte_mbuf *m, struct sl_packet *p, const struct sl_sa_key *key,
+                    uint64_t sequence, uint16_t upper)
+{
+	unsigned int payload = m->data_len - upper;
+	unsigned int trailer = sl_esp_trailer_len(payload, key->align);
+	uint8_t *frame;
+
+	m->data_off = (uint16_t)(m->data_off - key->front_len);
+	sl_end_at(m, (uint16_t)(m->data_len + key->front_len + trailer + key->icv_len));
+	frame = rte_pktmbuf_mtod(m, uint8_t *);
+	memmove(frame, frame + key->front_len, upper);
+	finish_ip(frame + p->l3_offset, p->family, sl_l3_len(m, p));
+	if (key->special) {
+		p->sequence_high = key->esn ? (uint32_t)(sequence >> 32) : 0;
+		sl_esp_write_number(key, frame + upper, sequence);
+	} else {
+		sl_esp_write_sequence(frame + upper, sequence, key->salt, p->nonce);
+	}
+	sl_esp_write_trailer(frame + upper + key->front_len + payload, trailer, SL_PROTO_TCP);
+}
+
 /* Lay the segment at `upper` out for the SA of `word`, all but the encryption. */
 static enum sl_drop_reason protect(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
                                    uint64_t word, uint16_t upper)
 {
-	uint32_t id = sl_host_sa_row(word);
+	uint32_t id = sl_host_sa_row(word), behind, more;
 	const struct sl_sa_row *row = &w->tables->sa_out[id];
-	const struct sl_sa_key *key = __atomic_load_n(&w->keys_out[id], __ATOMIC_ACQUIRE);
-	uint64_t generation = sl_host_sa_generation(word), sequence;
-	unsigned int payload = m->data_len - upper, trailer = sl_esp_trailer_len(payload);
-	uint32_t more = SL_ESP_FRONT_LEN + trailer + SL_ESP_ICV_LEN;
+	const struct sl_sa_key *key = key_of(w, id, sl_host_sa_generation(word));
 	struct sl_sa_out_state *state = &w->state->sa_out[id];
-	uint8_t *frame;
+	uint64_t sequence;
 
 	if (unlikely(word == 0))
 		return SL_DROP_host_policy_no_sa;
-	if (unlikely(key == NULL || row->application != SL_APP_BGP ||
-	             __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != generation ||
-	             __atomic_load_n(&state->ready_generation, __ATOMIC_ACQUIRE) != generation))
+	if (unlikely(key == NULL))
 		return SL_DROP_sa_not_ready;
+	behind = sl_esp_trailer_len(m->data_len - upper, key->align) + key->icv_len;
+	more = key->front_len + behind;
 	/* the socket's segment size leaves room; what has another one is not the speaker's */
 	if (unlikely(sl_l3_len(m, p) + more > sl_interface(w, p->interface)->mtu))
 		return SL_DROP_mtu_exceeded;
-	if (unlikely(m->data_off < SL_ESP_FRONT_LEN ||
-	             rte_pktmbuf_tailroom(m) < trailer + SL_ESP_ICV_LEN))
+	if (unlikely(m->data_off < key->front_len || rte_pktmbuf_tailroom(m) < behind))
 		return SL_DROP_no_mbuf;
-	if (unlikely(sl_esp_reserve(state, row->packet_limit, 1, &sequence) == 0))
+	if (unlikely(sl_esp_byte_room(state, row, 1, sl_l3_len(m, p) + more) == 0 ||
+	             sl_esp_reserve(state, sl_esp_last_sequence(row), 1, &sequence) == 0))
 		return SL_DROP_sa_exhausted;
-	m->data_off = (uint16_t)(m->data_off - SL_ESP_FRONT_LEN);
-	sl_end_at(m, (uint16_t)(m->data_len + more));
-	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memmove(frame, frame + SL_ESP_FRONT_LEN, upper);
-	finish_ip(frame + p->l3_offset, p->family, sl_l3_len(m, p));
-	sl_put32(frame + upper, row->spi);
-	sl_esp_write_sequence(frame + upper, sequence, key->salt, p->nonce);
-	sl_esp_write_trailer(frame + upper + SL_ESP_FRONT_LEN + payload, trailer, SL_PROTO_TCP);
+	lay_out(m, p, key, sequence, upper);
+	sl_put32(rte_pktmbuf_mtod_offset(m, uint8_t *, upper), row->spi);
 	p->key = key;
 	p->sa = id;
 	p->upper_offset = upper;

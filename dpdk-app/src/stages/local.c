@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Core packets that are not ESP, with their route in the core's table found. For us: a tunnel packet in
+ * Core packets that are not plain ESP, with their route in the core's table found. For us: ESP in UDP, a tunnel packet in
  * clear, where the interface accepts that, or a packet for the kernel (IKE, BGP, ping).
  */
+#include "esp/esp.h"
 #include "stages/ip_header.h"
 #include "stages/stage.h"
+
+#define SL_UDP_LEN 8u
+#define SL_PORT_NATT 4500u /* RFC 3948 2.1 */
 
 /* `clear`: the drop reason when the interface's flags lack `accept`. */
 static enum sl_drop_reason take_tunnel(const struct sl_worker *w, struct sl_packet *p,
@@ -25,6 +29,23 @@ static bool is_tunnel(uint8_t protocol)
 	return protocol == SL_PROTO_ESP || protocol == SL_PROTO_GRE || protocol == SL_PROTO_MPLS;
 }
 
+/*
+ * ESP in UDP (RFC 3948 2.1), as opposed to IKE, which has four zero bytes there, and keepalives of one byte:
+ *
+ *  |          Source port          |   Destination port, 4500      |
+ *  |            Length             |   Checksum: not looked at     |
+ *  |                  SPI, not 0, and so on                        |
+ */
+static bool is_esp_in_udp(const struct rte_mbuf *m, const struct sl_upper *upper)
+{
+	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, upper->offset);
+	unsigned int length = m->data_len - upper->offset;
+
+	return upper->protocol == SL_PROTO_UDP && !upper->fragment &&
+	       length >= SL_UDP_LEN + SL_ESP_HEADER_LEN && sl_get16(udp + 2) == SL_PORT_NATT &&
+	       sl_get16(udp + 4) == length && sl_esp_spi(udp + SL_UDP_LEN) != 0;
+}
+
 static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	const struct sl_version_row *version =
@@ -38,6 +59,12 @@ static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 	    version->kind != SL_NH_RECEIVE || version->vrf != SL_VRF_CORE)
 		goto drop;
 	walked = sl_find_upper(m, p, &upper);
+	if (walked && is_esp_in_udp(m, &upper)) {
+		p->lane = SL_LANE_ESP;
+		p->in_udp = 1;
+		p->upper_offset = (uint16_t)(upper.offset + SL_UDP_LEN);
+		return true;
+	}
 	if (!walked || !is_tunnel(upper.protocol)) {
 		reason = SL_DROP_host_policy_clear;
 		if (sl_host_policy_forbids(w, m, p, walked ? &upper : NULL))

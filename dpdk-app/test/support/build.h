@@ -4,6 +4,7 @@
 #define SEALANE_TEST_BUILD_H
 
 #include "esp/esp.h"
+#include "esp/suite.h"
 #include "support/world_tunnels.h"
 
 struct build {
@@ -78,6 +79,18 @@ static inline void build_ip6(struct build *b, const uint8_t *from, const uint8_t
 	memcpy(ip + 24, to, 16);
 }
 
+/* Without a checksum, as ESP in UDP has it (RFC 3948 2.1). */
+static inline void build_udp(struct build *b, uint16_t source, uint16_t destination)
+{
+	size_t n = build_len(b) + 8;
+	uint8_t *udp = build_front(b, 8);
+
+	memset(udp, 0, 8);
+	sl_put16(udp, source);
+	sl_put16(udp + 2, destination);
+	sl_put16(udp + 4, (uint16_t)n);
+}
+
 static inline void build_label(struct build *b, uint32_t label, bool bottom, uint8_t ttl)
 {
 	sl_put32(build_front(b, 4), label << 12 | (bottom ? 0x100u : 0u) | ttl);
@@ -92,23 +105,33 @@ static inline void build_gre(struct build *b, uint16_t flags, uint16_t protocol)
 }
 
 /* ESP as the peer of inbound SA `sa` would send it, with `padding` bytes more than needed. */
-static inline void build_esp_padded(struct build *b, uint32_t sa, uint32_t sequence,
+static inline void build_esp_padded(struct build *b, uint32_t sa, uint64_t sequence,
                                     uint8_t next_header, unsigned int padding)
 {
 	const struct sl_sa_key *key = world.keys_in[sa];
 	uint8_t nonce[SL_ESP_NONCE_LEN], *esp;
-	unsigned int trailer = sl_esp_trailer_len(build_len(b)) + padding;
+	unsigned int trailer = sl_esp_trailer_len(build_len(b), key->align) + padding;
+	size_t length;
 
 	sl_esp_write_trailer(b->room + b->end, trailer, next_header);
 	b->end += trailer;
-	esp = build_front(b, SL_ESP_FRONT_LEN);
+	length = build_len(b);
+	esp = build_front(b, key->front_len);
 	sl_put32(esp, world.tables->sa_in[sa].spi);
+	b->end += key->icv_len;
+	if (key->special) {
+		struct sl_esp_job job = {key, esp, length, (uint32_t)(sequence >> 32), false};
+
+		sl_esp_write_number(key, esp, sequence);
+		sl_esp_seal_jobs(world.worker.crypto, &job, 1);
+		assert_true(job.done);
+		return;
+	}
 	sl_esp_write_sequence(esp, sequence, key->salt, nonce);
-	sl_esp_seal(key, esp, build_len(b) - SL_ESP_FRONT_LEN, nonce);
-	b->end += SL_ESP_ICV_LEN;
+	sl_esp_seal(key, esp, length, nonce);
 }
 
-static inline void build_esp(struct build *b, uint32_t sa, uint32_t sequence, uint8_t next_header)
+static inline void build_esp(struct build *b, uint32_t sa, uint64_t sequence, uint8_t next_header)
 {
 	build_esp_padded(b, sa, sequence, next_header, 0);
 }
@@ -150,7 +173,7 @@ static inline void build_labelled4(struct build *b, uint32_t label, const uint8_
 }
 
 /* The whole of it: MPLS-in-GRE-in-ESP from the remote PE. */
-static inline void build_secured4(struct build *b, uint32_t sa, uint32_t sequence, uint32_t label,
+static inline void build_secured4(struct build *b, uint32_t sa, uint64_t sequence, uint32_t label,
                                   const uint8_t *to)
 {
 	build_labelled4(b, label, to);

@@ -71,6 +71,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_esp_unknown_spi] = DROPS_ESP,
 	[SL_DROP_esp_not_ready] = DROPS_ESP,
 	[SL_DROP_esp_outer_address] = DROPS_ESP,
+	[SL_DROP_esp_udp] = DROPS_ESP,
 	[SL_DROP_esp_replayed] = DROPS_ESP,
 	[SL_DROP_esp_auth_failed] = DROPS_ESP,
 	[SL_DROP_esp_padding] = DROPS_ESP,

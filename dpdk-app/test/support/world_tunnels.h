@@ -43,14 +43,22 @@ static inline struct sl_version_row world_tunnel(enum sl_encap encap, uint8_t fa
 
 	row.flags = dscp_copy ? SL_NHF_DSCP_COPY : 0;
 	row.ip_off = at;
-	at = (uint8_t)(at + world_outer(&row, t + at, family, sa != 0 ? 50 : protocol));
+	if (sa != 0)
+		protocol = world.tables->sa_out[sa].udp_source_port != 0 ? 17 : 50;
+	at = (uint8_t)(at + world_outer(&row, t + at, family, protocol));
 	row.protection = SL_PROT_TUNNEL;
+	if (protocol == 17) {
+		row.udp_off = at;
+		sl_put16(t + at, world.tables->sa_out[sa].udp_source_port);
+		sl_put16(t + at + 2, world.tables->sa_out[sa].udp_destination_port);
+		at = (uint8_t)(at + 8);
+	}
 	if (sa != 0) {
 		row.esp_off = at;
 		row.sa_generation = world.tables->sa_out[sa].generation;
 		row.protection = world.tables->sa_out[sa].protection;
 		sl_put32(t + at, world.tables->sa_out[sa].spi);
-		at = (uint8_t)(at + 16);
+		at = (uint8_t)(at + 8 + sl_suite_of(world.tables->sa_out[sa].algorithm)->iv);
 	}
 	if (encap == SL_ENCAP_GRE) {
 		row.gre_off = at;
@@ -79,10 +87,15 @@ static inline struct sl_sa_row world_sa_row(uint8_t algorithm, uint8_t family, b
 	size_t n = family == 4 ? 4 : 16;
 	uint8_t key[36];
 
-	row.protection = algorithm <= SL_ALG_AES_GCM_256 ? SL_PROT_ENCRYPT : SL_PROT_AUTHENTICATE;
+	row.protection = sl_suite_protection(sl_suite_of(algorithm));
 	row.selector_protocol = encap == SL_ENCAP_GRE ? 47 : 137;
 	memcpy(row.source, inbound ? remote : local, n);
 	memcpy(row.destination, inbound ? local : remote, n);
+	if (algorithm > SL_ALG_AES_GMAC_256) { /* not in the vectors */
+		memset(row.key, 0x50 + algorithm, sizeof(row.key));
+		row.key[0] = inbound;
+		return row;
+	}
 	hex_bytes(vec_keys[algorithm][inbound], key, sizeof(key));
 	memcpy(row.key, key, 32);
 	memcpy(row.salt, key + 32, 4);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which neighbours of the core BGP talks to inside an ESP transport SA alone (policy-model 18). */
+import { type EspOverhead, espOverhead } from '../../lib/esp-suites.js';
+import { parseEspWords } from '../../lib/ike-words.js';
 import { DEFAULT_MTU } from '../defaults.js';
-import type { Config } from '../types.js';
+import { espProposalsOf } from '../ike/defaults.js';
+import type { Config, Ike } from '../types.js';
 import { type ConfiguredNeighbour, neighboursOf } from './resolve.js';
 import type { BgpNeighbourOptions } from './types.js';
 
@@ -34,18 +37,43 @@ function pairOf(neighbour: ConfiguredNeighbour, ownSp: string): ProtectedPair[] 
 }
 
 const TCP_HEADER = 20;
-const ESP_FRONT = 16; // SPI, sequence number, IV
+const ESP_HEADER = 8; // SPI, sequence number
 const ESP_TRAILER = 2; // pad length, next header
-const ESP_ICV = 16;
+
+const BY_HASH = {
+  sha256: 'aes-cbc-128-sha-256',
+  sha384: 'aes-cbc-128-sha-384',
+  sha512: 'aes-cbc-128-sha-512',
+} as const;
+
+/** Of the suites that encrypt: all AEADs are alike, and AES-CBC adds more with a longer hash. */
+function overheadsOf(ike: Ike | undefined): readonly EspOverhead[] {
+  const texts = Object.values(ike?.providers ?? {}).flatMap((provider) =>
+    ike === undefined ? [] : espProposalsOf(ike, provider).encrypt,
+  );
+  const hashes = texts.flatMap((text) => {
+    const words = parseEspWords(text);
+    return 'reason' in words ? [] : words.integrity;
+  });
+  return [
+    espOverhead('aes-gcm-128', false),
+    ...hashes.map((hash) => espOverhead(BY_HASH[hash], false)),
+  ];
+}
 
 /**
  * Octets of data, and of TCP's options, in the largest segment that fits the core's interfaces with ESP around
- * it; what ESP protects grows in steps of 4 (RFC 4303 §2.4). The worker drops what does not fit.
+ * it, whichever of the configured suites is agreed on; what ESP protects grows in steps (RFC 4303 §2.4). The worker
+ * drops what does not fit.
  */
-export function protectedSegment({ interfaces }: Config, family: 4 | 6): number {
+export function protectedSegment({ interfaces, ike }: Config, family: 4 | 6): number {
   const mtus = Object.values(interfaces).flatMap(({ role, mtu }) =>
     role === 'core' ? [mtu ?? DEFAULT_MTU] : [],
   );
-  const room = Math.min(...mtus, 65_535) - (family === 4 ? 20 : 40) - ESP_FRONT - ESP_ICV;
-  return room - (room % 4) - ESP_TRAILER - TCP_HEADER;
+  const room = Math.min(...mtus, 65_535) - (family === 4 ? 20 : 40) - ESP_HEADER;
+  const segments = overheadsOf(ike).map(({ iv, icv, align }) => {
+    const sealed = room - iv - icv;
+    return sealed - (sealed % align) - ESP_TRAILER - TCP_HEADER;
+  });
+  return Math.min(...segments);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Tunnels to other PEs, and the SA each uses (policy-model 15, 16). */
+import { encrypts } from '../../lib/esp-suites.js';
 import { familyOf, formatAddress, parseAddress } from '../../lib/ip.js';
 import { suggest } from '../../lib/suggest.js';
 import { valueAt, type Path } from '../issues.js';
-import type { Algorithm, ManualSa, Tunnel } from '../types.js';
+import type { ManualSa, Tunnel } from '../types.js';
 import type { Context } from './context.js';
 import { IkeReach } from './ike-reach.js';
 
@@ -50,9 +51,6 @@ function isOwn(ctx: Context, address: string): boolean {
   return ctx.ownPrefixes(undefined).some(({ prefix }) => formatAddress(prefix.address) === address);
 }
 
-const FOR_ENCRYPT: readonly Algorithm[] = ['aes-gcm-128', 'aes-gcm-256'];
-const FOR_AUTHENTICATE: readonly Algorithm[] = ['aes-gmac-128', 'aes-gmac-256'];
-
 function checkSa(ctx: Context, path: Path, tunnel: Tunnel, reach: IkeReach): void {
   const at = [...path, 'sa'];
   if (tunnel.protection === 'tunnel' || tunnel.protection === 'mpls') {
@@ -88,12 +86,12 @@ function mismatches(tunnel: Tunnel, sa: ManualSa): { reason: string; remedy: str
     const reason = `the SA has ${key} "${sa[key]}", the tunnel "${tunnel[key]}"`;
     found.push({ reason, remedy: 'equal ones' });
   }
-  const allowed = tunnel.protection === 'encrypt' ? FOR_ENCRYPT : FOR_AUTHENTICATE;
-  if (!allowed.includes(sa.algorithm)) {
+  if (encrypts(sa.algorithm) !== (tunnel.protection === 'encrypt')) {
     const does = tunnel.protection === 'encrypt' ? 'does not encrypt' : 'encrypts';
+    const example = tunnel.protection === 'encrypt' ? 'aes-gcm-128' : 'aes-gmac-128';
     found.push({
       reason: `protection is "${tunnel.protection}", and the SA's ${sa.algorithm} ${does}`,
-      remedy: `an SA with ${allowed.join(' or ')}`,
+      remedy: `an SA with another algorithm, e.g. ${example}`,
     });
   }
   return found;

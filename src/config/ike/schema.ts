@@ -10,7 +10,7 @@ import {
   type WordMistake,
 } from '../../lib/ike-words.js';
 import { parsePrefix } from '../../lib/ip.js';
-import { entity } from '../common-schema.js';
+import { entity, replayWindow } from '../common-schema.js';
 import { typeInWords, type Mistake } from '../issues.js';
 import { boolean, directory, integer, network, oneOf, scalar } from '../scalars.js';
 import { list, set, strict, table, type Equal, type Plain } from '../shapes.js';
@@ -47,21 +47,6 @@ const ikeProposal = proposal(
   () => undefined,
 );
 
-/** ESP that the worker has (dpdk-app/src/crypto): AES-GCM and AES-GMAC with 32-bit sequence numbers. */
-const IN_DATA_PLANE = new Set(['aes-128-gcm', 'aes-256-gcm', 'aes-128-gmac', 'aes-256-gmac']);
-
-function beyondDataPlane({ ciphers, esn }: EspWords): Mistake | undefined {
-  const cipher = ciphers.find((one) => !IN_DATA_PLANE.has(one));
-  if (cipher !== undefined) {
-    return {
-      reason: `the data plane has no ${cipher === 'null' ? 'NULL encryption' : cipher} yet`,
-      remedy: 'AES-GCM to encrypt, AES-GMAC to authenticate',
-    };
-  }
-  if (!esn.includes(true)) return undefined;
-  return { reason: 'the data plane has no extended sequence numbers yet', remedy: '"noesn"' };
-}
-
 const espProposal = (protection: 'encrypt' | 'authenticate', example: string): TextSchema =>
   proposal('a proposal for child SAs', example, parseEspWords, (words) => {
     const does = words.ciphers.every(encrypts);
@@ -71,7 +56,7 @@ const espProposal = (protection: 'encrypt' | 'authenticate', example: string): T
         : 'does not encrypt (policy-model 16)';
       return { reason, remedy: `e.g. ${example}` };
     }
-    return beyondDataPlane(words);
+    return undefined;
   });
 
 const proposals = set(ikeProposal);
@@ -207,6 +192,7 @@ export const ikeSchema = strict({
     'octets of an IP packet, 576..65535',
   ).exactOptional(),
   window: integer(1, 64, 'requests').exactOptional(),
+  replayWindow: replayWindow.exactOptional(),
   limits: limits.exactOptional(),
 });
 

@@ -132,6 +132,8 @@ export interface Ike {
   /** Largest IP packet that IKE sends, octets (RFC 7383), 0: no fragmentation; default 1280. */
   readonly fragmentBytes?: number;
   /** Requests of a peer that are taken at once; default 4. */
+  /** Of inbound child SAs, packets: a multiple of 64, 64..4096; default 1024. */
+  readonly replayWindow?: number;
   readonly window?: number;
   readonly limits?: IkeLimits;
 }

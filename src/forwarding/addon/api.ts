@@ -7,6 +7,7 @@
  */
 
 import type { CertificateLibrary } from '../../lib/certificate-api.js';
+import type { Algorithm } from '../../lib/esp-suites.js';
 import type { Kernel } from '../../lib/kernel-api.js';
 import type { NativeCrypto } from '../../lib/native-crypto.js';
 
@@ -15,7 +16,7 @@ export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-
 
 export type Protection = 'encrypt' | 'authenticate' | 'tunnel' | 'mpls';
 export type Encapsulation = 'gre' | 'ip';
-export type Algorithm = 'aes-gcm-128' | 'aes-gcm-256' | 'aes-gmac-128' | 'aes-gmac-256';
+export type { Algorithm };
 
 /** An accepted set: which arrivals a label or route accepts. `sps` are secured table numbers 1..63. */
 export interface AcceptSet {
@@ -119,6 +120,12 @@ export interface TunnelHeader {
   readonly labels?: readonly number[];
 }
 
+/** Ports of ESP in UDP (RFC 3948), as in packets of this direction. */
+export interface UdpPorts {
+  readonly source: number;
+  readonly destination: number;
+}
+
 interface CommonSaRow {
   readonly name: string; // identity for reconciliation
   readonly spi: number;
@@ -127,7 +134,10 @@ interface CommonSaRow {
   readonly destination: Uint8Array;
   readonly spTable: number; // inbound: 1..63; outbound and BGP: 0
   readonly replayWindow: number; // inbound: multiple of 64, 64..4096; 0 = off
-  readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1
+  readonly esn?: boolean; // extended sequence numbers; default false
+  readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1, with ESN 2^64 - 1
+  readonly byteLimit?: bigint; // outbound; default 0n = none
+  readonly udp?: UdpPorts; // ESP in UDP
 }
 /** What comes out of it are labels (policy-model 17). */
 export interface VpnSaRow extends CommonSaRow {

@@ -34,6 +34,8 @@ export interface ChildPolicy {
   readonly local: readonly Selector[];
   readonly remote: readonly Selector[];
   readonly lifetimes: Lifetimes;
+  /** Of inbound SAs, packets: a multiple of 64, 64..4096; absent: the data plane's default. */
+  readonly replayWindow?: number;
   readonly vpn?: VpnId;
   /** RFC 9611: child SAs like this one that are wanted, one per worker; 1: no more than one. */
   readonly resources: number;

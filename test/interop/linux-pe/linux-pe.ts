@@ -16,6 +16,9 @@ export type EspSuite =
   | 'aes-gmac-256'
   | 'aes-cbc-128-hmac-sha256'
   | 'aes-cbc-256-hmac-sha256'
+  | 'aes-cbc-256-hmac-sha384'
+  | 'aes-cbc-256-hmac-sha512'
+  | 'chacha20-poly1305'
   | 'null-hmac-sha256';
 
 /** Octets of key material per suite: `key` includes the 4 salt octets of GCM and GMAC at its end. */
@@ -26,6 +29,9 @@ export const keyOctets: Readonly<Record<EspSuite, { key: number; authKey: number
   'aes-gmac-256': { key: 36, authKey: 0 },
   'aes-cbc-128-hmac-sha256': { key: 16, authKey: 32 },
   'aes-cbc-256-hmac-sha256': { key: 32, authKey: 32 },
+  'aes-cbc-256-hmac-sha384': { key: 32, authKey: 48 },
+  'aes-cbc-256-hmac-sha512': { key: 32, authKey: 64 },
+  'chacha20-poly1305': { key: 36, authKey: 0 },
   'null-hmac-sha256': { key: 0, authKey: 32 },
 };
 

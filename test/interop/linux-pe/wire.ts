@@ -139,11 +139,11 @@ export function startCapture(end: WireEnd, file: string): Promise<Capture> {
   });
 }
 
-/** As tshark's table has it; AES-GMAC is not in it: use openGmac of gmac.ts. */
+/** As tshark's table has it; AES-GMAC (use openGmac of gmac.ts) and ChaCha20-Poly1305 are not in it. */
 function tsharkSas(sas: readonly ManualSa[]): TsharkSa[] {
   return sas.flatMap((sa) => {
     const { src: source, dst: destination, spi, suite, key, authKey: integrityKey } = sa;
-    if (suite.startsWith('aes-gmac')) return [];
+    if (suite.startsWith('aes-gmac') || suite.startsWith('chacha20')) return [];
     const cipher = suite.startsWith('aes-gcm')
       ? 'aes-gcm'
       : suite.startsWith('aes-cbc')

@@ -191,4 +191,16 @@ describe('the segment size', () => {
       expect(size(most + 1)).toBeGreaterThan(1400);
     }
   });
+
+  it.each([
+    ['aes128gcm16-x25519', 16 + 16, 4],
+    ['aes256-sha256', 24 + 16, 16],
+    ['aes128-sha256-sha512', 24 + 32, 16],
+  ])('of %s counts the longest that may be agreed on', (text, around, align) => {
+    const ike = { ...IKE, esp: { encrypt: [text] } };
+    const most = protectedSegment(valid(config(PEER, { ike })), 4);
+    const size = (data: number): number => 20 + around + Math.ceil((20 + data + 2) / align) * align;
+    expect(size(most)).toBeLessThanOrEqual(1400);
+    expect(size(most + 1)).toBeGreaterThan(1400);
+  });
 });

@@ -78,21 +78,15 @@ describe('proposals', () => {
     ],
     [
       'esp.encrypt',
-      'chacha20poly1305',
-      'the data plane has no chacha20-poly1305 yet',
-      'AES-GCM to encrypt, AES-GMAC to authenticate',
+      'null-sha256',
+      'does not encrypt (policy-model 16)',
+      'e.g. "aes128gcm16-x25519"',
     ],
     [
       'esp.authenticate',
-      'null-sha256',
-      'the data plane has no NULL encryption yet',
-      'AES-GCM to encrypt, AES-GMAC to authenticate',
-    ],
-    [
-      'esp.encrypt',
-      'aes128gcm16-esn-noesn',
-      'the data plane has no extended sequence numbers yet',
-      '"noesn"',
+      'aes128-sha256',
+      'encrypts, which "authenticate" must not (policy-model 16)',
+      'e.g. "aes128gmac"',
     ],
   ])('%s: %s', (path, text, reason, remedy) => {
     for (const under of ['', 'providers.north.']) {

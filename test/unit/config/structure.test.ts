@@ -210,7 +210,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
   [
     'manualSas.pe2-in.algorithm',
     'aes-cbc-128',
-    'no such choice ("aes-cbc-128"): did you mean "aes-gcm-128"? known choices: aes-gcm-128, aes-gcm-256, aes-gmac-128, aes-gmac-256',
+    'no such choice ("aes-cbc-128"): did you mean "aes-gcm-128"? known choices: aes-gcm-128, aes-gcm-256, aes-gmac-128, aes-gmac-256, chacha20-poly1305, aes-cbc-128-sha-256, aes-cbc-128-sha-384, aes-cbc-128-sha-512, ...',
   ],
 ];
 const written = (path: string): string =>

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Config, CoreInterface, Tunnel } from '../../../src/config/types.js';
 import { forwardingModel } from '../../../src/forwarding/model.js';
 import { lspMtu, tunnelMtu } from '../../../src/forwarding/mtu.js';
+import { espOverhead } from '../../../src/lib/esp-suites.js';
 import type { CoreRoute } from '../../../src/forwarding/overlay.js';
 import { versionKey } from '../../../src/forwarding/version-row.js';
 import { BASE, bytes, FACTS, mac, project } from './fixture.js';
@@ -84,8 +85,8 @@ describe('transport labels above the outer header (P3)', () => {
 
   it('count in the MTU, with ESP too', () => {
     for (let n = 0; n <= 8; n++) {
-      expect(tunnelMtu(1500, 4, 'gre', true, n)).toBe(1438 - 4 * n);
-      expect(tunnelMtu(1500, 6, 'ip', false, n)).toBe(1456 - 4 * n);
+      expect(tunnelMtu(1500, 4, 'gre', espOverhead('aes-gcm-128', false), n)).toBe(1438 - 4 * n);
+      expect(tunnelMtu(1500, 6, 'ip', undefined, n)).toBe(1456 - 4 * n);
       expect(lspMtu(1500, n)).toBe(1496 - 4 * n);
     }
     expect(lspMtu(10, 8)).toBe(0);

@@ -5,6 +5,7 @@ import type { TunnelSa } from '../../../src/forwarding/overlay.js';
 import { acceptKey } from '../../../src/forwarding/rows.js';
 import { formatAddress } from '../../../src/lib/ip.js';
 import { BASE, bytes, FACTS, mac, project, routeFor } from './fixture.js';
+import { espOverhead } from '../../../src/lib/esp-suites.js';
 
 const all = project();
 const at = (vrf: string, prefix: string) => routeFor(all, vrf, prefix);
@@ -241,12 +242,13 @@ describe('overlay', () => {
     expect(tunnel({ state: 'failed', why: 'AUTHENTICATION_FAILED' })).toMatchObject({
       ...{ sa: 'failed', why: 'AUTHENTICATION_FAILED', version: missing },
     });
-    const up = tunnel({ state: 'up', row, spi: 0x77 });
+    const esp = espOverhead('aes-gcm-128', false);
+    const up = tunnel({ state: 'up', row, spi: 0x77, esp });
     expect(up).toMatchObject({
       ...{ sa: 'up', version: { kind: 'tunnel', sa: row, header: { spi: 0x77 } } },
     });
     expect(up.why).toBeUndefined();
-    expect(tunnel({ state: 'up', row, spi: 0x77 }, [])).toMatchObject({
+    expect(tunnel({ state: 'up', row, spi: 0x77, esp }, [])).toMatchObject({
       ...{ version: undefined, why: `SA ${row} is not installed` },
     });
   });

@@ -4,14 +4,13 @@ import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ALGORITHMS, ESP_SUITES, keyBytes } from '../../../src/lib/esp-suites.js';
 import {
   generateKeyFile,
-  KEY_BYTES,
   KeyFileError,
   parseKeyFile,
   readKeyFile,
   writeKeyFile,
-  type KeyAlgorithm,
   type KeyFileErrorCode,
 } from '../../../src/lib/key-file.js';
 
@@ -23,7 +22,6 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const algorithms: KeyAlgorithm[] = ['aes-gcm-128', 'aes-gcm-256', 'aes-gmac-128', 'aes-gmac-256'];
 const secret = `${'c0ffee'.repeat(5)}c0`;
 const good = {
   format: 'sealane-key-1',
@@ -43,14 +41,14 @@ async function failure(promise: Promise<unknown>): Promise<KeyFileError> {
 }
 
 describe('writeKeyFile and readKeyFile', () => {
-  it.each(algorithms)('make and read a key for %s', async (algorithm) => {
+  it.each(ALGORITHMS)('make and read a key for %s', async (algorithm) => {
     const path = join(folder, 'key');
     const run = await writeKeyFile(path, algorithm);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     const key = await readKeyFile(path);
     expect(key.algorithm).toBe(algorithm);
     expect(key.run).toBe(run);
-    expect(key.keying.length).toBe(KEY_BYTES[algorithm] + 4);
+    expect(key.keying.length).toBe(keyBytes(algorithm) + ESP_SUITES[algorithm].salt);
     const text = JSON.parse(await readFile(path, 'utf8')) as typeof good;
     expect(Buffer.from(key.keying).toString('hex')).toBe(text.key + text.salt);
   });

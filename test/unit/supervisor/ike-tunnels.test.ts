@@ -5,6 +5,7 @@ import type { Wanted, WantedState } from '../../../src/ike/manager/api.js';
 import type { IkePolicy } from '../../../src/ike/policy.js';
 import { formatAddress, parseAddress } from '../../../src/lib/ip.js';
 import { IkeTunnels } from '../../../src/supervisor/ike-tunnels.js';
+import { espOverhead } from '../../../src/lib/esp-suites.js';
 
 const tunnel = (name: string, more: Partial<TunnelModel> = {}): TunnelModel => ({
   ...{ name, local: parseAddress('192.0.2.1')!, remote: parseAddress('192.0.2.2')! },
@@ -148,10 +149,11 @@ describe('SAs that tunnels want', () => {
 
   it('count as up while rows carry them, whatever IKE is doing', () => {
     const manager = new Manager();
-    const sas = { current: () => ({ row: 'ike/x@1', spi: 7 }) };
+    const esp = espOverhead('aes-gcm-128', false);
+    const sas = { current: () => ({ row: 'ike/x@1', spi: 7, esp }) };
     const tunnels = new IkeTunnels({ sas, changed: () => undefined });
     const a = tunnel('a');
-    const up = { state: 'up', row: 'ike/x@1', spi: 7 };
+    const up = { state: 'up', row: 'ike/x@1', spi: 7, esp };
     expect(tunnels.states([a]).get('a')).toEqual(up);
     tunnels.apply([a], manager, policy);
     manager.say({ state: 'failed', why: 'TIMEOUT' });

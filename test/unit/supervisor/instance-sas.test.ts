@@ -16,6 +16,7 @@ import { instancePaths } from '../../../src/supervisor/paths.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
 import { TunnelSet } from '../../../src/vpn/tunnel-set.js';
 import { mac } from '../forwarding/fixture.js';
+import { espOverhead } from '../../../src/lib/esp-suites.js';
 
 const MANY = 300;
 const bytes = (text: string): Uint8Array => parseAddress(text)!;
@@ -133,7 +134,12 @@ function saComesUp(n: number): void {
   const keying = new Uint8Array(20);
   keying.set([n >> 8, n & 255]);
   rows.add('out', row, keying);
-  states.set(nameAt(n), { state: 'up', row: row.name, spi });
+  states.set(nameAt(n), {
+    state: 'up',
+    row: row.name,
+    spi,
+    esp: espOverhead(row.algorithm, false),
+  });
 }
 
 const activeOf = (n: number) =>

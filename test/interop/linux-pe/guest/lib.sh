@@ -38,6 +38,9 @@ sa() {
     aes-gcm-128|aes-gcm-256) alg="aead rfc4106(gcm(aes)) 0x$enc 128" ;;
     aes-gmac-128|aes-gmac-256) alg="aead rfc4543(gcm(aes)) 0x$enc 128" ;;
     aes-cbc-128-hmac-sha256|aes-cbc-256-hmac-sha256) alg="enc cbc(aes) 0x$enc auth-trunc hmac(sha256) 0x$auth 128" ;;
+    aes-cbc-256-hmac-sha384) alg="enc cbc(aes) 0x$enc auth-trunc hmac(sha384) 0x$auth 192" ;;
+    aes-cbc-256-hmac-sha512) alg="enc cbc(aes) 0x$enc auth-trunc hmac(sha512) 0x$auth 256" ;;
+    chacha20-poly1305) alg="aead rfc7539esp(chacha20,poly1305) 0x$enc 128" ;;
     null-hmac-sha256) alg="enc cipher_null '' auth-trunc hmac(sha256) 0x$auth 128" ;;
     *) echo "sa: no suite $suite" >&2; return 1 ;;
   esac
