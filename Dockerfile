@@ -52,6 +52,7 @@ COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/build/js build/js
 COPY --from=build /src/build/addon/Release/sealane.node build/addon/Release/sealane.node
 COPY --from=build /src/build/dpdk-app/sealane-worker build/dpdk-app/sealane-worker
+COPY --from=build /src/build/dpdk-app/sealane-filter build/dpdk-app/sealane-filter
 COPY proto proto
 COPY LICENSE LICENSE
 RUN printf '#!/bin/sh\nexec node /opt/sealane/build/js/cli/main.js "$@"\n' >/usr/local/bin/sealane \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages. docs/packet-path.md draws it. */
+#include "stages/capture.h"
 #include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
@@ -31,7 +32,11 @@ static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	t = split(packets, &n, SL_LANE_TUNNEL, tunnel);
 
 	t = sl_stage_encap(w, tunnel, t);
+	if (unlikely(w->capture != NULL))
+		sl_capture_into_tunnel(w, tunnel, t);
 	t = sl_stage_esp_seal(w, tunnel, t);
+	if (unlikely(w->capture != NULL))
+		sl_capture_sealed(w, tunnel, t);
 	sl_stage_tx(w, tunnel, t);
 
 	n = sl_stage_link(w, packets, n);
@@ -56,6 +61,8 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	struct rte_mbuf *ce[SL_BURST];
 	uint16_t c;
 
+	if (unlikely(w->capture != NULL))
+		sl_capture_received(w, port, frames, n);
 	n = sl_stage_rx(w, port, frames, n);
 	c = split(frames, &n, SL_LANE_IP, ce);
 	c = sl_stage_ce(w, ce, c);
@@ -69,8 +76,12 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	n = sl_stage_host_tcp(w, frames, n);
 	n = sl_stage_decap(w, frames, n);
 	n = sl_stage_label(w, frames, n);
+	if (unlikely(w->capture != NULL))
+		sl_capture_labelled(w, frames, n);
 	forward(w, frames, n);
 	answer(w);
+	if (unlikely(w->capture != NULL))
+		sl_capture_burst_end(w);
 }
 
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)

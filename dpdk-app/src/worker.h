@@ -19,7 +19,8 @@
 #include "sealane/tables.h"
 
 struct IMB_MGR;
-struct sl_sa_key; /* expanded key of one SA, private to this process: esp/sa_key.h */
+struct sl_capture; /* stages/capture.h */
+struct sl_sa_key;  /* expanded key of one SA, private to this process: esp/sa_key.h */
 
 #define SL_BURST 32u
 #define SL_HEADROOM 256u /* mbuf headroom: room for the longest template in front of a frame */
@@ -135,12 +136,14 @@ struct sl_worker {
 	uint64_t now_tsc;     /* taken once per round */
 	uint32_t icmp_tokens; /* rate limit of generated ICMP errors */
 	uint64_t icmp_refill_tsc;
-	uint32_t labels_backed; /* label counters exist for values below this (atomic) */
-	unsigned int index;     /* block index in `state` */
+	uint32_t labels_backed;          /* label counters exist for values below this (atomic) */
+	unsigned int index;              /* block index in `state` */
+	struct sl_capture *capture_next; /* atomic; what the control thread has captured, or NULL */
 	/* Below: the packet path's own, zero at start. */
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
-	bool special_keys;   /* of the packets in lane ESP some have a special key: esp/suite.h */
-	uint16_t icmp_count; /* ICMP errors built in this burst, still to be forwarded */
+	bool special_keys; /* of the packets in lane ESP some have a special key: esp/suite.h */
+	struct sl_capture *capture; /* `capture_next` as it was when the round began */
+	uint16_t icmp_count;        /* ICMP errors built in this burst, still to be forwarded */
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The commands of `sealane` and their options. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addCapture } from './capture-program.js';
 import { reload, stop } from './commands/change.js';
 import { clear, type ClearOptions } from './commands/clear.js';
 import { dump } from './commands/dump.js';
@@ -79,6 +80,7 @@ function makeProgram(version: string, output: Output, setExit: (code: number) =>
   addIke(program, output);
   addWorker(program, output);
   addExplain(program, output);
+  addCapture(program, version, output);
   addLab(program, output);
   return program;
 }

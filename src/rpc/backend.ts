@@ -55,6 +55,35 @@ export type SaRow = Narrow<
 
 export type TransitionRow = Narrow<pb.TransitionRow, { step: 'announce' | 'telling' | 'grace' }>;
 
+/** Where a capture is made, and what bounds it. */
+export type CaptureOrder = CaptureLimits &
+  (
+    | { readonly interface: string }
+    | { readonly drops: true }
+    | { readonly vrf: string; readonly crypto: 'before' | 'after' }
+  );
+export interface CaptureLimits {
+  /** Octets kept of a packet. */
+  readonly snapLength: number;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+  readonly seconds: number;
+  /** Classic BPF, an instruction a word (proto/worker.proto); empty: everything. */
+  readonly ethernetFilter: readonly bigint[];
+  readonly ipFilter: readonly bigint[];
+}
+/** Whoever reads a capture, as things stand. */
+export interface CaptureReader {
+  /** end: no more packets, but those that were taken. gone: nothing more. */
+  readonly wish: 'run' | 'end' | 'gone';
+}
+export type CapturedFrame = Readonly<pb.CapturedFrame>;
+export interface CaptureReply {
+  readonly frames: readonly CapturedFrame[];
+  readonly lost: readonly Readonly<pb.CaptureLoss>[];
+  readonly ended: string;
+}
+
 export type DropRow = Readonly<pb.DropRow>;
 
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
@@ -249,6 +278,8 @@ export interface ControlBackend {
   explainRoute(question: ExplainRoute): readonly ExplainRow[];
   /** Throws NOT_FOUND for an SP that is not known. */
   explainLabel(question: ExplainLabel): readonly ExplainRow[];
+  /** Replies, the first of them (empty) when it has begun. Throws BUSY, UNAVAILABLE without a worker. */
+  capture(order: CaptureOrder, reader: CaptureReader): AsyncIterable<CaptureReply>;
   /** Begins to stop and returns at once: the answer still has to leave by the control socket. */
   stop(options: { readonly keepWorker: boolean }): void;
 }

@@ -2,6 +2,12 @@
 /** Talks to a supervisor's control socket. Every failure is a {@link ControlError}. */
 import { access, constants, lstat } from 'node:fs/promises';
 import { credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
+import {
+  isServiceError,
+  runCapture,
+  type CaptureRequest,
+  type RunningCapture,
+} from './capture-client.js';
 import { ControlError } from './errors.js';
 import * as pb from './gen/control.js';
 import { fromDetail, fromServiceError } from './wire-errors.js';
@@ -216,6 +222,11 @@ export class Client {
     return reply.rows;
   }
 
+  /** Begins a capture and returns at once: see {@link RunningCapture}. */
+  capture(request: CaptureRequest): RunningCapture {
+    return runCapture(this.#client.capture(), request);
+  }
+
   /** Rows as they come: nothing is collected, and a slow consumer slows the supervisor's sending. */
   async *show<T extends Topic>(topic: T, filter: ShowFilter = {}): AsyncGenerator<TopicRows[T]> {
     const calls: { [K in Topic]: () => ClientReadableStream<Replies<TopicRows[K]>> } = {
@@ -290,10 +301,6 @@ async function* rowsOf<Row>(
   } finally {
     call.cancel();
   }
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'code' in error && 'metadata' in error;
 }
 
 const START = 'is the supervisor running? Start it with: sealane run';

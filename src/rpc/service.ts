@@ -2,6 +2,7 @@
 /** The service of control.proto on top of a {@link ControlBackend}. */
 import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import type { ControlBackend, Rows } from './backend.js';
+import { captureHandler } from './capture.js';
 import type * as pb from './gen/control.js';
 import {
   bgpRouteFilter,
@@ -27,7 +28,8 @@ export interface ServiceOptions {
 }
 
 export function controlService(backend: ControlBackend, options: ServiceOptions): pb.ControlServer {
-  const { unary, stream } = handlers(options);
+  const failure = failureStatus(options);
+  const { unary, stream } = handlers(options, failure);
   const inVrf =
     <Row>(rows: () => Rows<Row>, vrfOf: (row: Row) => string) =>
     async ({ vrf }: pb.ShowInVrfRequest): Promise<Rows<Row>> => {
@@ -79,6 +81,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
     ...bgpHandlers(backend, { unary, stream }),
     ...ikeHandlers(backend, { unary, stream }),
     ...explainHandlers(backend, { unary }),
+    capture: captureHandler(backend, options.stallMs, failure),
   };
 }
 
@@ -229,12 +232,17 @@ interface Handlers {
   ) => (call: ServerWritableStream<Request, Reply>) => void;
 }
 
-/** Every handler ends its call exactly once, with a reply or a status; none lets an error out. */
-function handlers({ stallMs, onDefect }: ServiceOptions): Handlers {
-  const failure = (error: unknown): ReturnType<typeof toStatus> => {
+type Failure = (error: unknown) => ReturnType<typeof toStatus>;
+
+function failureStatus({ onDefect }: ServiceOptions): Failure {
+  return (error) => {
     if (toControlError(error).code === 'INTERNAL') onDefect(error);
     return toStatus(error);
   };
+}
+
+/** Every handler ends its call exactly once, with a reply or a status; none lets an error out. */
+function handlers({ stallMs }: ServiceOptions, failure: Failure): Handlers {
   return {
     unary: (answer) => (call, callback) => {
       const run = async (): Promise<void> => {

@@ -43,7 +43,15 @@ export async function pump<Row, Reply>(
   }
 }
 
-function isGone(call: ServerWritableStream<unknown, unknown>): boolean {
+/** What of a call to a reader is needed here. */
+export interface ReplyStream {
+  readonly cancelled: boolean;
+  readonly destroyed: boolean;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+export function isGone(call: ReplyStream): boolean {
   return call.cancelled || call.destroyed;
 }
 
@@ -73,10 +81,7 @@ async function turn(): Promise<void> {
 }
 
 /** Until the reader has taken what was written, or is gone. */
-async function drained<Reply>(
-  call: ServerWritableStream<unknown, Reply>,
-  stallMs: number,
-): Promise<void> {
+export async function drained(call: ReplyStream, stallMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const events = ['drain', 'cancelled', 'close', 'error'] as const;
     const settle = (): void => {

@@ -22,6 +22,7 @@ import { ControlError } from '../rpc/errors.js';
 import { bgpProtection } from './bgp-protection.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
+import { Captures } from './captures.js';
 import { dumpBgp } from './dump-bgp.js';
 import { explainRoute } from './explain/destination.js';
 import { explainLabel } from './explain/label.js';
@@ -44,10 +45,13 @@ export interface BackendDeps {
 export class Backend implements ControlBackend {
   readonly #deps: BackendDeps;
   readonly #since = process.hrtime.bigint();
+  readonly #captures: Captures;
   #generation = 0n;
 
   constructor(deps: BackendDeps) {
     this.#deps = deps;
+    const { supervisor } = deps;
+    this.#captures = new Captures(supervisor.tables, () => supervisor.worker.client);
   }
 
   /** A configuration came into force. */
@@ -209,6 +213,10 @@ export class Backend implements ControlBackend {
     const tried = tryPolicy(config, policy, route);
     if (!('message' in tried)) return tried;
     throw new ControlError(tried.code, tried.message, { remedy: tried.remedy });
+  }
+
+  capture(order: rows.CaptureOrder, reader: rows.CaptureReader): AsyncIterable<rows.CaptureReply> {
+    return this.#captures.run(order, reader);
   }
 
   async restartWorker(): Promise<rows.RestartedWorker> {

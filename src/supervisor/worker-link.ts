@@ -98,6 +98,10 @@ export class WorkerLink {
   get up(): boolean {
     return this.#client !== undefined;
   }
+  /** The one that takes commands now. */
+  get client(): WorkerClient | undefined {
+    return this.#client;
+  }
   get started(): boolean {
     return this.up && this.#started;
   }

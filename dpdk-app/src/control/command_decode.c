@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "control/bfd_commands.h"
+#include "control/captures.h"
 #include "control/message.h"
 #include "control/options.h"
 #include "sealane/layout.h"
@@ -75,6 +76,13 @@ static int check(const SlCommand *command, unsigned int fd_count, struct sl_faul
 		if (wrong != NULL)
 			return malformed(fault, wrong);
 		break;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START_CAPTURE:
+		wrong = sl_captures_check(command->start_capture);
+		if (wrong != NULL)
+			return malformed(fault, wrong);
+		break;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_READ_CAPTURE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_STOP_CAPTURE:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_HELLO:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_INSTALL_SAS:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START:

@@ -32,6 +32,7 @@ static int hello(struct call *call, struct sl_fault *fault)
 	if (in->tables_epoch != epoch)
 		return sl_fail(fault, SL_FAULT_STATE, "shut this worker down and start another",
 		               "the supervisor's tables are not those this worker has attached");
+	sl_captures_end(&control->captures); /* of a supervisor before */
 	control->server.greeted = true;
 	call->hello = (struct sl_hello_info){.epoch = epoch,
 	                                     .started = control->started,
@@ -219,6 +220,9 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_CHANGE_BFD_SESSION:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_REMOVE_BFD_SESSION:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_BFD:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START_CAPTURE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_READ_CAPTURE:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_STOP_CAPTURE:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
 		break;
@@ -247,6 +251,17 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 		return install_sas(call, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_RESERVE_LABELS:
 		return reserve_labels(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START_CAPTURE:
+		return sl_captures_start(&call->control->captures, call->command->start_capture,
+		                         fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_READ_CAPTURE:
+		return sl_captures_read(&call->control->captures,
+		                        call->command->read_capture->session, &call->reply.capture,
+		                        fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_STOP_CAPTURE:
+		return sl_captures_stop(&call->control->captures,
+		                        call->command->stop_capture->session,
+		                        call->command->stop_capture->discard, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
 		return sl_hand_over_prepare(call->control, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:

@@ -121,6 +121,11 @@ static void on_lost(void *context, uint32_t interface)
 	sl_control_alarm(context, "kernel_interface_lost", detail);
 }
 
+static void on_drop(void *context, const struct rte_mbuf *packet, enum sl_drop_reason reason)
+{
+	sl_captures_drop(&((struct sl_control *)context)->captures, packet, reason);
+}
+
 static void take_signal(struct sl_control *control)
 {
 	struct signalfd_siginfo info;
@@ -246,6 +251,8 @@ static void turn(struct sl_control *control)
 	now_ns = sl_monotonic_ns();
 	if (control->started)
 		punted = sl_kernel_path_punt(&control->kernel, now_ns);
+	if (!control->server.greeted)
+		sl_captures_end(&control->captures);
 	if (control->server.greeted)
 		sl_bfd_link_tell(&control->bfd);
 	if (now_ns >= control->next_second_ns) {
@@ -317,6 +324,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	control->kernel.on_resolve = sl_control_resolve_event;
 	control->kernel.on_acquire = sl_control_acquire_event;
 	control->kernel.on_lost = on_lost;
+	control->kernel.on_drop = on_drop;
 	control->kernel.context = control;
 	if (sl_bfd_link_open(&control->bfd, control->epoll_fd, SL_TAG_BFD_TIMER,
 	                     SL_TAG_BFD_LISTENER, control->segment.state->header.control_drops,
@@ -334,6 +342,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	if (control->handing_over)
 		sl_hand_over_give(control);
 	sl_packet_thread_stop(&control->thread);
+	sl_captures_end(&control->captures);
 	sl_kernel_path_close(&control->kernel);
 	/* The next worker waits for the segment's lock, not for devices that it has open, too. */
 	if (control->handing_over) {

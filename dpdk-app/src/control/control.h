@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "control/bfd_link.h"
+#include "control/captures.h"
 #include "control/eal.h"
 #include "control/kernel_path.h"
 #include "control/message.h"
@@ -29,6 +30,7 @@ struct sl_control {
 	struct sl_port_info ports[SL_MAX_PORTS]; /* by stable id */
 	struct sl_kernel_path kernel;
 	struct sl_bfd_link bfd;
+	struct sl_captures captures;
 	struct sl_server server;
 	int epoll_fd;
 	int signal_fd;

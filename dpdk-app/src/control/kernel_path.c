@@ -184,6 +184,8 @@ uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface)
 	sent = rte_ring_sp_enqueue_burst(path->worker->inject, (void **)frames, got, NULL);
 	if (sent < got) {
 		count(path, SL_DROP_inject_full, got - sent);
+		for (uint32_t i = sent; i < got; i++)
+			path->on_drop(path->context, frames[i], SL_DROP_inject_full);
 		rte_pktmbuf_free_bulk(frames + sent, got - sent);
 	}
 	if (lost) {
@@ -191,6 +193,14 @@ uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface)
 		path->on_lost(path->context, interface);
 	}
 	return got;
+}
+
+/* Count a packet that ends here; its buffer is the caller's. */
+static void drop(struct sl_kernel_path *path, const struct rte_mbuf *mbuf,
+                 enum sl_drop_reason reason)
+{
+	count(path, reason, 1);
+	path->on_drop(path->context, mbuf, reason);
 }
 
 /* Frame or packet: to the descriptor of the interface noted. */
@@ -203,9 +213,9 @@ static void deliver(struct sl_kernel_path *path, const struct rte_mbuf *mbuf,
 	uint16_t offset = is_host ? packet->l3_offset : 0;
 
 	if (!sl_punt_allowed(&path->bucket[id], now_ns))
-		count(path, SL_DROP_punt_rate, 1);
+		drop(path, mbuf, SL_DROP_punt_rate);
 	else if (to->fd < 0 || (to->port == 0) != is_host || !sl_tap_write(to->fd, mbuf, offset))
-		count(path, SL_DROP_punt_tap, 1);
+		drop(path, mbuf, SL_DROP_punt_tap);
 }
 
 static void resolve(struct sl_kernel_path *path, const struct sl_packet *packet, uint64_t now_ns)
@@ -255,7 +265,7 @@ uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 			resolve(path, packet, now_ns);
 			break;
 		default:
-			count(path, SL_DROP_punt_tap, 1);
+			drop(path, mbufs[i], SL_DROP_punt_tap);
 			break;
 		}
 	}

@@ -39,6 +39,8 @@ struct sl_kernel_path {
 	                   uint32_t length);
 	bool (*on_acquire)(void *context, uint32_t nexthop);
 	void (*on_lost)(void *context, uint32_t interface);
+	/* A packet that is dropped here, counted already; it is freed afterwards. */
+	void (*on_drop)(void *context, const struct rte_mbuf *packet, enum sl_drop_reason reason);
 	void *context;
 };
 

@@ -138,6 +138,9 @@ int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 	};
 	control->sas.quiesce = sl_packet_thread_quiesce;
 	control->sas.quiesce_context = &control->thread;
+	control->captures = (struct sl_captures){.worker = w,
+	                                         .quiesce = sl_packet_thread_quiesce,
+	                                         .quiesce_context = &control->thread};
 	sl_log(SL_LOG_INFO, "%u packet buffers of %u bytes in %s", w->pool->size,
 	       buffer_bytes(control->options->max_mtu),
 	       control->eal.huge ? "hugepages" : "ordinary pages");

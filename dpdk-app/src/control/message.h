@@ -46,7 +46,8 @@ struct sl_reply {
 	const struct sl_hello_info *hello; /* NULL = not a Hello's */
 	const struct sl_port_info *port;   /* NULL = not an AddPort's */
 	uint32_t port_id;
-	Sealane__Worker__V1__BfdList *bfd; /* NULL = not a ListBfd's */
+	Sealane__Worker__V1__BfdList *bfd;          /* NULL = not a ListBfd's */
+	Sealane__Worker__V1__CaptureChunk *capture; /* NULL = not a ReadCapture's */
 };
 
 /* 0, or -1: no memory. */

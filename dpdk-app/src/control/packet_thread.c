@@ -58,6 +58,7 @@ static uint32_t round_once(struct sl_packet_thread *thread)
 	uint32_t found = 0;
 
 	w->now_tsc = rte_rdtsc();
+	w->capture = __atomic_load_n(&w->capture_next, __ATOMIC_ACQUIRE);
 	for (uint32_t i = 0; i < thread->port_count; i++) {
 		uint32_t id = thread->port_ids[i];
 		uint16_t n = rte_eth_rx_burst(w->ports[id].dpdk_port, w->ports[id].queue, frames,
@@ -132,6 +133,7 @@ static int packet_loop(void *context)
 		if (empty > 0)
 			idle(thread, empty);
 	}
+	w->capture = NULL;
 	sl_pipeline_end(w);
 	sl_pipeline_flush(w);
 	go_offline(w);

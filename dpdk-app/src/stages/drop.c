@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "stages/capture.h"
 #include "stages/packet.h"
 
 void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_reason reason)
@@ -15,5 +16,7 @@ void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_
 void sl_drop(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason reason)
 {
 	sl_count_drop(w, sl_packet(m), reason);
+	if (unlikely(w->capture != NULL))
+		sl_capture_drop(w, m, reason);
 	sl_free(m);
 }

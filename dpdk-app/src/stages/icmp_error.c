@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 
 #include "net/icmp.h"
+#include "stages/capture.h"
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 
@@ -113,6 +114,8 @@ void sl_icmp_error(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason 
 
 	/* one packet, one drop of an interface and VRF; the reason below is counted beside it */
 	sl_count_drop(w, p, reason);
+	if (unlikely(w->capture != NULL))
+		sl_capture_drop(w, m, reason);
 	source = find_source(w, p);
 	if (source == NULL || !may_answer(m, p))
 		goto suppress;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* To the kernel, by way of the control thread's ring. Once on the ring an mbuf is the control thread's. */
 #include "net/eth.h"
+#include "stages/capture.h"
 #include "stages/packet.h"
 
 /* False: the ring is full and the packet, its notes unchanged, still the caller's. */
@@ -64,6 +65,8 @@ void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_ve
 	const uint8_t *ip = sl_l3(m, p);
 
 	sl_count_drop(w, p, SL_DROP_neighbour_pending);
+	if (unlikely(w->capture != NULL))
+		sl_capture_drop(w, m, SL_DROP_neighbour_pending);
 	memset(p->address, 0, sizeof(p->address));
 	if (memcmp(version->neighbour, none, sizeof(none)) != 0) { /* a gateway */
 		memcpy(p->address, version->neighbour, sizeof(p->address));

@@ -3,6 +3,7 @@
 #include <rte_ethdev.h>
 
 #include "net/eth.h"
+#include "stages/capture.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -30,6 +31,8 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 	struct sl_tx_queue *queue = &w->tx[port];
 	uint16_t sent;
 
+	if (unlikely(w->capture != NULL))
+		sl_capture_sent(w, queue);
 	sent = rte_eth_tx_burst(w->ports[port].dpdk_port, w->ports[port].queue, queue->frames,
 	                        queue->count);
 	count_sent(w, queue, sent);

@@ -223,6 +223,10 @@ export function sampleBackend(): SampleBackend {
       sample.explained.push(question);
       return explained;
     },
+    async *capture() {
+      yield await Promise.resolve({ frames: [], lost: [], ended: '' });
+      yield { frames: [], lost: [], ended: 'stopped' };
+    },
     restartWorker: async () => Promise.resolve(sample.restarted),
     stop: (options) => {
       sample.stops.push(options);
