@@ -266,20 +266,15 @@ const ESP_SA = of('stages/esp_sa.c', [
 const ESP_OPEN = of('stages/esp_open.c', [
   [
     'the window is asked again after integrity',
-    'if (unlikely(!sl_replay_update(state, w->tables->sa_in[p->sa].replay_window,\n\t                               sl_esp_sequence(esp)))) {',
-    'if (!sl_replay_update(state, w->tables->sa_in[p->sa].replay_window,\n\t                      sl_esp_sequence(esp)) && false) {',
+    'sl_esp_sequence(esp)))) {',
+    'sl_esp_sequence(esp)) && false)) {',
     'eal_drops: esp_replayed_within_a_burst',
   ],
-  [
-    'integrity',
-    'if (unlikely(!sl_esp_open(p->key, esp, length, p->nonce))) {',
-    'if (!sl_esp_open(p->key, esp, length, p->nonce) && false) {',
-    'eal_drops: esp_auth_failed',
-  ],
+  ['integrity', 'if (unlikely(!good)) {', 'if (!good && false) {', 'eal_drops: esp_auth_failed'],
   [
     'the padding',
-    'if (unlikely(!sl_esp_read_trailer(esp + SL_ESP_FRONT_LEN, length, &trailer)))\n\t\tgoto drop;',
-    '(void)sl_esp_read_trailer(esp + SL_ESP_FRONT_LEN, length, &trailer);',
+    'if (unlikely(!sl_esp_read_trailer(esp + front, length, &trailer)))\n\t\tgoto drop;',
+    '(void)sl_esp_read_trailer(esp + front, length, &trailer);',
     'eal_drops: esp_padding',
   ],
   [

@@ -231,8 +231,8 @@ const NUMBERS = [
     ],
     [
       'the packet limit',
-      'limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : limit',
-      'limit == 0 || limit > SL_ESP_LAST_SEQUENCE ? SL_ESP_LAST_SEQUENCE : SL_ESP_LAST_SEQUENCE',
+      'row->packet_limit > last ? last : row->packet_limit',
+      'row->packet_limit > last ? last : last',
       'sequence: stops_at_the_limit',
     ],
     [
