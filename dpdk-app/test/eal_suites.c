@@ -32,10 +32,10 @@ static void set(struct way way)
 
 static void every_way(void (*test)(struct way way))
 {
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (uint8_t esn = 0; esn < 2; esn++)
 			for (int in_udp = 0; in_udp < 2; in_udp++) {
-				struct way way = {algorithm, esn, in_udp != 0};
+				struct way way = {(uint8_t)algorithm, esn, in_udp != 0};
 
 				set(way);
 				test(way);
@@ -239,9 +239,9 @@ static void is_cut(struct way way)
 static void truncated(void **state)
 {
 	(void)state;
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (uint8_t esn = 0; esn < 2; esn++) {
-			struct way way = {algorithm, esn, false};
+			struct way way = {(uint8_t)algorithm, esn, false};
 
 			set(way);
 			is_cut(way);

@@ -59,7 +59,7 @@ static inline const struct sl_suite *sl_suite_of(uint8_t algorithm)
 #undef SL_SUITE_ROW
 
 	if (algorithm == 0 || algorithm > sizeof(suites) / sizeof(suites[0]))
-		return 0;
+		return 0; /* NOLINT(modernize-use-nullptr): C has none */
 	return &suites[algorithm - 1];
 }
 
