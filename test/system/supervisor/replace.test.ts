@@ -103,11 +103,12 @@ it('a port that one process alone can have: the worker is replaced with a loss, 
 it('a standby that dies before its turn: the worker forwards on, and the next try succeeds', async () => {
   const worker = await net.workerPid(1);
   const flood = net.ping(1, '10.2.0.2', { count: 1500, intervalMs: 4 });
+  const killed = net.killStandby(1);
   const attempt = restart().then(
     () => 'replaced',
     (error: unknown) => String(error),
   );
-  await net.killStandby(1, worker);
+  await killed;
   expect(await attempt).toContain('was ended by SIGKILL');
   expect(await net.workerPid(1)).toBe(worker);
   expect((await restart()).lossy).toBe('');

@@ -258,13 +258,14 @@ export class TwoPes {
     return row?.pid ?? 0;
   }
 
-  /** kill -9 of the worker that stands by for `worker`, as soon as it is there. */
-  async killStandby(end: End, worker: number): Promise<void> {
+  /** kill -9 of the next worker that stands by, as soon as it is there. To be called before it is started. */
+  async killStandby(end: End): Promise<void> {
+    const standbys = (): string[] =>
+      readdirSync('/proc').filter((pid) => isStandby(pid, `${this.run}/pe${end}`));
+    // The worker may have begun as one, and so may the one before, which is still about to end.
+    const before = new Set(standbys());
     await eventually('a standby runs', async () => {
-      // The worker itself may have begun as one.
-      const found = readdirSync('/proc').find(
-        (pid) => Number(pid) !== worker && isStandby(pid, `${this.run}/pe${end}`),
-      );
+      const found = standbys().find((pid) => !before.has(pid));
       if (found !== undefined) process.kill(Number(found), 'SIGKILL');
       return Promise.resolve(found === undefined ? undefined : true);
     });
