@@ -238,7 +238,11 @@ export class WorkerProcess {
       child.exitCode === null
         ? `was ended by ${child.signalCode ?? 'nobody'}`
         : `ended with status ${child.exitCode}`;
-    const last = lastLine(paths.workerLog, logged) ?? lastLine(paths.workerOutput, 0);
+    // Whoever is killed has not said why.
+    const last =
+      child.signalCode === null
+        ? (lastLine(paths.workerLog, logged) ?? lastLine(paths.workerOutput, 0))
+        : undefined;
     const code = EXIT_CODES.get(child.exitCode ?? 0) ?? 'WORKER_START';
     const what = [last ?? `the worker ${how} while starting`, ...complaints(paths)].join('; ');
     return new SupervisorError(code, what, last === undefined ? `see ${paths.workerLog}` : '');
