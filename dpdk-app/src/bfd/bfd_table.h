@@ -59,7 +59,7 @@ struct sl_bfd_entry *sl_bfd_table_add(struct sl_bfd_table *table, uint32_t id,
 
 /*
  * Have an entry that was just added go on for a session of another worker. False when its discriminator is taken
- * here: the session then begins as any other.
+ * here: the session then begins Down, as sl_bfd_table_add() left it.
  */
 bool sl_bfd_table_go_on(struct sl_bfd_table *table, struct sl_bfd_entry *entry,
                         const struct sl_bfd_resume *resume, uint64_t now_ns);

@@ -163,13 +163,14 @@ describe.skipIf(absent !== undefined)('BGP with FRR on a Linux kernel that traps
       }
       await frr('clear bgp ipv4 unicast * soft');
     }
-    await new Promise((wake) => setTimeout(wake, 2_000));
+    const now = await eventually('SAs of before are gone', async () => {
+      const all = await spis();
+      return all.length > 0 && all.every((spi) => !old.includes(spi)) ? all : undefined;
+    });
     const [after] = await show('bgp', 'neighbors');
     expect(after).toMatchObject({ state: 'established', ipsec: 'up', establishedCount: 1 });
     expect(before).toMatchObject({ establishedCount: 1 });
-    const now = await spis();
     expect(now.length).toBeGreaterThan(0);
-    for (const spi of now) expect(old).not.toContain(spi);
     // Those that there are.
     const drops = await bed.show<{ reason: string }>('drops');
     expect(drops).toBeDefined();

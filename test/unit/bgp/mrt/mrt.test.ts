@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FAMILY } from '../../../../src/bgp/codec/types.js';
 import { carriesPathIds } from '../../../../src/bgp/mrt/message-families.js';
 import { messageRecord, stateRecord } from '../../../../src/bgp/mrt/records.js';
@@ -270,7 +270,11 @@ describe.skipIf(!existsSync(BGPDUMP))('bgpdump', () => {
   });
 });
 
-describe.skipIf(!existsSync(BGPCTL))("OpenBGPD's bgpctl", () => {
+describe("OpenBGPD's bgpctl", () => {
+  beforeEach((context) => {
+    if (!existsSync(BGPCTL)) context.skip('openbgpd is not installed');
+  });
+
   /** Blocks without the age, which grows. */
   const blocks = (text: string): string[] =>
     text
