@@ -219,13 +219,15 @@ export async function dataplane(quick: boolean): Promise<Result> {
       ),
     ];
     const program = fileURLToPath(new URL('../build/dpdk-app/sealane-bench', import.meta.url));
-    const eal = ['--no-huge', '-m', '256', '--no-pci', '--no-shconf', '--no-telemetry', '-l', '0'];
+    // as the worker starts where there are no hugepages
+    const eal = ['--no-huge', '-m', '256', '--no-pci', '--iova-mode=va', '--no-shconf'];
+    const lcore = ['--no-telemetry', '-l', '0'];
     const vdevs = ['--vdev', 'net_null0,size=64', '--vdev', 'net_null1,size=64'];
     const child = spawn(
       program,
       [
         ...[`${dir}/tables`, `${dir}/state`, String(runs), String(packets), ...cases],
-        ...['--', ...eal, '--log-level', '4', ...vdevs],
+        ...['--', ...eal, ...lcore, '--log-level', '4', ...vdevs],
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/packet_pool.h"
 #include "control/sa_store.h"
 #include "esp/esp.h"
 #include "frames.h"
@@ -275,8 +276,7 @@ int main(int argc, char **argv)
 	used = rte_eal_init(argc - end, argv + end);
 	if (used < 0)
 		die("EAL", "could not start");
-	w->pool = rte_pktmbuf_pool_create("bench", 8191, 256, sizeof(struct sl_packet),
-	                                  SL_HEADROOM + BENCH_FRAME_MAX + 128, SOCKET_ID_ANY);
+	w->pool = sl_packet_pool(8191, SL_HEADROOM + BENCH_FRAME_MAX + 128);
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);

@@ -4,18 +4,15 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_mbuf_pool_ops.h>
 #include <rte_ring.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/control.h"
 #include "control/log.h"
+#include "control/packet_pool.h"
 
 #define SL_RING_SIZE 1024u
-#define SL_POOL_CACHE 256u
-
-_Static_assert(sizeof(struct sl_packet) % RTE_MBUF_PRIV_ALIGN == 0, "mbufs need aligned notes");
 
 /*
  * Bytes of one packet buffer: headroom for the longest template, then whatever a port of this MTU may
@@ -41,37 +38,11 @@ static int no_memory(const char *what, struct sl_fault *fault)
 	               "no memory for %s: %s", what, rte_strerror(rte_errno));
 }
 
-/*
- * Like rte_pktmbuf_pool_create(), but where I/O addresses are virtual addresses buffers may cross pages:
- * with ordinary pages of 4 KiB each would otherwise take a page of its own.
- */
-static struct rte_mempool *make_pool(unsigned int count, uint16_t bytes)
-{
-	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = bytes,
-	                                           .mbuf_priv_size = sizeof(struct sl_packet)};
-	unsigned int flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
-	struct rte_mempool *pool;
-
-	pool = rte_mempool_create_empty(
-		"packets", count, sizeof(struct rte_mbuf) + sizeof(struct sl_packet) + bytes,
-		SL_POOL_CACHE, sizeof(private), (int)rte_socket_id(), flags);
-	if (pool == NULL)
-		return NULL;
-	rte_pktmbuf_pool_init(pool, &private);
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
-	    rte_mempool_populate_default(pool) < 0) {
-		rte_mempool_free(pool);
-		return NULL;
-	}
-	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-	return pool;
-}
-
 static int make_rings(struct sl_worker *w, const struct sl_options *options, struct sl_fault *fault)
 {
 	uint16_t bytes = buffer_bytes(options->max_mtu);
 
-	w->pool = make_pool(buffer_count(options->memory_mb, bytes), bytes);
+	w->pool = sl_packet_pool(buffer_count(options->memory_mb, bytes), bytes);
 	if (w->pool == NULL)
 		return no_memory("packet buffers", fault);
 	w->punt = rte_ring_create("punt", SL_RING_SIZE, (int)rte_socket_id(),
