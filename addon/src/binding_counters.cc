@@ -38,6 +38,7 @@ Napi::Object counters_object(Napi::Env env, const sl_interface_counters &c)
 	to.Set("drops", bigint(env, c.drops));
 	to.Set("punted", bigint(env, c.punted));
 	to.Set("injected", bigint(env, c.injected));
+	to.Set("reassembled", bigint(env, c.reassembled));
 	return to;
 }
 
@@ -51,6 +52,7 @@ Napi::Object counters_object(Napi::Env env, const sl_vrf_counters &c)
 	to.Set("localPackets", bigint(env, c.local_packets));
 	to.Set("localBytes", bigint(env, c.local_bytes));
 	to.Set("drops", bigint(env, c.drops));
+	to.Set("fragmented", bigint(env, c.fragmented));
 	return to;
 }
 

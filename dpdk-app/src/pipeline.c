@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order of the stages. docs/packet-path.md draws it. */
 #include "stages/capture.h"
+#include "stages/fragment.h"
 #include "stages/hold.h"
 #include "stages/packet.h"
+#include "stages/reassemble.h"
 #include "stages/stage.h"
 
 /* Move the packets of one lane to `out`, both in order; returns how many, and leaves *n others. */
@@ -20,15 +22,12 @@ static uint16_t split(struct rte_mbuf **packets, uint16_t *n, enum sl_lane lane,
 	return taken;
 }
 
-/* IP packets with a VRF or a next hop: one lookup, then out. */
-static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+/* Packets that fit, by the next hops they have. */
+static void leave(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	struct rte_mbuf *tunnel[SL_BURST];
 	uint16_t t;
 
-	n = sl_stage_lookup(w, packets, n);
-	n = sl_stage_nexthop(w, packets, n);
-	n = sl_stage_ttl_mtu(w, packets, n);
 	t = split(packets, &n, SL_LANE_TUNNEL, tunnel);
 
 	t = sl_stage_encap(w, tunnel, t);
@@ -41,6 +40,18 @@ static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 
 	n = sl_stage_link(w, packets, n);
 	sl_stage_tx(w, packets, n);
+}
+
+/* IP packets with a VRF or a next hop: one lookup, then out. */
+static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	n = sl_stage_lookup(w, packets, n);
+	n = sl_stage_nexthop(w, packets, n);
+	n = sl_stage_ttl_mtu(w, packets, n);
+	if (unlikely(w->oversized != 0))
+		sl_fragment(w, packets, n, leave);
+	else
+		leave(w, packets, n);
 }
 
 /* The ICMP errors of this burst. They cause none themselves, so this ends. */
@@ -120,9 +131,15 @@ static void forward_held(struct sl_worker *w, struct rte_mbuf *packet)
 
 uint32_t sl_pipeline_release(struct sl_worker *w)
 {
+	if (unlikely(w->reassembly.datagrams != 0))
+		sl_reassembly_look(w);
 	if (likely(w->hold.count == 0) || w->now_tsc < w->hold.next_look_tsc)
 		return 0;
 	return sl_hold_look(w, forward_held);
 }
 
-void sl_pipeline_end(struct sl_worker *w) { sl_hold_end(w); }
+void sl_pipeline_end(struct sl_worker *w)
+{
+	sl_hold_end(w);
+	sl_reassembly_end(w);
+}

@@ -117,6 +117,38 @@ struct sl_hold {
 	struct sl_held held[SL_HOLD_MAX];
 };
 
+/* Fragments of tunnel packets that wait for the others: stages/reassemble.c. */
+#define SL_REASSEMBLY_DATAGRAMS 128u
+#define SL_REASSEMBLY_PER_SOURCE 32u
+#define SL_REASSEMBLY_PIECES 16u /* of a datagram */
+#define SL_REASSEMBLY_HELD 512u  /* in all */
+struct sl_datagram_key {
+	uint8_t source[16];
+	uint8_t destination[16];
+	uint32_t id;
+	uint8_t family;
+	uint8_t protocol;
+	uint8_t reserved[2];
+};
+struct sl_datagram {
+	struct sl_datagram_key key;
+	uint64_t since_tsc; /* when the first fragment came; 0 = no datagram */
+	uint32_t total;     /* bytes of payload, 0 = the last fragment has not come */
+	uint32_t have;
+	uint8_t count;
+	uint8_t ecn;     /* bit N: a fragment had ECN field N */
+	uint8_t refused; /* enum sl_drop_reason: all of it is dropped */
+	struct {
+		struct rte_mbuf *packet;
+		uint16_t offset, length; /* of the payload */
+	} piece[SL_REASSEMBLY_PIECES];   /* by offset */
+};
+struct sl_reassembly {
+	uint32_t datagrams, pieces;
+	uint64_t next_look_tsc;
+	struct sl_datagram datagram[SL_REASSEMBLY_DATAGRAMS];
+};
+
 /* One packet-path thread. Everything it may touch. */
 struct sl_worker {
 	const struct sl_tables *tables;
@@ -144,8 +176,10 @@ struct sl_worker {
 	bool special_keys; /* of the packets in lane ESP some have a special key: esp/suite.h */
 	struct sl_capture *capture; /* `capture_next` as it was when the round began */
 	uint16_t icmp_count;        /* ICMP errors built in this burst, still to be forwarded */
+	uint16_t oversized;         /* packets of this burst to be fragmented */
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;
+	struct sl_reassembly reassembly;
 };
 
 /* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */
@@ -153,8 +187,8 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 /* The same for frames (CE, core interfaces) and IP packets (host TAPs) from the kernel. */
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 /*
- * Once per round: send on the packets held for an SA that is there now, drop those held too long. Returns
- * how many it was. Costs a comparison when none is held.
+ * Once per round: send on the packets held for an SA that is there now, drop those held too long, fragments
+ * too. Returns how many packets were held for an SA no more. Costs two comparisons when nothing is held.
  */
 uint32_t sl_pipeline_release(struct sl_worker *w);
 /* The thread stops: free what it still holds. */

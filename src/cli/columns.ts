@@ -27,6 +27,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     drops: count('DROPS'),
     punted: wide(count('PUNTED')),
     injected: wide(count('INJECTED')),
+    reassembled: wide(count('REASSEMBLED')),
   },
   vrfs: {
     name: text('NAME'),
@@ -45,6 +46,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     localPackets: count('LOCAL'),
     localBytes: wide(count('LOCAL BYTES')),
     drops: count('DROPS'),
+    fragmented: wide(count('FRAGMENTED')),
   },
   routes: {
     vrf: text('VRF'),

@@ -45,7 +45,7 @@ function deviceText(device: Device): string {
 
 const NO_COUNTERS: InterfaceCounters = {
   ...{ rxPackets: 0n, rxBytes: 0n, txPackets: 0n, txBytes: 0n },
-  ...{ drops: 0n, punted: 0n, injected: 0n },
+  ...{ drops: 0n, punted: 0n, injected: 0n, reassembled: 0n },
 };
 
 function counters({ tables, instance }: ShowSource, name: string): InterfaceCounters {

@@ -106,6 +106,7 @@ export interface OuterOptions {
   readonly source?: string;
   readonly destination?: string;
   readonly fragment?: number;
+  readonly id?: number;
 }
 
 /** A core frame with an outer IP packet around `payload`. */
@@ -118,6 +119,7 @@ export function coreFrame(payload: Uint8Array, options: OuterOptions): Buffer {
     ...{ protocol: options.protocol, ttl: options.ttl ?? 64, dscp: options.dscp ?? 0 },
     ...{ flowLabel: options.flowLabel ?? 0, payload },
     ...(options.fragment === undefined ? {} : { fragment: options.fragment }),
+    ...(options.id === undefined ? {} : { id: options.id }),
   });
   const macs = direction === 'out' ? [MAC.p, MAC.peCore] : [MAC.peCore, MAC.p];
   return ethernet({

@@ -192,24 +192,6 @@ describe.each(FAMILIES)('IPv%i, about a CE’s packet', (family) => {
   });
 });
 
-describe('IPv4 without DF', () => {
-  it('is dropped, not fragmented, when it is too big', async () => {
-    const destination = '203.0.113.4';
-    const tunnel = pe.tunnel({ encapsulation: 'ip', family: 4, mtu: 1000 });
-    pe.route('a', destination, tunnel, { label: 4712 });
-    const payload = udp(HERE[4], destination, Buffer.alloc(1100));
-    const packet = ip({
-      source: HERE[4],
-      destination,
-      protocol: PROTOCOL.udp,
-      fragment: 0,
-      payload,
-    });
-    const { out, drops } = await pe.run({ ce: [fromCe(packet)] });
-    expect([out, drops]).toEqual([{}, { mtu_exceeded: 1 }]);
-  });
-});
-
 describe('about a packet that came out of a tunnel', () => {
   const SOURCE = { 4: '10.255.0.1', 6: '2001:db8:ff::1' } as const;
   beforeAll(() => {

@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AcceptSet, Encapsulation } from '../../src/forwarding/addon/api.js';
+import { eventually } from '../../scripts/lib/lab.js';
 import { sealEsp } from '../lib/esp.js';
 import { gre, labelEntry, PROTOCOL } from '../lib/packets.js';
 import { carried, coreFrame, innerPacket, mplsFrame, tunnelFrame } from './frames.js';
@@ -314,23 +315,34 @@ describe('4: clear encapsulations are taken only where the interface says so', (
     expect(await send(coreFrame(inside, outer))).toEqual({});
   });
 
-  it('in an IPv4 or IPv6 fragment nothing is taken', async () => {
+  it('by a fragment that says it is the whole nothing is taken', async () => {
     const label = pe.label('vrf', pe.vrfs.a, ANY);
-    const inside = carried({ encapsulation: 'gre', label, packet });
+    const whole = carried({ encapsulation: 'gre', label, packet });
+    const inside = whole.subarray(0, whole.length - (whole.length % 8));
     const outer = { direction: 'in', family: 4, protocol: PROTOCOL.gre, vlan: 20 } as const;
-    expect(await send(coreFrame(inside, { ...outer, fragment: 0x2000 }))).toEqual({
-      outer_fragment: 1,
-    });
+    const received = async (fragment: Uint8Array): Promise<void> => {
+      const { out, drops } = await pe.run({ core: [fragment] });
+      expect([out, drops]).toEqual([{}, {}]);
+    };
+    await received(coreFrame(inside, { ...outer, fragment: 0x2000 }));
     const sa = sas.get(ENCRYPTED_GRE.name);
-    const esp = sa === undefined ? inside : sealEsp(sa.esp, 50_000, inside, PROTOCOL.gre);
-    const first = { ...outer, protocol: PROTOCOL.esp, fragment: 0x2000 };
-    expect(await send(coreFrame(esp, first))).toEqual({ outer_fragment: 1 });
+    const sealed = sa === undefined ? inside : sealEsp(sa.esp, 50_000, inside, PROTOCOL.gre);
+    const esp = sealed.subarray(0, sealed.length - (sealed.length % 8));
+    await received(coreFrame(esp, { ...outer, protocol: PROTOCOL.esp, fragment: 0x2000 }));
     // Fragment header: next header, reserved, offset 0 and M, identification
     const header = Buffer.from([PROTOCOL.gre, 0, 0, 1, 0, 0, 0, 9]);
-    const six = { ...outer, family: 6, protocol: 44 } as const;
-    expect(await send(coreFrame(Buffer.concat([header, inside]), six))).toEqual({
-      outer_fragment: 1,
-    });
+    await received(
+      coreFrame(Buffer.concat([header, inside]), { ...outer, family: 6, protocol: 44 }),
+    );
+    // and all three are given up
+    await eventually(
+      'three fragments given up',
+      () => {
+        const row = pe.harness.tables.drops().find(({ reason }) => reason === 'reassembly_timeout');
+        return row?.packets === 3n ? true : undefined;
+      },
+      10_000,
+    );
   });
 });
 

@@ -12,6 +12,7 @@ import { toCe } from './frames.js';
 import { farEnd, tapName, type Harness, type PortOptions } from './harness.js';
 import { ANY, MAC, PE_CE, type Pe } from './pe.js';
 import { BFD } from './provoke-bfd.js';
+import { FRAGMENTS } from './provoke-fragments.js';
 import { cePacket, COUNT, espFrame, fromCe, labelled, SA_MISSING } from './provoke.js';
 import { Exchange } from './run.js';
 import { spoil, type Tracer } from './tracer.js';
@@ -309,6 +310,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   esp_application: espApplication,
   group_unknown: groupUnknown,
   held_expired: heldExpired,
+  ...FRAGMENTS,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,
 };

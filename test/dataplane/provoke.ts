@@ -128,7 +128,8 @@ const RECEIVE: Readonly<Record<string, Provoke>> = {
   core_transit: () =>
     core(() => coreFrame(UDP_DATA, { ...OUTER, protocol: PROTOCOL.udp, destination: NOWHERE })),
   outer_fragment: () =>
-    core(() => coreFrame(gre(inner()), { ...OUTER, protocol: PROTOCOL.gre, fragment: 0x2000 })),
+    // an end between two offsets, and more to follow
+    core(() => coreFrame(Buffer.alloc(60), { ...OUTER, fragment: 0x2000 })),
 };
 
 const FORWARD: Readonly<Record<string, Provoke>> = {

@@ -7,7 +7,7 @@ import socket
 
 from scapy.compat import raw
 from scapy.contrib.mpls import MPLS
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, defragment
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
     ICMPv6EchoRequest,
@@ -96,3 +96,8 @@ def dissect(frames):
 
 
 assert socket.IPPROTO_ESP == 50
+
+
+def join(packets):
+    """IPv4 fragments, hexadecimal, as one datagram each: in the order of their first pieces."""
+    return {"frames": [raw(one).hex() for one in defragment([IP(bytes.fromhex(p)) for p in packets])]}

@@ -14,6 +14,7 @@ where they stand on the wire.
   {"op": "build", "packets": [stack]}         {"frames": [hex]} by Scapy; stack: [[layer, fields]...]
   {"op": "seal", "packets": [..]}             ESP by Scapy's SecurityAssociation, see seal()
   {"op": "open_esp", "packets": [..]}         the same, opened
+  {"op": "join", "packets": [hex]}            IPv4 fragments put together by Scapy
   {"op": "dissect", "frames": [[layer, hex]]} [[{"layer": .., fields}]] as Scapy reads them
 """
 import ctypes
@@ -133,7 +134,7 @@ def scapy():
 
 def answer(wire, request):
     op = request.pop("op")
-    if op in ("build", "seal", "open_esp", "dissect"):
+    if op in ("build", "seal", "open_esp", "dissect", "join"):
         return getattr(scapy(), op)(**request)
     return getattr(wire, op)(**request)
 

@@ -80,6 +80,11 @@ export class Wire {
     const { packets: opened } = await this.#child.ask({ op: 'open_esp', packets: list });
     return (opened ?? []).map(bytes);
   }
+  /** IPv4 fragments as the datagrams they make, put together by Scapy. */
+  async join(packets: readonly Uint8Array[]): Promise<Buffer[]> {
+    const { frames } = await this.#child.ask({ op: 'join', packets: packets.map(hex) });
+    return (frames as string[]).map(bytes);
+  }
   /** Layers as Scapy reads them; `first` is the outermost. */
   async dissect(
     frames: readonly (readonly [first: string, frame: Uint8Array])[],

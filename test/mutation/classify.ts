@@ -59,8 +59,8 @@ export const CLASSIFY: readonly Mutation[] = [
       'eal_drops: mpls_in_ip_clear',
     ],
     [
-      'no clear tunnel out of a fragment',
-      'if (upper.fragment)\n\t\tgoto drop;',
+      'no tunnel packet out of a fragment',
+      'if (unlikely(upper.fragment))\n\t\treturn sl_reassemble(w, m, &upper);',
       '',
       'eal_drops: outer_fragment',
     ],
@@ -69,6 +69,66 @@ export const CLASSIFY: readonly Mutation[] = [
       'version->kind != SL_NH_RECEIVE ||',
       '',
       'eal_drops: core_transit',
+    ],
+  ]),
+  ...of('stages/reassemble.c', [
+    [
+      'overlaps from below',
+      'd->piece[i - 1].offset + d->piece[i - 1].length > span->offset',
+      'false',
+      'eal_reassemble: overlap',
+    ],
+    [
+      'overlaps from above',
+      '(i < d->count && d->piece[i].offset < end)',
+      'false',
+      'eal_reassemble: overlap',
+    ],
+    [
+      'what follows the last fragment',
+      '(d->total != 0 && end > d->total)',
+      'false',
+      'eal_reassemble: overlap',
+    ],
+    ['a second end', '(d->total != 0 || i < d->count)', 'false', 'eal_reassemble: overlap'],
+    [
+      'later fragments of a refused datagram',
+      'd->refused = (uint8_t)reason;',
+      '',
+      'eal_reassemble: overlap',
+    ],
+    [
+      'how many fragments there are',
+      'if (w->reassembly.pieces > SL_REASSEMBLY_HELD)',
+      'if (false)',
+      'eal_reassemble: fragments_in_all',
+    ],
+    [
+      'how many fragments a datagram has',
+      'd->count == SL_REASSEMBLY_PIECES',
+      'd->count == SL_REASSEMBLY_PIECES + 1',
+      'eal_reassemble: too_many_fragments',
+    ],
+    [
+      'the room of a buffer',
+      'm->data_len + (d->total - d->piece[0].length) + m->data_off > m->buf_len',
+      'false',
+      'eal_reassemble: too_large',
+    ],
+    ['congestion', 'd->ecn & 8u', 'false', 'eal_reassemble: congestion_is_kept'],
+  ]),
+  ...of('stages/reassembly_table.c', [
+    [
+      'how many datagrams a source has',
+      'if (of_source >= SL_REASSEMBLY_PER_SOURCE)',
+      'if (false)',
+      'eal_reassemble: share_of_a_source',
+    ],
+    [
+      'how long they wait',
+      'SL_REASSEMBLY_SECONDS 2u',
+      'SL_REASSEMBLY_SECONDS 3u',
+      'eal_reassemble: too_late',
     ],
   ]),
   ...of('stages/rx.c', [

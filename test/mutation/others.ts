@@ -150,6 +150,27 @@ const FORWARD = [
       'eal_drops: ip_source_linklocal_is_not_forwarded',
     ],
   ]),
+  ...of('net/ip4_fragment.c', [
+    [
+      'options that are not copied',
+      'if (ip[at] & OPTION_COPIED) {',
+      'if (true) {',
+      'eal_fragment: as_scapy_cuts_them',
+    ],
+    ['the length of an option', ' || ip[at + 1] > end - at', '', 'eal_fragment: malformed_options'],
+    [
+      'MF',
+      'if (i + 1 < cut->count)\n\t\tword |= SL_IP4_MF;',
+      '',
+      'eal_fragment: as_scapy_cuts_them',
+    ],
+    [
+      'the end of a datagram',
+      'if (before + cut->payload > UINT16_MAX)',
+      'if (false)',
+      'eal_fragment: what_cannot_be_cut',
+    ],
+  ]),
   ...of('net/ip4.h', [
     [
       'the IPv4 header checksum',

@@ -20,7 +20,7 @@
 	X(ip_source, "source address that no host can have")                                       \
 	X(ip_multicast, "multicast is not routed")                                                 \
 	X(core_transit, "on a core interface and not for this PE")                                 \
-	X(outer_fragment, "fragment of a tunnel packet")                                           \
+	X(outer_fragment, "malformed fragment of a tunnel packet")                                 \
 	/* VRF lookup and forwarding */                                                            \
 	X(no_route, "no route in the VRF")                                                         \
 	X(blackhole, "route says discard")                                                         \
@@ -91,7 +91,12 @@
 	/* BGP inside its own SA */                                                                \
 	X(host_policy_clear, "in clear, or about it, and a host policy wants an SA")               \
 	X(host_policy_no_sa, "from the kernel, a host policy wants an SA, and there is none")      \
-	X(host_policy_fragment, "from the kernel for an SA: a fragment, or extension headers")
+	X(host_policy_fragment, "from the kernel for an SA: a fragment, or extension headers")     \
+	/* reassembly */                                                                           \
+	X(reassembly_timeout, "fragment of a tunnel packet, and the others did not come")          \
+	X(reassembly_full, "fragment of a tunnel packet that made room for another's")             \
+	X(reassembly_overlap, "fragment of a tunnel packet that overlaps or repeats another")      \
+	X(reassembly_size, "fragment of a tunnel packet that is too large or in too many")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -162,6 +162,7 @@
 	F(sl_interface_counters, drops)                                                            \
 	F(sl_interface_counters, punted)                                                           \
 	F(sl_interface_counters, injected)                                                         \
+	F(sl_interface_counters, reassembled)                                                      \
 	F(sl_vrf_counters, from_ce_packets)                                                        \
 	F(sl_vrf_counters, from_ce_bytes)                                                          \
 	F(sl_vrf_counters, from_core_packets)                                                      \
@@ -169,6 +170,7 @@
 	F(sl_vrf_counters, local_packets)                                                          \
 	F(sl_vrf_counters, local_bytes)                                                            \
 	F(sl_vrf_counters, drops)                                                                  \
+	F(sl_vrf_counters, fragmented)                                                             \
 	F(sl_label_counters, packets)                                                              \
 	F(sl_label_counters, bytes)                                                                \
 	F(sl_lcore_block, epoch)                                                                   \

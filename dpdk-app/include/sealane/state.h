@@ -44,10 +44,10 @@ struct sl_interface_counters {
 	uint64_t rx_bytes; /* Ethernet frames without FCS */
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
-	uint64_t drops;    /* packets received here and dropped */
-	uint64_t punted;   /* given to the kernel */
-	uint64_t injected; /* sent for the kernel */
-	uint64_t reserved;
+	uint64_t drops;       /* packets received here and dropped */
+	uint64_t punted;      /* given to the kernel */
+	uint64_t injected;    /* sent for the kernel */
+	uint64_t reassembled; /* tunnel packets put together, by where the last fragment came */
 };
 SL_SIZE(struct sl_interface_counters, 64);
 
@@ -59,7 +59,8 @@ struct sl_vrf_counters {
 	uint64_t local_packets; /* CE to CE on this PE (P2) */
 	uint64_t local_bytes;
 	uint64_t drops;
-	uint64_t reserved;
+	uint64_t
+		fragmented; /* IPv4 packets sent in pieces, being larger than their next hop's MTU */
 };
 SL_SIZE(struct sl_vrf_counters, 64);
 

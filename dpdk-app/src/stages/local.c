@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Core packets that are not plain ESP, with their route in the core's table found. For us: ESP in UDP, a tunnel packet in
- * clear, where the interface accepts that, or a packet for the kernel (IKE, BGP, ping).
+ * Core packets that are not whole ESP packets, with their route in the core's table found. For us: ESP in UDP, a
+ * tunnel packet in clear, where the interface accepts that, a fragment of a tunnel packet, or a packet for the kernel
+ * (IKE, BGP, ping).
  */
 #include "esp/esp.h"
 #include "stages/ip_header.h"
+#include "stages/reassemble.h"
 #include "stages/stage.h"
 
 #define SL_UDP_LEN 8u
@@ -46,7 +48,19 @@ static bool is_esp_in_udp(const struct rte_mbuf *m, const struct sl_upper *upper
 	       sl_get16(udp + 4) == length && sl_esp_spi(udp + SL_UDP_LEN) != 0;
 }
 
-static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+/* What kind of tunnel packet it is; the lane is noted. */
+static enum sl_drop_reason sort(const struct sl_worker *w, struct sl_packet *p, uint8_t protocol)
+{
+	if (protocol == SL_PROTO_GRE)
+		return take_tunnel(w, p, SL_IF_ACCEPT_GRE, SL_DROP_gre_clear, SL_ENCAP_GRE);
+	if (protocol == SL_PROTO_MPLS)
+		return take_tunnel(w, p, SL_IF_ACCEPT_IP, SL_DROP_mpls_in_ip_clear, SL_ENCAP_IP);
+	p->lane = SL_LANE_ESP; /* a fragment: whole packets have that lane already */
+	return SL_DROP_none;
+}
+
+/* The packet to go on with: this one, or what its last fragment made whole; NULL: none. */
+static struct rte_mbuf *take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	const struct sl_version_row *version =
 		&w->tables->version[sl_nexthop_active(w, sl_leaf_nexthop(p->leaf))];
@@ -63,29 +77,25 @@ static bool take(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 		p->lane = SL_LANE_ESP;
 		p->in_udp = 1;
 		p->upper_offset = (uint16_t)(upper.offset + SL_UDP_LEN);
-		return true;
+		return m;
 	}
 	if (!walked || !is_tunnel(upper.protocol)) {
 		reason = SL_DROP_host_policy_clear;
 		if (sl_host_policy_forbids(w, m, p, walked ? &upper : NULL))
 			goto drop;
 		sl_punt_frame(w, m);
-		return false;
+		return NULL;
 	}
-	/* the outer DF bit is set by every PE: a fragment is forged or comes from a wrong one */
-	reason = SL_DROP_outer_fragment;
-	if (upper.fragment)
+	reason = sort(w, p, upper.protocol);
+	if (reason != SL_DROP_none)
 		goto drop;
+	if (unlikely(upper.fragment))
+		return sl_reassemble(w, m, &upper);
 	p->upper_offset = upper.offset;
-	if (upper.protocol == SL_PROTO_GRE)
-		reason = take_tunnel(w, p, SL_IF_ACCEPT_GRE, SL_DROP_gre_clear, SL_ENCAP_GRE);
-	else
-		reason = take_tunnel(w, p, SL_IF_ACCEPT_IP, SL_DROP_mpls_in_ip_clear, SL_ENCAP_IP);
-	if (reason == SL_DROP_none)
-		return true;
+	return m;
 drop:
 	sl_drop(w, m, reason);
-	return false;
+	return NULL;
 }
 
 uint16_t sl_stage_local(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
@@ -94,9 +104,12 @@ uint16_t sl_stage_local(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
+		struct rte_mbuf *m = packets[i];
 
-		if (p->lane != SL_LANE_LOCAL || take(w, packets[i], p))
-			packets[kept++] = packets[i];
+		if (p->lane == SL_LANE_LOCAL)
+			m = take(w, m, p);
+		if (m != NULL)
+			packets[kept++] = m;
 	}
 	return kept;
 }

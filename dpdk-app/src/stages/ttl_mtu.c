@@ -6,17 +6,18 @@
 #include "stages/packet.h"
 #include "stages/stage.h"
 
+/* Does the packet end here? What may be fragmented does not: it is counted, and goes to fragment.c. */
 static bool too_big(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, uint16_t mtu)
 {
 	const uint8_t *ip = sl_l3(m, p);
 
 	if (likely(sl_l3_len(m, p) <= mtu))
 		return false;
-	/* without DF it would have to be fragmented, which is not done here */
-	if (p->family == 4 && !(sl_get16(ip + 6) & SL_IP4_DF))
-		sl_drop(w, m, SL_DROP_mtu_exceeded);
-	else
-		sl_icmp_error(w, m, SL_DROP_mtu_exceeded, SL_ICMP_TOO_BIG, mtu);
+	if (p->family == 4 && !(sl_get16(ip + 6) & SL_IP4_DF)) {
+		w->oversized++;
+		return false;
+	}
+	sl_icmp_error(w, m, SL_DROP_mtu_exceeded, SL_ICMP_TOO_BIG, mtu);
 	return true;
 }
 

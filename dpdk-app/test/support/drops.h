@@ -116,6 +116,10 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_host_policy_clear] = DROPS_HOST_POLICY_IN,
 	[SL_DROP_host_policy_no_sa] = DROPS_HOST_POLICY_OUT,
 	[SL_DROP_host_policy_fragment] = DROPS_HOST_POLICY_OUT,
+	[SL_DROP_reassembly_timeout] = DROPS_ELSEWHERE, /* eal_reassemble.c */
+	[SL_DROP_reassembly_full] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
+	[SL_DROP_reassembly_overlap] = DROPS_ELSEWHERE, /* eal_reassemble.c */
+	[SL_DROP_reassembly_size] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
 };
 
 /* Last test of each program. */

@@ -365,6 +365,7 @@ static inline void world_reset(void)
 	w->block = &world.state->lcore[0].block;
 	w->labels_backed = 1u << 17;
 	w->now_tsc = 1;
+	w->reassembly.next_look_tsc = 0;
 	w->icmp_tokens = 0;
 	w->icmp_refill_tsc = 0;
 	world.nexthops = world.versions = world.accepts = 0;

@@ -298,6 +298,7 @@ export interface InterfaceCounters {
   readonly drops: bigint;
   readonly punted: bigint;
   readonly injected: bigint;
+  readonly reassembled: bigint; // tunnel packets out of fragments
 }
 export interface VrfCounters {
   readonly fromCePackets: bigint;
@@ -307,6 +308,7 @@ export interface VrfCounters {
   readonly localPackets: bigint;
   readonly localBytes: bigint;
   readonly drops: bigint;
+  readonly fragmented: bigint; // IPv4 packets sent in pieces
 }
 export interface DropCount {
   readonly reason: string; // name of drop_reasons.h

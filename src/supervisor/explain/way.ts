@@ -183,7 +183,10 @@ function finish(
   found: Found,
   steps: Steps,
 ): void {
-  steps.fact('MTU', `${version.mtu} bytes; larger packets are dropped, counted as mtu_exceeded`);
+  steps.fact(
+    'MTU',
+    `${version.mtu} bytes; larger ones are fragmented (IPv4 without DF) or dropped, mtu_exceeded`,
+  );
   const out = source.tables.interfaces().find(({ id }) => id === version.interface);
   const refusal = found ?? portRefusal(source, out?.name);
   const name = out?.name ?? `interface row ${version.interface}`;

@@ -13,6 +13,7 @@ const ifCounters = {
   drops: 2n,
   punted: 5n,
   injected: 4n,
+  reassembled: 6n,
 };
 
 export const interfaces: readonly backend.InterfaceRow[] = [
@@ -42,6 +43,7 @@ const vrfCounters = {
   localPackets: 0n,
   localBytes: 0n,
   drops: 1n,
+  fragmented: 2n,
 };
 
 export const vrfs: readonly backend.VrfRow[] = ['a', 'b'].map((name, i) => ({
