@@ -62,7 +62,7 @@ interface Plan {
   readonly accept: number;
 }
 
-function rows(t: Tables): Plan {
+export function benchRows(t: Tables): Plan {
   const vrf = t.putVrf({ name: 'bench', ttlUniform: false, tcUniform: true, hostInterface: 0 });
   const common = {
     vlan: 0,
@@ -139,7 +139,7 @@ function route(t: Tables, vrf: number, r: Route): void {
 }
 
 /** SAs 1..count in both directions; tunnels to them are made once the worker side is ready. */
-function addSas(t: Tables, count: number): void {
+export function addSas(t: Tables, count: number): void {
   for (let k = 0; k < count; k++) {
     const common = {
       algorithm: 'aes-gcm-128',
@@ -210,7 +210,7 @@ export async function dataplane(quick: boolean): Promise<Result> {
   const dir = mkdtempSync('/dev/shm/sealane-perf-');
   const tables = loadAddon().openTables({ tables: `${dir}/tables`, state: `${dir}/state` });
   try {
-    const plan = rows(tables);
+    const plan = benchRows(tables);
     addSas(tables, MANY);
     const cases = [
       ...DIRECTIONS.flatMap((d) => SIZES.map((s) => `${d},${String(s)},1`)),

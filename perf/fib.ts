@@ -47,7 +47,7 @@ const LENGTHS6: readonly (readonly [number, number])[] = [
 ];
 
 /** IPv6: within 32,768 allocations of a /32, as the registries' are few beside what is announced of them. */
-function prefixes(family: 4 | 6, wanted: number): RouteBatch {
+export function prefixes(family: 4 | 6, wanted: number): RouteBatch {
   const next = generator(family);
   const size = family === 4 ? 4 : 16;
   const lengths = family === 4 ? LENGTHS4 : LENGTHS6;

@@ -16,6 +16,7 @@ import { fib } from './fib.js';
 import { ike } from './ike.js';
 import { plot } from './plot.js';
 import { printTable, type Result } from './result.js';
+import { start } from './start.js';
 import { vpnSpi } from './vpn-spi.js';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
   fib,
   bgp,
   ike,
+  start,
   convergence,
   'vpn-spi': () => Promise.resolve(vpnSpi()),
 };
