@@ -264,9 +264,9 @@ static void esp_cut_by(uint8_t algorithm, bool esn, uint8_t family)
 static void esp_cut_at_every_octet(void **state)
 {
 	(void)state;
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (unsigned int how = 0; how < 4; how++)
-			esp_cut_by(algorithm, how & 1, how & 2 ? 6 : 4);
+			esp_cut_by((uint8_t)algorithm, how & 1, how & 2 ? 6 : 4);
 }
 
 /* Sealed by the right key around nothing, or around less than its trailer says. */

@@ -43,7 +43,16 @@ static void test_clean_run(void **cmocka)
 	test_instance_remove(&worker);
 }
 
-/* Every capability set of every thread, the bounding set included; and no way back by exec. */
+#ifdef SEALANE_SANITIZE
+enum { SECCOMP_MODE = 0 }; /* not restricted then: control/commands.c */
+#else
+enum { SECCOMP_MODE = 2 }; /* a filter */
+#endif
+
+/*
+ * Every capability set of every thread, the bounding set included; no way back by exec; system calls
+ * restricted.
+ */
 static void assert_bare(pid_t pid, const char *task)
 {
 	char path[64], line[256];
@@ -60,10 +69,13 @@ static void assert_bare(pid_t pid, const char *task)
 		} else if (strncmp(line, "NoNewPrivs:", 11) == 0) {
 			assert_int_equal(strtoul(line + 11, NULL, 10), 1);
 			sets++;
+		} else if (strncmp(line, "Seccomp:", 8) == 0) {
+			assert_int_equal(strtoul(line + 8, NULL, 10), SECCOMP_MODE);
+			sets++;
 		}
 	}
 	(void)fclose(status);
-	assert_int_equal(sets, 6);
+	assert_int_equal(sets, 7);
 }
 
 static void test_privileges_are_gone_in_every_thread(void **cmocka)

@@ -43,6 +43,8 @@ static void test_kill_and_restart(void **cmocka)
 	session_end(&worker);
 }
 
+static uint64_t last_copy; /* address of the last one that copies_of_key() found */
+
 /* How often 16 bytes of `byte` are in the private memory of a process. */
 static unsigned int copies_of_key(pid_t pid, uint8_t byte)
 {
@@ -77,6 +79,7 @@ static unsigned int copies_of_key(pid_t pid, uint8_t byte)
 				break;
 			while ((at = memmem(at, (size_t)(chunk + length - at), key, sizeof(key)))) {
 				copies++;
+				last_copy = (uint64_t)from + (uint64_t)(at - chunk);
 				at += sizeof(key);
 			}
 		}
@@ -84,6 +87,46 @@ static unsigned int copies_of_key(pid_t pid, uint8_t byte)
 	(void)fclose(maps);
 	close(memory);
 	return copies;
+}
+
+/* Is the mapping at this address, or of this file, locked in memory and left out of core dumps? */
+static bool is_kept_in_memory(pid_t pid, uint64_t address, const char *file)
+{
+	char path[64], line[512];
+	bool here = false, kept = false;
+	FILE *maps;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	maps = fopen(path, "r");
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		uint64_t from, to;
+
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = file != NULL ? strstr(line, file) != NULL
+			                    : from <= address && address < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			kept = strstr(line, " lo ") != NULL && strstr(line, " dd ") != NULL;
+	}
+	(void)fclose(maps);
+	return kept;
+}
+
+static void test_keys_are_locked_and_not_dumped(void **cmocka)
+{
+	struct test_worker worker;
+
+	(void)cmocka;
+	session_begin(&worker, test_no_huge);
+	(void)test_sa(worker.tables, &worker.tables->sa_out[3], 0x5c);
+	assert_int_equal(test_install(&worker, 3, 0), PB_CODE(OK));
+	assert_int_equal(copies_of_key(worker.pid, 0x5c), 1);
+	assert_int_not_equal(last_copy, 0);
+	assert_true(is_kept_in_memory(worker.pid, last_copy, NULL));
+	assert_true(is_kept_in_memory(worker.pid, 0, test_path(&worker, "tables")));
+	assert_false(
+		is_kept_in_memory(worker.pid, 0, "[stack]")); /* the question has two answers */
+	session_end(&worker);
 }
 
 /* The key of an SA whose row was given up goes by itself, and the SA is not usable any more. */
@@ -178,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kill_and_restart),
+		cmocka_unit_test(test_keys_are_locked_and_not_dumped),
 		cmocka_unit_test(test_keys_of_removed_sas_are_wiped),
 		cmocka_unit_test(test_lost_state_refuses_keys),
 		cmocka_unit_test(test_key_refusals),

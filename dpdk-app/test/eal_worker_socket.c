@@ -204,6 +204,52 @@ static void test_one_supervisor_at_a_time(void **cmocka)
 	session_end(&other);
 }
 
+/* Status of a child of another user: 0 when it was refused for what it is and the connection closed. */
+static int refused_as_another(const struct test_worker *worker)
+{
+	PB(WorkerMessage) * message;
+	uint8_t byte;
+	int fd;
+
+	if (setgid(65534) != 0 || setuid(65534) != 0)
+		return 2;
+	fd = test_connect_once(worker);
+	if (fd < 0)
+		return 3;
+	message = test_receive(fd, 5000);
+	if (message == NULL || message->reply->code != PB_CODE(NO_PRIVILEGE))
+		return 4;
+	return recv(fd, &byte, 1, 0) == 0 ? 0 : 5;
+}
+
+/* Even where the modes of files would let it: the kernel says who it is (SO_PEERCRED). */
+static void test_peer_of_another_user(void **cmocka)
+{
+	struct test_worker worker;
+	int status = 0;
+	pid_t child;
+
+	(void)cmocka;
+	assert_int_equal(test_instance(&worker, TEST_EPOCH), 0);
+	assert_int_equal(test_spawn(&worker, test_no_huge), 0);
+	session_greet(&worker);
+	child = fork();
+	if (child == 0)
+		_exit(refused_as_another(&worker));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 3); /* mode 0600 */
+	assert_int_equal(chmod(worker.dir, 0755), 0);
+	assert_int_equal(chmod(test_path(&worker, "worker.sock"), 0666), 0);
+	child = fork();
+	if (child == 0)
+		_exit(refused_as_another(&worker));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	/* and has not disturbed the one that was there */
+	assert_int_equal(test_add_port(&worker, 1, "net_null0", -1), PB_CODE(OK));
+	session_end(&worker);
+}
+
 /* A supervisor that sends without reading loses its connection; the worker goes on. */
 static void test_supervisor_that_does_not_read(void **cmocka)
 {
@@ -230,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_datagrams),
 		cmocka_unit_test(test_command_too_large),
 		cmocka_unit_test(test_one_supervisor_at_a_time),
+		cmocka_unit_test(test_peer_of_another_user),
 		cmocka_unit_test(test_supervisor_that_does_not_read),
 	};
 

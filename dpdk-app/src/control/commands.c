@@ -8,6 +8,7 @@
 #include "control/hand_over.h"
 #include "control/log.h"
 #include "control/privileges.h"
+#include "control/system_calls.h"
 
 /* A command under way, and what its reply will hold. */
 struct call {
@@ -146,6 +147,10 @@ static int start(struct call *call, struct sl_fault *fault)
 			control->thread.port_ids[control->thread.port_count++] = id;
 	if (sl_privileges_drop(fault) != 0)
 		return -1;
+#ifndef SEALANE_SANITIZE /* their reports start programs */
+	if (sl_system_calls_restrict(fault) != 0)
+		return -1;
+#endif
 	if (sl_kernel_path_start(&control->kernel, fault) != 0)
 		return -1;
 	if (sl_packet_thread_launch(&control->thread) != 0)

@@ -70,6 +70,15 @@ void sl_log(enum sl_log_level level, const char *format, ...)
 	put_line(level, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
 }
 
+void sl_log_last_words(const char *line, size_t length)
+{
+	ssize_t ignored = 0;
+
+	if (log_fd >= 0)
+		ignored = write(log_fd, line, length);
+	(void)ignored;
+}
+
 void sl_log_fault(enum sl_log_level level, const struct sl_fault *fault)
 {
 	if (fault->remedy[0] != '\0')

@@ -29,6 +29,9 @@ void sl_log_detach_stderr(void);
 /* "2026-01-31T12:00:00.123Z level message", cut at about 1000 bytes. */
 void sl_log(enum sl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A whole line as it is, from a signal handler that ends the worker. Errno is not kept. */
+void sl_log_last_words(const char *line, size_t length);
+
 /* Log what happened and what to do. */
 void sl_log_fault(enum sl_log_level level, const struct sl_fault *fault);
 
