@@ -43,7 +43,7 @@ function tunnel(k: number, sa: number, spi: number | undefined, core: number): V
     encapsulation: 'gre',
     mtu: 1500,
     sa,
-    dscpCopy: true,
+    ...{ dscpCopy: true, ecnCopy: true },
     header: {
       ethernet: ethernet(CORE_MAC),
       source: HERE,

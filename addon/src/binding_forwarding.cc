@@ -208,6 +208,21 @@ Result TablesObject::config_digest(const CallbackInfo &info)
 	return bytes(info.Env(), tables_->header().config_digest, 32);
 }
 
+Result TablesObject::set_traffic_classes(const CallbackInfo &info)
+{
+	Object holder = Object::New(info.Env());
+	holder.Set("trafficClasses", info[0]);
+	std::array<uint8_t, 64> classes{};
+	copy_bytes(holder, "trafficClasses", classes.data(), classes.size());
+	tables_->set_traffic_classes(classes);
+	return info.Env().Undefined();
+}
+
+Result TablesObject::traffic_classes(const CallbackInfo &info)
+{
+	return bytes(info.Env(), tables_->header().traffic_class.tc_of_dscp, 64);
+}
+
 Result TablesObject::worker(const CallbackInfo &info)
 {
 	return worker_object(info.Env(), tables_->state());

@@ -52,6 +52,8 @@ sl_vrf_row vrf_row(const Napi::Object &from)
 	set_name(row.name, from, true);
 	row.flags = (get_bool(from, "ttlUniform") ? SL_VRF_TTL_UNIFORM : 0) |
 	            (get_bool(from, "tcUniform") ? SL_VRF_TC_UNIFORM : 0);
+	if (!from.Get("dscp").IsUndefined())
+		row.flags |= SL_VRF_DSCP_FIXED | get_uint(from, "dscp", 63) << SL_VRF_DSCP_SHIFT;
 	row.host_interface = get_uint(from, "hostInterface");
 	copy_optional(from, "icmpSource4", row.icmp_source4, 4);
 	copy_optional(from, "icmpSource6", row.icmp_source6, 16);
@@ -65,6 +67,8 @@ Napi::Object vrf_object(Napi::Env env, uint32_t id, const sl_vrf_row &row)
 	to.Set("name", read_name(row.name));
 	to.Set("ttlUniform", (row.flags & SL_VRF_TTL_UNIFORM) != 0);
 	to.Set("tcUniform", (row.flags & SL_VRF_TC_UNIFORM) != 0);
+	if ((row.flags & SL_VRF_DSCP_FIXED) != 0)
+		to.Set("dscp", row.flags >> SL_VRF_DSCP_SHIFT & 63u);
 	to.Set("hostInterface", row.host_interface);
 	set_optional(to, "icmpSource4", row.icmp_source4, 4);
 	set_optional(to, "icmpSource6", row.icmp_source6, 16);

@@ -321,6 +321,8 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::reclaim>("reclaim"),
 				   bound<&TablesObject::set_config_digest>("setConfigDigest"),
 				   bound<&TablesObject::config_digest>("configDigest"),
+				   bound<&TablesObject::set_traffic_classes>("setTrafficClasses"),
+				   bound<&TablesObject::traffic_classes>("trafficClasses"),
 				   bound<&TablesObject::worker>("worker"),
 				   bound<&TablesObject::drops>("drops"),
 				   bound<&TablesObject::interface_counters>("interfaceCounters"),

@@ -106,6 +106,8 @@ private:
 	Result reclaim(const CallbackInfo &info);
 	Result set_config_digest(const CallbackInfo &info);
 	Result config_digest(const CallbackInfo &info);
+	Result set_traffic_classes(const CallbackInfo &info);
+	Result traffic_classes(const CallbackInfo &info);
 	Result worker(const CallbackInfo &info);
 	Result drops(const CallbackInfo &info);
 	Result interface_counters(const CallbackInfo &info);

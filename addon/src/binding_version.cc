@@ -114,6 +114,7 @@ Napi::Object tunnel_object(Napi::Env env, const VersionSpec &spec)
 	to.Set("protection", kProtections.at(spec.protection - 1u));
 	to.Set("encapsulation", kEncaps.at(spec.encap - 1u));
 	to.Set("sa", spec.sa);
+	to.Set("ecnCopy", spec.ecn_copy);
 	return to;
 }
 
@@ -144,6 +145,7 @@ VersionSpec version_spec(const Napi::Object &from)
 		spec.mtu = static_cast<uint16_t>(get_uint(from, "mtu", UINT16_MAX));
 		spec.sa = get_uint(from, "sa");
 		spec.dscp_copy = get_bool(from, "dscpCopy");
+		spec.ecn_copy = get_bool(from, "ecnCopy");
 		spec.tunnel = tunnel_header(get_object(from, "header"));
 	}
 	return spec;

@@ -157,7 +157,8 @@ uint32_t Nexthops::new_version(const VersionSpec &spec)
 		row.mtu = spec.mtu;
 		row.protection = static_cast<uint8_t>(spec.protection);
 		row.encap = static_cast<uint8_t>(spec.encap);
-		row.flags = spec.dscp_copy ? SL_NHF_DSCP_COPY : 0;
+		row.tos_copy = static_cast<uint8_t>((spec.dscp_copy ? SL_TOS_DSCP : 0) |
+		                                    (spec.ecn_copy ? SL_TOS_ECN : 0));
 		row.sa = spec.sa;
 		if (spec.sa != 0) {
 			const sl_sa_row &sa = context_.tables->sa_out[spec.sa];
@@ -265,7 +266,8 @@ VersionSpec Nexthops::spec(uint32_t version) const
 	spec.protection = static_cast<sl_protection>(row.protection);
 	spec.encap = static_cast<sl_encap>(row.encap);
 	spec.sa = row.sa;
-	spec.dscp_copy = (row.flags & SL_NHF_DSCP_COPY) != 0;
+	spec.dscp_copy = (row.tos_copy & SL_TOS_DSCP) != 0;
+	spec.ecn_copy = (row.tos_copy & SL_TOS_ECN) != 0;
 	if (spec.kind == SL_NH_TUNNEL)
 		spec.tunnel = parse_tunnel(row);
 	else

@@ -30,6 +30,7 @@ struct VersionSpec {
 	sl_encap encap;
 	uint32_t sa; // outbound SA row, 0 = none
 	bool dscp_copy;
+	bool ecn_copy; // RFC 6040 normal mode; not of an LSP, which has no outer header
 	TunnelHeader tunnel;
 };
 

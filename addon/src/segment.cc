@@ -175,6 +175,7 @@ void Segment::create()
 	header.segment.layout_version = SL_LAYOUT_VERSION;
 	header.segment.layout_hash = sl_layout_hash();
 	header.reclaim_epoch = 1;
+	sl_class_selectors(&header.traffic_class);
 	// Row 0 of every arena means "none", and the packet path may read it.
 	for (int which = 0; which < SL_ARENA_COUNT; which++)
 		commit(static_cast<sl_arena>(which), 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tables.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tables_error.h"
@@ -109,6 +110,28 @@ void Tables::set_config_digest(const std::array<uint8_t, 32> &digest)
 	sl_tables_header &header = segment_.tables()->header;
 	std::memcpy(header.config_digest, digest.data(), digest.size());
 	store_word(header.config_generation, header.config_generation + 1);
+}
+
+void Tables::set_traffic_classes(const std::array<uint8_t, 64> &tc_of_dscp)
+{
+	for (const uint8_t tc : tc_of_dscp) {
+		if (tc > 7)
+			bad_argument("TC " + std::to_string(tc) + " is not within 0..7");
+	}
+	sl_traffic_class_map &map = segment_.tables()->header.traffic_class;
+	for (uint32_t tc = 0; tc < 8; tc++) {
+		// the class selector, else the lowest DSCP of this class; of a class without any the former
+		uint32_t dscp = tc << 3;
+		if (tc_of_dscp[dscp] != tc) {
+			const auto *const first =
+				std::find(tc_of_dscp.begin(), tc_of_dscp.end(), tc);
+			if (first != tc_of_dscp.end())
+				dscp = static_cast<uint32_t>(first - tc_of_dscp.begin());
+		}
+		__atomic_store_n(&map.dscp_of_tc[tc], static_cast<uint8_t>(dscp), __ATOMIC_RELAXED);
+	}
+	for (size_t dscp = 0; dscp < tc_of_dscp.size(); dscp++)
+		__atomic_store_n(&map.tc_of_dscp[dscp], tc_of_dscp[dscp], __ATOMIC_RELAXED);
 }
 
 std::vector<TableMemory> Tables::memory() const

@@ -56,6 +56,8 @@ public:
 	bool reclaim() { return reclaimer_.advance(); }
 	size_t waiting() const { return reclaimer_.waiting(); }
 	void set_config_digest(const std::array<uint8_t, 32> &digest);
+	/// TC 0..7 by DSCP; the way back follows from it. Throws BAD_ARGUMENT.
+	void set_traffic_classes(const std::array<uint8_t, 64> &tc_of_dscp);
 
 	std::array<uint64_t, SL_DROP_COUNT> drops();
 	sl_interface_counters interface_counters(uint32_t id);

@@ -71,6 +71,7 @@ struct sl_packet {
 			uint32_t sequence_high; /* of an extended sequence number, else 0 */
 		};
 	};
+	uint8_t outer_ecn; /* under a swapped label: ECN of the outer IP header, 0 without one */
 };
 _Static_assert(sizeof(struct sl_packet) <= 64, "the notes of a packet are one cache line");
 

@@ -117,12 +117,13 @@ const exportRule = strict({
   labelFor: labelFor.exactOptional(),
 });
 
-const model = oneOf('pipe', 'uniform');
+const dscpValue = integer(0, 63, 'a DSCP');
 const vrf = strict({
   netns: netns.exactOptional(),
   addresses: list(ownAddress).exactOptional(),
-  ttl: model.exactOptional(),
-  trafficClass: model.exactOptional(),
+  ttl: oneOf('pipe', 'uniform').exactOptional(),
+  trafficClass: oneOf('pipe', 'short-pipe', 'uniform').exactOptional(),
+  dscp: dscpValue.exactOptional(),
   routes: list(staticRoute).exactOptional(),
   exports: list(exportRule).exactOptional(),
   importsFrom: list(entity).exactOptional(),
@@ -136,12 +137,14 @@ const dscp = scalar<'copy' | number>('"copy" or 0..63', (value) => {
   return { reason: 'no DSCP', remedy: '"copy" or a whole number 0..63' };
 });
 
+const ecn = oneOf('normal', 'compatibility');
 const tunnel = strict({
   local: address(),
   remote: address(),
   protection,
   encapsulation: oneOf('gre', 'ip', 'none'),
   dscp: dscp.exactOptional(),
+  ecn: ecn.exactOptional(),
   ttl: integer(1, 255, 'TTL or hop limit').exactOptional(),
   sa: entity.exactOptional(),
 });
@@ -165,6 +168,8 @@ const core = strict({
   tunnelAddresses: list(address()),
   encapsulations: set(encapsulation).exactOptional(),
   lsps: table(lsp).exactOptional(),
+  ecn: ecn.exactOptional(),
+  trafficClasses: table(integer(0, 7, 'a traffic class')).exactOptional(),
   /** Those above are labels of routes: src/vpn/label-register.ts. */
   transportLabels: list(integer(16, 32_767, 'a transport label of this PE')).exactOptional(),
 });

@@ -89,8 +89,14 @@ export interface Vrf {
   readonly addresses?: readonly string[];
   /** RFC 3443 TTL model; default 'pipe'. */
   readonly ttl?: 'pipe' | 'uniform';
-  /** RFC 3270 traffic class model; default 'uniform'. */
-  readonly trafficClass?: 'pipe' | 'uniform';
+  /**
+   * What the core sees of the DSCP, and what comes back of it (RFC 2983, RFC 3270). 'short-pipe', the default: TC and
+   * outer DSCP follow from the packet's, which arrives as it was sent. 'uniform': and at the egress it follows
+   * from TC. 'pipe': TC and outer DSCP are those of `dscp`, whatever the packet says.
+   */
+  readonly trafficClass?: 'pipe' | 'short-pipe' | 'uniform';
+  /** 0..63, with `trafficClass` 'pipe' alone; default 0. */
+  readonly dscp?: number;
   readonly routes?: readonly StaticRoute[];
   readonly exports?: readonly ExportRule[];
   /** VRFs of this PE whose connected and static CE routes are usable here too (P2). */
@@ -109,6 +115,8 @@ export interface Tunnel {
   readonly encapsulation: Encapsulation | 'none';
   /** Outer DSCP, and of an LSP TC: a copy of the inner, or 0..63. Default 'copy'. */
   readonly dscp?: 'copy' | number;
+  /** Outer ECN (RFC 6040), not of protection 'mpls'; default `core.ecn`. */
+  readonly ecn?: 'normal' | 'compatibility';
   /** TTL of the outer header and of transport labels; default 64, of an LSP 255. */
   readonly ttl?: number;
   /** Outbound manual SA, by name; without one IKE sets up what encrypt and authenticate need. */
@@ -190,6 +198,13 @@ export interface Config {
     readonly encapsulations?: readonly Encapsulation[];
     /** Static LSPs, by the addresses of far ends that they lead to; the longest prefix counts. */
     readonly lsps?: Readonly<Record<string, Lsp>>;
+    /**
+     * Outer ECN of tunnels (RFC 6040 §4.1). 'normal': the packet's; only where every far end gives congestion that the
+     * outer header reports on to the packet, as Sealane does. 'compatibility', the default: Not-ECT.
+     */
+    readonly ecn?: 'normal' | 'compatibility';
+    /** TC 0..7 by DSCP 0..63 (RFC 3270, E-LSP), the same everywhere in the core; default the class selector bits. */
+    readonly trafficClasses?: Readonly<Record<string, number>>;
     /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
     readonly transportLabels?: readonly number[];
   };

@@ -5,6 +5,7 @@ import { Context } from './checks/context.js';
 import { checkExports } from './checks/exports.js';
 import { checkIke } from './checks/ike.js';
 import { checkInterfaces } from './checks/interfaces.js';
+import { checkMarking } from './checks/marking.js';
 import { checkNames } from './checks/names.js';
 import { checkReferences } from './checks/references.js';
 import { checkRoutes } from './checks/routes.js';
@@ -36,6 +37,7 @@ export function validateConfig(input: unknown): Validation {
   checkExports(ctx);
   checkTunnels(ctx);
   checkLsps(ctx);
+  checkMarking(ctx);
   checkSas(ctx);
   checkIke(ctx);
   checkBgp(ctx);

@@ -55,6 +55,8 @@ export interface VrfModel {
   readonly name: string;
   readonly ttlUniform: boolean;
   readonly tcUniform: boolean;
+  /** Pipe model: what TC and outer DSCP follow from; undefined: the inner DSCP. */
+  readonly dscp: number | undefined;
   /** Own addresses beside the interfaces'. */
   readonly addresses: readonly Prefix[];
   readonly interfaces: readonly InterfaceModel[];
@@ -83,6 +85,7 @@ export interface TunnelModel {
   /** 'none': plain MPLS. */
   readonly encapsulation: config.Encapsulation | 'none';
   readonly dscp: 'copy' | number;
+  readonly ecn: 'normal' | 'compatibility';
   readonly ttl: number;
   /** SPI and row name of the manual outbound SA; undefined: it needs none, or IKE finds it. */
   readonly sa:
@@ -102,6 +105,8 @@ export interface ForwardingModel {
   readonly tunnelAddresses: readonly Uint8Array[];
   /** Of the configuration. */
   readonly lsps: readonly LspModel[];
+  /** TC of each DSCP, 64 octets. */
+  readonly trafficClasses: Uint8Array;
   /** Labels that are popped. */
   readonly transportLabels: readonly number[];
   readonly problems: readonly string[];
@@ -198,6 +203,11 @@ function routeModel(
   return [{ prefix, gateway: { vrf, interface: out.name, address } }];
 }
 
+/** Class selector bits, but for the DSCPs that the configuration names. */
+function trafficClasses(named: Readonly<Record<string, number>>): Uint8Array {
+  return Uint8Array.from({ length: 64 }, (_, dscp) => named[String(dscp)] ?? dscp >> 3);
+}
+
 function vrfModel(
   read: Reader,
   name: string,
@@ -208,7 +218,8 @@ function vrfModel(
   return {
     name,
     ttlUniform: from.ttl === 'uniform',
-    tcUniform: from.trafficClass !== 'pipe',
+    tcUniform: from.trafficClass === 'uniform',
+    dscp: from.trafficClass === 'pipe' ? (from.dscp ?? 0) : undefined,
     addresses: read.prefixes(`vrfs.${name}.addresses`, from.addresses ?? []),
     interfaces,
     routes: (from.routes ?? []).flatMap((route, i) =>
@@ -222,7 +233,7 @@ function tunnelModel(
   read: Reader,
   name: string,
   from: config.Tunnel,
-  sas: Readonly<Record<string, config.ManualSa>>,
+  { core, manualSas: sas = {} }: config.Config,
 ): TunnelModel {
   const sa = from.sa === undefined ? undefined : sas[from.sa];
   if (from.sa !== undefined && sa === undefined) {
@@ -235,6 +246,7 @@ function tunnelModel(
     protection: from.protection,
     encapsulation: from.encapsulation,
     dscp: from.dscp ?? 'copy',
+    ecn: from.ecn ?? core.ecn ?? 'compatibility',
     ttl: from.ttl ?? (from.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL),
     sa: sa && {
       ...{ row: saRowName(from.sa ?? '', sa.spi), spi: sa.spi },
@@ -269,10 +281,7 @@ export function forwardingModel(from: config.Config): ForwardingModel {
     Object.entries(from.vrfs ?? {}).map(([name, v]) => [name, vrfModel(read, name, v, interfaces)]),
   );
   const tunnels = new Map(
-    Object.entries(from.tunnels ?? {}).map(([name, t]) => [
-      name,
-      tunnelModel(read, name, t, from.manualSas ?? {}),
-    ]),
+    Object.entries(from.tunnels ?? {}).map(([name, t]) => [name, tunnelModel(read, name, t, from)]),
   );
   return {
     interfaces,
@@ -286,6 +295,7 @@ export function forwardingModel(from: config.Config): ForwardingModel {
       lspModel(read, text, lsp, [...interfaces.values()]),
     ),
     transportLabels: from.core.transportLabels ?? [],
+    trafficClasses: trafficClasses(from.core.trafficClasses ?? {}),
     problems: read.problems,
   };
 }

@@ -251,7 +251,7 @@ function ipTunnelVersion(
     kind: 'tunnel',
     ...{ interface: out.name, sa: path.sa?.row, protection, encapsulation },
     mtu: tunnelMtu(out.mtu, family, encapsulation, path.sa?.esp, labels.length),
-    dscpCopy: tunnel.dscp === 'copy',
+    ...{ dscpCopy: tunnel.dscp === 'copy', ecnCopy: tunnel.ecn === 'normal' },
     header: {
       ethernet: ethernetHeader(path.mac, path.source, out.vlan, type),
       ...{ source: tunnel.local, destination: tunnel.remote, ttl: tunnel.ttl },

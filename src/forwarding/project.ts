@@ -196,6 +196,7 @@ function desiredVrf(vrf: VrfModel): DesiredVrf {
   const icmpSource6 = first(6);
   return {
     ...{ name: vrf.name, ttlUniform: vrf.ttlUniform, tcUniform: vrf.tcUniform },
+    ...(vrf.dscp !== undefined && { dscp: vrf.dscp }),
     hostInterface: hostInterfaceName(vrf.name),
     ...(icmpSource4 && { icmpSource4 }),
     ...(icmpSource6 && { icmpSource6 }),

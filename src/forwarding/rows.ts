@@ -57,6 +57,7 @@ export type DesiredVersion =
       readonly encapsulation: Encapsulation;
       readonly mtu: number;
       readonly dscpCopy: boolean;
+      readonly ecnCopy: boolean;
       readonly header: TunnelHeader;
     }
   | {

@@ -43,8 +43,9 @@ export function versionKey(version: Version): string {
       return ['adjacency', vrf, out, mtu, hex(neighbour), hex(header)].join(' ');
     }
     case 'tunnel': {
-      const { interface: out, protection, encapsulation, mtu, sa, dscpCopy, header } = version;
-      const own = ['tunnel', out, protection, encapsulation, mtu, sa, dscpCopy];
+      const { interface: out, protection, encapsulation, mtu, sa, header } = version;
+      const { dscpCopy, ecnCopy } = version;
+      const own = ['tunnel', out, protection, encapsulation, mtu, sa, dscpCopy, ecnCopy];
       const outer = [header.ethernet, header.source, header.destination].map(hex);
       const dscp = dscpCopy ? 0 : header.dscp;
       const labels = header.labels?.join('/') ?? '';

@@ -22,7 +22,7 @@ export type InterfaceRow = Narrow<
 
 export type VrfRow = Narrow<
   pb.VrfRow,
-  { ttl: 'pipe' | 'uniform'; trafficClass: 'pipe' | 'uniform' }
+  { ttl: 'pipe' | 'uniform'; trafficClass: 'pipe' | 'short-pipe' | 'uniform' }
 >;
 
 export type RouteRow = Narrow<

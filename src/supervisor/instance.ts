@@ -17,7 +17,7 @@ import {
 import { projectConfig } from '../forwarding/project.js';
 import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
 import type { DesiredRows } from '../forwarding/rows.js';
-import { formatAddress } from '../lib/ip.js';
+import { equalBytes, formatAddress } from '../lib/ip.js';
 import type { Logger } from '../lib/log.js';
 import type { Event } from '../rpc/gen/worker.js';
 import { spOfRemotes } from '../vpn/bgp/identity.js';
@@ -113,11 +113,15 @@ export class Instance {
     await worker.raise(plan);
     await kernelPort.apply(plan, worker.macs);
     const shares = tunnelShares(plan.config, this.#spOf(plan));
-    tunnels.configure(plan.model.tunnels, plan.model.tunnelAddresses, shares);
+    const { trafficClasses, tunnelAddresses } = plan.model;
+    tunnels.configure(plan.model.tunnels, tunnelAddresses, shares, plan.config.core.ecn);
     await this.#followTunnels(tunnels.all);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
+    if (!equalBytes(tables.trafficClasses(), trafficClasses)) {
+      tables.setTrafficClasses(trafficClasses);
+    }
     // Another worker gets them at the last moment: both would read them.
     if (!worker.replacing) await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));

@@ -96,7 +96,7 @@ export function* vrfRows(source: ShowSource): Generator<rows.VrfRow> {
     const interfaces = Object.values(config.interfaces);
     yield {
       ...{ name, id, netns: vrfNetns(config, name) },
-      ...{ ttl: vrf.ttl ?? 'pipe', trafficClass: vrf.trafficClass ?? 'uniform' },
+      ...{ ttl: vrf.ttl ?? 'pipe', trafficClass: vrf.trafficClass ?? 'short-pipe' },
       addresses: (vrf.addresses ?? []).join(' '),
       interfaces: interfaces.filter((i) => i.role === 'ce' && i.vrf === name).length,
       routes4: BigInt(source.tables.routeCount(id, 4)),

@@ -84,6 +84,7 @@ export class TunnelSet {
   #configured: ReadonlyMap<string, TunnelModel> = new Map();
   #byKind = new Map<string, TunnelModel>();
   #own: readonly Uint8Array[] = [];
+  #ecn: TunnelModel['ecn'] = 'compatibility';
   #all: ReadonlyMap<string, TunnelModel> | undefined;
   #waiting = false;
 
@@ -124,13 +125,15 @@ export class TunnelSet {
     return this.#held.size >= MOST_TUNNELS || this.#countOf(sp) >= this.#shares.most(sp);
   }
 
-  /** `own`: where tunnels may begin. Those that are beyond a share that has become smaller stay. */
+  /** `own`: where tunnels may begin; `ecn`: of those that routes make. Those that are beyond a share that has become smaller stay. */
   configure(
     configured: ReadonlyMap<string, TunnelModel>,
     own: readonly Uint8Array[],
     shares = ONE_SHARE,
+    ecn: TunnelModel['ecn'] = 'compatibility',
   ): void {
     this.#shares = shares;
+    this.#ecn = ecn;
     this.#own = own;
     this.#bySp.clear();
     for (const held of this.#held.values()) {
@@ -230,7 +233,7 @@ export class TunnelSet {
     if (local === undefined) return undefined;
     return {
       ...{ name: nameOf(kind), local, ...kind },
-      ...{ dscp: 'copy', sa: undefined },
+      ...{ dscp: 'copy', ecn: this.#ecn, sa: undefined },
       ttl: kind.protection === 'mpls' ? DEFAULT_LSP_TTL : DEFAULT_TUNNEL_TTL,
     };
   }

@@ -79,6 +79,7 @@ export interface TunnelPacket {
   readonly sa?: Sa;
   readonly sequence?: number;
   readonly dscp?: number;
+  readonly ecn?: number;
   readonly ttl?: number;
   readonly flowLabel?: number;
   /** 802.1Q tag of the core frame. */
@@ -101,12 +102,18 @@ export interface OuterOptions {
   readonly protocol: number;
   readonly ttl?: number;
   readonly dscp?: number;
+  readonly ecn?: number;
   readonly flowLabel?: number;
   readonly vlan?: number;
   readonly source?: string;
   readonly destination?: string;
   readonly fragment?: number;
   readonly id?: number;
+}
+
+function coreMacs(direction: 'out' | 'in'): { destination: string; source: string } {
+  const [destination, source] = direction === 'out' ? [MAC.p, MAC.peCore] : [MAC.peCore, MAC.p];
+  return { destination, source };
 }
 
 /** A core frame with an outer IP packet around `payload`. */
@@ -117,13 +124,12 @@ export function coreFrame(payload: Uint8Array, options: OuterOptions): Buffer {
     source: options.source ?? ends[0]?.[family] ?? '',
     destination: options.destination ?? ends[1]?.[family] ?? '',
     ...{ protocol: options.protocol, ttl: options.ttl ?? 64, dscp: options.dscp ?? 0 },
-    ...{ flowLabel: options.flowLabel ?? 0, payload },
+    ...{ flowLabel: options.flowLabel ?? 0, payload, ecn: options.ecn ?? 0 },
     ...(options.fragment === undefined ? {} : { fragment: options.fragment }),
     ...(options.id === undefined ? {} : { id: options.id }),
   });
-  const macs = direction === 'out' ? [MAC.p, MAC.peCore] : [MAC.peCore, MAC.p];
   return ethernet({
-    ...{ destination: macs[0] ?? '', source: macs[1] ?? '', type: etherTypeOf(packet) },
+    ...{ ...coreMacs(direction), type: etherTypeOf(packet) },
     ...{ payload: packet, ...(vlan === undefined ? {} : { vlan }) },
   });
 }
@@ -134,7 +140,7 @@ export function tunnelFrame(spec: TunnelPacket, seal: SealOptions = {}): Buffer 
   const inside = carried(spec);
   const outer = {
     ...{ direction: spec.direction, family: spec.family, ttl: spec.ttl ?? 64 },
-    ...{ dscp: spec.dscp ?? 0, flowLabel: spec.flowLabel ?? 0 },
+    ...{ dscp: spec.dscp ?? 0, ecn: spec.ecn ?? 0, flowLabel: spec.flowLabel ?? 0 },
     ...(spec.vlan === undefined ? {} : { vlan: spec.vlan }),
   };
   if (spec.sa === undefined) return coreFrame(inside, { ...outer, protocol });

@@ -224,9 +224,10 @@ describe('about a packet that came out of a tunnel', () => {
       const { out, drops } = await pe.run({ core: [frame] });
       expect([Object.keys(out), drops]).toEqual([['core'], { ttl_expired: 1 }]);
       const { payload } = openEsp(sa.esp, (out['core']?.[0] ?? Buffer.alloc(0)).subarray(34));
-      // GRE, label 4713 with the pipe model's TTL, the answer
+      // GRE, label 4713 with the pipe model's TTL and the answer's class (IPv4: CS6), the answer
+      const entry = 4713 * 4096 + ((family === 4 ? 6 : 0) << 9) + 0x1ff;
       expect(payload.subarray(0, 8).toString('hex')).toBe(
-        `00008847${(4713 * 4096 + 0x1ff).toString(16).padStart(8, '0')}`,
+        `00008847${entry.toString(16).padStart(8, '0')}`,
       );
       const want = { type: family === 4 ? 11 : 3, code: 0, source: SOURCE[family] };
       await check(payload.subarray(8), packet, family, want);

@@ -110,11 +110,11 @@ describe('TTL, traffic class and DSCP', () => {
     inner: Family,
     tos: number,
     options: Partial<TunnelOptions>,
-    uniform: { ttlUniform?: boolean; tcUniform?: boolean },
+    vrf: { ttlUniform?: boolean; tcUniform?: boolean; dscp?: number },
   ): Promise<{ tc: number; ttl: number; traffic: number; outerTtl: number; flow: number }> => {
     const family = options.family ?? 4;
     const encapsulation: Encapsulation = options.encapsulation ?? 'gre';
-    pe.setVrf('a', uniform);
+    pe.setVrf('a', vrf);
     const label = routeThere(inner, { encapsulation, family, ...options });
     const frame = await send({ family: inner, tos, ttl: 33 });
     pe.setVrf('a', {});
@@ -139,21 +139,39 @@ describe('TTL, traffic class and DSCP', () => {
   for (const inner of FAMILIES) {
     for (const family of FAMILIES) {
       it(`IPv${String(inner)} in IPv${String(family)}: pipe hides the customer's TTL and class`, async () => {
-        expect(await into(inner, EF, { family, dscp: 10, ttl: 71 }, {})).toEqual({
+        const pipe = { dscp: 0 };
+        expect(await into(inner, EF, { family, dscp: 10, ttl: 71 }, pipe)).toEqual({
           ...{ tc: 0, ttl: 255, traffic: 10 << 2, outerTtl: 71, flow: 0 },
         });
       });
       it(`IPv${String(inner)} in IPv${String(family)}: uniform shows both in the label`, async () => {
         const uniform = { ttlUniform: true, tcUniform: true };
         expect(await into(inner, EF, { family }, uniform)).toMatchObject({ tc: 5, ttl: 32 });
-        expect(await into(inner, EF, { family }, { ttlUniform: true })).toMatchObject({
-          tc: 0,
+        expect(await into(inner, EF, { family }, { ttlUniform: true, dscp: 8 })).toMatchObject({
+          tc: 1,
           ttl: 32,
         });
         expect(await into(inner, EF, { family }, { tcUniform: true })).toMatchObject({
           tc: 5,
           ttl: 255,
         });
+      });
+      it(`IPv${String(inner)} in IPv${String(family)}: a short pipe shows the class`, async () => {
+        expect(await into(inner, EF, { family, dscp: 10 }, {})).toMatchObject({
+          ...{ tc: 5, ttl: 255, traffic: 10 << 2 },
+        });
+      });
+      it(`IPv${String(inner)} in IPv${String(family)}: what is copied is the VRF's in a pipe`, async () => {
+        const both = { family, dscpCopy: true, ecnCopy: true };
+        expect(await into(inner, EF, both, { dscp: 26 })).toMatchObject({
+          ...{ tc: 3, traffic: (26 << 2) | 1 },
+        });
+      });
+      it(`IPv${String(inner)} in IPv${String(family)}: ECN is copied in normal mode`, async () => {
+        for (const ecn of [0, 1, 2, 3]) {
+          const alone = await into(inner, (46 << 2) | ecn, { family, ecnCopy: true }, {});
+          expect(alone).toMatchObject({ traffic: ecn });
+        }
       });
       it(`IPv${String(inner)} in IPv${String(family)}: DSCP is copied, ECN is not`, async () => {
         const copied = await into(inner, EF, { family, dscpCopy: true, dscp: 10 }, {});

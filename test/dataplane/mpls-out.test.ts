@@ -87,7 +87,7 @@ describe('an LSP', () => {
   const marks = async (
     inner: Family,
     lsp: Partial<LspOptions>,
-    vrf: { ttlUniform?: boolean; tcUniform?: boolean },
+    vrf: { ttlUniform?: boolean; tcUniform?: boolean; dscp?: number },
   ): Promise<{ tc: number[]; ttl: number[] }> => {
     pe.setVrf('a', vrf);
     routeThere(inner, pe.nexthop(pe.lspVersion({ labels: [16, 17], ttl: 200, ...lsp })));
@@ -102,14 +102,17 @@ describe('an LSP', () => {
     };
   };
   it.each(FAMILIES)('marks TTL and TC of IPv%i: pipe and uniform', async (inner) => {
-    expect(await marks(inner, {}, {})).toEqual({ tc: [0, 0, 0], ttl: [200, 200, 255] });
-    expect(await marks(inner, { dscp: 26 }, {})).toEqual({ tc: [3, 3, 0], ttl: [200, 200, 255] });
+    expect(await marks(inner, {}, {})).toEqual({ tc: [0, 0, 5], ttl: [200, 200, 255] });
+    expect(await marks(inner, { dscp: 26 }, {})).toEqual({ tc: [3, 3, 5], ttl: [200, 200, 255] });
+    expect(await marks(inner, { dscpCopy: true }, { dscp: 10 })).toEqual({
+      ...{ tc: [1, 1, 1], ttl: [200, 200, 255] },
+    });
     // 26 is not copied: what the packet says counts
     expect(await marks(inner, { dscp: 26, dscpCopy: true }, { tcUniform: true })).toEqual({
       ...{ tc: [5, 5, 5], ttl: [200, 200, 255] },
     });
     expect(await marks(inner, {}, { ttlUniform: true })).toEqual({
-      ...{ tc: [0, 0, 0], ttl: [32, 32, 32] },
+      ...{ tc: [0, 0, 5], ttl: [32, 32, 32] },
     });
   });
 

@@ -82,6 +82,7 @@ export interface TunnelOptions {
   readonly sa?: Sa;
   readonly mtu?: number;
   readonly dscpCopy?: boolean;
+  readonly ecnCopy?: boolean;
   readonly dscp?: number;
   readonly flowLabel?: number;
   readonly ttl?: number;
@@ -235,6 +236,7 @@ export class Pe {
     row: {
       ttlUniform?: boolean;
       tcUniform?: boolean;
+      dscp?: number;
       hostInterface?: number;
       icmpSource4?: Uint8Array;
       icmpSource6?: Uint8Array;
@@ -289,6 +291,7 @@ export class Pe {
       ...{ kind: 'tunnel', interface: this.interfaces[over], encapsulation },
       protection: protectionOf(sa),
       ...{ mtu: options.mtu ?? 1400, sa: sa?.id ?? 0, dscpCopy: options.dscpCopy ?? false },
+      ecnCopy: options.ecnCopy ?? false,
       header: {
         ethernet: etherHeader(MAC.p, MAC.peCore, row.vlan, labels.length > 0 ? 'mpls' : family),
         source: addressBytes(LOCAL[family]),

@@ -266,6 +266,11 @@ const LABEL: Readonly<Record<string, Provoke>> = {
     const stack = [labelEntry(label, { bottom: false }), labelEntry(label), inner()];
     return outOfSa(pe, () => gre(Buffer.concat(stack)));
   },
+  // CE around a packet that is not ECT (RFC 6040 4.2)
+  ecn_not_ect: (pe) => {
+    const label = pe.label('vrf', pe.vrfs.a, ANY);
+    return core(() => tunnelFrame({ ...clear('gre'), label, vlan: 20, ecn: 3, packet: inner() }));
+  },
   // another SP's neighbour, by a label that was advertised to the next one
   label_not_advertised: (pe) => {
     const label = pe.label('vrf', pe.vrfs.a, { ...ANY, mplsInterface: 'third' });

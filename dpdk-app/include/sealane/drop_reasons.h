@@ -96,7 +96,9 @@
 	X(reassembly_timeout, "fragment of a tunnel packet, and the others did not come")          \
 	X(reassembly_full, "fragment of a tunnel packet that made room for another's")             \
 	X(reassembly_overlap, "fragment of a tunnel packet that overlaps or repeats another")      \
-	X(reassembly_size, "fragment of a tunnel packet that is too large or in too many")
+	X(reassembly_size, "fragment of a tunnel packet that is too large or in too many")         \
+	/* marking */                                                                              \
+	X(ecn_not_ect, "congestion marked outside, and what is inside cannot say so (RFC 6040)")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

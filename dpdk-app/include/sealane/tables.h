@@ -88,8 +88,13 @@ SL_SIZE(struct sl_accept_row, 64);
 /* ---- VRFs, interfaces ------------------------------------------------------------------------ */
 
 #define SL_VRF_TTL_UNIFORM 1u /* RFC 3443 uniform model; else pipe */
-#define SL_VRF_TC_UNIFORM                                                                          \
-	2u /* RFC 3270: TC from and to the inner DSCP's class selector; else pipe */
+/*
+ * RFC 3270 and RFC 2983, what the core sees of a packet's DSCP. Neither flag is the short pipe model: TC and outer
+ * DSCP follow from the inner DSCP, which nothing changes.
+ */
+#define SL_VRF_TC_UNIFORM 2u /* uniform model: at the egress the inner DSCP follows from TC */
+#define SL_VRF_DSCP_FIXED 4u /* pipe model: TC and outer DSCP follow from the VRF's DSCP */
+#define SL_VRF_DSCP_SHIFT 8u /* the VRF's DSCP, 6 bits, with SL_VRF_DSCP_FIXED; else 0 */
 
 struct sl_vrf_row {
 	uint32_t state;
@@ -189,7 +194,12 @@ enum sl_nexthop_kind {
 };
 
 #define SL_NHF_ICMP_UNREACHABLE 1u /* SL_NH_DROP answers with an ICMP unreachable */
-#define SL_NHF_DSCP_COPY 2u        /* outer DSCP = inner DSCP; else what the template says */
+
+/* Bits of sl_version_row.tos_copy, as they stand in the IPv4 TOS octet. */
+#define SL_TOS_DSCP                                                                                \
+	0xfcu /* outer DSCP = the packet's, by its VRF's model; else what the template says */
+#define SL_TOS_ECN                                                                                 \
+	0x03u /* RFC 6040 normal mode: outer ECN = inner; else compatibility mode, Not-ECT */
 
 #define SL_TEMPLATE_LEN 128u
 #define SL_MAX_CORE_LABELS 8u /* transport labels in front of a packet */
@@ -208,7 +218,7 @@ enum sl_nexthop_kind {
  * EtherType is then 0x8847, S = 1 is in the last one above an IP header. Their label, TTL and TC are in the
  * template; TC is filled per packet when the DSCP is copied, and TTL in an LSP of a VRF with uniform TTL.
  * Zero in the template and filled per packet: IPv4 total length and header checksum / IPv6 payload
- * length, UDP length, DSCP when copied, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
+ * length, UDP length, what `tos_copy` names, ESP sequence and IV, label value, TC and TTL (S = 1 is in the template).
  * The SPI, outer addresses, protocol, DF and outer TTL are in it. `ip4_sum` is the
  * one's-complement sum (host order, folded to 16 bits, not inverted) of the template's IPv4 header.
  * Without ESP: no SPI, sequence, IV. An offset of 0 means "this header is absent".
@@ -237,7 +247,8 @@ struct sl_version_row {
 	uint8_t neighbour[16]; /* adjacency: next-hop address; else 0 */
 	uint8_t core_labels;   /* tunnel: transport labels in the template, 0..SL_MAX_CORE_LABELS */
 	uint8_t udp_off;       /* 0 = ESP is not in UDP (RFC 3948) */
-	uint8_t reserved[6];
+	uint8_t tos_copy; /* tunnel: SL_TOS_*; of an LSP, SL_TOS_DSCP is for its transport labels */
+	uint8_t reserved[5];
 	uint8_t template_bytes[SL_TEMPLATE_LEN];
 };
 SL_SIZE(struct sl_version_row, 192);
@@ -400,6 +411,25 @@ enum sl_arena {
 	SL_ARENA_COUNT
 };
 
+/*
+ * E-LSP (RFC 3270 3.1): one map for all of the core, by default the class selector bits. Bytes are atomic: each may
+ * be stored while packets flow. A DSCP of `dscp_of_tc` is one that `tc_of_dscp` gives that TC, where there is any.
+ */
+struct sl_traffic_class_map {
+	uint8_t tc_of_dscp[64]; /* 0..7 */
+	uint8_t dscp_of_tc[8];  /* 0..63 */
+};
+SL_SIZE(struct sl_traffic_class_map, 72);
+
+/* The default: TC is the class selector bits of the DSCP (RFC 2474 4.2.2.1), and the other way round. */
+static inline void sl_class_selectors(struct sl_traffic_class_map *map)
+{
+	for (unsigned int dscp = 0; dscp < 64; dscp++)
+		map->tc_of_dscp[dscp] = (uint8_t)(dscp >> 3);
+	for (unsigned int tc = 0; tc < 8; tc++)
+		map->dscp_of_tc[tc] = (uint8_t)(tc << 3);
+}
+
 struct sl_tables_header {
 	struct sl_segment_header segment;
 	uint64_t
@@ -408,6 +438,7 @@ struct sl_tables_header {
 	uint64_t config_generation; /* raised after each applied configuration */
 	uint64_t committed_rows[SL_ARENA_COUNT]; /* rows backed by memory, atomic, only grows */
 	uint8_t config_digest[32]; /* SHA-256 of the applied configuration's canonical JSON */
+	struct sl_traffic_class_map traffic_class;
 };
 
 #define SL_PAGED _Alignas(SL_PAGE)

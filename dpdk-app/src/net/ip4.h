@@ -113,6 +113,16 @@ static inline void sl_ip4_set_dscp(uint8_t *ip, uint8_t dscp)
 	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
 }
 
+/* Store another ECN (2 bits), leave DSCP, and update the checksum. */
+static inline void sl_ip4_set_ecn(uint8_t *ip, uint8_t ecn)
+{
+	uint16_t before = sl_get16(ip);
+	uint16_t after = (uint16_t)((before & 0xfffcu) | ecn);
+
+	sl_put16(ip, after);
+	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
+}
+
 /* Classes of addresses in host order that decide what is done with a packet (RFC 1812 5.3.7, RFC 6890). */
 static inline bool sl_ip4_is_multicast(uint32_t a) { return a >> 28 == 0xeu; }
 static inline bool sl_ip4_is_local_multicast(uint32_t a)

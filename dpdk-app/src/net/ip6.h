@@ -43,6 +43,11 @@ static inline enum sl_ip_result sl_ip6_check(const uint8_t *ip, size_t length)
 	return sl_ip6_total_len(ip) <= length ? SL_IP_OK : SL_IP_TRUNCATED;
 }
 
+/* DSCP and ECN, as in the TOS octet of IPv4. */
+static inline uint8_t sl_ip6_traffic_class(const uint8_t *ip)
+{
+	return (uint8_t)(sl_get16(ip) >> 4);
+}
 static inline uint8_t sl_ip6_dscp(const uint8_t *ip)
 {
 	return (uint8_t)(sl_get16(ip) >> 6 & 0x3fu);
@@ -52,6 +57,12 @@ static inline uint8_t sl_ip6_dscp(const uint8_t *ip)
 static inline void sl_ip6_set_dscp(uint8_t *ip, uint8_t dscp)
 {
 	sl_put16(ip, (uint16_t)((sl_get16(ip) & 0xf03fu) | (uint32_t)dscp << 6));
+}
+
+/* Store another ECN (2 bits), leave DSCP. */
+static inline void sl_ip6_set_ecn(uint8_t *ip, uint8_t ecn)
+{
+	ip[1] = (uint8_t)((ip[1] & 0xcfu) | (uint32_t)ecn << 4);
 }
 
 /* What lies behind the extension headers. */

@@ -37,20 +37,16 @@ static inline void copy_template(uint8_t *to, const uint8_t *from, unsigned int 
 	memcpy(to + length - 16, from + length - 16, 16);
 }
 
-/* Label, TC and TTL of the VPN label: RFC 3443 for TTL, RFC 3270 for TC, each pipe or uniform. */
-static uint32_t label_entry(const struct sl_worker *w, const struct sl_packet *p,
-                            const uint8_t *inner, uint8_t dscp)
+/* Label, TC and TTL of the VPN label: RFC 3443 for TTL, pipe or uniform. One that is swapped keeps its TC. */
+static uint32_t label_entry(const struct sl_packet *p, const uint8_t *inner, uint32_t flags,
+                            uint8_t tc)
 {
-	uint32_t flags;
-	uint8_t ttl = SL_PIPE_TTL, tc = 0;
+	uint8_t ttl = SL_PIPE_TTL;
 
 	if (unlikely(p->family == 0))
 		return sl_mpls_swap(p->label, sl_leaf_label(p->leaf));
-	flags = sl_vrf_flags(w, p->vrf);
 	if (flags & SL_VRF_TTL_UNIFORM)
 		ttl = p->family == 4 ? inner[8] : inner[7];
-	if (flags & SL_VRF_TC_UNIFORM)
-		tc = (uint8_t)(dscp >> 3);
 	return sl_mpls_entry(sl_leaf_label(p->leaf), tc, ttl);
 }
 
@@ -58,33 +54,33 @@ static uint32_t label_entry(const struct sl_worker *w, const struct sl_packet *p
  * TC of the transport labels when the DSCP is copied. Their TTL is the tunnel's; in an LSP the packet's when
  * its VRF has the uniform model, as that of any label pushed with the VPN's (RFC 3443 3.1).
  */
-static void mark_stack(const struct sl_worker *w, const struct sl_packet *p,
-                       const struct sl_version_row *v, uint8_t *frame, uint8_t dscp)
+static void mark_stack(const struct sl_packet *p, const struct sl_version_row *v, uint8_t *frame,
+                       uint32_t flags, uint8_t tc)
 {
 	unsigned int end = v->ip_off != 0 ? v->ip_off : v->label_off;
-	uint8_t tc = v->flags & SL_NHF_DSCP_COPY ? (uint8_t)(dscp >> 3) : 0, ttl = 0;
+	uint8_t ttl = 0;
 
-	if (v->ip_off == 0 && p->family != 0 && sl_vrf_flags(w, p->vrf) & SL_VRF_TTL_UNIFORM)
+	if (!(v->tos_copy & SL_TOS_DSCP))
+		tc = 0; /* the template's stays */
+	if (v->ip_off == 0 && p->family != 0 && flags & SL_VRF_TTL_UNIFORM)
 		ttl = frame[v->label_off + 3];
 	sl_mpls_mark(frame + end - (size_t)v->core_labels * SL_MPLS_LEN, v->core_labels, tc, ttl);
 }
 
-/* Lengths, DSCP and checksum of the outer header; `length` counts from it to the end. */
-static void finish_outer(const struct sl_version_row *v, uint8_t *ip, uint16_t length, uint8_t dscp)
+/*
+ * Lengths, DSCP, ECN and checksum of the outer header; `length` counts from it to the end. Bits that `tos` has are
+ * 0 in the template, so they are added to it, and to its sum.
+ */
+static void finish_outer(const struct sl_version_row *v, uint8_t *ip, uint16_t length, uint8_t tos)
 {
+	tos &= v->tos_copy;
 	if (v->family == 4) {
-		uint32_t sum = (uint32_t)v->ip4_sum + length;
-
 		sl_put16(ip + 2, length);
-		if (v->flags & SL_NHF_DSCP_COPY) {
-			ip[1] = (uint8_t)(dscp << 2);
-			sum += (uint32_t)dscp << 2;
-		}
-		sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sum));
+		ip[1] = (uint8_t)(ip[1] | tos);
+		sl_put16(ip + 10, (uint16_t)~sl_sum_fold((uint32_t)v->ip4_sum + length + tos));
 	} else {
 		sl_put16(ip + 4, (uint16_t)(length - SL_IP6_LEN));
-		if (v->flags & SL_NHF_DSCP_COPY)
-			sl_ip6_set_dscp(ip, dscp);
+		sl_put16(ip, (uint16_t)(sl_get16(ip) | (uint32_t)tos << 4));
 	}
 }
 
@@ -112,12 +108,25 @@ static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, u
 	return true;
 }
 
-/* Of a packet under a swapped label: the class selector that its TC stands for (RFC 3270). */
-static inline uint8_t inner_dscp(const struct sl_packet *p, const uint8_t *inner)
+/*
+ * DSCP and ECN that the outside may show, as in the TOS octet. In the pipe model the DSCP is the VRF's (RFC 2983 3). Of
+ * a packet under a swapped label: the DSCP that its TC stands for, and the ECN of the outer header it came in,
+ * so that two tunnels in a row carry what one would (RFC 6040 4).
+ */
+static inline uint8_t outside_tos(const struct sl_worker *w, const struct sl_packet *p,
+                                  const uint8_t *inner, uint32_t flags)
 {
+	uint8_t tos;
+
 	if (likely(p->family == 4))
-		return (uint8_t)(inner[1] >> 2);
-	return p->family == 6 ? sl_ip6_dscp(inner) : (uint8_t)(sl_mpls_tc(p->label) << 3);
+		tos = inner[1];
+	else if (p->family == 6)
+		tos = sl_ip6_traffic_class(inner);
+	else
+		tos = (uint8_t)(sl_dscp_of_tc(w, sl_mpls_tc(p->label)) << 2 | p->outer_ecn);
+	if (unlikely(flags & SL_VRF_DSCP_FIXED))
+		tos = (uint8_t)((flags >> SL_VRF_DSCP_SHIFT & 0x3fu) << 2 | (tos & SL_TOS_ECN));
+	return tos;
 }
 
 static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *t)
@@ -125,22 +134,23 @@ static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *
 	const struct sl_version_row *v = t->version;
 	struct sl_packet *p = sl_packet(m);
 	const uint8_t *inner = sl_l3(m, p);
-	uint8_t dscp = inner_dscp(p, inner);
+	uint32_t flags = sl_vrf_flags(w, p->vrf);
+	uint8_t tos = outside_tos(w, p, inner, flags), tc = sl_tc_of_dscp(w, tos >> 2);
 	uint8_t *frame = sl_begin_before_l3(m, p, v->template_len);
 
 	if (unlikely(frame == NULL))
 		return false;
 	copy_template(frame, v->template_bytes, v->template_len);
-	sl_put32(frame + v->label_off, label_entry(w, p, inner, dscp));
+	sl_put32(frame + v->label_off, label_entry(p, inner, flags, tc));
 	p->sa = 0;
 	if (t->key != NULL && unlikely(!add_esp(m, p, t, frame)))
 		return false;
 	if (unlikely(v->core_labels != 0))
-		mark_stack(w, p, v, frame, dscp);
+		mark_stack(p, v, frame, flags, p->family != 0 ? tc : sl_mpls_tc(p->label));
 	if (unlikely(v->udp_off != 0)) /* its checksum stays 0 (RFC 3948 2.1) */
 		sl_put16(frame + v->udp_off + 4, (uint16_t)(m->data_len - v->udp_off));
 	if (likely(v->ip_off != 0))
-		finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), dscp);
+		finish_outer(v, frame + v->ip_off, (uint16_t)(m->data_len - v->ip_off), tos);
 	t->bytes += m->data_len - v->ip_off;
 	return true;
 }

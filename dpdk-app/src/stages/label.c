@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VPN label: which it is, whether it accepts the way the packet came, where it leads, and what its
- * TTL and TC do to the inner packet (pipe: nothing). A label that is swapped leaves what is under it alone.
+ * The VPN label: which it is, whether it accepts the way the packet came, where it leads, what its TTL and TC do
+ * to the inner packet (pipe: nothing), and the outer ECN, which always counts. A label that is swapped leaves
+ * what is under it alone.
  */
 #include "net/mpls.h"
+#include "stages/congestion.h"
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
@@ -99,7 +101,7 @@ static enum sl_drop_reason read_stack(struct rte_mbuf *m, struct sl_packet *p)
 }
 
 /* The packet under the label. Multicast, OSPF and link-local traffic have no place in a VPN SA (P8). */
-static enum sl_drop_reason check_inner(struct rte_mbuf *m, struct sl_packet *p)
+static enum sl_drop_reason check_inner(struct rte_mbuf *m, struct sl_packet *p, uint8_t ecn)
 {
 	enum sl_drop_reason reason;
 	enum sl_scope scope;
@@ -113,14 +115,16 @@ static enum sl_drop_reason check_inner(struct rte_mbuf *m, struct sl_packet *p)
 	if (reason != SL_DROP_none)
 		return reason;
 	scope = sl_ip_scope(m, p);
-	return likely(scope == SL_SCOPE_ROUTED) ? SL_DROP_none : sl_scope_drop(m, p, scope);
+	return likely(scope == SL_SCOPE_ROUTED) ? sl_take_ecn(m, p, ecn)
+	                                        : sl_scope_drop(m, p, scope);
 }
 
 /*
  * Uniform models: the label's TTL and TC go on in the inner packet (RFC 3443 5.3, RFC 3270 3.3.1). TTL
  * only downwards, so that no label can make a packet immortal; forwarding decrements it as always.
  */
-static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flags)
+static void apply_uniform(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                          uint32_t flags)
 {
 	uint8_t *ip = sl_l3(m, p);
 	uint8_t ttl = sl_mpls_ttl(p->label), tc = sl_mpls_tc(p->label);
@@ -129,26 +133,36 @@ static void apply_uniform(struct rte_mbuf *m, struct sl_packet *p, uint32_t flag
 
 	if (flags & SL_VRF_TTL_UNIFORM && sl_lower_ttl(ip, p->family, ttl))
 		p->ttl_source = ttl;
-	if (flags & SL_VRF_TC_UNIFORM && dscp >> 3 != tc) {
+	if (flags & SL_VRF_TC_UNIFORM && sl_tc_of_dscp(w, dscp) != tc) {
 		if (four)
-			sl_ip4_set_dscp(ip, (uint8_t)(tc << 3));
+			sl_ip4_set_dscp(ip, sl_dscp_of_tc(w, tc));
 		else
-			sl_ip6_set_dscp(ip, (uint8_t)(tc << 3));
+			sl_ip6_set_dscp(ip, sl_dscp_of_tc(w, tc));
 	}
 }
 
-/* The packet under a swapped label, whatever it is, and the label's TTL for one hop more. */
-static enum sl_drop_reason check_swap(struct rte_mbuf *m, struct sl_packet *p)
+/*
+ * The packet under a swapped label, whatever it is, and the label's TTL for one hop more. Congestion is reported by
+ * the outer header of the next tunnel; where that has none, or none that its egress reads, by a loss.
+ */
+static enum sl_drop_reason check_swap(const struct sl_worker *w, struct rte_mbuf *m,
+                                      struct sl_packet *p, uint64_t leaf, uint8_t ecn)
 {
+	uint32_t version = sl_nexthop_active(w, sl_leaf_nexthop(leaf));
+
 	if (sl_mpls_ttl(p->label) <= 1)
 		return SL_DROP_label_ttl_expired;
+	if (ecn == SL_ECN_CE && !(w->tables->version[version].tos_copy & SL_TOS_ECN))
+		return SL_DROP_ecn_not_ect;
 	p->family = 0;
+	p->outer_ecn = ecn;
 	return m->data_len == p->l3_offset ? SL_DROP_label_truncated : SL_DROP_none;
 }
 
 static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
                        struct run *run)
 {
+	uint8_t ecn = sl_outer_ecn(m, p);
 	enum sl_drop_reason reason = read_stack(m, p);
 
 	if (unlikely(reason != SL_DROP_none))
@@ -162,14 +176,15 @@ static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet
 		SL_DROP_label_ttl_expired; /* 0 is never sent, whatever the model (RFC 3032 2.4.1) */
 	if (unlikely(sl_mpls_ttl(p->label) == 0))
 		goto drop;
-	reason = unlikely(run->lane == SL_LANE_SWAP) ? check_swap(m, p) : check_inner(m, p);
+	reason = unlikely(run->lane == SL_LANE_SWAP) ? check_swap(w, m, p, run->leaf, ecn)
+	                                             : check_inner(m, p, ecn);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->vrf = run->vrf;
 	p->lane = run->lane;
 	p->leaf = run->leaf;
 	if (unlikely(run->flags != 0))
-		apply_uniform(m, p, run->flags);
+		apply_uniform(w, m, p, run->flags);
 	run->packets++;
 	run->bytes += sl_l3_len(m, p);
 	return true;

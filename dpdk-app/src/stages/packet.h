@@ -113,6 +113,15 @@ static inline uint32_t sl_vrf_flags(const struct sl_worker *w, uint32_t vrf)
 {
 	return __atomic_load_n(&w->tables->vrf[vrf & (SL_MAX_VRFS - 1)].flags, __ATOMIC_RELAXED);
 }
+/* TC of a DSCP (0..63), and the DSCP that a TC (0..7) stands for: the core's map (RFC 3270 3.1). */
+static inline uint8_t sl_tc_of_dscp(const struct sl_worker *w, unsigned int dscp)
+{
+	return __atomic_load_n(&w->tables->header.traffic_class.tc_of_dscp[dscp], __ATOMIC_RELAXED);
+}
+static inline uint8_t sl_dscp_of_tc(const struct sl_worker *w, uint8_t tc)
+{
+	return __atomic_load_n(&w->tables->header.traffic_class.dscp_of_tc[tc], __ATOMIC_RELAXED);
+}
 /* Active version of a next hop; row 0 (never live) when it has none. */
 static inline uint32_t sl_nexthop_active(const struct sl_worker *w, uint32_t nexthop)
 {

@@ -40,6 +40,7 @@ enum drops_program {
 	DROPS_MPLS,
 	DROPS_HOST_POLICY_OUT,
 	DROPS_HOST_POLICY_IN,
+	DROPS_MARKING,
 	DROPS_ELSEWHERE
 };
 
@@ -120,6 +121,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_reassembly_full] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
 	[SL_DROP_reassembly_overlap] = DROPS_ELSEWHERE, /* eal_reassemble.c */
 	[SL_DROP_reassembly_size] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
+	[SL_DROP_ecn_not_ect] = DROPS_MARKING,
 };
 
 /* Last test of each program. */

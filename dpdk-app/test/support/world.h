@@ -360,6 +360,7 @@ static inline void world_reset(void)
 	                                   world_map(SL_MAX_NEXTHOPS * sizeof(*w->hold.asked_tsc))};
 	world.tables = world_map(sizeof(*world.tables));
 	world.state = world_map(sizeof(*world.state));
+	sl_class_selectors(&world.tables->header.traffic_class);
 	w->tables = world.tables;
 	w->state = world.state;
 	w->block = &world.state->lcore[0].block;

@@ -41,7 +41,7 @@ static inline struct sl_version_row world_tunnel(enum sl_encap encap, uint8_t fa
 	uint8_t *t = row.template_bytes, protocol = encap == SL_ENCAP_GRE ? 47 : 137;
 	uint8_t at = world_ethernet(t, P_MAC, PE_CORE_MAC, 0, family == 4 ? 0x0800 : 0x86dd);
 
-	row.flags = dscp_copy ? SL_NHF_DSCP_COPY : 0;
+	row.tos_copy = dscp_copy ? SL_TOS_DSCP : 0;
 	row.ip_off = at;
 	if (sa != 0)
 		protocol = world.tables->sa_out[sa].udp_source_port != 0 ? 17 : 50;

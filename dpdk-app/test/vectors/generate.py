@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes frames.h, icmp.h and esp_kat.h: what the packet path must send and accept, by other implementations.
+"""Writes frames.h, ecn.h, icmp.h and esp_kat.h: what the packet path must send and accept, by other implementations.
 
 Headers are built by Scapy, AES-GCM and AES-GMAC by the Python package `cryptography` (OpenSSL), padding
 and nonces by the few lines below from RFC 4303, 4106 and 4543. Nothing of Sealane takes part.
@@ -43,7 +43,16 @@ SPI_OUT, SPI_IN = 0x1F2E3D4C, 0x89ABCDEF
 OUTER_TTL, PIPE_LABEL_TTL = 64, 255
 
 ALGORITHMS = {0: None, 1: (16, False), 2: (32, False), 3: (16, True), 4: (32, True)}
-VRF_TTL_UNIFORM, VRF_TC_UNIFORM, DSCP_COPY = 1, 2, 4
+VRF_TTL_UNIFORM, VRF_TC_UNIFORM, VRF_PIPE, DSCP_COPY, ECN_COPY = 1, 2, 4, 8, 16
+PIPE_DSCP = 10  # AF11: what a VRF of the pipe model shows of its packets
+NOT_ECT, ECT1, ECT0, CE = 0, 1, 2, 3
+# RFC 6040 figure 4, row by row: (inner, outer): what goes on, None: the packet is dropped
+DECAPSULATION = {
+    (NOT_ECT, NOT_ECT): NOT_ECT, (NOT_ECT, ECT0): NOT_ECT, (NOT_ECT, ECT1): NOT_ECT, (NOT_ECT, CE): None,
+    (ECT0, NOT_ECT): ECT0, (ECT0, ECT0): ECT0, (ECT0, ECT1): ECT1, (ECT0, CE): CE,
+    (ECT1, NOT_ECT): ECT1, (ECT1, ECT0): ECT1, (ECT1, ECT1): ECT1, (ECT1, CE): CE,
+    (CE, NOT_ECT): CE, (CE, ECT0): CE, (CE, ECT1): CE, (CE, CE): CE,
+}
 
 
 def keys(algorithm, direction):
@@ -75,7 +84,7 @@ def inner(family, source, destination, ttl, tos, size):
     return bytes(IPv6(src=source, dst=destination, hlim=ttl, tc=tos, fl=0x54321) / body)
 
 
-def tunnel(encap, outer, algorithm, direction, sequence, label, ttl, tc, dscp, packet):
+def tunnel(encap, outer, algorithm, direction, sequence, label, ttl, tc, tos, packet):
     """Outer IP packet: outer IP | [ESP] | [GRE] | label | packet."""
     stack = bytes(MPLS(label=label, cos=tc, s=1, ttl=ttl))
     protocol = 47 if encap == "GRE" else 137
@@ -86,9 +95,9 @@ def tunnel(encap, outer, algorithm, direction, sequence, label, ttl, tc, dscp, p
     if direction == "in":
         source, destination = destination, source
     if outer == 4:
-        head = IP(src=source, dst=destination, proto=protocol, ttl=OUTER_TTL, tos=dscp << 2, id=0, flags="DF")
+        head = IP(src=source, dst=destination, proto=protocol, ttl=OUTER_TTL, tos=tos, id=0, flags="DF")
     else:
-        head = IPv6(src=source, dst=destination, nh=protocol, hlim=OUTER_TTL, tc=dscp << 2)
+        head = IPv6(src=source, dst=destination, nh=protocol, hlim=OUTER_TTL, tc=tos)
     return bytes(head / Raw(carried))
 
 
@@ -100,22 +109,23 @@ def frame(destination, source, packet):
 def vector(encap, outer, algorithm, family, size, sequence, flags):
     tos, ttl = 0xB9, 33  # DSCP 46 (EF), ECN 01; TTL as received
     uniform_ttl, uniform_tc = flags & VRF_TTL_UNIFORM, flags & VRF_TC_UNIFORM
-    tc = (tos >> 5) if uniform_tc else 0
-    dscp = (tos >> 2) if flags & DSCP_COPY else 0
+    shown = PIPE_DSCP if flags & VRF_PIPE else tos >> 2
+    tc = shown >> 3  # class selector bits
+    outer_tos = (shown << 2 if flags & DSCP_COPY else 0) | (tos & 3 if flags & ECN_COPY else 0)
     here, there = SITE_HERE[family], SITE_THERE[family]
 
     out_in = inner(family, here, there, ttl, tos, size)
     out_inner = inner(family, here, there, ttl - 1, tos, size)
     out_label_ttl = ttl - 1 if uniform_ttl else PIPE_LABEL_TTL
-    out = tunnel(encap, outer, algorithm, "out", sequence, LABEL_OUT, out_label_ttl, tc, dscp, out_inner)
+    out = tunnel(encap, outer, algorithm, "out", sequence, LABEL_OUT, out_label_ttl, tc, outer_tos, out_inner)
 
-    # inbound: the label's TTL is lower than the inner one, its TC another class
+    # inbound: the label's TTL is lower than the inner one, its TC another class, the outer header's ECN another
     in_ttl, in_tc = 20, 2
-    in_wire = tunnel(
-        encap, outer, algorithm, "in", sequence, LABEL_IN, in_ttl, in_tc, 0, inner(family, there, here, ttl, tos, size)
-    )
+    in_ecn = CE if flags & ECN_COPY else NOT_ECT
+    arrived = inner(family, there, here, ttl, tos, size)
+    in_wire = tunnel(encap, outer, algorithm, "in", sequence, LABEL_IN, in_ttl, in_tc, 46 << 2 | in_ecn, arrived)
     left = (in_ttl if uniform_ttl else ttl) - 1
-    in_tos = (in_tc << 5 | tos & 3) if uniform_tc else tos
+    in_tos = (in_tc << 5 if uniform_tc else tos & 0xFC) | DECAPSULATION[tos & 3, in_ecn]
     delivered = inner(family, there, here, left, in_tos, size)
     name = f"{encap} over IPv{outer}, algorithm {algorithm}, IPv{family} {size} B, sequence {sequence:#x}, flags {flags}"
     return (
@@ -136,7 +146,9 @@ def all_vectors():
     for size in (*range(0, 9), 1300):  # every padding length, large
         yield vector("GRE", 4, 1, 4, size, 7, 0)
         yield vector("GRE", 4, 3, 6, size, 7, 0)
-    for flags in range(8):
+    for flags in range(32):
+        if flags & VRF_TC_UNIFORM and flags & VRF_PIPE:
+            continue
         yield vector("IP", 6, 2, 4, 40, 0xFFFFFFFF, flags)
         yield vector("GRE", 4, 1, 6, 40, 0xFFFFFFFE, flags)
     yield vector("GRE", 4, 1, 4, 40, 0x80000000, DSCP_COPY)
@@ -149,7 +161,9 @@ def write_frames():
         out.write("#ifndef SEALANE_TEST_FRAMES_H\n#define SEALANE_TEST_FRAMES_H\n\n#include <stdint.h>\n\n")
         out.write(f"#define VEC_LABEL_OUT {LABEL_OUT}u\n#define VEC_LABEL_IN {LABEL_IN}u\n")
         out.write(f"#define VEC_SPI_OUT {SPI_OUT:#x}u\n#define VEC_SPI_IN {SPI_IN:#x}u\n")
-        out.write("#define VEC_DSCP_COPY 4u /* flags: SL_VRF_*_UNIFORM and this */\n\n")
+        out.write("/* flags: SL_VRF_*, and what of the TOS octet is copied */\n")
+        out.write(f"#define VEC_PIPE_DSCP {PIPE_DSCP}u\n#define VEC_DSCP_COPY {DSCP_COPY}u\n")
+        out.write(f"#define VEC_ECN_COPY {ECN_COPY}u\n\n")
         out.write("/* Key and salt by algorithm and direction (0 out, 1 in), hexadecimal. */\n")
         out.write("static const char *const vec_keys[5][2] = {\n\t{\"\", \"\"},\n")
         for algorithm in (1, 2, 3, 4):
@@ -164,6 +178,32 @@ def write_frames():
         out.write("static const struct vec_frame vec_frames[] = {\n")
         for text in all_vectors():
             out.write(text)
+        out.write("};\n\n#endif\n")
+
+
+def ecn_vectors():
+    """Out of a tunnel, every pair of codepoints: (name, outer, inner family, from the core, to the CE or "")"""
+    for outer in (4, 6):
+        for family in (4, 6):
+            here, there = SITE_HERE[family], SITE_THERE[family]
+            for (inside, outside), result in DECAPSULATION.items():
+                packet = inner(family, there, here, 33, 46 << 2 | inside, 9)
+                wire = tunnel("GRE", outer, 1, "in", 1, LABEL_IN, PIPE_LABEL_TTL, 5, 8 << 2 | outside, packet)
+                left = "" if result is None else inner(family, there, here, 32, 46 << 2 | result, 9)
+                name = f"IPv{family} ECN {inside:02b} in IPv{outer} ECN {outside:02b}"
+                yield name, outer, family, frame(PE_CORE_MAC, P_MAC, wire), left and frame(CE_MAC, PE_CE_MAC, left)
+
+
+def write_ecn():
+    with open(os.path.join(HERE, "ecn.h"), "w", encoding="ascii") as out:
+        out.write("/* SPDX-License-Identifier: Apache-2.0 */\n")
+        out.write("/* Written by generate.py (Scapy, OpenSSL, RFC 6040 figure 4): do not edit. */\n/* clang-format off */\n")
+        out.write("#ifndef SEALANE_TEST_ECN_H\n#define SEALANE_TEST_ECN_H\n\n#include <stdint.h>\n\n")
+        out.write("struct vec_ecn {\n\tconst char *name;\n\tuint8_t outer, inner; /* 4, 6 */\n")
+        out.write("\tconst char *from_core, *to_ce; /* \"\": it is dropped */\n};\n\n")
+        out.write("static const struct vec_ecn vec_ecns[] = {\n")
+        for name, outer, family, wire, left in ecn_vectors():
+            out.write(f'\t{{"{name}", {outer}, {family},\n\t "{wire.hex()}",\n\t "{left.hex() if left else ""}"}},\n')
         out.write("};\n\n#endif\n")
 
 
@@ -220,7 +260,8 @@ def icmp_vectors():
             wire = tunnel("GRE", 4, 1, "in", 1, LABEL_IN, label_ttl, 0, 0, packet)
             quoted = inner(family, there, SITE_HERE[family], 1, 0, 30)
             answer = icmp_about(quoted, ICMP_SOURCE, "time")
-            back = tunnel("GRE", 4, 1, "out", 1, LABEL_OUT, 64 if uniform else PIPE_LABEL_TTL, 0, 0, answer)
+            answer_tc = 0xC0 >> 5 if family == 4 else 0  # its TOS is 0xC0 in IPv4
+            back = tunnel("GRE", 4, 1, "out", 1, LABEL_OUT, 64 if uniform else PIPE_LABEL_TTL, answer_tc, 0, answer)
             yield (f"IPv{family} out of a tunnel, {name}", 1, 1, uniform, frame(PE_CORE_MAC, P_MAC, wire), frame(P_MAC, PE_CORE_MAC, back), 1)
     packet = to_host(4, "10.5.0.1", 9, 600)
     answer = icmp_about(packet, ICMP_SOURCE, "host")
@@ -323,5 +364,6 @@ def write_kat():
 
 if __name__ == "__main__":
     write_frames()
+    write_ecn()
     write_icmp()
     write_kat()

@@ -36,7 +36,10 @@ export interface AcceptSet {
 export interface VrfRow {
   readonly name: string;
   readonly ttlUniform: boolean;
+  /** At the egress the inner DSCP follows from TC. */
   readonly tcUniform: boolean;
+  /** 0..63, what TC and outer DSCP follow from; undefined: the inner DSCP. */
+  readonly dscp?: number;
   readonly hostInterface: number;
   readonly icmpSource4?: Uint8Array;
   readonly icmpSource6?: Uint8Array;
@@ -86,6 +89,8 @@ export type Version =
       readonly mtu: number; // largest inner IP packet
       readonly sa: number; // outbound SA row, 0 = none
       readonly dscpCopy: boolean;
+      /** RFC 6040 normal mode: outer ECN = inner; else compatibility mode, Not-ECT. */
+      readonly ecnCopy: boolean;
       readonly header: TunnelHeader;
     }
   | {
@@ -401,6 +406,9 @@ export interface Tables {
   reclaim(): boolean;
   setConfigDigest(digest: Uint8Array): void; // 32 bytes; raises the config generation
   configDigest(): Uint8Array;
+  /** TC 0..7 of each DSCP, 64 bytes; in a new segment the class selector bits. */
+  setTrafficClasses(tcOfDscp: Uint8Array): void;
+  trafficClasses(): Uint8Array;
 
   worker(): WorkerStatus;
   drops(): readonly DropCount[];

@@ -31,7 +31,7 @@ const lsp = (header: Partial<Lsp['header']> = {}, rest: Partial<Lsp> = {}): Vers
 });
 const tunnel = (labels: readonly number[], from: Uint8Array = ethernet): Version => ({
   ...{ kind: 'tunnel', interface: port, protection: 'tunnel', encapsulation: 'gre', mtu: 1400 },
-  ...{ sa: 0, dscpCopy: false },
+  ...{ sa: 0, dscpCopy: false, ecnCopy: false },
   header: {
     ...{ ethernet: from, source: SOURCE, destination: DESTINATION },
     ...{ ttl: 64, dscp: 10, flowLabel: 0, labels },

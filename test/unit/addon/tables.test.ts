@@ -20,6 +20,28 @@ function reopen(): void {
   tables = segments.open();
 }
 
+describe('the traffic classes of the core', () => {
+  it('are the class selectors until they are set, and stay', () => {
+    const classes = Uint8Array.from({ length: 64 }, (_, dscp) => dscp >> 3);
+    expect(tables.trafficClasses()).toEqual(classes);
+    classes[46] = 7;
+    tables.setTrafficClasses(classes);
+    expect(tables.trafficClasses()).toEqual(classes);
+    reopen();
+    expect(tables.trafficClasses()).toEqual(classes);
+  });
+
+  it('are 0..7, for every DSCP', () => {
+    for (const bad of [new Uint8Array(63), new Uint8Array(65), new Uint8Array(64).fill(8, 63)]) {
+      expect(
+        refusal(() => {
+          tables.setTrafficClasses(bad);
+        }),
+      ).toBe('BAD_ARGUMENT');
+    }
+  });
+});
+
 describe('VRFs', () => {
   it('are found by name, changed in place, and listed with the core', () => {
     const id = vrf(tables, 'a');
@@ -30,6 +52,10 @@ describe('VRFs', () => {
       icmpSource4: ip4(10, 0, 0, 1),
       icmpSource6: Uint8Array.of(0x20, 1, ...new Uint8Array(13), 1),
     };
+    expect(tables.putVrf({ ...row, dscp: 0 })).toBe(id);
+    expect(tables.vrfs()[1]).toEqual({ ...row, dscp: 0, id });
+    expect(tables.putVrf({ ...row, dscp: 63 })).toBe(id);
+    expect(tables.vrfs()[1]).toEqual({ ...row, dscp: 63, id });
     expect(tables.putVrf(row)).toBe(id);
     const live = [
       { id: 0, name: '', ttlUniform: false, tcUniform: false, hostInterface: 0 },

@@ -40,6 +40,7 @@ function tunnel(
   return {
     ...{ kind: 'tunnel', protection: 'tunnel', encapsulation: 'gre', mtu: 1400, sa: 0 },
     dscpCopy: false,
+    ecnCopy: false,
     header: { ethernet, source: SOURCE, destination: DESTINATION, ttl: 64, dscp: 10, flowLabel: 0 },
     ...overrides,
   };
@@ -68,6 +69,7 @@ describe('next hops', () => {
         interface: port,
         encapsulation: 'ip',
         dscpCopy: true,
+        ecnCopy: true,
         header: { ...header, dscp: 0 },
       }),
       tunnel({

@@ -6,6 +6,29 @@ import { expectMistakes, expectWarnings, good, put, told, type Draft } from './g
 const LAB_LINE =
   'manualSas: manual SAs are for a lab only: remove them, or say lab: { manualSas: true }';
 
+describe('marking', () => {
+  it('has a DSCP of the VRF in the pipe model alone, DSCPs that there are, and ECN in IP headers', () => {
+    expectMistakes(
+      (draft) => {
+        draft.core.trafficClasses = { 46: 6, 63: 7, 64: 1, '-1': 2, '010': 3 };
+        draft.vrfs['a']!.dscp = 10;
+        draft.vrfs['b']!.trafficClass = 'pipe';
+        draft.vrfs['b']!.dscp = 10;
+        draft.core.lsps = { '192.0.2.4/32': { via: '198.51.100.2', labels: [16] } };
+        draft.tunnels['lsp'] = {
+          ...{ local: '192.0.2.1', remote: '192.0.2.4', ecn: 'normal' },
+          ...{ protection: 'mpls', encapsulation: 'none' },
+        };
+      },
+      'core.trafficClasses["64"]: no DSCP (1): 0..63: TC 0..7',
+      'core.trafficClasses["-1"]: no DSCP (2): 0..63: TC 0..7',
+      'core.trafficClasses["010"]: no DSCP (3): 0..63: TC 0..7',
+      'vrfs.a.dscp: TC and outer DSCP follow from the packet in this model (10): remove it, or trafficClass: "pipe"',
+      'tunnels.lsp.ecn: plain MPLS has no outer IP header ("normal"): remove it',
+    );
+  });
+});
+
 describe('tunnels', () => {
   it('end at one of our tunnel addresses, and at another PE of the same family', () => {
     expectMistakes(

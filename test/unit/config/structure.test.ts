@@ -132,6 +132,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     'no such choice ("pip"): did you mean "pipe"? known choices: pipe, uniform',
   ],
   ['vrfs.a.trafficClass', null, 'expected a word, got null (null): e.g. "pipe"'],
+  ['vrfs.a.dscp', 64, 'more than 63 (64): a DSCP, 0..63'],
   ['vrfs.a.netns', '.x', nameWords.replace('%', '.x')],
   ['vrfs.a.routes.0.label', 15, 'less than 16 (15): a label, 16..1048575'],
   ['vrfs.a.routes.0.label', 1_048_576, 'more than 1048575 (1048576): a label, 16..1048575'],
@@ -165,6 +166,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
   ],
   ['vrfs.a.exports.0.label', 3, 'less than 16 (3): a label, 16..1048575'],
   ['vrfs.a.exports.0.labelFor', 'ce', 'no such choice ("ce"): "vrf" or { ce: ADDRESS }'],
+  ['tunnels.pe3.ecn', 'copy', 'no such choice ("copy"): known choices: normal, compatibility'],
   ['tunnels.pe3.dscp', 64, 'no DSCP (64): "copy" or a whole number 0..63'],
   ['tunnels.pe3.dscp', 'inner', 'no DSCP ("inner"): "copy" or a whole number 0..63'],
   ['tunnels.pe3.ttl', 0, 'less than 1 (0): TTL or hop limit, 1..255'],
@@ -317,7 +319,7 @@ describe('keys', () => {
       'interfaces.core0.adresses: unknown key: did you mean "addresses"? known keys: ' +
         'device, vlan, addresses, mtu, role, mpls, acceptClear',
       'tunnels.pe3.TTL: unknown key: did you mean "ttl"? known keys: ' +
-        'local, remote, protection, encapsulation, dscp, ttl, sa',
+        'local, remote, protection, encapsulation, dscp, ecn, ttl, sa',
       `interface: unknown key: did you mean "interfaces"? known keys: ${known}`,
       `vfrs: unknown key: did you mean "vrfs"? known keys: ${known}`,
       `zzz: unknown key: known keys: ${known}`,

@@ -10,7 +10,7 @@ const bytes = (text: string): Uint8Array => parseAddress(text)!;
 const tunnel = (remote: string, protection: TunnelModel['protection']): TunnelModel => ({
   ...{ name: `${remote} ${protection}`, local: bytes('192.0.2.1'), remote: bytes(remote) },
   ...{ protection, encapsulation: protection === 'mpls' ? 'none' : 'gre' },
-  ...{ dscp: 'copy', ttl: 64, sa: undefined },
+  ...{ dscp: 'copy', ecn: 'compatibility', ttl: 64, sa: undefined },
 });
 const lsp = (prefix: string, labels: number[], forIp = false): LspModel => ({
   ...{ prefix: parsePrefix(prefix)!, interface: 'core1', via: bytes('10.0.0.9'), labels, forIp },

@@ -103,7 +103,7 @@ const verdict = (to: string): ExplainRow | undefined => explain(to).at(-1);
 
 const tunnel = (sa: number): Version => ({
   ...{ kind: 'tunnel', interface: core, protection: sa === 0 ? 'tunnel' : 'encrypt' },
-  ...{ encapsulation: 'gre', mtu: 1400, sa, dscpCopy: false },
+  ...{ encapsulation: 'gre', mtu: 1400, sa, dscpCopy: false, ecnCopy: false },
   header: {
     ...{ ethernet: HEADER, source: address('192.0.2.1'), destination: address('192.0.2.2') },
     ...{ ttl: 64, dscp: 0, flowLabel: 0, ...(sa === 0 ? {} : { spi: 0x12345678 }) },

@@ -23,7 +23,7 @@ const REMOTE = parseAddress('192.0.2.2')!;
 
 const TUNNEL: TunnelModel = {
   ...{ name: 'peer', local: LOCAL, remote: REMOTE, protection: 'encrypt', encapsulation: 'gre' },
-  ...{ dscp: 'copy', ttl: 64, sa: undefined },
+  ...{ dscp: 'copy', ecn: 'compatibility', ttl: 64, sa: undefined },
 };
 
 const only = (address: Uint8Array, protocol = 47): Selector => ({
@@ -120,8 +120,8 @@ function publish(): void {
     slot,
     now && used !== undefined
       ? {
-          ...{ kind: 'tunnel', interface: real.interfaces()[0]!.id, mtu: 1400, dscpCopy: true },
-          ...{ protection: 'encrypt', encapsulation: 'gre', sa: used },
+          ...{ kind: 'tunnel', interface: real.interfaces()[0]!.id, mtu: 1400, sa: used },
+          ...{ protection: 'encrypt', encapsulation: 'gre', dscpCopy: true, ecnCopy: false },
           header: {
             ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), 0, 4),
             ...{ source: LOCAL, destination: REMOTE },

@@ -9,7 +9,14 @@ import { espOverhead } from '../../../src/lib/esp-suites.js';
 
 const tunnel = (name: string, more: Partial<TunnelModel> = {}): TunnelModel => ({
   ...{ name, local: parseAddress('192.0.2.1')!, remote: parseAddress('192.0.2.2')! },
-  ...{ protection: 'encrypt', encapsulation: 'gre', dscp: 'copy', ttl: 64, sa: undefined },
+  ...{
+    protection: 'encrypt',
+    encapsulation: 'gre',
+    dscp: 'copy',
+    ecn: 'compatibility',
+    ttl: 64,
+    sa: undefined,
+  },
   ...more,
 });
 

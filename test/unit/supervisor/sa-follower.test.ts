@@ -80,7 +80,14 @@ it('tries what failed again with what comes next', async () => {
 it('finds the tunnels that share an SA, and looks at all of them once for each set', () => {
   const tunnel = (name: string, remote: string, more: Partial<TunnelModel> = {}): TunnelModel => ({
     ...{ name, local: parseAddress('192.0.2.1')!, remote: parseAddress(remote)! },
-    ...{ protection: 'encrypt', encapsulation: 'gre', dscp: 'copy', ttl: 64, sa: undefined },
+    ...{
+      protection: 'encrypt',
+      encapsulation: 'gre',
+      dscp: 'copy',
+      ecn: 'compatibility',
+      ttl: 64,
+      sa: undefined,
+    },
     ...more,
   });
   const tunnels = [

@@ -77,7 +77,7 @@ it('outlive their last route for a while', async () => {
 it('give way to configured ones of the same kind', () => {
   const configured: TunnelModel = {
     ...{ name: 'mine', local: OWN[1]!, ...kind('192.0.2.2') },
-    ...{ dscp: 0, ttl: 5, sa: undefined },
+    ...{ dscp: 0, ecn: 'compatibility', ttl: 5, sa: undefined },
   };
   tunnels.hold(kind('192.0.2.2'));
   tunnels.configure(new Map([['mine', configured]]), OWN);
@@ -86,6 +86,9 @@ it('give way to configured ones of the same kind', () => {
   // And serve again when those are gone.
   tunnels.configure(new Map(), OWN);
   expect(names()).toEqual(['pe/192.0.2.2/encrypt/gre']);
+  expect(tunnels.find(kind('192.0.2.2'))).toMatchObject({ dscp: 'copy', ecn: 'compatibility' });
+  tunnels.configure(new Map(), OWN, undefined, 'normal');
+  expect(tunnels.find(kind('192.0.2.2'))).toMatchObject({ dscp: 'copy', ecn: 'normal' });
 });
 
 it('are not there where none of our addresses is of the family', () => {

@@ -117,7 +117,7 @@ describe('a row of BGP from before a restart', () => {
     const now = config({ tunnels: { t: { ...tunnel, encapsulation: 'gre' } } });
     const active = (destination: string): NexthopRow['active'] => ({
       ...{ kind: 'tunnel', interface: 1, protection: 'tunnel', encapsulation: 'gre', mtu: 1400 },
-      ...{ sa: 0, dscpCopy: false },
+      ...{ sa: 0, dscpCopy: false, ecnCopy: false },
       header: {
         ...{ ethernet: new Uint8Array(14), source: bytes('192.0.2.1'), flowLabel: 0 },
         ...{ destination: bytes(destination), ttl: 64, dscp: 0 },
