@@ -9,6 +9,7 @@
 
 #define TO_CE (-1)
 #define PUNTED (-2)
+#define HELD (-3) /* a fragment, for the others */
 
 struct malformed {
 	const char *name;
@@ -43,6 +44,9 @@ static void expect_outcome(const char *name, int outcome, uint64_t drops_before)
 		         outcome >= 0 ? scene_reason_name((unsigned int)outcome)
 		                      : (outcome == TO_CE ? "to be sent" : "to be punted"));
 	}
+	assert_int_equal(world.worker.reassembly.pieces, outcome == HELD);
+	if (outcome == HELD)
+		sl_pipeline_end(&world.worker); /* drops it */
 	assert_int_equal(rte_mempool_avail_count(world.worker.pool), WORLD_MBUFS);
 }
 

@@ -100,9 +100,12 @@ static bool is_kept_in_memory(pid_t pid, uint64_t address, const char *file)
 	maps = fopen(path, "r");
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps) != NULL) {
-		uint64_t from, to;
+		char *rest;
+		uint64_t from = strtoull(line, &rest, 16), to = 0;
 
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+		if (*rest == '-') /* a mapping's first line: "from-to ..." */
+			to = strtoull(rest + 1, &rest, 16);
+		if (to != 0)
 			here = file != NULL ? strstr(line, file) != NULL
 			                    : from <= address && address < to;
 		else if (here && strncmp(line, "VmFlags:", 8) == 0)

@@ -3,14 +3,17 @@
  * The whole packet path: tables of the input's first octets, then frames (support/fuzz_tables.h,
  * support/fuzz_frames.h). Sanitizers see every access inside the mbufs (stages/poison.h). Besides:
  *
- *   - every packet is sent, punted, held, or dropped and counted for one reason; an ICMP error is the packet
- *     it is about, counted once for what was wrong with it and once for what becomes of it
+ *   - every packet is sent, punted, held, cut, joined, or dropped and counted for one reason; an ICMP error is
+ *     the packet it is about, counted once for what was wrong with it and once for what becomes of it
  *   - no mbuf is lost
  *   - nothing that came in clear, by a label that is not accepted in clear, leaves to a CE or a VRF's kernel
  *     side; nor what came out of an SA by a label that does not accept that SA
  *   - where every tunnel is an SA, nothing of a VRF leaves to the core but ESP that its peer can open
  */
+#include "stages/fragment.h"
+#include "stages/ip_header.h"
 #include "stages/packet.h"
+#include "stages/reassemble.h"
 #include "stages/stage.h"
 #include "support/fuzz_frames.h"
 
@@ -23,7 +26,10 @@ static struct fuzz_note notes[FUZZ_FRAMES];
 static uint32_t frames;      /* in so far; also that many notes */
 static uint64_t icmp_errors; /* calls */
 static uint64_t out, punted; /* punted: without requests for a neighbour, which are drops */
-static bool forged;          /* the fuzzer has hit upon an ICV: this input proves nothing more */
+static uint64_t pieces;      /* more packets than were cut up */
+static uint64_t joined;      /* fewer packets than fragments were joined */
+/* The fuzzer hit upon an ICV, or notes are mixed up: where packets leave is not judged. */
+static bool forged;
 
 /* Called in the place of sl_icmp_error(), which it calls: the linker's --wrap. */
 void __real_sl_icmp_error(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_reason reason,
@@ -36,6 +42,71 @@ void __wrap_sl_icmp_error(struct sl_worker *w, struct rte_mbuf *m, enum sl_drop_
 {
 	icmp_errors++;
 	__real_sl_icmp_error(w, m, reason, error, mtu);
+}
+
+struct rte_mbuf *__real_sl_reassemble(struct sl_worker *w, struct rte_mbuf *m,
+                                      const struct sl_upper *upper);
+struct rte_mbuf *__wrap_sl_reassemble(struct sl_worker *w, struct rte_mbuf *m,
+                                      const struct sl_upper *upper);
+
+struct rte_mbuf *__wrap_sl_reassemble(struct sl_worker *w, struct rte_mbuf *m,
+                                      const struct sl_upper *upper)
+{
+	uint32_t before = w->reassembly.pieces;
+	struct rte_mbuf *whole = __real_sl_reassemble(w, m, upper);
+
+	if (whole != NULL)
+		joined += before - w->reassembly.pieces;
+	return whole;
+}
+
+typedef void leave_fn(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+void __real_sl_fragment(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n,
+                        leave_fn *leave);
+void __wrap_sl_fragment(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n,
+                        leave_fn *leave);
+
+/* Of the call of sl_fragment() that runs. */
+static struct {
+	leave_fn *leave;
+	struct rte_mbuf *packet[SL_BURST];
+	uint16_t n;
+	uint32_t note; /* of the packet before */
+	uint64_t left, dropped_behind;
+} cut;
+
+/* What leaves sl_fragment(): pieces follow their packet, and get its note. */
+static void note_pieces(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint64_t before = world_all_drops();
+
+	for (uint16_t i = 0; i < n; i++) {
+		bool itself = false;
+
+		for (uint16_t j = 0; j < cut.n; j++)
+			itself |= packets[i] == cut.packet[j];
+		if (itself)
+			cut.note = packets[i]->hash.usr;
+		packets[i]->hash.usr = cut.note;
+	}
+	cut.left += n;
+	cut.leave(w, packets, n);
+	cut.dropped_behind += world_all_drops() - before;
+}
+
+void __wrap_sl_fragment(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n, leave_fn *leave)
+{
+	uint64_t before = world_all_drops(), dropped;
+
+	memset(&cut, 0, sizeof(cut));
+	cut.leave = leave;
+	cut.n = n;
+	memcpy(cut.packet, packets, n * sizeof(packets[0]));
+	__real_sl_fragment(w, packets, n, note_pieces);
+	dropped = world_all_drops() - before - cut.dropped_behind;
+	pieces += cut.left + dropped - n;
+	/* the mbuf of one that was dropped may be another's piece by now: whose note is whose? */
+	forged |= dropped != 0;
 }
 
 uint16_t __real_sl_stage_decap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
@@ -138,7 +209,7 @@ static void came_out_on_core(const struct fuzz_note *note, uint8_t *frame, size_
 {
 	bool of_vrf = note->port == PORT_CE || (note->port == 0 && note->interface != IF_CORE);
 
-	if (of_vrf && fuzz_pe.all_esp && !peer_opens(frame, length))
+	if (!forged && of_vrf && fuzz_pe.all_esp && !peer_opens(frame, length))
 		refuse("left in clear, and every tunnel is an SA", note);
 }
 
@@ -256,14 +327,15 @@ static void add(struct burst *burst, const struct fuzz_note *note)
 
 static void expect_balance(void)
 {
-	uint64_t held = world.worker.hold.count;
+	uint64_t held = world.worker.hold.count + world.worker.reassembly.pieces + joined;
 	uint64_t gone = world_all_drops() + out + punted + held;
 
-	if (frames + icmp_errors != gone) {
+	if (frames + icmp_errors + pieces != gone) {
 		fprintf(stderr,
-		        "%u frames and %lu ICMP errors, but %lu drops, %lu out, %lu punted, "
+		        "%u frames, %lu ICMP errors, %lu pieces, but %lu drops, %lu out, %lu "
+		        "punted, "
 		        "%lu held\n",
-		        frames, icmp_errors, world_all_drops(), out, punted, held);
+		        frames, icmp_errors, pieces, world_all_drops(), out, punted, held);
 		abort();
 	}
 	sl_pipeline_end(&world.worker);
@@ -290,7 +362,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_note note = {.port = 0};
 
 	frames = 0;
-	icmp_errors = out = punted = 0;
+	icmp_errors = out = punted = pieces = joined = 0;
 	forged = false;
 	fuzz_pe_set(&in);
 	while (in.left > 0 && frames < FUZZ_FRAMES - 1) {

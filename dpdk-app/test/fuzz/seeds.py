@@ -30,7 +30,25 @@ def frame(kind, inner=1, destination=0, source=1, labels=0, flags=0, sa=0, odd=6
     return bytes([kind, inner | destination << 2 | source << 5, labels, flags, sa, odd, len(octets), more]) + octets
 
 
+def fragment(offset, more, body, protocol=50, ident=7):
+    """IPv4 from the core, part of a datagram to us, as a whole frame."""
+    ip = bytearray(b"\x45\0" + (20 + len(body)).to_bytes(2, "big") + ident.to_bytes(2, "big"))
+    ip += (more << 13 | offset // 8).to_bytes(2, "big") + bytes([60, protocol, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1])
+    total = sum(int.from_bytes(ip[i : i + 2], "big") for i in range(0, 20, 2))
+    total = (total & 0xFFFF) + (total >> 16)
+    ip[10:12] = (0xFFFF - (total & 0xFFFF) - (total >> 16)).to_bytes(2, "big")
+    octets = bytes.fromhex("020000000102" "020000000f01" "0800") + ip + body
+    return frame(RAW_CORE, 0, octets=octets, more=0)
+
+
 def seeds():
+    parts = [fragment(0, 1, bytes(64)), fragment(64, 1, bytes(64)), fragment(128, 0, bytes(33))]
+    yield "fragments", tables() + b"".join(parts)
+    yield "fragments-turned", tables() + b"".join(reversed(parts))
+    yield "fragments-again", tables() + parts[0] + parts[0] + parts[2] + parts[1]
+    yield "fragments-overlap", tables() + parts[0] + fragment(56, 1, bytes(64)) + parts[2]
+    yield "fragments-late", tables() + parts[0] + frame(CHANGE, 5, odd=9) + parts[1]
+    yield "fragments-gre", tables() + b"".join(fragment(at, at == 0, bytes(range(40)), 47) for at in (0, 40))
     for suite in range(SUITES):
         for variant in range(4):
             t = tables(suite, core=0b111101, six=variant & 1, udp=variant & 1, esn=variant >> 1, encap=variant & 1)

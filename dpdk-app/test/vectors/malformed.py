@@ -77,7 +77,7 @@ def extensions():
         "dst-long": (60, bytes_of(Raw(bytes([0, 200, 1, 4, 0, 0, 0, 0]))), "stop"),
         "route-0": (43, bytes_of(IPv6ExtHdrRouting(type=2, segleft=0, addresses=[])), "walk"),
         "route-1": (43, bytes_of(IPv6ExtHdrRouting(type=2, segleft=1, addresses=["2001:db8::9"])), "stop"),
-        "atomic": (44, bytes_of(IPv6ExtHdrFragment(offset=0, m=0)), "end-first"),
+        "atomic": (44, bytes_of(IPv6ExtHdrFragment(offset=0, m=0)), "end-whole"),
         "first": (44, bytes_of(IPv6ExtHdrFragment(offset=0, m=1)), "end-first"),
         "later": (44, bytes_of(IPv6ExtHdrFragment(offset=9, m=0)), "end"),
         # not walked, because what is behind is for the kernel alone: the protocol is theirs
@@ -87,7 +87,7 @@ def extensions():
 
 
 def walk(chain, upper):
-    """(protocol, fragment) of a chain, None when a header in it is not walked."""
+    """(protocol, part of a datagram) of a chain, None when a header in it is not walked."""
     for place, (name, (number, _, how)) in enumerate(chain):
         following = chain[place + 1][1][0] if place + 1 < len(chain) else upper
         if how == "upper":
@@ -95,17 +95,18 @@ def walk(chain, upper):
         if how == "stop" or (how == "walk-first" and place != 0) or place == 8:
             return None
         if how.startswith("end"):
-            return following, True
+            return following, how != "end-whole"
     return upper, False
 
 
 def outcome_at_core(found):
-    """What a core interface that takes nothing in clear does with a packet for us."""
+    """What a core interface that takes nothing in clear does with a packet for us. A part of an ESP packet waits for
+    the others; one that is whole although it has a Fragment header does not (RFC 6946)."""
     if found is None or found[0] not in (47, 50, 137):
         return "PUNTED"
-    protocol, fragment = found
-    if fragment:
-        return "SL_DROP_outer_fragment"
+    protocol, part = found
+    if protocol == 50 and part:
+        return "HELD"
     return {47: "SL_DROP_gre_clear", 50: "SL_DROP_esp_unknown_spi", 137: "SL_DROP_mpls_in_ip_clear"}[protocol]
 
 
