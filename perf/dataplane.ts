@@ -63,7 +63,13 @@ interface Plan {
 }
 
 export function benchRows(t: Tables): Plan {
-  const vrf = t.putVrf({ name: 'bench', ttlUniform: false, tcUniform: true, hostInterface: 0 });
+  const vrf = t.putVrf({
+    name: 'bench',
+    ttlUniform: false,
+    tcUniform: true,
+    clampMss: false,
+    hostInterface: 0,
+  });
   const common = {
     vlan: 0,
     mtu: 1500,

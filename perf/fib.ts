@@ -116,7 +116,13 @@ export async function fib(quick: boolean): Promise<Result> {
   const dir = mkdtempSync('/dev/shm/sealane-perf-');
   const tables = loadAddon().openTables({ tables: `${dir}/tables`, state: `${dir}/state` });
   try {
-    tables.putVrf({ name: 'bench', ttlUniform: false, tcUniform: true, hostInterface: 0 });
+    tables.putVrf({
+      name: 'bench',
+      ttlUniform: false,
+      tcUniform: true,
+      clampMss: false,
+      hostInterface: 0,
+    });
     tables.setNexthop(tables.nexthop('x'), {
       kind: 'drop',
       reason: 'blackhole',

@@ -51,7 +51,8 @@ sl_vrf_row vrf_row(const Napi::Object &from)
 	sl_vrf_row row{};
 	set_name(row.name, from, true);
 	row.flags = (get_bool(from, "ttlUniform") ? SL_VRF_TTL_UNIFORM : 0) |
-	            (get_bool(from, "tcUniform") ? SL_VRF_TC_UNIFORM : 0);
+	            (get_bool(from, "tcUniform") ? SL_VRF_TC_UNIFORM : 0) |
+	            (get_bool(from, "clampMss") ? SL_VRF_CLAMP_MSS : 0);
 	if (!from.Get("dscp").IsUndefined())
 		row.flags |= SL_VRF_DSCP_FIXED | get_uint(from, "dscp", 63) << SL_VRF_DSCP_SHIFT;
 	row.host_interface = get_uint(from, "hostInterface");
@@ -69,6 +70,7 @@ Napi::Object vrf_object(Napi::Env env, uint32_t id, const sl_vrf_row &row)
 	to.Set("tcUniform", (row.flags & SL_VRF_TC_UNIFORM) != 0);
 	if ((row.flags & SL_VRF_DSCP_FIXED) != 0)
 		to.Set("dscp", row.flags >> SL_VRF_DSCP_SHIFT & 63u);
+	to.Set("clampMss", (row.flags & SL_VRF_CLAMP_MSS) != 0);
 	to.Set("hostInterface", row.host_interface);
 	set_optional(to, "icmpSource4", row.icmp_source4, 4);
 	set_optional(to, "icmpSource6", row.icmp_source6, 16);

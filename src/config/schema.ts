@@ -124,6 +124,7 @@ const vrf = strict({
   ttl: oneOf('pipe', 'uniform').exactOptional(),
   trafficClass: oneOf('pipe', 'short-pipe', 'uniform').exactOptional(),
   dscp: dscpValue.exactOptional(),
+  clampMss: boolean.exactOptional(),
   routes: list(staticRoute).exactOptional(),
   exports: list(exportRule).exactOptional(),
   importsFrom: list(entity).exactOptional(),

@@ -97,6 +97,8 @@ export interface Vrf {
   readonly trafficClass?: 'pipe' | 'short-pipe' | 'uniform';
   /** 0..63, with `trafficClass` 'pipe' alone; default 0. */
   readonly dscp?: number;
+  /** TCP connections are told to send no larger segments than tunnels carry; default false. */
+  readonly clampMss?: boolean;
   readonly routes?: readonly StaticRoute[];
   readonly exports?: readonly ExportRule[];
   /** VRFs of this PE whose connected and static CE routes are usable here too (P2). */

@@ -57,6 +57,7 @@ export interface VrfModel {
   readonly tcUniform: boolean;
   /** Pipe model: what TC and outer DSCP follow from; undefined: the inner DSCP. */
   readonly dscp: number | undefined;
+  readonly clampMss: boolean;
   /** Own addresses beside the interfaces'. */
   readonly addresses: readonly Prefix[];
   readonly interfaces: readonly InterfaceModel[];
@@ -220,6 +221,7 @@ function vrfModel(
     ttlUniform: from.ttl === 'uniform',
     tcUniform: from.trafficClass === 'uniform',
     dscp: from.trafficClass === 'pipe' ? (from.dscp ?? 0) : undefined,
+    clampMss: from.clampMss ?? false,
     addresses: read.prefixes(`vrfs.${name}.addresses`, from.addresses ?? []),
     interfaces,
     routes: (from.routes ?? []).flatMap((route, i) =>

@@ -197,6 +197,7 @@ function desiredVrf(vrf: VrfModel): DesiredVrf {
   return {
     ...{ name: vrf.name, ttlUniform: vrf.ttlUniform, tcUniform: vrf.tcUniform },
     ...(vrf.dscp !== undefined && { dscp: vrf.dscp }),
+    clampMss: vrf.clampMss,
     hostInterface: hostInterfaceName(vrf.name),
     ...(icmpSource4 && { icmpSource4 }),
     ...(icmpSource6 && { icmpSource6 }),

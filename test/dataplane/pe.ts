@@ -242,7 +242,7 @@ export class Pe {
       icmpSource6?: Uint8Array;
     },
   ): void {
-    const base = { ttlUniform: false, tcUniform: false, hostInterface: 0 };
+    const base = { ttlUniform: false, tcUniform: false, clampMss: false, hostInterface: 0 };
     const whole = { ...base, ...row, name: name === 'core' ? '' : name };
     this.vrfs[name] = this.harness.tables.putVrf(whole);
   }

@@ -126,6 +126,12 @@ const FORWARD = [
   ]),
   ...of('stages/ttl_mtu.c', [
     [
+      'MSS only where asked for',
+      'if (unlikely(sl_vrf_flags(w, p->vrf) & SL_VRF_CLAMP_MSS))',
+      'if (true)',
+      'eal_mss: only_where_asked_for',
+    ],
+    [
       'the MTU of a swapped label',
       'if (likely(sl_l3_len(m, p) <= w->tables->version[p->version].mtu))',
       'if (true)',
@@ -148,6 +154,28 @@ const FORWARD = [
       'if (p->family == 6 && unlikely(sl_ip6_is_linklocal(ip + 8))) {',
       'if (false) {',
       'eal_drops: ip_source_linklocal_is_not_forwarded',
+    ],
+  ]),
+  ...of('net/tcp_mss.c', [
+    ['a value at an odd byte', 'at % 2 == 0 ?', 'true ?', 'eal_mss: as_scapy_builds_them'],
+    ['never raised', 'sl_get16(tcp + at + 2) > mss', 'true', 'eal_mss: as_scapy_builds_them'],
+    ['SYNs alone', ' || !(tcp[13] & TCP_SYN)', '', 'eal_mss: as_scapy_builds_them'],
+    ['what is signed', ' || has_ao(tcp, end)', '', 'eal_mss: as_scapy_builds_them'],
+    ['a header that is not there', 'end > length || ', '', 'eal_mss: as_scapy_builds_them'],
+  ]),
+  ...of('stages/clamp.c', [
+    [
+      'the way back',
+      'RTE_MIN(w->tables->version[p->version].mtu, back_mtu(w, p, ip))',
+      'w->tables->version[p->version].mtu',
+      'eal_mss: out_of_a_tunnel',
+    ],
+    ['fragments', ' || upper.fragment', '', 'eal_mss: as_scapy_builds_them'],
+    [
+      'any way of a group',
+      'RTE_MIN(mtu, way_mtu(w, group->member[i]))',
+      'way_mtu(w, group->member[i])',
+      'eal_mss: the_smallest_of_a_group_counts',
     ],
   ]),
   ...of('net/ip4_fragment.c', [

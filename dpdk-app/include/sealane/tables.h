@@ -94,6 +94,7 @@ SL_SIZE(struct sl_accept_row, 64);
  */
 #define SL_VRF_TC_UNIFORM 2u /* uniform model: at the egress the inner DSCP follows from TC */
 #define SL_VRF_DSCP_FIXED 4u /* pipe model: TC and outer DSCP follow from the VRF's DSCP */
+#define SL_VRF_CLAMP_MSS 8u  /* TCP SYNs announce no larger segments than tunnels carry */
 #define SL_VRF_DSCP_SHIFT 8u /* the VRF's DSCP, 6 bits, with SL_VRF_DSCP_FIXED; else 0 */
 
 struct sl_vrf_row {

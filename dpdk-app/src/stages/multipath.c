@@ -6,8 +6,7 @@
 #include "stages/packet.h"
 #include "tables/group.h"
 
-/* The leaf's group; NULL when there is none under its number. */
-static const struct sl_group_row *find_group(const struct sl_worker *w, uint64_t leaf)
+const struct sl_group_row *sl_find_group(const struct sl_worker *w, uint64_t leaf)
 {
 	uint32_t id = sl_leaf_group(leaf);
 	const uint64_t *backed = &w->tables->header.committed_rows[SL_ARENA_GROUP];
@@ -25,7 +24,7 @@ static const struct sl_group_row *find_group(const struct sl_worker *w, uint64_t
  */
 uint32_t sl_multipath(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
-	const struct sl_group_row *row = find_group(w, p->leaf);
+	const struct sl_group_row *row = sl_find_group(w, p->leaf);
 	uint64_t accept = sl_leaf(0, 0, sl_leaf_accept(p->leaf)), flow;
 	uint32_t first, down = 0, version = 0;
 

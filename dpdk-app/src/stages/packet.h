@@ -136,6 +136,12 @@ static inline uint32_t sl_nexthop_active(const struct sl_worker *w, uint32_t nex
  */
 uint32_t sl_multipath(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p);
 
+/* The group of a leaf that names one; NULL when there is none under its number. */
+const struct sl_group_row *sl_find_group(const struct sl_worker *w, uint64_t leaf);
+
+/* Lower the MSS of a TCP SYN to what its way and the way back to its source carry. */
+void sl_clamp_mss(const struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p);
+
 /* Count a drop without ending the packet. */
 void sl_count_drop(struct sl_worker *w, const struct sl_packet *p, enum sl_drop_reason reason);
 

@@ -49,6 +49,8 @@ static bool forward(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p
 	}
 	if (unlikely(too_big(w, m, p, w->tables->version[p->version].mtu)))
 		return false;
+	if (unlikely(sl_vrf_flags(w, p->vrf) & SL_VRF_CLAMP_MSS))
+		sl_clamp_mss(w, m, p);
 	if (unlikely(p->from_host)) /* it starts here: RFC 1122 3.2.1.7 */
 		return true;
 	if (p->family == 4)

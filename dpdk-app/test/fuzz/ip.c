@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IPv4 and IPv6 headers, extension headers, flows, ICMP, fragmentation: from arbitrary bytes. */
+/* IPv4 and IPv6 headers, extension headers, flows, ICMP, fragmentation, MSS: from arbitrary bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "net/ip4.h"
 #include "net/ip4_fragment.h"
 #include "net/ip6.h"
+#include "net/tcp_mss.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -89,6 +90,23 @@ static void mend_ip4(uint8_t *ip, size_t n)
 	demand(sl_ip4_check(ip, n) == SL_IP_OK);
 }
 
+/* The bytes as a TCP segment. A checksum stays as good as it was; nothing but checksum and options changes. */
+static void try_mss(uint8_t *tcp, size_t n)
+{
+	uint8_t before[20];
+	uint16_t sum;
+
+	if (n < sizeof(before))
+		return;
+	memcpy(before, tcp, sizeof(before));
+	sum = sl_sum_fold(sl_sum(tcp, n, 0));
+	if (!sl_tcp_clamp_mss(tcp, n, 536))
+		return;
+	demand(memcmp(before, tcp, 16) == 0 && memcmp(before + 18, tcp + 18, 2) == 0);
+	demand(sl_sum_fold(sl_sum(tcp, n, 0)) == sum || sum == 0 || sum == 0xffff);
+	demand(!sl_tcp_clamp_mss(tcp, n, 536));
+}
+
 static void try_ip6(const uint8_t *ip, size_t n)
 {
 	struct sl_ip6_upper upper;
@@ -117,6 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mend_ip4(exact, size);
 		try_ip4(exact, size);
 	}
+	memcpy(exact, data, size);
+	try_mss(exact, size);
 	free(exact);
 	return 0;
 }

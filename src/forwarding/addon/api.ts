@@ -40,6 +40,7 @@ export interface VrfRow {
   readonly tcUniform: boolean;
   /** 0..63, what TC and outer DSCP follow from; undefined: the inner DSCP. */
   readonly dscp?: number;
+  readonly clampMss: boolean;
   readonly hostInterface: number;
   readonly icmpSource4?: Uint8Array;
   readonly icmpSource6?: Uint8Array;

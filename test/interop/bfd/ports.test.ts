@@ -22,7 +22,13 @@ async function givePort(bed: Bed): Promise<void> {
   const devargs = `net_af_packet${port},iface=wire`;
   const wanted = { port, name: 'wire', devargs, mtu: 1600, promiscuous: false };
   const { mac } = await client.addPort(wanted, netns);
-  const vrf = tables.putVrf({ name: 'a', ttlUniform: false, tcUniform: false, hostInterface: 0 });
+  const vrf = tables.putVrf({
+    name: 'a',
+    ttlUniform: false,
+    tcUniform: false,
+    clampMss: false,
+    hostInterface: 0,
+  });
   const row = tables.putInterface({
     ...{ name: 'hop', role: 'ce', vrf, port, vlan: 0, mtu: 1500, mac },
     ...{ address4: ip('10.77.0.1'), address6: ip('fd77::1'), linkLocal6: ip('fe80::77:1') },

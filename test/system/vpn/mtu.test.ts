@@ -6,6 +6,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../scripts/lib/lab.js';
+import { startCapture } from '../../interop/linux-pe/wire.js';
+import { dissect } from '../../lib/tshark.js';
 import { otherEnd, TwoPes, type End } from '../supervisor/two-pes.js';
 
 /** Of the tunnel: 1500 less outer IPv4 20, ESP 8, IV 8, GRE 4, label 4, trailer 2, ICV 16. */
@@ -43,6 +45,22 @@ const learnt = async (end: End, address: string): Promise<number | undefined> =>
   return mtu === undefined ? undefined : Number(mtu);
 };
 
+/** 2 MB by TCP from a CE to the other's address. */
+async function transfer(from: End, to: string): Promise<void> {
+  const [file, log] = [`${net.run}/received`, `${net.run}/nc.log`];
+  rmSync(file, { force: true });
+  const receiver = net.ce(otherEnd(from));
+  const nc = `exec nc.openbsd ${to.includes(':') ? '-6' : '-4'} -l 5001 >${file}`;
+  const listener = net.lab.start(receiver, ['sh', '-c', nc], log);
+  await eventually('nc listens', async () =>
+    (await net.lab.must(receiver, ['ss', '-Hltn', 'sport = :5001'])) === '' ? undefined : true,
+  );
+  const send = `head -c 2000000 /dev/urandom >${net.run}/sent; nc.openbsd -N -w 10 ${to} 5001 <${net.run}/sent`;
+  await net.lab.must(net.ce(from), ['sh', '-c', send]);
+  await eventually('nc ends', () => (listener.exitCode === null ? undefined : true));
+  expect(readFileSync(file).equals(readFileSync(`${net.run}/sent`))).toBe(true);
+}
+
 describe.each(FAMILIES)('IPv$family', ({ there, here, pe, headers }) => {
   it.each([-40, -3, -2, -1, 0])('a packet of the MTU and %i bytes passes', async (more) => {
     await forget();
@@ -78,18 +96,7 @@ describe.each(FAMILIES)('IPv$family', ({ there, here, pe, headers }) => {
     ['back', 2, here],
   ] as const)('TCP carries 2 MB %s, having learnt it', async (_, from, to) => {
     await forget();
-    const [file, log] = [`${net.run}/received`, `${net.run}/nc.log`];
-    rmSync(file, { force: true });
-    const receiver = net.ce(otherEnd(from));
-    const nc = `exec nc.openbsd ${to.includes(':') ? '-6' : '-4'} -l 5001 >${file}`;
-    const listener = net.lab.start(receiver, ['sh', '-c', nc], log);
-    await eventually('nc listens', async () =>
-      (await net.lab.must(receiver, ['ss', '-Hltn', 'sport = :5001'])) === '' ? undefined : true,
-    );
-    const send = `head -c 2000000 /dev/urandom >${net.run}/sent; nc.openbsd -N -w 10 ${to} 5001 <${net.run}/sent`;
-    await net.lab.must(net.ce(from), ['sh', '-c', send]);
-    await eventually('nc ends', () => (listener.exitCode === null ? undefined : true));
-    expect(readFileSync(file).equals(readFileSync(`${net.run}/sent`))).toBe(true);
+    await transfer(from, to);
     expect(await learnt(from, to)).toBe(MTU);
   });
 });
@@ -113,4 +120,44 @@ it('IPv4 without DF is cut, goes as ESP with DF, and arrives', async () => {
   expect(new Set(esp.map((frame) => frame.readUInt16BE(20)))).toEqual(new Set([0x4000]));
   expect(esp).toHaveLength(4 * 2 + 4 * 5);
   expect(Math.max(...esp.map((frame) => frame.readUInt16BE(16)))).toBeLessThanOrEqual(1500);
+});
+
+describe('with clampMss', () => {
+  beforeAll(async () => {
+    for (const end of [1, 2] as const) {
+      const from = net.config(end);
+      const file = net.write(end, {
+        ...from,
+        vrfs: { A: { ...from.vrfs?.['A'], clampMss: true } },
+      });
+      await net.client(end, async (client) => client.reload(file, false));
+      await net.tunnelUp(end);
+    }
+  });
+
+  it.each(FAMILIES)(
+    'TCP over IPv$family needs no ICMP either way',
+    async ({ there, here, headers }) => {
+      await forget();
+      const file = `${net.run}/ce2-${headers}.pcap`;
+      const capture = await startCapture({ netns: net.ce(2), nic: 'eth0' }, file);
+      await transfer(1, there);
+      await transfer(2, here);
+      const syns = await dissect(await capture.stop(), ['tcp.flags.ack', 'tcp.options.mss_val'], {
+        filter: 'tcp.flags.syn==1',
+      });
+      // what comes out of the tunnel: a SYN and a SYN/ACK, both clamped; what CE 2 says itself is not
+      const own = 1500 - headers - 12;
+      const clamped = MTU - headers - 12;
+      expect(syns.map((syn) => [syn['tcp.flags.ack'], Number(syn['tcp.options.mss_val'])])).toEqual(
+        [
+          ['0', clamped],
+          ['1', own],
+          ['0', own],
+          ['1', clamped],
+        ],
+      );
+      expect([await learnt(1, there), await learnt(2, here)]).toEqual([undefined, undefined]);
+    },
+  );
 });

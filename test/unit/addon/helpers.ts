@@ -37,7 +37,13 @@ export function coreInterface(name = 'core0', port = 0): InterfaceRow {
 }
 
 export function vrf(tables: Tables, name: string): number {
-  return tables.putVrf({ name, ttlUniform: false, tcUniform: false, hostInterface: 0 });
+  return tables.putVrf({
+    name,
+    ttlUniform: false,
+    tcUniform: false,
+    clampMss: false,
+    hostInterface: 0,
+  });
 }
 
 export const SOURCE = Uint8Array.of(192, 0, 2, 1);

@@ -114,7 +114,7 @@ describe('segment `tables`', () => {
   it('is taken over from a process that was killed', async () => {
     const source = `
       const tables = require(process.argv[1]).openTables({ tables: process.argv[2], state: process.argv[3] });
-      tables.putVrf({ name: 'a', ttlUniform: false, tcUniform: false, hostInterface: 0 });
+      tables.putVrf({ name: 'a', ttlUniform: false, tcUniform: false, clampMss: false, hostInterface: 0 });
       tables.nexthop('n');
       process.stdout.write('ready');
       setInterval(() => {}, 1000);`;
@@ -136,12 +136,21 @@ describe('segment `tables`', () => {
   it.each([
     ['no object', undefined],
     ['a number for a name', { name: 7 }],
-    ['a missing field', { name: 'a', ttlUniform: true, tcUniform: true }],
+    ['a missing field', { name: 'a', ttlUniform: true, tcUniform: true, clampMss: false }],
     [
       'too long a name',
-      { name: 'x'.repeat(64), ttlUniform: true, tcUniform: true, hostInterface: 0 },
+      {
+        name: 'x'.repeat(64),
+        ttlUniform: true,
+        tcUniform: true,
+        clampMss: false,
+        hostInterface: 0,
+      },
     ],
-    ['a wrong boolean', { name: 'a', ttlUniform: 1, tcUniform: true, hostInterface: 0 }],
+    [
+      'a wrong boolean',
+      { name: 'a', ttlUniform: 1, tcUniform: true, clampMss: false, hostInterface: 0 },
+    ],
   ])('refuses %s by BAD_ARGUMENT', (_, row) => {
     const tables = segments.open();
     expect(refusal(() => tables.putVrf(row as never))).toBe('BAD_ARGUMENT');

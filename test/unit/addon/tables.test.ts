@@ -48,7 +48,7 @@ describe('VRFs', () => {
     expect(vrf(tables, 'a')).toBe(id);
     expect(vrf(tables, '')).toBe(0);
     const row = {
-      ...{ name: 'a', ttlUniform: true, tcUniform: true, hostInterface: 0 },
+      ...{ name: 'a', ttlUniform: true, tcUniform: true, clampMss: true, hostInterface: 0 },
       icmpSource4: ip4(10, 0, 0, 1),
       icmpSource6: Uint8Array.of(0x20, 1, ...new Uint8Array(13), 1),
     };
@@ -58,7 +58,7 @@ describe('VRFs', () => {
     expect(tables.vrfs()[1]).toEqual({ ...row, dscp: 63, id });
     expect(tables.putVrf(row)).toBe(id);
     const live = [
-      { id: 0, name: '', ttlUniform: false, tcUniform: false, hostInterface: 0 },
+      { id: 0, name: '', ttlUniform: false, tcUniform: false, clampMss: false, hostInterface: 0 },
       { ...row, id },
     ];
     expect(tables.vrfs()).toEqual(live);
@@ -144,7 +144,13 @@ describe('interfaces and ports', () => {
 
   it('go from the VRF whose host interface they were', () => {
     const host = tables.putInterface({ ...coreInterface('host'), role: 'host' });
-    const row = { name: 'a', ttlUniform: false, tcUniform: false, hostInterface: host };
+    const row = {
+      name: 'a',
+      ttlUniform: false,
+      tcUniform: false,
+      clampMss: false,
+      hostInterface: host,
+    };
     tables.putVrf(row);
     tables.removeInterface(host);
     expect(tables.vrfs()[1]).toMatchObject({ hostInterface: 0 });

@@ -73,7 +73,7 @@ export const BASE: Config = {
       ],
     },
     B: { routes: [{ prefix: '10.2.0.0/24', tunnel: 't6', label: 2002 }] },
-    C: { importsFrom: ['A'], ttl: 'uniform', trafficClass: 'pipe', dscp: 10 },
+    C: { importsFrom: ['A'], ttl: 'uniform', trafficClass: 'pipe', dscp: 10, clampMss: true },
   },
   tunnels: {
     t4: {

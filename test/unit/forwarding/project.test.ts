@@ -149,7 +149,7 @@ describe('rows of VRFs, interfaces and labels', () => {
     expect(formatAddress(all.rows.vrfs.get('A')!.icmpSource4!)).toBe('10.255.0.1');
     expect(formatAddress(all.rows.vrfs.get('A')!.icmpSource6!)).toBe('2001:db8:a::1');
     expect(all.rows.vrfs.get('C')).toMatchObject({
-      ...{ ttlUniform: true, tcUniform: false, dscp: 10 },
+      ...{ ttlUniform: true, tcUniform: false, dscp: 10, clampMss: true },
     });
     expect(all.rows.vrfs.get('A')).toMatchObject({ ttlUniform: false, tcUniform: false });
     expect(all.rows.vrfs.get('A')).not.toHaveProperty('dscp');

@@ -35,7 +35,13 @@ let ports: Map<string, Uint8Array>;
 beforeEach(() => {
   folder = mkdtempSync('/dev/shm/sealane-explain-');
   tables = addon.openTables({ tables: join(folder, 'tables'), state: join(folder, 'state') });
-  vrf = tables.putVrf({ name: 'A', ttlUniform: false, tcUniform: false, hostInterface: 0 });
+  vrf = tables.putVrf({
+    name: 'A',
+    ttlUniform: false,
+    tcUniform: false,
+    clampMss: false,
+    hostInterface: 0,
+  });
   const flags = { acceptGre: false, acceptIp: false, mplsOwnSp: false, mplsOtherSp: false };
   core = tables.putInterface({
     ...{ name: 'core0', role: 'core', vrf: 0, port: tables.portId(PORT), vlan: 0 },

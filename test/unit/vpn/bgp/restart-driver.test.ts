@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createLogger } from '../../../../src/lib/log.js';
 import { RestartDriver } from '../../../../src/vpn/bgp/restart-driver.js';
 
-const MODEL = { ttlUniform: false, tcUniform: false, hostInterface: 0 };
+const MODEL = { ttlUniform: false, tcUniform: false, clampMss: false, hostInterface: 0 };
 
 /** VRFs with so many rows of BGP for each version; slices run when they are told to. */
 function bed(rows: Record<4 | 6, number>[]) {
