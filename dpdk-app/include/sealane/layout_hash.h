@@ -66,6 +66,7 @@
 	F(sl_version_row, neighbour)                                                               \
 	F(sl_version_row, core_labels)                                                             \
 	F(sl_version_row, udp_off)                                                                 \
+	F(sl_version_row, tos_copy)                                                                \
 	F(sl_version_row, template_bytes)                                                          \
 	F(sl_sa_row, generation)                                                                   \
 	F(sl_sa_row, spi)                                                                          \
@@ -118,6 +119,7 @@
 	F(sl_tables_header, config_generation)                                                     \
 	F(sl_tables_header, committed_rows)                                                        \
 	F(sl_tables_header, config_digest)                                                         \
+	F(sl_tables_header, traffic_class)                                                         \
 	F(sl_tables, header)                                                                       \
 	F(sl_tables, vrf)                                                                          \
 	F(sl_tables, interface)                                                                    \
