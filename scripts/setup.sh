@@ -2,7 +2,7 @@
 # Makes a machine ready: Debian packages, npm packages, build, hugepages. Prints to stderr only.
 # Does only what is missing, so a second run takes a second and needs no network.
 #
-#   scripts/setup.sh [--no-build] [group...]     groups: build run demo test lint (default: build run test)
+#   scripts/setup.sh [--no-build] [group...]     groups: build run demo test lint nic (default: build run test)
 #
 # SEALANE_HUGEPAGES=N   2 MB pages to make available (default 256; 0: leave them alone)
 set -euo pipefail
@@ -19,7 +19,7 @@ groups=()
 for arg in "$@"; do
   case $arg in
     --no-build) build=no ;;
-    build | run | demo | test | lint) groups+=("$arg") ;;
+    build | run | demo | test | lint | nic) groups+=("$arg") ;;
     *) fail "unknown argument '$arg' (see the head of scripts/setup.sh)" ;;
   esac
 done
@@ -116,6 +116,12 @@ fetch_test_kernel() {
   bash "$script" >&2
 }
 
+# The kernel of the machine with emulated NICs, too.
+fetch_nic_kernel() {
+  [ -e build/vm/.inputs ] || say "fetching the kernel of the machine with emulated NICs"
+  bash test/nic/vm/setup.sh >&2
+}
+
 check_node
 install_packages
 install_npm
@@ -124,5 +130,6 @@ for group in "${groups[@]}"; do
   case $group in
     run) make_hugepages ;;
     test) fetch_test_kernel ;;
+    nic) fetch_nic_kernel ;;
   esac
 done

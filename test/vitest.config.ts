@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  * namespaces have names of its own, and most of its time is spent waiting for timers; those of the data plane load both
  * cores.
  */
-const apart = { dataplane: 1, interop: 2, system: 2 };
+const apart = { dataplane: 1, interop: 2, system: 2, nic: 1 };
 
 /** What a configuration imports; in the tests it is the source, not the build. */
 const alias = { sealane: `${root}src/config/index.ts` };
@@ -20,7 +20,7 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     reporters: [
-      'default',
+      process.env['SEALANE_TEST_REPORTER'] ?? 'default',
       new SummaryReporter({
         outputFile: process.env['SEALANE_TEST_SUMMARY'] ?? `${root}build/test/vitest.json`,
       }),

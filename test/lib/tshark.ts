@@ -57,6 +57,8 @@ export async function dissect<Field extends string>(
   fields: readonly Field[],
   options: {
     readonly sas?: readonly TsharkSa[];
+    /** Rows of tshark's table of ESP SAs, as --debug-keys writes them. */
+    readonly espSas?: readonly string[];
     /** Rows of tshark's table of IKE SAs: see ike-tshark.ts. */
     readonly ikeSas?: readonly string[];
     readonly filter?: string;
@@ -66,7 +68,8 @@ export async function dissect<Field extends string>(
 ): Promise<Record<Field, string>[]> {
   const folder = await mkdtemp(join(tmpdir(), 'tshark-'));
   try {
-    const rows = (options.sas ?? []).map((sa) => `${tableRow(sa)}\n`);
+    const espRows = [...(options.sas ?? []).map(tableRow), ...(options.espSas ?? [])];
+    const rows = espRows.map((row) => `${row}\n`);
     await writeFile(join(folder, 'esp_sa'), rows.join(''), { mode: 0o600 });
     const ikeRows = (options.ikeSas ?? []).map((row) => `${row}\n`);
     await writeFile(join(folder, 'ikev2_decryption_table'), ikeRows.join(''), { mode: 0o600 });

@@ -92,6 +92,18 @@ static int configure(struct attempt *a, struct sl_fault *fault)
 	return 0;
 }
 
+/*
+ * virtio's driver always has its device filter VLANs, none of which is let in: tagged frames come to a
+ * promiscuous port alone. What is not for us is dropped by the packet path (rx_not_our_mac).
+ */
+static bool filters_vlans(uint16_t id)
+{
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_info_get(id, &info) == 0 && info.driver_name != NULL &&
+	       strcmp(info.driver_name, "net_virtio") == 0;
+}
+
 /* What the driver cannot do is no error: the frames then come anyway, or the supervisor sees to it. */
 static int start(struct attempt *a, struct sl_fault *fault)
 {
@@ -108,8 +120,9 @@ static int start(struct attempt *a, struct sl_fault *fault)
 	if (error != 0)
 		return fail(a, -error, "starting", fault);
 	if (!is_kernel_device(&a->devargs)) {
-		error = a->request->promiscuous ? rte_eth_promiscuous_enable(id)
-		                                : rte_eth_allmulticast_enable(id);
+		error = a->request->promiscuous || filters_vlans(id)
+		                ? rte_eth_promiscuous_enable(id)
+		                : rte_eth_allmulticast_enable(id);
 		if (error != 0 && error != -ENOTSUP)
 			return fail(a, -error, "setting its receive filter", fault);
 	}
@@ -270,8 +283,8 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 	port->promiscuous = request->promiscuous;
 	port->exists = true;
 	/* Not the device arguments: memif's hold a secret. */
-	sl_log(SL_LOG_INFO, "port %u %s: %s %s, link %s", request->id, port->name, a.devargs.name,
-	       a.devargs.iface, port->link_up ? "up" : "down");
+	sl_log(SL_LOG_INFO, "port %u %s: %s, link %s", request->id, port->name, port->driver,
+	       port->link_up ? "up" : "down");
 	return 0;
 }
 
