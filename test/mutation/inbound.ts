@@ -155,8 +155,8 @@ const LABEL = of('stages/label.c', [
   ],
   [
     'no multicast and link-local traffic out of a tunnel (P8)',
-    'return likely(scope == SL_SCOPE_ROUTED) ? SL_DROP_none : sl_scope_drop(m, p, scope);',
-    'return scope == 99 ? sl_scope_drop(m, p, scope) : SL_DROP_none;',
+    'return likely(scope == SL_SCOPE_ROUTED) ? sl_take_ecn(m, p, ecn)',
+    'return scope != 99 ? sl_take_ecn(m, p, ecn)',
     'eal_drops: link_traffic_out_of_a_tunnel',
   ],
 ]);
