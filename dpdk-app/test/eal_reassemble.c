@@ -50,31 +50,31 @@ static void expect_delivered(const struct vec_reassembly *v)
 	world_expect_quiet();
 }
 
-#define EACH(v)                                                                                    \
-	for (const struct vec_reassembly *v = vec_reassemblies;                                    \
-	     v < vec_reassemblies + sizeof(vec_reassemblies) / sizeof(vec_reassemblies[0]); v++)
+#define VECTORS (sizeof(vec_reassemblies) / sizeof(vec_reassemblies[0]))
+#define VECTORS_END (vec_reassemblies + VECTORS)
 
 /* Forwards, backwards, and every other one first; the last to come completes it. */
 static void in_any_order(void **state)
 {
 	(void)state;
-	EACH(v)
-	for (unsigned int way = 0; way < 3; way++) {
-		unsigned int n = v->count;
+	for (const struct vec_reassembly *v = vec_reassemblies; v < VECTORS_END; v++)
+		for (unsigned int way = 0; way < 3; way++) {
+			unsigned int n = v->count;
 
-		set_for(v);
-		for (unsigned int i = 0; i < n; i++) {
-			assert_int_equal(world_sent(PORT_CE, frame), 0);
-			if (way == 0)
-				receive_piece(v, i);
-			else if (way == 1)
-				receive_piece(v, n - 1 - i);
-			else
-				receive_piece(v,
-				              i < (n + 1) / 2 ? i * 2 : (i - (n + 1) / 2) * 2 + 1);
+			set_for(v);
+			for (unsigned int i = 0; i < n; i++) {
+				assert_int_equal(world_sent(PORT_CE, frame), 0);
+				if (way == 0)
+					receive_piece(v, i);
+				else if (way == 1)
+					receive_piece(v, n - 1 - i);
+				else
+					receive_piece(v, i < (n + 1) / 2
+					                         ? i * 2
+					                         : (i - (n + 1) / 2) * 2 + 1);
+			}
+			expect_delivered(v);
 		}
-		expect_delivered(v);
-	}
 }
 
 /* All in one burst, those of two datagrams by turns. */
