@@ -191,6 +191,8 @@ interface Measured {
   readonly bytes: number;
   readonly sas: number;
   readonly runs: readonly { readonly raw: number; readonly path: number; readonly ends: number }[];
+  /** ns per packet of each stage that took any, in one run with clocks. */
+  readonly stages: Readonly<Record<string, number>>;
 }
 
 function summarise(m: Measured): Row {
@@ -207,7 +209,35 @@ function summarise(m: Measured): Row {
     bytes: m.bytes,
     sas: m.sas,
     sourceAndSink: round(median(m.runs.map((r) => r.ends)), 1),
+    stages: m.stages,
   };
+}
+
+/** Where the time goes: a line for each stage, a column for each of some cases. To stderr. */
+function printStages(measured: readonly Measured[]): void {
+  const shown = measured.filter((m) => m.sas === 1 && (m.bytes === 64 || m.bytes === 512));
+  const names = new Set(shown.flatMap((m) => Object.keys(m.stages)));
+  const line = (head: string, cells: readonly string[]): string =>
+    `  ${head.padEnd(16)}${cells.map((c) => c.padStart(11)).join('')}\n`;
+  process.stderr.write(
+    '\nns per packet by stage (of a run with clocks, which cost a little themselves)\n',
+  );
+  process.stderr.write(
+    line(
+      '',
+      shown.map((m) => `${m.direction} ${String(m.bytes)} B`),
+    ),
+  );
+  for (const name of names) {
+    const cells = shown.map((m) => m.stages[name]?.toFixed(1) ?? '');
+    process.stderr.write(line(name, cells));
+  }
+  process.stderr.write(
+    line(
+      'source and sink',
+      shown.map((m) => median(m.runs.map((r) => r.ends)).toFixed(1)),
+    ),
+  );
 }
 
 export async function dataplane(quick: boolean): Promise<Result> {
@@ -255,6 +285,7 @@ export async function dataplane(quick: boolean): Promise<Result> {
     }
     const end = await exit;
     if (end !== '0') throw new Error(`sealane-bench ended with ${end}`);
+    printStages(measured);
     return { bench: 'dataplane', machine: machine(), runs, rows: measured.map(summarise) };
   } finally {
     tables.close();

@@ -9,7 +9,7 @@
  * perf/dataplane.ts writes the tables and says which rows mean what. Prints "ready" when the SAs are
  * installed, waits for a line (the SPI table is filled meanwhile), then prints one JSON object per
  * case: nanoseconds of on-CPU time per packet, per run, of the path, of the raw cipher on BYTES bytes
- * in the same run, and of source and sink alone.
+ * in the same run, and of source and sink alone; and of each stage, from one more run, with clocks.
  */
 #include <inttypes.h>
 #include <rte_cycles.h>
@@ -27,6 +27,7 @@
 #include "frames.h"
 #include "segments/state_segment.h"
 #include "segments/tables_segment.h"
+#include "stage_clock.h"
 #include "worker.h"
 
 /* Rows as perf/dataplane.ts writes them. */
@@ -37,6 +38,8 @@ enum { PORT_CE = 1, PORT_CORE = 2, LABEL = 1000 };
 #define MAX_FRAMES 1024u
 #define MIN_FRAMES 256u
 #define RAW_FRAMES 256u
+
+uint64_t sl_stage_clock[SL_CLOCK_COUNT];
 
 struct bench {
 	struct sl_worker worker;
@@ -142,8 +145,17 @@ static uint64_t transmitted(void)
 	return sum;
 }
 
-/* ns per packet of the path; with `path` false of source and sink alone. */
-static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool inbound, bool path)
+/* The worker's, or the one with clocks. */
+struct path {
+	void (*receive)(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
+	void (*flush)(struct sl_worker *w);
+};
+static const struct path worker_path = {sl_pipeline_receive, sl_pipeline_flush};
+static const struct path clocked_path = {sl_pipeline_receive_clocked, sl_pipeline_flush};
+
+/* ns per packet of the path; without one, of source and sink alone. */
+static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool inbound,
+                       const struct path *path)
 {
 	struct rte_mbuf *frames[SL_BURST];
 	uint64_t done = 0, passes = 0, sent = transmitted(), drops = dropped(b), begin;
@@ -157,9 +169,9 @@ static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool in
 		uint16_t n = rte_eth_rx_burst(dpdk, 0, frames, SL_BURST);
 
 		b->worker.now_tsc = rte_rdtsc();
-		if (path) {
-			sl_pipeline_receive(&b->worker, port, frames, n);
-			sl_pipeline_flush(&b->worker);
+		if (path != NULL) {
+			path->receive(&b->worker, port, frames, n);
+			path->flush(&b->worker);
 		} else {
 			(void)rte_eth_tx_burst(dpdk, 0, frames, n);
 		}
@@ -201,6 +213,28 @@ static double run_raw(struct bench *b, uint16_t bytes, uint64_t packets, bool in
 	return (double)(cpu_ns() - begin) / (double)done;
 }
 
+/* Nanoseconds per packet of each stage that took any. */
+static void print_stages(struct bench *b, uint32_t port, uint64_t packets, bool inbound)
+{
+#define STAGE_NAME(stage) #stage,
+	static const char *const names[] = {SL_CLOCKED_STAGES(STAGE_NAME)};
+	double per_cycle = 1e9 / (double)rte_get_tsc_hz() / (double)packets;
+	const char *comma = "";
+
+	memset(sl_stage_clock, 0, sizeof(sl_stage_clock));
+	(void)run_path(b, port, packets, inbound, &clocked_path);
+	printf(",\"stages\":{");
+	for (unsigned int i = 0; i < SL_CLOCK_COUNT; i++) {
+		double ns = (double)sl_stage_clock[i] * per_cycle;
+
+		if (ns >= 0.05) {
+			printf("%s\"%s\":%.1f", comma, names[i], ns);
+			comma = ",";
+		}
+	}
+	printf("}");
+}
+
 static void measure(struct bench *b, const char *text, unsigned int runs, uint64_t packets)
 {
 	char direction[8];
@@ -214,17 +248,19 @@ static void measure(struct bench *b, const char *text, unsigned int runs, uint64
 	inbound = strcmp(direction, "in") == 0;
 	port = inbound ? PORT_CORE : PORT_CE;
 	prepare(b, direction, (uint16_t)bytes, sas);
-	(void)run_path(b, port, packets / 8, inbound, true); /* warm up */
+	(void)run_path(b, port, packets / 8, inbound, &worker_path); /* warm up */
 	printf("{\"direction\":\"%s\",\"bytes\":%u,\"sas\":%u,\"runs\":[", direction, bytes, sas);
 	for (unsigned int r = 0; r < runs; r++) {
 		double raw = run_raw(b, (uint16_t)bytes, packets, inbound);
-		double path = run_path(b, port, packets, inbound, true);
-		double ends = run_path(b, port, packets, false, false);
+		double path = run_path(b, port, packets, inbound, &worker_path);
+		double ends = run_path(b, port, packets, false, NULL);
 
 		printf("%s{\"raw\":%.2f,\"path\":%.2f,\"ends\":%.2f}", r == 0 ? "" : ",", raw, path,
 		       ends);
 	}
-	printf("]}\n");
+	printf("]");
+	print_stages(b, port, packets, inbound);
+	printf("}\n");
 	fflush(stdout);
 }
 
