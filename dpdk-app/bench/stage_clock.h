@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the packet path's time goes, stage by stage. The benchmark has a second pipeline.c, compiled with this
- * header in front: each call of a stage there becomes one between two readings of the time stamp counter. The
- * worker's knows nothing of it.
+ * Where the packet path's time goes, stage by stage. The benchmark has a second pipeline (clocked_pipeline.c) with
+ * this header in front: each call of a stage there becomes one between two readings of the time stamp counter.
+ * The worker's knows nothing of it.
  */
 #ifndef SEALANE_BENCH_STAGE_CLOCK_H
 #define SEALANE_BENCH_STAGE_CLOCK_H
