@@ -363,8 +363,11 @@ describe('Sealane and a Linux kernel PE', () => {
     const file = await capture.stop();
 
     const keyed = sas.get(n);
+    // Without keys where dissect() has no row for the suite: opened by another one, the end of a packet
+    // is noise that now and then says "ESP follows". That TCP crossed says enough.
+    const readable = !/gmac|chacha|sha-384|sha-512/.test(suiteName(v));
     const rows = await dissect(file, ['frame.protocols', 'mpls.label', 'esp.spi'], {
-      sas: keyed === undefined ? [] : [keyed.toLinux, keyed.toSealane],
+      sas: keyed === undefined || !readable ? [] : [keyed.toLinux, keyed.toSealane],
     });
     // The case before may still be closing its TCP connections, by SAs of its own.
     const others = new Set([...sas].flatMap(([m, pair]) => (m === n ? [] : spisOf(pair))));
@@ -378,8 +381,7 @@ describe('Sealane and a Linux kernel PE', () => {
       const spis = spisOf(keyed);
       expect(new Set(tunnelled.map((r) => r['esp.spi']))).toEqual(new Set(spis));
     }
-    // what dissect() has no table for; that TCP crossed says enough
-    if (!/gmac|chacha|sha-384|sha-512/.test(suiteName(v))) {
+    if (readable) {
       const labels = [label(n, SEALANE), label(n, LINUX)].map(String);
       expect(new Set(tunnelled.map((r) => r['mpls.label']))).toEqual(new Set(labels));
     }
