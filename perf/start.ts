@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Tables } from '../src/forwarding/addon/api.js';
 import { loadAddon } from '../src/forwarding/addon/load.js';
 import { WorkerClient } from '../src/supervisor/worker-client.js';
-import { addSas, benchRows } from './dataplane.js';
+import { addSas, benchRows } from './dataplane-rows.js';
 import { prefixes } from './fib.js';
 import { machine, median, round, type Result, type Row } from './result.js';
 
@@ -73,7 +73,7 @@ async function measure(routes: number, sas: number, runs: number): Promise<numbe
   const dir = mkdtempSync('/dev/shm/sealane-perf-');
   const t = addon.openTables({ tables: `${dir}/tables`, state: `${dir}/state` });
   try {
-    benchRows(t);
+    benchRows(t, 0);
     if (sas > 0) addSas(t, sas);
     if (routes > 0) t.applyRoutes(prefixes(4, routes));
     const times: number[] = [];

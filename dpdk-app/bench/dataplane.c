@@ -3,13 +3,14 @@
  * sealane-bench: the whole packet path of the worker on one thread, between a source that copies
  * prepared frames into fresh mbufs and a sink that frees what is sent.
  *
- *   sealane-bench TABLES STATE RUNS PACKETS CASE... -- EAL arguments
- *   CASE = out|in|plain|gre,BYTES,SAS     BYTES: inner Ethernet frame without FCS
+ *   sealane-bench TABLES STATE ADDRESSES RUNS PACKETS CASE... -- EAL arguments
+ *   CASE = out|in|plain|gre,BYTES|imix,SAS,VRFS,ROUTES      (cases.h)
  *
- * perf/dataplane.ts writes the tables and says which rows mean what. Prints "ready" when the SAs are
- * installed, waits for a line (the SPI table is filled meanwhile), then prints one JSON object per
- * case: nanoseconds of on-CPU time per packet, per run, of the path, of the raw cipher on BYTES bytes
- * in the same run, and of source and sink alone; and of each stage, from one more run, with clocks.
+ * perf/dataplane-rows.ts writes the tables and says which rows mean what; ADDRESSES is a file of 32-bit
+ * addresses that a million routes lead somewhere. Prints "ready" when the SAs are installed, waits for a
+ * line (ADDRESSES, SPI table and routes are written meanwhile), then prints one JSON object per case: nanoseconds of on-CPU
+ * time per packet, per run, of the path, of the raw cipher on BYTES bytes in the same run, and of source
+ * and sink alone; and of each stage, from one more run, with clocks.
  */
 #include <inttypes.h>
 #include <rte_cycles.h>
@@ -21,23 +22,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "control/packet_pool.h"
 #include "control/sa_store.h"
 #include "esp/esp.h"
-#include "frames.h"
 #include "segments/state_segment.h"
 #include "segments/tables_segment.h"
 #include "stage_clock.h"
 #include "worker.h"
 
-/* Rows as perf/dataplane.ts writes them. */
-enum { PORT_CE = 1, PORT_CORE = 2, LABEL = 1000 };
-#define TO_TUNNELS 0x0a800000u   /* 10.128.0.0/9: the /24 number k goes into tunnel k */
-#define TO_CE 0x0ac80001u        /* 10.200.0.1: adjacency */
-#define TO_CLEAR_GRE 0x0ac90001u /* 10.201.0.1: tunnel without IPsec */
-#define MAX_FRAMES 1024u
-#define MIN_FRAMES 256u
 #define RAW_FRAMES 256u
+/* From so many frames on, the time it takes to forget their sequence numbers is taken out. */
+#define UNTIMED_FORGET 1024u
 
 uint64_t sl_stage_clock[SL_CLOCK_COUNT];
 
@@ -45,8 +41,8 @@ struct bench {
 	struct sl_worker worker;
 	struct sl_state_segment segment;
 	struct sl_sa_store store;
-	struct bench_frame *frames;
-	uint32_t count; /* frames in use */
+	struct bench_addresses addresses;
+	struct bench_frames frames;
 	uint32_t next;
 };
 
@@ -73,12 +69,12 @@ static uint16_t fill(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uin
 
 	(void)port, (void)queue, (void)max;
 	for (uint16_t i = 0; i < n; i++) {
-		const struct bench_frame *frame = &b->frames[b->next];
+		const struct bench_frame *frame = &b->frames.frame[b->next];
 
 		memcpy(rte_pktmbuf_mtod(mbufs[i], void *), frame->bytes, frame->length);
 		mbufs[i]->data_len = frame->length;
 		mbufs[i]->pkt_len = frame->length;
-		b->next = b->next + 1 == b->count ? 0 : b->next + 1;
+		b->next = b->next + 1 == b->frames.count ? 0 : b->next + 1;
 	}
 	return n;
 }
@@ -86,40 +82,12 @@ static uint16_t fill(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uin
 /* Forget the sequence numbers of the prepared frames, so that they are new once more. */
 static void forget(struct bench *b)
 {
-	for (uint32_t i = 0; i < b->count; i++) {
-		struct sl_sa_in_state *state = &b->segment.state->sa_in[b->frames[i].sa];
+	for (uint32_t i = 0; i < b->frames.count; i++) {
+		const struct bench_frame *frame = &b->frames.frame[i];
+		struct sl_sa_in_state *state = &b->segment.state->sa_in[frame->sa];
 
 		state->highest_sequence = 0;
-		state->window[b->frames[i].sequence / 64 % SL_REPLAY_WORDS] = 0;
-	}
-}
-
-static void prepare(struct bench *b, const char *direction, uint16_t bytes, uint32_t sas)
-{
-	const struct sl_tables *t = b->worker.tables;
-	const uint8_t *mac = t->interface[1].mac;
-
-	b->count = sas > MIN_FRAMES ? MAX_FRAMES : MIN_FRAMES; /* whole bursts: see run_path() */
-	b->next = 0;
-	for (uint32_t i = 0; i < b->count; i++) {
-		struct bench_frame *frame = &b->frames[i];
-
-		frame->sa = 0;
-		if (strcmp(direction, "out") == 0) {
-			bench_customer_frame(frame, bytes, mac, TO_TUNNELS + (i % sas << 8) + 1, i);
-		} else if (strcmp(direction, "plain") == 0) {
-			bench_customer_frame(frame, bytes, mac, TO_CE, i);
-		} else if (strcmp(direction, "gre") == 0) {
-			bench_customer_frame(frame, bytes, mac, TO_CLEAR_GRE, i);
-		} else if (strcmp(direction, "in") == 0) {
-			uint32_t sa = 1 + i % sas;
-
-			frame->sa = sa;
-			bench_tunnel_frame(frame, bytes, t->interface[2].mac, &t->sa_in[sa],
-			                   b->worker.keys_in[sa], i / sas + 1, LABEL, TO_CE);
-		} else {
-			die("unknown direction", direction);
-		}
+		state->window[frame->sequence / 64 % SL_REPLAY_WORDS] = 0;
 	}
 }
 
@@ -158,7 +126,7 @@ static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool in
                        const struct path *path)
 {
 	struct rte_mbuf *frames[SL_BURST];
-	uint64_t done = 0, passes = 0, sent = transmitted(), drops = dropped(b), begin;
+	uint64_t done = 0, passes = 0, sent = transmitted(), drops = dropped(b), begin, pause;
 	uint16_t dpdk = b->worker.ports[port].dpdk_port;
 
 	b->next = 0;
@@ -176,9 +144,11 @@ static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool in
 			(void)rte_eth_tx_burst(dpdk, 0, frames, n);
 		}
 		done += n;
-		if (inbound && done / b->count != passes) {
-			passes = done / b->count;
+		if (inbound && done / b->frames.count != passes) {
+			passes = done / b->frames.count;
+			pause = b->frames.count < UNTIMED_FORGET ? 0 : cpu_ns();
 			forget(b);
+			begin += pause == 0 ? 0 : cpu_ns() - pause;
 		}
 	}
 	begin = cpu_ns() - begin;
@@ -187,16 +157,20 @@ static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool in
 	return (double)begin / (double)done;
 }
 
-/* The wall: one-shot GCM over `bytes` bytes, IVs written in an earlier pass. */
-static double run_raw(struct bench *b, uint16_t bytes, uint64_t packets, bool inbound)
+/* The wall: one-shot GCM over as many bytes, IVs written in an earlier pass. */
+static double run_raw(struct bench *b, const struct bench_case *c, uint64_t packets)
 {
 	static uint8_t buffers[RAW_FRAMES][BENCH_FRAME_MAX] __rte_aligned(64);
+	static uint16_t bytes[RAW_FRAMES * 3]; /* whole mixes of IMIX */
 	static uint8_t nonces[SL_BURST][16];
-	const struct sl_sa_key *key = inbound ? b->worker.keys_in[1] : b->worker.keys_out[1];
+	const struct sl_sa_key *key = c->inbound ? b->worker.keys_in[1] : b->worker.keys_out[1];
 	struct gcm_context_data context;
 	uint8_t icv[16];
-	uint64_t done = 0, begin = cpu_ns();
+	uint64_t done = 0, begin;
 
+	for (uint32_t i = 0; i < RTE_DIM(bytes); i++)
+		bytes[i] = bench_case_bytes(c, i);
+	begin = cpu_ns();
 	while (done < packets) {
 		for (uint32_t i = 0; i < SL_BURST; i++) {
 			memcpy(nonces[i], key->salt, 4);
@@ -205,8 +179,9 @@ static double run_raw(struct bench *b, uint16_t bytes, uint64_t packets, bool in
 		for (uint32_t i = 0; i < SL_BURST; i++) {
 			uint8_t *at = buffers[(done + i) % RAW_FRAMES];
 
-			(inbound ? key->open : key->seal)(&key->gcm, &context, at + 16, at + 16,
-			                                  bytes, nonces[i], at, 8, icv, 16);
+			(c->inbound ? key->open : key->seal)(&key->gcm, &context, at + 16, at + 16,
+			                                     bytes[(done + i) % RTE_DIM(bytes)],
+			                                     nonces[i], at, 8, icv, 16);
 		}
 		done += SL_BURST;
 	}
@@ -237,31 +212,47 @@ static void print_stages(struct bench *b, uint32_t port, uint64_t packets, bool 
 
 static void measure(struct bench *b, const char *text, unsigned int runs, uint64_t packets)
 {
-	char direction[8];
-	unsigned int bytes, sas;
-	bool inbound;
+	struct bench_case c;
 	uint32_t port;
 
-	if (sscanf(text, "%7[a-z],%u,%u", direction, &bytes, &sas) != 3 || bytes < 64 ||
-	    bytes > 1500 || sas == 0)
+	if (!bench_case_parse(text, &c))
 		die("bad case", text);
-	inbound = strcmp(direction, "in") == 0;
-	port = inbound ? PORT_CORE : PORT_CE;
-	prepare(b, direction, (uint16_t)bytes, sas);
-	(void)run_path(b, port, packets / 8, inbound, &worker_path); /* warm up */
-	printf("{\"direction\":\"%s\",\"bytes\":%u,\"sas\":%u,\"runs\":[", direction, bytes, sas);
+	if (!bench_case_prepare(&c, b->worker.tables, b->worker.keys_in, &b->addresses, &b->frames))
+		die("memory", "not enough for the frames");
+	port = c.inbound ? BENCH_PORT_CORE : BENCH_PORT_CE;
+	packets = RTE_MAX(packets, 2 * (uint64_t)b->frames.count);
+	(void)run_path(b, port, RTE_MAX(packets / 8, b->frames.count), c.inbound, &worker_path);
+	printf("{\"direction\":\"%s\",\"bytes\":\"%s\",\"sas\":%u,\"vrfs\":%u,\"routes\":%u,"
+	       "\"runs\":[",
+	       c.direction, c.bytes, c.sas, c.vrfs, c.routes);
 	for (unsigned int r = 0; r < runs; r++) {
-		double raw = run_raw(b, (uint16_t)bytes, packets, inbound);
-		double path = run_path(b, port, packets, inbound, &worker_path);
+		double raw = run_raw(b, &c, packets);
+		double path = run_path(b, port, packets, c.inbound, &worker_path);
 		double ends = run_path(b, port, packets, false, NULL);
 
 		printf("%s{\"raw\":%.2f,\"path\":%.2f,\"ends\":%.2f}", r == 0 ? "" : ",", raw, path,
 		       ends);
 	}
 	printf("]");
-	print_stages(b, port, packets, inbound);
+	print_stages(b, port, packets, c.inbound);
 	printf("}\n");
 	fflush(stdout);
+	bench_frames_free(&b->frames);
+}
+
+/* The file of addresses, as long as the program runs. */
+static void read_addresses(struct bench_addresses *a, const char *path)
+{
+	static uint32_t addresses[65536];
+	FILE *file = fopen(path, "rb");
+
+	if (file == NULL)
+		die(path, "cannot be read");
+	a->count = (uint32_t)fread(addresses, sizeof(addresses[0]), RTE_DIM(addresses), file);
+	a->address = addresses;
+	fclose(file);
+	if (a->count == 0)
+		die(path, "has no addresses");
 }
 
 static void start_port(struct bench *b, uint32_t id, uint16_t dpdk)
@@ -275,6 +266,8 @@ static void start_port(struct bench *b, uint32_t id, uint16_t dpdk)
 		die("cannot start a net_null port", "two are needed: --vdev net_null0 ...");
 	b->worker.ports[id].dpdk_port = dpdk;
 	b->worker.ports[id].interface_by_vlan[0] = id; /* interface row = port id here */
+	for (uint32_t vlan = 1; id == BENCH_PORT_CE && vlan <= BENCH_VLANS; vlan++)
+		b->worker.ports[id].interface_by_vlan[vlan] = BENCH_PORT_CORE + vlan;
 }
 
 static void attach(struct bench *b, const char *tables, const char *state)
@@ -301,13 +294,13 @@ int main(int argc, char **argv)
 {
 	static struct bench bench;
 	struct sl_worker *w = &bench.worker;
-	int cases = 5, end = 5, used;
+	int cases = 6, end = 6, used;
 	char line[16];
 
 	while (end < argc && strcmp(argv[end], "--") != 0)
 		end++;
-	if (end < 6 || end == argc)
-		die("usage", "TABLES STATE RUNS PACKETS CASE... -- EAL arguments");
+	if (end < 7 || end == argc)
+		die("usage", "TABLES STATE ADDRESSES RUNS PACKETS CASE... -- EAL arguments");
 	argv[end] = argv[0];
 	used = rte_eal_init(argc - end, argv + end);
 	if (used < 0)
@@ -318,22 +311,22 @@ int main(int argc, char **argv)
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);
 	w->inject = rte_ring_create("inject", 1024, SOCKET_ID_ANY, 0);
 	w->acquire = rte_ring_create("acquire", 1024, SOCKET_ID_ANY, 0);
-	bench.frames = calloc(MAX_FRAMES, sizeof(*bench.frames));
 	if (w->pool == NULL || w->ports == NULL || w->tx == NULL || w->punt == NULL ||
-	    w->inject == NULL || w->acquire == NULL || bench.frames == NULL)
+	    w->inject == NULL || w->acquire == NULL)
 		die("memory", "not enough");
 	for (uint32_t i = 0; i < SL_MAX_PORTS; i++)
 		w->ports[i].dpdk_port = RTE_MAX_ETHPORTS;
 	attach(&bench, argv[1], argv[2]);
-	start_port(&bench, PORT_CE, 0);
-	start_port(&bench, PORT_CORE, 1);
+	start_port(&bench, BENCH_PORT_CE, 0);
+	start_port(&bench, BENCH_PORT_CORE, 1);
 	printf("ready\n");
 	fflush(stdout);
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		return 0;
+	read_addresses(&bench.addresses, argv[3]);
 	for (; cases < end; cases++)
-		measure(&bench, argv[cases], (unsigned int)atoi(argv[3]),
-		        strtoull(argv[4], NULL, 10));
+		measure(&bench, argv[cases], (unsigned int)atoi(argv[4]),
+		        strtoull(argv[5], NULL, 10));
 	sl_sa_store_free(&bench.store);
 	rte_eal_cleanup();
 	return 0;

@@ -8,6 +8,7 @@
 #include "net/checksum.h"
 
 #define ETHERNET 14u
+#define TAG 4u /* 802.1Q */
 #define IPV4 20u
 #define GRE 4u
 #define LABEL 4u
@@ -46,11 +47,19 @@ static void customer_packet(uint8_t *at, uint16_t length, uint32_t destination, 
 }
 
 void bench_customer_frame(struct bench_frame *frame, uint16_t length, const uint8_t *mac,
-                          uint32_t destination, uint32_t flow)
+                          uint16_t vlan, uint32_t destination, uint32_t flow)
 {
-	frame->length = length;
+	uint16_t tag = vlan == 0 ? 0 : TAG;
+
+	frame->length = (uint16_t)(length + tag);
 	ethernet(frame->bytes, mac);
-	customer_packet(frame->bytes + ETHERNET, (uint16_t)(length - ETHERNET), destination, flow);
+	if (vlan != 0) {
+		sl_put16(frame->bytes + ETHERNET + 2, 0x0800);
+		sl_put16(frame->bytes + ETHERNET, vlan);
+		sl_put16(frame->bytes + ETHERNET - 2, 0x8100);
+	}
+	customer_packet(frame->bytes + ETHERNET + tag, (uint16_t)(length - ETHERNET), destination,
+	                flow);
 }
 
 void bench_tunnel_frame(struct bench_frame *frame, uint16_t length, const uint8_t *mac,

@@ -14,17 +14,18 @@ struct bench_frame {
 	uint16_t length;
 	uint32_t sa;       /* inbound: SA row */
 	uint32_t sequence; /* inbound: ESP sequence number */
-	uint8_t bytes[BENCH_FRAME_MAX];
+	uint8_t *bytes;    /* room for BENCH_FRAME_MAX while it is made */
 };
 
 struct sl_sa_key;
 
 /*
  * A customer's UDP packet in an Ethernet frame of `length` bytes without FCS, to `destination`
- * (host order) by way of `mac`. The source port varies with `flow`.
+ * (host order) by way of `mac`. With a `vlan` (0 = none) the frame is tagged, and 4 bytes longer. The
+ * source port varies with `flow`.
  */
 void bench_customer_frame(struct bench_frame *frame, uint16_t length, const uint8_t *mac,
-                          uint32_t destination, uint32_t flow);
+                          uint16_t vlan, uint32_t destination, uint32_t flow);
 
 /*
  * The frame a remote PE would send on inbound SA `sa`: MPLS-in-GRE in ESP over IPv4 around the IP
