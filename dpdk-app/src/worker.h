@@ -178,6 +178,8 @@ struct sl_worker {
 	struct sl_capture *capture; /* `capture_next` as it was when the round began */
 	uint16_t icmp_count;        /* ICMP errors built in this burst, still to be forwarded */
 	uint16_t oversized;         /* packets of this burst to be fragmented */
+	uint16_t
+		sa_runs; /* times that the SA was another one than before, in the last burst from the core */
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;
 	struct sl_reassembly reassembly;

@@ -49,6 +49,8 @@ static struct sl_sa_key *map_slots(void)
 
 	if (map == MAP_FAILED)
 		return NULL;
+	/* few translations for many keys; without huge pages it is only slower */
+	(void)madvise(map, SL_SLOTS_BYTES, MADV_HUGEPAGE);
 	sl_map_protect(map, SL_SLOTS_BYTES);
 	return map;
 }

@@ -5,6 +5,7 @@
 #include "esp/suite.h"
 #include "sealane/fib.h"
 #include "stages/packet.h"
+#include "stages/sa_prefetch.h"
 #include "stages/stage.h"
 
 /* Is the packet for an address of ours in the core's table? Asked about packets no SA claims. */
@@ -39,6 +40,7 @@ struct run {
 	uint32_t id; /* 0 = no SA has this SPI */
 	uint32_t spi;
 	bool begun;
+	uint16_t runs; /* of this burst */
 };
 
 /* Is the SA of row `id` installed, and the key the one of its present generation? */
@@ -52,12 +54,18 @@ static const struct sl_sa_key *ready_key(const struct sl_worker *w, uint32_t id)
 	return __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE);
 }
 
+static uint32_t row_of(const struct sl_worker *w, uint32_t spi)
+{
+	return __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
+	       (SL_MAX_SAS - 1);
+}
+
 static void find_spi(const struct sl_worker *w, uint32_t spi, struct run *run)
 {
-	uint32_t id = __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
-	              (SL_MAX_SAS - 1);
+	uint32_t id = row_of(w, spi);
 
 	*run = (struct run){.spi = spi,
+	                    .runs = (uint16_t)(run->runs + 1),
 	                    .begun = true,
 	                    .row = &w->tables->sa_in[id],
 	                    .state = &w->state->sa_in[id]};
@@ -144,16 +152,50 @@ static inline bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_pack
 	return false;
 }
 
+/*
+ * A burst of many peers, as the one before it was: everything of their SAs is asked for before any is waited for. What
+ * is fetched is only ever looked at by find_sa().
+ */
+static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct {
+		uint32_t spi, sequence, id;
+	} fetched[SL_BURST];
+	uint16_t count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct sl_packet *p = sl_packet(packets[i]);
+		const uint8_t *esp =
+			rte_pktmbuf_mtod_offset(packets[i], const uint8_t *, p->upper_offset);
+
+		if (p->lane != SL_LANE_ESP ||
+		    packets[i]->data_len < p->upper_offset + SL_ESP_HEADER_LEN)
+			continue;
+		fetched[count].spi = sl_esp_spi(esp);
+		fetched[count].sequence = sl_esp_sequence(esp);
+		rte_prefetch0(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		fetched[i].id = row_of(w, fetched[i].spi);
+		sl_prefetch_sa_in(w, fetched[i].id, fetched[i].sequence);
+	}
+	for (uint16_t i = 0; i < count; i++)
+		sl_prefetch_key(w->keys_in, fetched[i].id);
+}
+
 uint16_t sl_stage_esp_sa(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	struct run run = {.begun = false};
 	uint16_t kept = 0;
 
+	if (unlikely(w->sa_runs > 1))
+		fetch_sas(w, packets, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
 		if (p->lane != SL_LANE_ESP || admit(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
+	w->sa_runs = run.runs;
 	return kept;
 }

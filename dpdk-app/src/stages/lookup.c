@@ -59,6 +59,8 @@ static void add6(struct sl_worker *w, struct batch6 *b, struct sl_packet *p, con
 static void answer4(struct sl_worker *w, struct batch4 *b)
 {
 	sl_fib4_lookup_bulk(w->tables, b->roots, b->addresses, b->leaves, b->lookups);
+	for (unsigned int i = 0; i < b->lookups; i++)
+		sl_prefetch_nexthop(w, b->leaves[i]);
 	for (unsigned int i = 0; i < b->n; i++)
 		/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): each slot is < lookups */
 		b->packets[i]->leaf = b->leaves[b->slot[i]];
@@ -68,6 +70,8 @@ static void answer6(struct sl_worker *w, struct batch6 *b)
 {
 	sl_fib6_lookup_bulk(w->tables, b->roots, (const uint8_t(*)[16])b->addresses, b->leaves,
 	                    b->lookups);
+	for (unsigned int i = 0; i < b->lookups; i++)
+		sl_prefetch_nexthop(w, b->leaves[i]);
 	for (unsigned int i = 0; i < b->n; i++)
 		/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): each slot is < lookups */
 		b->packets[i]->leaf = b->leaves[b->slot[i]];

@@ -2,6 +2,7 @@
 /* From the route found to the active version of its next hop, and what ends there. */
 #include "stages/hold.h"
 #include "stages/packet.h"
+#include "stages/sa_prefetch.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
 
@@ -48,10 +49,12 @@ static void begin_run(const struct sl_worker *w, const struct sl_packet *p, stru
 	                    .lane = p->lane,
 	                    .version = p->version};
 	run->exported = exported_this_way(w, p, version);
-	if (version->kind == SL_NH_TUNNEL)
+	if (version->kind == SL_NH_TUNNEL) {
 		run->leaves_by = SL_LANE_TUNNEL;
-	else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP)
+		sl_prefetch_sa_out(w, version->sa);
+	} else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP) {
 		run->leaves_by = SL_LANE_LINK;
+	}
 }
 
 /* One of our addresses. On the interface's own TAP the kernel sees the frame as any host would. */

@@ -130,6 +130,12 @@ static inline uint32_t sl_nexthop_active(const struct sl_worker *w, uint32_t nex
 	       (SL_MAX_VERSIONS - 1);
 }
 
+/* Of a next hop whose active version will be asked for soon. */
+static inline void sl_prefetch_nexthop(const struct sl_worker *w, uint64_t leaf)
+{
+	rte_prefetch0(&w->tables->nexthop[sl_leaf_nexthop(leaf) & (SL_MAX_NEXTHOPS - 1)]);
+}
+
 /*
  * The packet's route has several ways: put the one of its flow into p->leaf. Returns the active version,
  * 0 when no way has one, or (p->leaf still names the group) when there is no such group.
