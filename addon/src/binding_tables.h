@@ -108,6 +108,10 @@ private:
 	Result config_digest(const CallbackInfo &info);
 	Result set_traffic_classes(const CallbackInfo &info);
 	Result traffic_classes(const CallbackInfo &info);
+	Result set_classes(const CallbackInfo &info);
+	Result classes(const CallbackInfo &info);
+	Result set_policers(const CallbackInfo &info);
+	Result policer_counters(const CallbackInfo &info);
 	Result worker(const CallbackInfo &info);
 	Result drops(const CallbackInfo &info);
 	Result interface_counters(const CallbackInfo &info);

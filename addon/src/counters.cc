@@ -57,6 +57,17 @@ sl_vrf_counters Tables::vrf_counters(uint32_t id)
 	return sum;
 }
 
+sl_policer_counters Tables::policer_counters(uint32_t interface, uint32_t slot)
+{
+	interfaces.require(interface);
+	sl_policer_counters sum{};
+	const sl_state *state = state_.get();
+	const uint32_t at = sl_policer_index(interface, slot);
+	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
+		add(sum, state->lcore[i].block.policer[at]);
+	return sum;
+}
+
 sl_label_counters Tables::label_counters(uint32_t label)
 {
 	sl_label_counters sum{};

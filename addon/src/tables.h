@@ -58,11 +58,18 @@ public:
 	void set_config_digest(const std::array<uint8_t, 32> &digest);
 	/// TC 0..7 by DSCP; the way back follows from it. Throws BAD_ARGUMENT.
 	void set_traffic_classes(const std::array<uint8_t, 64> &tc_of_dscp);
+	/// Replaces all classes. Throws BAD_ARGUMENT.
+	void set_classes(const sl_class_table &wanted);
+	/// Policers of an interface, by slot; those that `kind` does not ask for are off. Words of what stays the
+	/// same are not touched. `meter` of a row that is not there is SL_METER_NONE.
+	void set_policers(uint32_t interface, sl_police kind,
+	                  const std::array<sl_policer_row, SL_INTERFACE_POLICERS> &wanted);
 
 	std::array<uint64_t, SL_DROP_COUNT> drops();
 	sl_interface_counters interface_counters(uint32_t id);
 	sl_vrf_counters vrf_counters(uint32_t id);
 	sl_label_counters label_counters(uint32_t label);
+	sl_policer_counters policer_counters(uint32_t interface, uint32_t slot);
 	SaCounters sa_counters(Direction direction, uint32_t id);
 	std::vector<TableMemory> memory() const;
 	/// For tests: an empty string, or which derived structure disagrees with the rows.

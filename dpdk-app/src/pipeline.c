@@ -77,6 +77,8 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	n = sl_stage_rx(w, port, frames, n);
 	c = split(frames, &n, SL_LANE_IP, ce);
 	c = sl_stage_ce(w, ce, c);
+	if (unlikely(w->policed))
+		c = sl_stage_police(w, ce, c);
 	forward(w, ce, c);
 
 	n = sl_stage_core(w, frames, n);

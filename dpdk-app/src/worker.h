@@ -19,6 +19,7 @@
 #include "sealane/tables.h"
 
 struct IMB_MGR;
+union sl_buckets;  /* tables/policer.h */
 struct sl_capture; /* stages/capture.h */
 struct sl_sa_key;  /* expanded key of one SA, private to this process: esp/sa_key.h */
 
@@ -166,14 +167,17 @@ struct sl_worker {
 	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
-	uint64_t now_tsc;     /* taken once per round */
-	uint32_t icmp_tokens; /* rate limit of generated ICMP errors */
+	union sl_buckets *buckets; /* [sl_policer_index()], of all packet threads */
+	uint64_t clock_scale;      /* 2^-12 ns of a TSC tick, times 2^32 */
+	uint64_t now_tsc;          /* taken once per round */
+	uint32_t icmp_tokens;      /* rate limit of generated ICMP errors */
 	uint64_t icmp_refill_tsc;
 	uint32_t labels_backed;          /* label counters exist for values below this (atomic) */
 	unsigned int index;              /* block index in `state` */
 	struct sl_capture *capture_next; /* atomic; what the control thread has captured, or NULL */
 	/* Below: the packet path's own, zero at start. */
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
+	bool policed;      /* some of this burst came by an interface with policers */
 	bool special_keys; /* of the packets in lane ESP some have a special key: esp/suite.h */
 	struct sl_capture *capture; /* `capture_next` as it was when the round began */
 	uint16_t icmp_count;        /* ICMP errors built in this burst, still to be forwarded */

@@ -111,6 +111,27 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     text: prose('MEANING'),
     packets: count('PACKETS'),
   },
+  policers: {
+    interface: text('INTERFACE'),
+    vrf: wide(text('VRF')),
+    class: text('CLASS'),
+    meter: text('METER'),
+    rate: count('RATE'),
+    burst: count('BURST'),
+    excessBurst: wide(orNone(count('EXCESS BURST'))),
+    peakRate: orNone(count('PEAK RATE')),
+    peakBurst: wide(orNone(count('PEAK BURST'))),
+    colourAware: wide(flag('AWARE')),
+    green: wide(text('GREEN')),
+    yellow: wide(text('YELLOW')),
+    red: wide(text('RED')),
+    greenPackets: count('GREEN PACKETS'),
+    greenBytes: wide(count('GREEN BYTES')),
+    yellowPackets: count('YELLOW PACKETS'),
+    yellowBytes: wide(count('YELLOW BYTES')),
+    redPackets: count('RED PACKETS'),
+    redBytes: wide(count('RED BYTES')),
+  },
   workers: {
     worker: count('WORKER'),
     pid: orNone(count('PID')),
@@ -209,8 +230,8 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 };
 
 export const TOPICS: readonly Topic[] = [
-  ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops', 'workers'] as const),
-  'transitions',
+  ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops'] as const),
+  ...(['policers', 'workers', 'transitions'] as const),
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

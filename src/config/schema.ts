@@ -33,6 +33,7 @@ import {
   scalar,
   vdev,
 } from './scalars.js';
+import { police, trafficClasses } from './qos-schema.js';
 import {
   choiceByKey,
   choiceByWord,
@@ -82,7 +83,12 @@ const interfaceCommon = {
   /** RFC 8200 §5 asks for 1280 at least; 9216 is what data room and NICs take. */
   mtu: integer(1280, 9216, 'largest IP packet in bytes').exactOptional(),
 };
-const ceInterface = strict({ ...interfaceCommon, role: oneOf('ce'), vrf: entity });
+const ceInterface = strict({
+  ...interfaceCommon,
+  role: oneOf('ce'),
+  vrf: entity,
+  police: police.exactOptional(),
+});
 const coreInterface = strict({
   ...interfaceCommon,
   role: oneOf('core'),
@@ -215,6 +221,7 @@ export const configSchema = strict({
     strict({ number: asn.exactOptional(), asns: list(asn).exactOptional() }),
   ).exactOptional(),
   core,
+  classes: trafficClasses.exactOptional(),
   interfaces: table(anInterface),
   vrfs: table(vrf).exactOptional(),
   tunnels: table(tunnel).exactOptional(),

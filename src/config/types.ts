@@ -7,11 +7,13 @@ import type { Algorithm } from '../lib/esp-suites.js';
 import type { Bgp, VrfBgp } from './bgp/types.js';
 import type { Encapsulation, ExportClass } from './classes.js';
 import type { Ike } from './ike/types.js';
+import type { Police, TrafficClass } from './qos-types.js';
 
 export type * from './bgp/policy-types.js';
 export type * from './bgp/types.js';
 export type * from './classes.js';
 export type * from './ike/types.js';
+export type * from './qos-types.js';
 
 /** Where packets come from. Interfaces with an equal device share one port. */
 export type Device =
@@ -47,6 +49,8 @@ interface InterfaceCommon {
 export interface CeInterface extends InterfaceCommon {
   readonly role: 'ce';
   readonly vrf: string;
+  /** Of packets that come from the customer; default none. */
+  readonly police?: Police;
 }
 
 /** Towards other PEs. */
@@ -210,6 +214,8 @@ export interface Config {
     /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
     readonly transportLabels?: readonly number[];
   };
+  /** Classes of packets by DSCP, at most 7. What is in none of them is in class "default". */
+  readonly classes?: Readonly<Record<string, TrafficClass>>;
   readonly interfaces: Readonly<Record<string, Interface>>;
   readonly vrfs?: Readonly<Record<string, Vrf>>;
   readonly tunnels?: Readonly<Record<string, Tunnel>>;

@@ -7,6 +7,7 @@ import { checkIke } from './checks/ike.js';
 import { checkInterfaces } from './checks/interfaces.js';
 import { checkMarking } from './checks/marking.js';
 import { checkNames } from './checks/names.js';
+import { checkQos } from './checks/qos.js';
 import { checkReferences } from './checks/references.js';
 import { checkRoutes } from './checks/routes.js';
 import { checkSas } from './checks/sas.js';
@@ -38,6 +39,7 @@ export function validateConfig(input: unknown): Validation {
   checkTunnels(ctx);
   checkLsps(ctx);
   checkMarking(ctx);
+  checkQos(ctx);
   checkSas(ctx);
   checkIke(ctx);
   checkBgp(ctx);

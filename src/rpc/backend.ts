@@ -87,6 +87,8 @@ export interface CaptureReply {
 export type DropRow = Readonly<pb.DropRow>;
 
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
+export type PolicerRow = Narrow<pb.PolicerRow, { meter: 'srtcm' | 'trtcm' }>;
+
 export type WorkerRow = Narrow<pb.WorkerRow, { state: WorkerState }>;
 
 export type BgpState =
@@ -234,6 +236,7 @@ export interface ControlBackend {
   sas(): Rows<SaRow>;
   /** Every reason, also those that never happened. */
   drops(): Rows<DropRow>;
+  policers(): Rows<PolicerRow>;
   workers(): Rows<WorkerRow>;
   bgpSummary(): Rows<BgpSummaryRow>;
   bgpNeighbors(): Rows<BgpNeighborRow>;

@@ -21,6 +21,7 @@ export interface TopicRows {
   readonly tunnels: pb.TunnelRow;
   readonly sas: pb.SaRow;
   readonly drops: pb.DropRow;
+  readonly policers: pb.PolicerRow;
   readonly workers: pb.WorkerRow;
   readonly transitions: pb.TransitionRow;
   readonly 'bgp summary': pb.BgpSummaryRow;
@@ -33,7 +34,7 @@ export interface TopicRows {
 export type Topic = keyof TopicRows;
 
 export interface ShowFilter {
-  /** interfaces, vrfs, routes, labels, transitions, bgp summary, neighbors and routes. */
+  /** interfaces, vrfs, routes, labels, policers, transitions, bgp summary, neighbors and routes. */
   readonly vrf?: string;
   /** routes, bgp routes: inside of it. */
   readonly prefix?: string;
@@ -241,6 +242,7 @@ export class Client {
       tunnels: () => this.#client.showTunnels({}),
       sas: () => this.#client.showSas({}),
       drops: () => this.#client.showDrops({ all: filter.all ?? false }),
+      policers: () => this.#client.showPolicers({ vrf: filter.vrf ?? '' }),
       workers: () => this.#client.showWorkers({}),
       transitions: () => this.#client.showTransitions({ vrf: filter.vrf ?? '' }),
       'bgp summary': () => this.#client.showBgpSummary({ vrf: filter.vrf ?? '' }),

@@ -31,10 +31,10 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
   const failure = failureStatus(options);
   const { unary, stream } = handlers(options, failure);
   const inVrf =
-    <Row>(rows: () => Rows<Row>, vrfOf: (row: Row) => string) =>
+    <K extends string, Row extends Readonly<Record<K, string>>>(rows: () => Rows<Row>, key: K) =>
     async ({ vrf }: pb.ShowInVrfRequest): Promise<Rows<Row>> => {
       await checkVrf(backend, vrf);
-      return vrf === '' ? rows() : filter(rows(), (row) => vrfOf(row) === vrf);
+      return vrf === '' ? rows() : filter(rows(), (row) => row[key] === vrf);
     };
   return {
     status: unary(() => status(backend)),
@@ -45,17 +45,11 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       return {};
     }),
     showInterfaces: stream(
-      inVrf(
-        () => backend.interfaces(),
-        (row) => row.vrf,
-      ),
+      inVrf(() => backend.interfaces(), 'vrf'),
       wrap,
     ),
     showVrfs: stream(
-      inVrf(
-        () => backend.vrfs(),
-        (row) => row.name,
-      ),
+      inVrf(() => backend.vrfs(), 'name'),
       wrap,
     ),
     showRoutes: stream(
@@ -63,10 +57,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       wrap,
     ),
     showLabels: stream(
-      inVrf(
-        () => backend.labels(),
-        (row) => row.vrf,
-      ),
+      inVrf(() => backend.labels(), 'vrf'),
       wrap,
     ),
     showTunnels: stream(() => backend.tunnels(), wrap),
@@ -74,6 +65,10 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
     showDrops: stream(
       ({ all }: pb.ShowDropsRequest) =>
         all ? backend.drops() : filter(backend.drops(), ({ packets }) => packets > 0n),
+      wrap,
+    ),
+    showPolicers: stream(
+      inVrf(() => backend.policers(), 'vrf'),
       wrap,
     ),
     showWorkers: stream(() => backend.workers(), wrap),

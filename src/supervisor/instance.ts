@@ -15,6 +15,7 @@ import {
   type TunnelFacts,
 } from '../forwarding/overlay.js';
 import { projectConfig } from '../forwarding/project.js';
+import { applyQos } from '../forwarding/qos.js';
 import { noChanges, Reconciler, type Changes } from '../forwarding/reconcile.js';
 import type { DesiredRows } from '../forwarding/rows.js';
 import { equalBytes, formatAddress } from '../lib/ip.js';
@@ -122,6 +123,7 @@ export class Instance {
     if (!equalBytes(tables.trafficClasses(), trafficClasses)) {
       tables.setTrafficClasses(trafficClasses);
     }
+    applyQos(tables, plan.config, (name) => this.#reconciler.live.interface(name));
     // Another worker gets them at the last moment: both would read them.
     if (!worker.replacing) await this.#attachInterfaces(rows);
     await worker.reserveLabels(this.#labelLimit(rows));

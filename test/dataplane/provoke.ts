@@ -3,7 +3,7 @@
  * How each reason of drop_reasons.h that frames alone can cause is provoked. Each case sends COUNT packets that
  * must all end for that reason; a packet that is answered by ICMP is counted for its reason alone.
  */
-import type { Version } from '../../src/forwarding/addon/api.js';
+import { ACTION_DROP, type Version } from '../../src/forwarding/addon/api.js';
 import { sealEsp, trailerOf } from '../lib/esp.js';
 import { ETHERTYPE, ethernet, gre, ip, labelEntry, PROTOCOL } from '../lib/packets.js';
 import {
@@ -125,6 +125,19 @@ const RECEIVE: Readonly<Record<string, Provoke>> = {
   ip_source: () => ce(packet(THERE[4], { source: '127.0.0.1' })),
   ip_multicast: () => ce(packet('239.1.2.3')),
   ip_destination: () => ce(packet('240.0.0.1')),
+  // of a class of its own, so that no other packet is concerned
+  policed: (pe) => {
+    const classOfDscp = new Uint8Array(64).fill(1, 63);
+    const names = ['default', 'policed', '', '', '', '', '', ''];
+    pe.harness.tables.setClasses({ classOfDscp, names });
+    pe.harness.tables.setPolicers(pe.interfaces.ce, [
+      {
+        ...{ slot: 1, meter: 'srtcm', rate: 8000n, peakRate: 8000n, burst: 1500, otherBurst: 0 },
+        ...{ colourAware: false, actions: new Uint8Array(3).fill(ACTION_DROP) },
+      },
+    ]);
+    return ce(packet(THERE[4], { dscp: 63 }));
+  },
   core_transit: () =>
     core(() => coreFrame(UDP_DATA, { ...OUTER, protocol: PROTOCOL.udp, destination: NOWHERE })),
   outer_fragment: () =>

@@ -98,7 +98,9 @@
 	X(reassembly_overlap, "fragment of a tunnel packet that overlaps or repeats another")      \
 	X(reassembly_size, "fragment of a tunnel packet that is too large or in too many")         \
 	/* marking */                                                                              \
-	X(ecn_not_ect, "congestion marked outside, and what is inside cannot say so (RFC 6040)")
+	X(ecn_not_ect, "congestion marked outside, and what is inside cannot say so (RFC 6040)")   \
+	/* classes */                                                                              \
+	X(policed, "beyond the rate of a policer, whose action for that colour is drop")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -43,6 +43,13 @@
 	F(sl_interface_row, address6)                                                              \
 	F(sl_interface_row, linklocal6)                                                            \
 	F(sl_interface_row, name)                                                                  \
+	F(sl_interface_row, police)                                                                \
+	F(sl_policer_row, cost)                                                                    \
+	F(sl_policer_row, depth)                                                                   \
+	F(sl_policer_row, meter)                                                                   \
+	F(sl_policer_row, action)                                                                  \
+	F(sl_class_table, class_of_dscp)                                                           \
+	F(sl_class_table, name)                                                                    \
 	F(sl_nexthop_slot, active)                                                                 \
 	F(sl_nexthop_slot, state)                                                                  \
 	F(sl_version_row, sa_generation)                                                           \
@@ -120,6 +127,7 @@
 	F(sl_tables_header, committed_rows)                                                        \
 	F(sl_tables_header, config_digest)                                                         \
 	F(sl_tables_header, traffic_class)                                                         \
+	F(sl_tables_header, classes)                                                               \
 	F(sl_tables, header)                                                                       \
 	F(sl_tables, vrf)                                                                          \
 	F(sl_tables, interface)                                                                    \
@@ -128,6 +136,7 @@
 	F(sl_tables, spi)                                                                          \
 	F(sl_tables, host_policy_head)                                                             \
 	F(sl_tables, host_policy)                                                                  \
+	F(sl_tables, policer)                                                                      \
 	F(sl_tables, accept)                                                                       \
 	F(sl_tables, nexthop)                                                                      \
 	F(sl_tables, nexthop_name)                                                                 \
@@ -173,6 +182,8 @@
 	F(sl_vrf_counters, local_bytes)                                                            \
 	F(sl_vrf_counters, drops)                                                                  \
 	F(sl_vrf_counters, fragmented)                                                             \
+	F(sl_policer_counters, packets)                                                            \
+	F(sl_policer_counters, bytes)                                                              \
 	F(sl_label_counters, packets)                                                              \
 	F(sl_label_counters, bytes)                                                                \
 	F(sl_lcore_block, epoch)                                                                   \
@@ -187,6 +198,7 @@
 	F(sl_lcore_block, drops)                                                                   \
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \
+	F(sl_lcore_block, policer)                                                                 \
 	F(sl_lcore_block, label)                                                                   \
 	F(sl_state_header, segment)                                                                \
 	F(sl_state_header, control_epoch)                                                          \
@@ -230,6 +242,8 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_version_row),
 	                                 sizeof(struct sl_sa_row),
 	                                 sizeof(struct sl_host_policy_row),
+	                                 sizeof(struct sl_policer_row),
+	                                 sizeof(struct sl_policer_counters),
 	                                 sizeof(struct sl_prefix_row),
 	                                 sizeof(struct sl_group_row),
 	                                 sizeof(struct sl_sa_out_state),

@@ -70,6 +70,14 @@ struct sl_label_counters {
 };
 SL_SIZE(struct sl_label_counters, 16);
 
+/* By colour, before anything is done with the packets. */
+struct sl_policer_counters {
+	uint64_t packets[3]; /* [SL_COLOURS] */
+	uint64_t bytes[3];   /* IP packets */
+	uint64_t reserved[2];
+};
+SL_SIZE(struct sl_policer_counters, 64);
+
 /*
  * One per packet-path thread; written by that thread alone.
  * `epoch`: 0 = offline (holds no reference into `tables`); else the tables' reclaim_epoch as read at
@@ -88,6 +96,7 @@ struct sl_lcore_block {
 	uint64_t drops[SL_MAX_DROP_REASONS];
 	struct sl_interface_counters interface[SL_MAX_INTERFACES];
 	struct sl_vrf_counters vrf[SL_MAX_VRFS];
+	struct sl_policer_counters policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
 	struct sl_label_counters label[SL_MAX_LABELS]; /* packets accepted by label, egress PE */
 };
 SL_AT(struct sl_lcore_block, drops, 64);

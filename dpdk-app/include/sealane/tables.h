@@ -133,9 +133,70 @@ struct sl_interface_row {
 	uint8_t address6[16];   /* first own global IPv6 address; 0 = none */
 	uint8_t linklocal6[16]; /* own fe80:: address; 0 = none */
 	char name[SL_NAME_LEN];
-	uint8_t reserved[64];
+	uint32_t police; /* atomic word: enum sl_police, of IP packets received on a CE interface */
+	uint8_t reserved[60];
 };
 SL_SIZE(struct sl_interface_row, 192);
+
+/* ---- Policers --------------------------------------------------------------------------------
+ *
+ * Time is counted in units of 2^-12 ns, modulo 2^64 (52 days). What a bucket holds is kept as time: a bucket that
+ * is filled at some rate holds the bytes that come in by that rate since an instant.
+ */
+enum sl_police {
+	SL_POLICE_NONE = 0,
+	SL_POLICE_ALL = 1,   /* one policer for everything: slot SL_POLICER_ALL */
+	SL_POLICE_CLASS = 2, /* one for each class, where it has one */
+};
+#define SL_POLICER_ALL SL_MAX_CLASSES
+
+enum sl_colour { SL_GREEN = 0, SL_YELLOW = 1, SL_RED = 2, SL_COLOURS = 3 };
+
+enum sl_meter {
+	SL_METER_NONE = 0,
+	SL_METER_SRTCM = 1, /* RFC 2697: [0] CBS and [1] EBS, both filled at CIR */
+	SL_METER_TRTCM = 2, /* RFC 2698: [0] CBS filled at CIR, [1] PBS filled at PIR */
+};
+#define SL_METER_MASK 0xffu
+#define SL_METER_COLOUR_AWARE 0x100u /* the packet's colour is its AF drop precedence (RFC 2597) */
+
+/* What is done with packets of a colour: a DSCP 0..63 to store, or one of these. */
+#define SL_ACTION_PASS 64u
+#define SL_ACTION_DROP 65u
+
+/*
+ * Slot of an interface: sl_policer_index(). Words and action bytes are atomic, each may be stored while packets
+ * flow; a packet that sees some of the old and some of the new ones is metered by a mixture of both.
+ */
+struct sl_policer_row {
+	uint64_t cost[2];           /* 2^-28 ns in which the bucket gets a byte; srTCM: alike */
+	uint64_t depth[2];          /* 2^-12 ns in which the bucket is filled */
+	uint32_t meter;             /* enum sl_meter and flags, stored last */
+	uint8_t action[SL_COLOURS]; /* by colour */
+	uint8_t reserved[25];
+};
+SL_SIZE(struct sl_policer_row, 64);
+
+static inline uint32_t sl_policer_index(uint32_t interface, uint32_t slot)
+{
+	return (interface & (SL_MAX_INTERFACES - 1)) * SL_INTERFACE_POLICERS + slot;
+}
+
+/* Rates 8 kb/s to 10 Tb/s and packets of up to 65535 bytes: a packet's time is less than 2^64 in units of 2^-28 ns. */
+#define SL_POLICER_MIN_RATE 8000ull
+#define SL_POLICER_MAX_RATE 10000000000000ull
+#define SL_POLICER_MAX_BURST (1ull << 28) /* bytes */
+
+/* For a rate in bit/s: 8 * 10^9 ns / rate. Within 2^-18 of it at 10 Tb/s, 2^-24 at 100 Gb/s. */
+static inline uint64_t sl_policer_cost(uint64_t rate)
+{
+	return ((8000000000ull << 28) + rate / 2) / rate;
+}
+/* Time of this many bytes, to the nearest unit. */
+static inline uint64_t sl_policer_time(uint64_t cost, uint32_t bytes)
+{
+	return (uint64_t)(((unsigned __int128)cost * bytes + 0x8000u) >> 16);
+}
 
 /* ---- Labels ----------------------------------------------------------------------------------
  *
@@ -431,6 +492,16 @@ static inline void sl_class_selectors(struct sl_traffic_class_map *map)
 		map->dscp_of_tc[tc] = (uint8_t)(tc << 3);
 }
 
+/*
+ * Classes of packets by DSCP, of the whole PE. Bytes of the map are atomic. A name stays with its number as long
+ * as the class is configured; "" = free.
+ */
+struct sl_class_table {
+	uint8_t class_of_dscp[64]; /* 0..SL_MAX_CLASSES - 1 */
+	char name[SL_MAX_CLASSES][SL_CLASS_NAME_LEN];
+};
+SL_SIZE(struct sl_class_table, 320);
+
 struct sl_tables_header {
 	struct sl_segment_header segment;
 	uint64_t
@@ -440,6 +511,7 @@ struct sl_tables_header {
 	uint64_t committed_rows[SL_ARENA_COUNT]; /* rows backed by memory, atomic, only grows */
 	uint8_t config_digest[32]; /* SHA-256 of the applied configuration's canonical JSON */
 	struct sl_traffic_class_map traffic_class;
+	struct sl_class_table classes;
 };
 
 #define SL_PAGED _Alignas(SL_PAGE)
@@ -448,7 +520,7 @@ struct sl_tables_header {
 #define SL_PAGED alignas(SL_PAGE)
 #endif
 
-/* The fixed-size tables up to `host_policy` are backed whole at creation: a packet can index any of their rows. */
+/* The fixed-size tables up to `policer` are backed whole at creation: a packet can index any of their rows. */
 struct sl_tables {
 	SL_PAGED struct sl_tables_header header;
 	SL_PAGED struct sl_vrf_row vrf[SL_MAX_VRFS];
@@ -460,6 +532,7 @@ struct sl_tables {
 	/* host policy row ids, index = sl_host_policy_chain(); atomic words, 0 = empty */
 	SL_PAGED uint32_t host_policy_head[SL_MAX_HOST_POLICIES];
 	SL_PAGED struct sl_host_policy_row host_policy[SL_MAX_HOST_POLICIES];
+	SL_PAGED struct sl_policer_row policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
 	/* arenas, backed in chunks */
 	SL_PAGED struct sl_accept_row accept[SL_MAX_ACCEPT_SETS];
 	SL_PAGED struct sl_nexthop_slot nexthop[SL_MAX_NEXTHOPS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <intel-ipsec-mb.h>
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
@@ -11,6 +12,8 @@
 #include "control/control.h"
 #include "control/log.h"
 #include "control/packet_pool.h"
+#include "tables/clock.h"
+#include "tables/policer.h"
 
 #define SL_RING_SIZE 1024u
 
@@ -61,9 +64,12 @@ static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 	/* Touched only where a port or a missing SA is: ordinary memory, not the little there may be in hugepages. */
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->hold.asked_tsc = calloc(SL_MAX_NEXTHOPS, sizeof(*w->hold.asked_tsc));
+	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
+	w->clock_scale = sl_clock_scale(rte_get_tsc_hz());
 	w->tx = rte_zmalloc("tx queues", SL_MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
 	w->crypto = alloc_mb_mgr(0);
-	if (w->ports == NULL || w->hold.asked_tsc == NULL || w->tx == NULL || w->crypto == NULL)
+	if (w->ports == NULL || w->hold.asked_tsc == NULL || w->buckets == NULL || w->tx == NULL ||
+	    w->crypto == NULL)
 		return no_memory("the packet thread", fault);
 	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
 		w->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
@@ -131,6 +137,7 @@ void sl_control_free_worker(struct sl_control *control)
 	rte_ring_free(w->punt);
 	rte_mempool_free(w->pool);
 	rte_free(w->tx);
+	free(w->buckets);
 	free(w->hold.asked_tsc);
 	free(w->ports);
 	rte_free(w);

@@ -31,6 +31,8 @@ static void find_interface(struct sl_worker *w, uint32_t port, uint16_t vlan, st
 	run->row = sl_interface(w, run->id);
 	if (!sl_interface_live(run->row))
 		run->id = 0;
+	if (unlikely(__atomic_load_n(&run->row->police, __ATOMIC_RELAXED) != SL_POLICE_NONE))
+		w->policed = true;
 }
 
 /*

@@ -32,6 +32,8 @@ enum sl_lane {
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
 /* IP from a CE: header, addresses that are not routed, what concerns the link alone. */
 uint16_t sl_stage_ce(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+/* Policers of the CE interfaces that have some: colour, DSCP, drop. */
+uint16_t sl_stage_police(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* IP from the core: header, upper protocol. */
 uint16_t sl_stage_core(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Core packets that no SA claims: for us (tunnel in clear, or the kernel's) or not. */

@@ -41,6 +41,7 @@ enum drops_program {
 	DROPS_HOST_POLICY_OUT,
 	DROPS_HOST_POLICY_IN,
 	DROPS_MARKING,
+	DROPS_POLICERS,
 	DROPS_ELSEWHERE
 };
 
@@ -122,6 +123,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_reassembly_overlap] = DROPS_ELSEWHERE, /* eal_reassemble.c */
 	[SL_DROP_reassembly_size] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
 	[SL_DROP_ecn_not_ect] = DROPS_MARKING,
+	[SL_DROP_policed] = DROPS_POLICERS,
 };
 
 /* Last test of each program. */

@@ -36,6 +36,8 @@
 #include "support/hex.h"
 #include "support/trie.h"
 #include "vectors/frames.h"
+#include "tables/clock.h"
+#include "tables/policer.h"
 #include "worker.h"
 
 enum { IF_CE = 1, IF_CORE = 2, IF_HOST = 3, IF_CE_VLAN = 4, IF_CE_B = 5, IF_HOST_CORE = 6 };
@@ -135,6 +137,8 @@ static inline void world_start(void)
 	init_mb_mgr_auto(w->crypto, NULL);
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
+	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
+	w->clock_scale = sl_clock_scale(1000000000); /* a tick is a nanosecond */
 	world.keys_out = world_map(SL_MAX_SAS * sizeof(void *));
 	world.keys_in = world_map(SL_MAX_SAS * sizeof(void *));
 	w->keys_out = world.keys_out;
@@ -367,6 +371,7 @@ static inline void world_reset(void)
 	w->labels_backed = 1u << 17;
 	w->now_tsc = 1;
 	w->reassembly.next_look_tsc = 0;
+	memset(w->buckets, 0, SL_MAX_INTERFACES * SL_INTERFACE_POLICERS * sizeof(*w->buckets));
 	w->icmp_tokens = 0;
 	w->icmp_refill_tsc = 0;
 	world.nexthops = world.versions = world.accepts = 0;

@@ -322,6 +322,34 @@ export interface DropCount {
   readonly packets: bigint;
 }
 
+export interface ClassTable {
+  readonly classOfDscp: Uint8Array; // 64 octets
+  readonly names: readonly string[];
+}
+
+export const MAX_CLASSES = 8;
+/** Slot of the policer of all packets; those below are of classes. */
+export const POLICER_ALL = MAX_CLASSES;
+/** Actions of policers; 0..63 is a DSCP to store. */
+export const ACTION_PASS = 64;
+export const ACTION_DROP = 65;
+
+export interface PolicerRow {
+  readonly slot: number;
+  readonly meter: 'srtcm' | 'trtcm';
+  readonly rate: bigint; // CIR, bit/s
+  readonly burst: number; // CBS, bytes
+  readonly peakRate: bigint; // PIR, of trtcm
+  readonly otherBurst: number; // EBS or PBS, bytes
+  readonly colourAware: boolean;
+  readonly actions: Uint8Array; // of green, yellow, red packets
+}
+/** Of green, yellow, red packets, before they were dropped or marked. */
+export interface PolicerCounters {
+  readonly packets: readonly bigint[];
+  readonly bytes: readonly bigint[];
+}
+
 /** The one writer of segment `tables`. Rows are published whole and never edited while live. */
 export interface Tables {
   readonly attached: 'created' | 'reattached';
@@ -410,6 +438,12 @@ export interface Tables {
   /** TC 0..7 of each DSCP, 64 bytes; in a new segment the class selector bits. */
   setTrafficClasses(tcOfDscp: Uint8Array): void;
   trafficClasses(): Uint8Array;
+  /** Classes of packets by DSCP. `names` has 8, '' is a number that is free; each DSCP's class has a name. */
+  setClasses(classes: ClassTable): void;
+  classes(): ClassTable;
+  /** All policers of a CE interface; what its buckets hold stays, as time. One of slot POLICER_ALL is alone. */
+  setPolicers(interfaceId: number, policers: readonly PolicerRow[]): void;
+  policerCounters(interfaceId: number, slot: number): PolicerCounters;
 
   worker(): WorkerStatus;
   drops(): readonly DropCount[];

@@ -84,6 +84,7 @@ const messages = {
   tunnels: gen.TunnelRow,
   sas: gen.SaRow,
   drops: gen.DropRow,
+  policers: gen.PolicerRow,
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,

@@ -97,6 +97,7 @@ describe('show', () => {
     ['labels', sample.labels],
     ['tunnels', sample.tunnels],
     ['sas', sample.sas],
+    ['policers', sample.policers],
     ['workers', sample.workers],
   ] as const)('gives %s as they are', async (topic, expected) => {
     expect(await rows(topic)).toEqual(expected);

@@ -90,6 +90,16 @@ export const drops: readonly backend.DropRow[] = [
   { reason: 'ip4_checksum', text: 'bad IPv4 header checksum', packets: 0n },
 ];
 
+export const policers: readonly backend.PolicerRow[] = [
+  {
+    ...{ interface: 'ce-a', vrf: 'a', class: 'voice', meter: 'trtcm', rate: 10_000_000_000_000n },
+    ...{ burst: 1500, excessBurst: 0, peakRate: 10_000_000_000_000n, peakBurst: 3000 },
+    ...{ colourAware: true, green: 'pass', yellow: 'dscp af12', red: 'drop' },
+    ...{ greenPackets: 1n, greenBytes: 100n, yellowPackets: 2n, yellowBytes: 200n },
+    ...{ redPackets: 3n, redBytes: 300n },
+  },
+];
+
 export const workers: readonly backend.WorkerRow[] = [
   {
     ...{ worker: 0, pid: 4242, state: 'running', reason: '', uptimeSeconds: 61n, starts: 2n },
@@ -208,6 +218,7 @@ export function sampleBackend(): SampleBackend {
       yield* sas;
     },
     drops: () => drops,
+    policers: () => policers,
     workers: () => workers,
     reload: async (request) => {
       sample.reloads.push(request);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Classes of packets by DSCP, and the policers of interfaces. All of it may be stored while packets flow.
+#include <cstring>
+
+#include "tables.h"
+#include "tables_error.h"
+
+namespace sealane
+{
+
+namespace
+{
+
+template <class T> void store(T &to, T from) { __atomic_store_n(&to, from, __ATOMIC_RELAXED); }
+
+} // namespace
+
+void Tables::set_classes(const sl_class_table &wanted)
+{
+	for (const uint8_t number : wanted.class_of_dscp) {
+		if (number >= SL_MAX_CLASSES || wanted.name[number][0] == '\0')
+			bad_argument("there is no class " + std::to_string(number));
+	}
+	sl_class_table &classes = segment_.tables()->header.classes;
+	for (size_t dscp = 0; dscp < sizeof wanted.class_of_dscp; dscp++)
+		store(classes.class_of_dscp[dscp], wanted.class_of_dscp[dscp]);
+	// Names are the writer's own.
+	std::memcpy(classes.name, wanted.name, sizeof classes.name);
+}
+
+void Tables::set_policers(uint32_t interface, sl_police kind,
+                          const std::array<sl_policer_row, SL_INTERFACE_POLICERS> &wanted)
+{
+	interfaces.require(interface);
+	sl_interface_row &row = segment_.tables()->interface[interface];
+	if (kind == SL_POLICE_NONE)
+		store_word(row.police, uint32_t{kind});
+	for (uint32_t slot = 0; slot < SL_INTERFACE_POLICERS; slot++) {
+		sl_policer_row &policer =
+			segment_.tables()->policer[sl_policer_index(interface, slot)];
+		const sl_policer_row &from = wanted[slot];
+		for (size_t i = 0; i < 2; i++) {
+			store(policer.cost[i], from.cost[i]);
+			store(policer.depth[i], from.depth[i]);
+		}
+		for (size_t colour = 0; colour < SL_COLOURS; colour++)
+			store(policer.action[colour], from.action[colour]);
+		store_word(policer.meter, from.meter);
+	}
+	if (kind != SL_POLICE_NONE)
+		store_word(row.police, uint32_t{kind});
+}
+
+} // namespace sealane
