@@ -101,7 +101,7 @@ build_worker() {
 }
 
 build_addon() {
-  stale "$prefix/addon/Release/sealane.node" "$prefix/.addon.stamp" addon dpdk-app/include dpdk-app/src/tables package-lock.json scripts/build.sh || return 0
+  stale "$prefix/addon/Release/sealane.node" "$prefix/.addon.stamp" addon dpdk-app/include dpdk-app/src package-lock.json scripts/build.sh || return 0
   say "addon -> $prefix/addon"
   if [ "$prefix" = build ]; then
     with_stamp "$prefix/.addon.stamp" node_modules/.bin/cmake-js build -l warn -d addon -O build/addon \

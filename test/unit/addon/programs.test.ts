@@ -56,6 +56,20 @@ describe('segment', { timeout: 300_000 }, () => {
   });
 });
 
+describe('all tables at once', { timeout: 300_000 }, () => {
+  it('lead packets to their customer or to a drop that a change explains, while they change', async () => {
+    const said = await run('tables_torture', 'race', '', '5');
+    process.stdout.write(`tables_torture: ${said}`);
+    expect(said).toMatch(/^ok: \d+ changes/m);
+  });
+
+  it('do so through 100 deaths of their writer, whose successor finds them sound', async () => {
+    const said = await run('tables_torture', 'kill', '', '100');
+    process.stdout.write(`tables_torture: ${said}`);
+    expect(said).toMatch(/^ok: 100 deaths/m);
+  });
+});
+
 describe('templates', () => {
   it('are what Scapy builds', async () => {
     const ours = await run('template_dump');
