@@ -374,25 +374,48 @@ static void go_online(struct sl_worker *w)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-void torture_reader_run(struct torture_reader *r, const int *stop)
+static void one_round(struct torture_reader *r)
 {
 	struct sl_worker *w = &r->worker;
 
-	while (__atomic_load_n(stop, __ATOMIC_ACQUIRE) == 0) {
-		go_online(w);
-		__atomic_store_n(&w->block->rounds, w->block->rounds + 1, __ATOMIC_RELEASE);
-		round_once(r);
-		if (r->count.rounds % 64 == 0) {
-			check_drops(r);
-			__atomic_store_n(&w->block->epoch, 0, __ATOMIC_RELEASE);
-			sched_yield();
-		}
+	go_online(w);
+	__atomic_store_n(&w->block->rounds, w->block->rounds + 1, __ATOMIC_RELEASE);
+	round_once(r);
+	if (r->count.rounds % 64 == 0) {
+		check_drops(r);
+		__atomic_store_n(&w->block->epoch, 0, __ATOMIC_RELEASE);
+		sched_yield();
 	}
+}
+
+static void end(struct torture_reader *r)
+{
 	check_drops(r);
-	sl_pipeline_end(w);
-	__atomic_store_n(&w->block->epoch, 0, __ATOMIC_RELEASE);
-	REQUIRE(rte_mempool_avail_count(w->pool) == w->pool->size, "reader %u lost mbufs",
-	        r->index);
+	__atomic_store_n(&r->worker.block->epoch, 0, __ATOMIC_RELEASE);
+}
+
+void torture_reader_run(struct torture_reader *r, const int *stop)
+{
+	while (__atomic_load_n(stop, __ATOMIC_ACQUIRE) == 0)
+		one_round(r);
+	end(r);
+	sl_pipeline_end(&r->worker);
+	REQUIRE(torture_reader_kept(r) == 0, "reader %u lost mbufs", r->index);
+}
+
+void torture_reader_rounds(struct torture_reader *r, uint64_t rounds)
+{
+	while (rounds-- > 0)
+		one_round(r);
+	end(r);
+}
+
+uint64_t torture_reader_kept(const struct torture_reader *r)
+{
+	const struct sl_worker *w = &r->worker;
+
+	return rte_mempool_in_use_count(w->pool) + rte_ring_count(w->punt) +
+	       rte_ring_count(w->acquire) + w->hold.count + w->reassembly.pieces + r->core_count;
 }
 
 struct torture_reader *torture_reader_new(uint32_t index, uint64_t seed)

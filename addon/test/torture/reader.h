@@ -35,6 +35,10 @@ struct torture_reader;
 struct torture_reader *torture_reader_new(uint32_t index, uint64_t seed);
 /* Forwards until *stop is not 0. In a thread of its own. */
 void torture_reader_run(struct torture_reader *reader, const int *stop);
+/* Forwards for so many rounds, in the caller's thread. */
+void torture_reader_rounds(struct torture_reader *reader, uint64_t rounds);
+/* Packet buffers that are not in the pool, and what waits in rings and queues. */
+uint64_t torture_reader_kept(const struct torture_reader *reader);
 /* After its thread has ended. */
 struct torture_count torture_reader_count(const struct torture_reader *reader);
 

@@ -7,6 +7,8 @@
 //   tables_torture race [seed [seconds]]   writer and readers in one process, for ThreadSanitizer
 //   tables_torture kill [seed [deaths]]    the writer is a process, killed at random instants; each time another
 //                                          one attaches, finds the tables sound, and goes on
+//   tables_torture flat [seed [millions]]  nothing changes; so many million times a packet passes, half of them out,
+//                                          half in, by every suite: memory, buffers and rings are as before
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -253,13 +255,75 @@ int kill_many(uint64_t seed, int deaths)
 	return 0;
 }
 
+/// Bytes of memory that are this process's own or shared.
+uint64_t resident()
+{
+	unsigned long size = 0, pages = 0;
+	FILE *file = std::fopen("/proc/self/statm", "r");
+	CHECK(file != nullptr && std::fscanf(file, "%lu %lu", &size, &pages) == 2, "statm");
+	std::fclose(file);
+	return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+int flat(uint64_t seed, uint64_t millions)
+{
+	Random random(seed);
+	const Directory directory;
+	const std::vector<torture_prefix> prefixes = torture_prefixes(random);
+	Tables tables(directory.tables(), directory.state());
+	torture_start(directory.state().c_str(), tables.segment(), prefixes.data());
+	TortureWriter writer(tables, random, prefixes, [](Direction direction, uint32_t row) {
+		return torture_install(direction == Direction::in, row) != 0;
+	});
+	writer.set_up();
+	writer.fill();
+	writer.settle();
+	torture_reader *readers[TORTURE_READERS];
+	for (uint32_t i = 0; i < TORTURE_READERS; i++)
+		readers[i] = torture_reader_new(i, random());
+	// Each round is 32 packets out and 32 in.
+	const auto forward = [&](uint64_t passes) {
+		std::vector<std::thread> threads;
+		for (torture_reader *reader : readers)
+			threads.emplace_back(torture_reader_rounds, reader,
+			                     passes / (64 * TORTURE_READERS) + 1);
+		for (std::thread &thread : threads)
+			thread.join();
+	};
+	forward(1000000); // what is touched once is touched
+	const uint64_t before = resident();
+	forward(millions * 1000000);
+	const uint64_t after = resident();
+	uint64_t passes = 0;
+	for (const torture_reader *reader : readers) {
+		const torture_count count = torture_reader_count(reader);
+		CHECK(torture_reader_kept(reader) == 0, "%llu buffers or ring entries are kept",
+		      static_cast<unsigned long long>(torture_reader_kept(reader)));
+		CHECK(count.dropped == 0 && count.delivered == count.sent, "packets were dropped");
+		passes += 2 * count.delivered;
+	}
+	CHECK(passes >= millions * 1000000, "too few packets");
+	// A thread's stack or a page of the allocator may come; a byte a packet may not.
+	CHECK(after <= before + (256u << 10), "%llu KiB before, %llu after",
+	      static_cast<unsigned long long>(before >> 10),
+	      static_cast<unsigned long long>(after >> 10));
+	std::printf("ok: %llu packets, half out, half in; %llu KiB resident before, %llu after\n",
+	            static_cast<unsigned long long>(passes),
+	            static_cast<unsigned long long>(before >> 10),
+	            static_cast<unsigned long long>(after >> 10));
+	return 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
 {
 	const std::string mode = argc > 1 ? argv[1] : "";
-	CHECK(mode == "race" || mode == "kill", "usage: tables_torture race|kill [seed [n]]");
+	CHECK(mode == "race" || mode == "kill" || mode == "flat",
+	      "usage: tables_torture race|kill|flat [seed [n]]");
 	const uint64_t seed = seed_of(argc - 1, argv + 1);
 	const int n = argc > 3 ? std::atoi(argv[3]) : 10;
+	if (mode == "flat")
+		return flat(seed, static_cast<uint64_t>(n));
 	return mode == "race" ? race(seed, n) : kill_many(seed, n);
 }

@@ -29,13 +29,12 @@ sl_interface_row interface_row(uint32_t vrf)
 	return row;
 }
 
-/// Tunnels with odd numbers are over IPv6; each has a suite of its own.
+/// Tunnels with odd numbers are over IPv6; all of them together have every suite.
 sl_sa_row tunnel_sa(uint32_t customer, uint32_t k)
 {
-	constexpr uint8_t suites[] = {SL_ALG_AES_GCM_128, SL_ALG_CHACHA20_POLY1305,
-	                              SL_ALG_AES_CBC_128_SHA_256, SL_ALG_AES_GCM_256};
 	sl_sa_row row{};
-	row.algorithm = suites[k % sizeof suites];
+	row.algorithm = static_cast<uint8_t>(SL_ALG_AES_GCM_128 + (customer * TORTURE_TUNNELS + k) %
+	                                                                  SL_ALG_NULL_SHA_512);
 	row.family = k % 2 == 0 ? 4 : 6;
 	row.application = SL_APP_VPN;
 	row.encap = SL_ENCAP_GRE;
@@ -51,6 +50,14 @@ sl_sa_row tunnel_sa(uint32_t customer, uint32_t k)
 		row.source[15] = end;
 		row.destination[15] = 254;
 	}
+	return row;
+}
+
+/// Out of an SA of label table 1, encrypted or authenticated, in GRE.
+sl_accept_row accepted()
+{
+	sl_accept_row row{};
+	row.secured[0][0] = row.secured[1][0] = 1u << 1;
 	return row;
 }
 
@@ -206,7 +213,7 @@ void TortureWriter::rekey(uint32_t customer, uint32_t k)
 	spec.kind = SL_NH_TUNNEL;
 	spec.interface = TORTURE_IF_CORE;
 	spec.mtu = static_cast<uint16_t>(1000 + pick(400));
-	spec.protection = SL_PROT_ENCRYPT;
+	spec.protection = static_cast<sl_protection>(sl_suite_protection(&suite));
 	spec.encap = SL_ENCAP_GRE;
 	spec.sa = out;
 	spec.tunnel.ethernet = {
@@ -299,9 +306,7 @@ void TortureWriter::set_up()
 		const uint32_t id = torture_interface(vrf);
 		CHECK(tables_.interfaces.put(interface_row(vrf)) == id, "interface id");
 	}
-	sl_accept_row accept{};
-	accept.secured[0][0] = 1u << 1;
-	accept_ = static_cast<uint16_t>(tables_.accepts.id(accept));
+	accept_ = static_cast<uint16_t>(tables_.accepts.id(accepted()));
 	// The destinations are ours: else a packet with an unknown SPI would count as in transit.
 	VersionSpec here{};
 	here.kind = SL_NH_RECEIVE;
@@ -327,13 +332,26 @@ void TortureWriter::set_up()
 	}
 }
 
+void TortureWriter::fill()
+{
+	for (uint32_t i = 0; i < TORTURE_CUSTOMERS; i++) {
+		for (uint32_t k = 1; k < TORTURE_TUNNELS; k++)
+			rekey(i, k);
+		for (uint32_t k = 1; k < TORTURE_ADJACENCIES; k++)
+			adjacency(i, k, true);
+		for (uint32_t prefix = TORTURE_LASTING; prefix < TORTURE_PREFIXES; prefix++) {
+			label(i, prefix, false);
+			egress_route(i, prefix, false);
+			ingress_route(i, prefix, false);
+		}
+	}
+}
+
 void TortureWriter::adopt()
 {
 	const std::string fault = tables_.check();
 	CHECK(fault.empty(), "%s", fault.c_str());
-	sl_accept_row accept{};
-	accept.secured[0][0] = 1u << 1;
-	accept_ = static_cast<uint16_t>(tables_.accepts.id(accept));
+	accept_ = static_cast<uint16_t>(tables_.accepts.id(accepted()));
 	// Which SPIs are in use. What is not was replaced, or had not yet come, when the writer died.
 	std::vector<uint32_t> used;
 	for (uint32_t i = 0; i < TORTURE_CUSTOMERS; i++) {

@@ -28,6 +28,8 @@ public:
 	}
 	/// VRFs, interfaces, and what lasts. Before there are readers.
 	void set_up();
+	/// Everything is there: all tunnels, routes and labels.
+	void fill();
 	/// After an attach: the tables are sound; what a dead writer had begun goes.
 	void adopt();
 	/// One change of any table.
