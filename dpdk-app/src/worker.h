@@ -158,6 +158,8 @@ struct sl_worker {
 	struct sl_lcore_block *block; /* own counters, in `state` */
 	struct IMB_MGR *crypto;
 	struct rte_mempool *pool;
+	/* large buffers, NULL when no port needs them: stages/jumbo.h */
+	struct rte_mempool *jumbo;
 	struct sl_port *ports;   /* [SL_MAX_PORTS] */
 	struct sl_tx_queue *tx;  /* [SL_MAX_PORTS] */
 	struct rte_ring *punt;   /* to the control thread */

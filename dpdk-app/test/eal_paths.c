@@ -366,31 +366,6 @@ static void packets_from_the_host(void **state)
 	scene_expect_drops(SL_DROP_ip_multicast, 1);
 }
 
-/* Jumbo frames in chained buffers are made one where there is room; else dropped, never half read. */
-static void chained_buffers(void **state)
-{
-	struct rte_mbuf *m, *second;
-	size_t head = 30;
-
-	(void)state;
-	for (int room = 0; room < 2; room++) {
-		build_from_ce4(&b, A4(10, 1, 1, 7), 200, 64);
-		m = world_frame(build_bytes(&b), head);
-		second = world_frame(build_bytes(&b) + head, build_len(&b) - head);
-		if (!room) /* the first buffer is full */
-			m->data_off = (uint16_t)(m->buf_len - head);
-		assert_int_equal(rte_pktmbuf_chain(m, second), 0);
-		sl_pipeline_receive(&world.worker, PORT_CE, &m, 1);
-		sl_pipeline_flush(&world.worker);
-		if (room)
-			expect_forwarded4(PORT_CE, build_bytes(&b) + 14, build_len(&b) - 14, CE_MAC,
-			                  PE_CE_MAC, 0);
-		else
-			scene_expect_drops(SL_DROP_no_mbuf, 1);
-		scene_set();
-	}
-}
-
 #define CASE(test) cmocka_unit_test_setup(test, fresh)
 
 int main(void)
@@ -408,7 +383,6 @@ int main(void)
 		CASE(neighbour_of_a_gateway),
 		CASE(frames_from_the_kernel),
 		CASE(packets_from_the_host),
-		CASE(chained_buffers),
 	};
 
 	return cmocka_run_group_tests_name("eal_paths", tests, NULL, NULL);

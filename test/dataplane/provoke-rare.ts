@@ -297,7 +297,7 @@ async function heldExpired({ pe }: Stage): Promise<void> {
 /** In this order. */
 export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   rx_truncated: async (stage) => fromFile(stage, 'rx_truncated'),
-  no_mbuf: async (stage) => fromFile(stage, 'no_mbuf'),
+  jumbo_too_long: async (stage) => fromFile(stage, 'jumbo_too_long'),
   tx_full: txFull,
   punt_full: puntFull,
   punt_rate: puntRate,

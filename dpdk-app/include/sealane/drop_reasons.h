@@ -100,7 +100,10 @@
 	/* marking */                                                                              \
 	X(ecn_not_ect, "congestion marked outside, and what is inside cannot say so (RFC 6040)")   \
 	/* classes */                                                                              \
-	X(policed, "beyond the rate of a policer, whose action for that colour is drop")
+	X(policed, "beyond the rate of a policer, whose action for that colour is drop")           \
+	/* large frames */                                                                         \
+	X(jumbo_no_buffer, "too large for an ordinary buffer, and no large one is free")           \
+	X(jumbo_too_long, "frame in several buffers, longer than any buffer here")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -66,6 +66,7 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	                                  .promiscuous = in->promiscuous,
 	                                  .standby = control->standing_by};
 	struct sl_port_limits limits = {.pool = control->worker->pool,
+	                                .jumbo = control->worker->jumbo,
 	                                .max_mtu = control->options->max_mtu,
 	                                .pci = control->options->pci};
 	int result;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/tap.h"
+#include "stages/jumbo.h"
 
 void sl_kernel_path_init(struct sl_kernel_path *path, struct sl_worker *worker, uint64_t *drops,
                          int epoll_fd, uint64_t event_tag)
@@ -139,6 +140,31 @@ static void count(struct sl_kernel_path *path, enum sl_drop_reason reason, uint3
 	__atomic_store_n(&path->drops[reason], path->drops[reason] + packets, __ATOMIC_RELAXED);
 }
 
+/*
+ * One frame into the ordinary buffer *mbuf, or, where that is too small, into a large one in its place. SL_TAP_LONG
+ * with *reason: there is none that could take it.
+ */
+static enum sl_tap_read read_one(struct sl_kernel_path *path, int fd, struct rte_mbuf **mbuf,
+                                 enum sl_drop_reason *reason)
+{
+	size_t spilt = 0;
+	enum sl_tap_read result = sl_tap_read(fd, *mbuf, path->spill, &spilt);
+	struct rte_mbuf *moved;
+
+	*reason = SL_DROP_inject_malformed;
+	if (result != SL_TAP_GOT || spilt == 0)
+		return result;
+	moved = sl_move_new(path->worker, *mbuf, (uint32_t)spilt, reason);
+	if (moved == NULL) {
+		if (*reason == SL_DROP_jumbo_too_long)
+			*reason = SL_DROP_inject_malformed;
+		return SL_TAP_LONG;
+	}
+	memcpy(rte_pktmbuf_append(moved, (uint16_t)spilt), path->spill, spilt);
+	*mbuf = moved;
+	return result;
+}
+
 /* Read up to `want` frames. *lost: the device is gone. */
 static uint32_t read_batch(struct sl_kernel_path *path, uint32_t interface,
                            struct rte_mbuf **frames, uint32_t want, bool *lost)
@@ -147,13 +173,14 @@ static uint32_t read_batch(struct sl_kernel_path *path, uint32_t interface,
 
 	for (uint32_t attempt = 0; attempt < want; attempt++) {
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path->worker->pool);
+		enum sl_drop_reason reason;
 		enum sl_tap_read result;
 
 		if (mbuf == NULL) { /* the kernel keeps the rest; the ports come first */
 			count(path, SL_DROP_no_mbuf, 1);
 			break;
 		}
-		result = sl_tap_read(path->interface[interface].fd, mbuf);
+		result = read_one(path, path->interface[interface].fd, &mbuf, &reason);
 		if (result == SL_TAP_GOT) {
 			memset(sl_packet(mbuf), 0, sizeof(struct sl_packet));
 			sl_packet(mbuf)->interface = interface;
@@ -163,7 +190,7 @@ static uint32_t read_batch(struct sl_kernel_path *path, uint32_t interface,
 		}
 		rte_pktmbuf_free(mbuf);
 		if (result == SL_TAP_LONG) {
-			count(path, SL_DROP_inject_malformed, 1);
+			count(path, reason, 1);
 			continue;
 		}
 		*lost = result == SL_TAP_BROKEN;

@@ -13,6 +13,7 @@
 #include "control/fault.h"
 #include "control/punt_limiter.h"
 #include "control/resolve_limiter.h"
+#include "control/tap.h"
 #include "worker.h"
 
 #define SL_PUNT_BATCH 64u
@@ -31,6 +32,7 @@ struct sl_kernel_path {
 	uint64_t event_tag; /* ORed to the interface id in epoll's data */
 	bool reading;       /* descriptors are watched: packets are polled */
 	struct sl_attachment interface[SL_MAX_INTERFACES];
+	uint8_t spill[SL_TAP_SPILL];
 	struct sl_punt_bucket bucket[SL_MAX_INTERFACES];
 	struct sl_resolve_limiter resolve;
 	struct sl_resolve_limiter acquire; /* `interface`: the next hop; no address */

@@ -12,6 +12,9 @@
 #include "control/control.h"
 #include "control/log.h"
 #include "control/packet_pool.h"
+#include "net/eth.h"
+#include "ports/devargs.h"
+#include "stages/jumbo.h"
 #include "tables/clock.h"
 #include "tables/policer.h"
 
@@ -24,15 +27,18 @@
  */
 static uint16_t buffer_bytes(unsigned int max_mtu)
 {
-	return (uint16_t)RTE_ALIGN(SL_HEADROOM + sl_af_packet_frame(max_mtu), RTE_CACHE_LINE_SIZE);
+	unsigned int frame = RTE_MAX(sl_af_packet_frame(max_mtu),
+	                             max_mtu + SL_ETH_LEN + 2 * SL_VLAN_LEN + SL_JUMBO_TAIL);
+
+	return (uint16_t)RTE_ALIGN(SL_HEADROOM + frame, RTE_CACHE_LINE_SIZE);
 }
 
-/* Five eighths of the memory are packets; ports, rings and drivers have the rest. */
-static unsigned int buffer_count(unsigned int memory_mb, uint16_t bytes)
+/* How many buffers are `sixteenths` of the memory. */
+static unsigned int buffer_count(unsigned int memory_mb, unsigned int sixteenths, uint16_t bytes)
 {
 	uint64_t element = sizeof(struct rte_mbuf) + sizeof(struct sl_packet) + bytes + 128;
 
-	return (unsigned int)(((uint64_t)memory_mb << 20) * 5 / 8 / element);
+	return (unsigned int)(((uint64_t)memory_mb << 20) * sixteenths / 16 / element);
 }
 
 static int no_memory(const char *what, struct sl_fault *fault)
@@ -41,13 +47,30 @@ static int no_memory(const char *what, struct sl_fault *fault)
 	               "no memory for %s: %s", what, rte_strerror(rte_errno));
 }
 
-static int make_rings(struct sl_worker *w, const struct sl_options *options, struct sl_fault *fault)
+/*
+ * Ten sixteenths of the memory are packets; ports, rings and drivers have the rest. With a port of a large MTU half of
+ * them are large buffers, for its large frames alone (stages/jumbo.h).
+ */
+static int make_pools(struct sl_worker *w, const struct sl_options *options, struct sl_fault *fault)
 {
-	uint16_t bytes = buffer_bytes(options->max_mtu);
+	bool jumbo = options->max_mtu > SL_DEFAULT_MAX_MTU;
+	uint16_t bytes = buffer_bytes(RTE_MIN(options->max_mtu, SL_DEFAULT_MAX_MTU));
 
-	w->pool = sl_packet_pool(buffer_count(options->memory_mb, bytes), bytes);
+	w->pool = sl_packet_pool("packets", buffer_count(options->memory_mb, jumbo ? 5 : 10, bytes),
+	                         bytes);
 	if (w->pool == NULL)
 		return no_memory("packet buffers", fault);
+	if (!jumbo)
+		return 0;
+	bytes = buffer_bytes(options->max_mtu);
+	w->jumbo = sl_packet_pool("jumbo", buffer_count(options->memory_mb, 5, bytes), bytes);
+	return w->jumbo != NULL ? 0 : no_memory("large packet buffers", fault);
+}
+
+static int make_rings(struct sl_worker *w, const struct sl_options *options, struct sl_fault *fault)
+{
+	if (make_pools(w, options, fault) != 0)
+		return -1;
 	w->punt = rte_ring_create("punt", SL_RING_SIZE, (int)rte_socket_id(),
 	                          RING_F_SP_ENQ | RING_F_SC_DEQ);
 	w->inject = rte_ring_create("inject", SL_RING_SIZE, (int)rte_socket_id(),
@@ -119,8 +142,11 @@ int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 	                                         .quiesce = sl_packet_thread_quiesce,
 	                                         .quiesce_context = &control->thread};
 	sl_log(SL_LOG_INFO, "%u packet buffers of %u bytes in %s", w->pool->size,
-	       buffer_bytes(control->options->max_mtu),
+	       rte_pktmbuf_data_room_size(w->pool),
 	       control->eal.huge ? "hugepages" : "ordinary pages");
+	if (w->jumbo != NULL)
+		sl_log(SL_LOG_INFO, "%u large packet buffers of %u bytes", w->jumbo->size,
+		       rte_pktmbuf_data_room_size(w->jumbo));
 	return 0;
 }
 
@@ -135,6 +161,7 @@ void sl_control_free_worker(struct sl_control *control)
 	rte_ring_free(w->acquire);
 	rte_ring_free(w->inject);
 	rte_ring_free(w->punt);
+	rte_mempool_free(w->jumbo);
 	rte_mempool_free(w->pool);
 	rte_free(w->tx);
 	free(w->buckets);

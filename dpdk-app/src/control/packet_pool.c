@@ -17,7 +17,7 @@ _Static_assert(sizeof(struct sl_packet) % RTE_MBUF_PRIV_ALIGN == 0, "mbufs need 
  * With ordinary pages of 4 KiB each would otherwise take a page of its own, and all of them would compete
  * for the same few sets of the first-level cache.
  */
-struct rte_mempool *sl_packet_pool(unsigned int count, uint16_t bytes)
+struct rte_mempool *sl_packet_pool(const char *name, unsigned int count, uint16_t bytes)
 {
 	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = bytes,
 	                                           .mbuf_priv_size = sizeof(struct sl_packet)};
@@ -25,8 +25,8 @@ struct rte_mempool *sl_packet_pool(unsigned int count, uint16_t bytes)
 	struct rte_mempool *pool;
 
 	pool = rte_mempool_create_empty(
-		"packets", count, sizeof(struct rte_mbuf) + sizeof(struct sl_packet) + bytes,
-		SL_POOL_CACHE, sizeof(private), (int)rte_socket_id(), flags);
+		name, count, sizeof(struct rte_mbuf) + sizeof(struct sl_packet) + bytes,
+		RTE_MIN(SL_POOL_CACHE, count / 8), sizeof(private), (int)rte_socket_id(), flags);
 	if (pool == NULL)
 		return NULL;
 	rte_pktmbuf_pool_init(pool, &private);

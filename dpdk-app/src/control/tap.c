@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "stages/jumbo.h"
 #include "worker.h"
 
 int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault)
@@ -37,25 +38,25 @@ int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault)
 	return 0;
 }
 
-enum sl_tap_read sl_tap_read(int fd, struct rte_mbuf *mbuf)
+enum sl_tap_read sl_tap_read(int fd, struct rte_mbuf *mbuf, uint8_t *spill, size_t *spilt)
 {
-	uint8_t beyond;
 	struct iovec parts[2];
 	ssize_t length;
 
-	/* Room for the longest template in front; what does not fit shows in the byte beyond. */
+	/* Room for the longest template in front, for trailer and ICV behind. */
 	mbuf->data_off = SL_HEADROOM;
 	parts[0].iov_base = rte_pktmbuf_mtod(mbuf, void *);
-	parts[0].iov_len = rte_pktmbuf_tailroom(mbuf);
-	parts[1].iov_base = &beyond;
-	parts[1].iov_len = 1;
+	parts[0].iov_len = rte_pktmbuf_tailroom(mbuf) - SL_JUMBO_TAIL;
+	parts[1].iov_base = spill;
+	parts[1].iov_len = SL_TAP_SPILL;
 	length = readv(fd, parts, 2);
 	if (length < 0)
 		return errno == EAGAIN || errno == EINTR ? SL_TAP_EMPTY : SL_TAP_BROKEN;
-	if ((size_t)length > parts[0].iov_len)
+	*spilt = (size_t)length > parts[0].iov_len ? (size_t)length - parts[0].iov_len : 0;
+	if (*spilt == SL_TAP_SPILL) /* and perhaps more */
 		return SL_TAP_LONG;
-	mbuf->data_len = (uint16_t)length;
-	mbuf->pkt_len = (uint32_t)length;
+	mbuf->data_len = (uint16_t)((size_t)length - *spilt);
+	mbuf->pkt_len = mbuf->data_len;
 	return SL_TAP_GOT;
 }
 

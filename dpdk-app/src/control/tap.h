@@ -21,12 +21,18 @@ int sl_tap_check(int fd, bool is_tun, struct sl_fault *fault);
 enum sl_tap_read {
 	SL_TAP_GOT,    /* one frame or packet is in the mbuf */
 	SL_TAP_EMPTY,  /* nothing there now */
-	SL_TAP_LONG,   /* larger than the mbuf: gone, to be counted */
+	SL_TAP_LONG,   /* larger than mbuf and spill: gone, to be counted */
 	SL_TAP_BROKEN, /* the device is gone */
 };
 
-/* Read one frame or packet into an empty mbuf. */
-enum sl_tap_read sl_tap_read(int fd, struct rte_mbuf *mbuf);
+/* What an ordinary buffer does not hold of a frame. */
+#define SL_TAP_SPILL 10240u
+
+/*
+ * Read one frame or packet into an empty mbuf, and the rest of one that is larger into `spill`: *spilt bytes, 0 when it
+ * has room to spare for what the packet path adds.
+ */
+enum sl_tap_read sl_tap_read(int fd, struct rte_mbuf *mbuf, uint8_t *spill, size_t *spilt);
 
 /* Write the mbuf's bytes from `offset` on. False: the kernel refused them. */
 bool sl_tap_write(int fd, const struct rte_mbuf *mbuf, uint16_t offset);

@@ -63,11 +63,36 @@ static uint16_t rx_mtu(const struct attempt *a, const struct rte_eth_dev_info *i
 	return (uint16_t)mtu;
 }
 
+/* Whether an ordinary buffer holds whatever comes with that MTU. */
+static bool is_ordinary(const struct attempt *a)
+{
+	return a->limits->jumbo == NULL ||
+	       RTE_PKTMBUF_HEADROOM + sl_af_packet_frame(a->request->mtu) <=
+	               rte_pktmbuf_data_room_size(a->limits->pool);
+}
+
+/*
+ * What a port receives into. A large frame takes several ordinary buffers where the driver can do that, so that small
+ * ones do not take large buffers; the packet path makes one of them (ADR 30). Other drivers get large ones.
+ */
+static struct rte_mempool *receive_pool(const struct attempt *a,
+                                        const struct rte_eth_dev_info *info,
+                                        struct rte_eth_conf *conf)
+{
+	if (is_ordinary(a))
+		return a->limits->pool;
+	if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0)
+		return a->limits->jumbo;
+	conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+	return a->limits->pool;
+}
+
 static int configure(struct attempt *a, struct sl_fault *fault)
 {
 	uint16_t id = a->port->dpdk_port, rx = SL_RX_DESCRIPTORS, tx = SL_TX_DESCRIPTORS;
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
+	struct rte_mempool *pool;
 	int error = rte_eth_dev_info_get(id, &info);
 
 	if (error != 0)
@@ -76,15 +101,16 @@ static int configure(struct attempt *a, struct sl_fault *fault)
 		return sl_fail(fault, SL_FAULT_MALFORMED, "choose a smaller MTU",
 		               "port %s (%s): MTU %u is above the device's %u", a->request->name,
 		               a->devargs.name, a->request->mtu, info.max_mtu);
-	/* No offload: tags stay in the frame, checksums are checked in software, one segment a frame. */
+	/* Tags stay in the frame, checksums are checked in software. */
 	memset(&conf, 0, sizeof(conf));
+	pool = receive_pool(a, &info, &conf);
 	conf.rxmode.mtu = rx_mtu(a, &info);
 	error = rte_eth_dev_configure(id, 1, 1, &conf);
 	if (error != 0)
 		return fail(a, -error, "configuring", fault);
 	error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
 	if (error == 0)
-		error = rte_eth_rx_queue_setup(id, 0, rx, rte_socket_id(), NULL, a->limits->pool);
+		error = rte_eth_rx_queue_setup(id, 0, rx, rte_socket_id(), NULL, pool);
 	if (error == 0)
 		error = rte_eth_tx_queue_setup(id, 0, tx, rte_socket_id(), NULL);
 	if (error != 0)

@@ -41,7 +41,8 @@ struct sl_port_info {
 
 /* What the worker can give to ports. */
 struct sl_port_limits {
-	struct rte_mempool *pool;
+	struct rte_mempool *pool;  /* ordinary buffers */
+	struct rte_mempool *jumbo; /* for max_mtu; NULL: the ordinary ones are */
 	unsigned int max_mtu;
 	bool pci; /* EAL scans the PCI bus */
 };

@@ -105,6 +105,14 @@ void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	}
 }
 
+void sl_capture_moved(struct sl_capture *c, const struct rte_mbuf *from, const struct rte_mbuf *to)
+{
+	struct sl_capture_frame *frame = sl_capture_kept(c, from);
+
+	if (frame != NULL)
+		frame->mbuf = to;
+}
+
 void sl_capture_burst_end(struct sl_worker *w) { w->capture->frame_count = 0; }
 
 void sl_capture_sent(struct sl_worker *w, const struct sl_tx_queue *queue)

@@ -93,6 +93,8 @@ static inline bool sl_capture_wants(const struct sl_worker *w, enum sl_capture_p
 
 /* A burst from a port, before its first stage. */
 void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
+/* The packet in `from` is in `to` now. */
+void sl_capture_moved(struct sl_capture *c, const struct rte_mbuf *from, const struct rte_mbuf *to);
 /* The burst is over: what was kept of it is nobody's any more. */
 void sl_capture_burst_end(struct sl_worker *w);
 /* A queue about to be handed to its port. */

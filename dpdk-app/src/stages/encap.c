@@ -13,6 +13,7 @@
 #include "esp/esp.h"
 #include "esp/sequence.h"
 #include "net/mpls.h"
+#include "stages/jumbo.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -155,6 +156,25 @@ static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *
 	return true;
 }
 
+/*
+ * A packet with no room behind it for the trailer and the ICV, because a driver filled its buffer to the end: again, in
+ * a larger buffer. Its front has been made already, and is made anew. NULL: it is dropped.
+ */
+static struct rte_mbuf *encapsulate_moved(struct sl_worker *w, struct rte_mbuf *m, struct tunnel *t)
+{
+	enum sl_drop_reason reason;
+	struct rte_mbuf *moved = sl_move(w, m, 0, &reason);
+
+	if (moved == NULL) {
+		sl_drop(w, m, reason);
+		return NULL;
+	}
+	if (encapsulate(w, moved, t))
+		return moved;
+	sl_drop(w, moved, SL_DROP_no_mbuf);
+	return NULL;
+}
+
 /* Bytes that the template has for ESP header and IV. */
 static unsigned int esp_front(const struct sl_version_row *v)
 {
@@ -215,12 +235,15 @@ uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 			run++;
 		granted = open_tunnel(w, id, run, &t, &reason);
 		for (uint16_t j = 0; j < run; j++, i++) {
-			if (unlikely(j >= granted))
-				sl_drop(w, packets[i], reason);
-			else if (unlikely(!encapsulate(w, packets[i], &t)))
-				sl_drop(w, packets[i], SL_DROP_no_mbuf);
-			else
-				packets[kept++] = packets[i];
+			struct rte_mbuf *m = packets[i];
+
+			if (unlikely(j >= granted)) {
+				sl_drop(w, m, reason);
+				continue;
+			}
+			if (likely(encapsulate(w, m, &t)) ||
+			    (m = encapsulate_moved(w, m, &t)) != NULL)
+				packets[kept++] = m;
 		}
 		if (t.state != NULL) {
 			t.state->packets += (uint64_t)(kept - sent);

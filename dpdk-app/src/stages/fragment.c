@@ -7,6 +7,7 @@
 #include "stages/fragment.h"
 
 #include "net/ip4_fragment.h"
+#include "stages/jumbo.h"
 
 /* Pieces that one packet may become: 9216 bytes by an MTU of 576 are 17. */
 #define SL_MAX_PIECES SL_BURST
@@ -79,7 +80,8 @@ static bool cut_up(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 	uint16_t count = (uint16_t)(cut->count - 1);
 	bool good = true;
 
-	if (rte_pktmbuf_alloc_bulk(w->pool, later, count) != 0)
+	if (rte_pktmbuf_alloc_bulk(sl_pool_for(w, cut->later_len + sl_ip4_piece_len(cut, 1)), later,
+	                           count) != 0)
 		return false;
 	for (uint16_t i = 0; good && i < count; i++)
 		good = fill(later[i], m, p, cut, (uint16_t)(i + 1));

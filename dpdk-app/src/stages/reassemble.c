@@ -6,6 +6,7 @@
  */
 #include "stages/reassemble.h"
 
+#include "stages/jumbo.h"
 #include "stages/reassembly_table.h"
 
 /* Where a fragment stands in its datagram. */
@@ -106,6 +107,21 @@ static void finish_header(struct rte_mbuf *m, struct sl_packet *p, bool congeste
 	sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sl_sum(ip, sl_ip4_header_len(ip), 0)));
 }
 
+/* The first fragment, where the others fit behind it; NULL: nowhere. */
+static struct rte_mbuf *with_room(struct sl_worker *w, struct sl_datagram *d)
+{
+	struct rte_mbuf *m = d->piece[0].packet;
+	uint32_t more = d->total - d->piece[0].length;
+	enum sl_drop_reason reason;
+
+	if (rte_pktmbuf_tailroom(m) >= more)
+		return m;
+	m = sl_move(w, m, more, &reason);
+	if (m != NULL)
+		d->piece[0].packet = m;
+	return m;
+}
+
 /* All of the datagram is there: append the others to the first. NULL: it does not fit, and is dropped. */
 static struct rte_mbuf *join(struct sl_worker *w, struct sl_datagram *d, const struct sl_packet *p)
 {
@@ -115,8 +131,7 @@ static struct rte_mbuf *join(struct sl_worker *w, struct sl_datagram *d, const s
 	struct sl_packet notes = *p; /* `p` goes with its fragment */
 	bool congested = d->ecn & 8u;
 
-	if (m->data_len + (d->total - d->piece[0].length) + m->data_off > m->buf_len ||
-	    upper - l3 + d->total > UINT16_MAX) {
+	if (upper - l3 + d->total > UINT16_MAX || (m = with_room(w, d)) == NULL) {
 		sl_datagram_forget(w, d, SL_DROP_reassembly_size);
 		return NULL;
 	}
@@ -129,6 +144,7 @@ static struct rte_mbuf *join(struct sl_worker *w, struct sl_datagram *d, const s
 		       rte_pktmbuf_mtod_offset(from, uint8_t *, from->data_len - length), length);
 		sl_free(from);
 	}
+	to = sl_packet(m);
 	*to = notes;
 	to->l3_offset = l3;
 	to->upper_offset = upper;

@@ -4,6 +4,7 @@
 
 #include "net/eth.h"
 #include "net/mpls.h"
+#include "stages/jumbo.h"
 #include "stages/packet.h"
 #include "stages/stage.h"
 
@@ -82,9 +83,6 @@ static bool receive_other(struct sl_worker *w, struct rte_mbuf *m, struct sl_pac
 static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
                                 struct run *run, struct sl_eth *eth)
 {
-	/* chained buffers: no byte format looks beyond the first one */
-	if (unlikely(m->nb_segs != 1) && rte_pktmbuf_linearize(m) != 0)
-		return SL_DROP_no_mbuf;
 	sl_poison_around(m);
 	if (unlikely(!sl_eth_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, eth)))
 		return SL_DROP_rx_truncated;
@@ -139,9 +137,15 @@ uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frame
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-	for (uint16_t i = 0; i < n; i++)
-		if (likely(receive(w, port, frames[i], &run)))
-			frames[kept++] = frames[i];
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = frames[i];
+
+		/* no byte format looks beyond the first buffer */
+		if (unlikely(m->nb_segs != 1) && (m = sl_join_chain(w, m)) == NULL)
+			continue;
+		if (likely(receive(w, port, m, &run)))
+			frames[kept++] = m;
+	}
 	count_run(w, &run);
 	return kept;
 }

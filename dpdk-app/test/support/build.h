@@ -8,7 +8,7 @@
 #include "support/world_tunnels.h"
 
 struct build {
-	uint8_t room[4096];
+	uint8_t room[16384];
 	size_t at, end; /* the packet so far: room[at..end) */
 };
 

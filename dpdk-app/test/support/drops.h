@@ -124,6 +124,8 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_reassembly_size] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
 	[SL_DROP_ecn_not_ect] = DROPS_MARKING,
 	[SL_DROP_policed] = DROPS_POLICERS,
+	[SL_DROP_jumbo_no_buffer] = DROPS_ELSEWHERE, /* eal_jumbo.c */
+	[SL_DROP_jumbo_too_long] = DROPS_ELSEWHERE,  /* eal_jumbo.c */
 };
 
 /* Last test of each program. */

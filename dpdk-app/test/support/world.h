@@ -252,6 +252,18 @@ static inline struct rte_mbuf *world_frame(const uint8_t *bytes, size_t n)
 	return m;
 }
 
+/* The same in several buffers, cut after each `cut` bytes, as a driver that chains leaves it. */
+static inline struct rte_mbuf *world_chain(const uint8_t *bytes, size_t n, size_t cut)
+{
+	struct rte_mbuf *m = world_frame(bytes, RTE_MIN(cut, n));
+
+	for (size_t at = cut; at < n; at += cut)
+		world_check(rte_pktmbuf_chain(m, world_frame(bytes + at, RTE_MIN(cut, n - at))) ==
+		                    0,
+		            "chain too long");
+	return m;
+}
+
 static inline uint64_t world_drops(enum sl_drop_reason reason)
 {
 	return world.worker.block->drops[reason];
@@ -301,6 +313,18 @@ static inline size_t world_sent(uint32_t port, uint8_t *out)
 	return n;
 }
 
+/* The next mbuf sent on a port, for frames too large for world_sent(); NULL = none; the caller frees it. */
+static inline struct rte_mbuf *world_sent_mbuf(uint32_t port)
+{
+	struct rte_mbuf *m;
+
+	if (rte_eth_rx_burst(world.worker.ports[port].dpdk_port, 0, &m, 1) == 0)
+		return NULL;
+	assert_int_equal(m->nb_segs, 1);
+	assert_int_equal(m->pkt_len, m->data_len);
+	return m;
+}
+
 /* Next mbuf given to the kernel, NULL = none; the caller frees it. */
 static inline struct rte_mbuf *world_punted(void)
 {
@@ -337,6 +361,8 @@ static inline void world_expect_quiet(void)
 	assert_int_equal(world_sent(PORT_CORE, frame), 0);
 	assert_null(world_punted());
 	assert_int_equal(rte_mempool_avail_count(world.worker.pool), WORLD_MBUFS);
+	if (world.worker.jumbo != NULL)
+		assert_true(rte_mempool_full(world.worker.jumbo));
 }
 
 /* Empty segments, zero counters, interfaces; the tests add next hops, routes, labels, SAs. */
