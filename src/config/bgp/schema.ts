@@ -248,9 +248,9 @@ export const bgpSchema = strict({
   dynamicNeighbours: table(dynamicNeighbours).exactOptional(),
   networks: networks.exactOptional(),
   labelledUnicast: strict({
-    announce: byType('"implicit-null" or a label', {
+    announce: byType('"implicit-null", "explicit-null" or a label', {
       number: integer(16, 1_048_575, 'a label'),
-      string: oneOf('implicit-null'),
+      string: oneOf('implicit-null', 'explicit-null'),
     }).exactOptional(),
     forIp: boolean.exactOptional(),
   }).exactOptional(),

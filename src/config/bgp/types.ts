@@ -281,8 +281,11 @@ export interface MrtDump {
 
 /** LSPs by BGP (RFC 8277), with neighbours of the families ipv4-labelled and ipv6-labelled. */
 export interface BgpLabelledUnicast {
-  /** Tells our tunnel addresses, with this label: one of core.transportLabels, or none on the last link. Default: not told. */
-  readonly announce?: 'implicit-null' | number;
+  /**
+   * Tells our tunnel addresses, with this label: one of core.transportLabels, none on the last link, or explicit null, which
+   * still has a traffic class there. Default: not told.
+   */
+  readonly announce?: 'implicit-null' | 'explicit-null' | number;
   /** What is learnt is also pushed above the outer IP header of tunnels; default false: for plain MPLS alone. */
   readonly forIp?: boolean;
 }

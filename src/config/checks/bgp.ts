@@ -45,7 +45,7 @@ function checkLabelled(ctx: Context, { labelledUnicast = {} }: Bgp): void {
   const reason = 'no transport label of this PE';
   ctx.fail(['bgp', 'labelledUnicast', 'announce'], {
     reason,
-    remedy: 'one of core.transportLabels, or "implicit-null"',
+    remedy: 'one of core.transportLabels, "implicit-null" or "explicit-null"',
   });
 }
 

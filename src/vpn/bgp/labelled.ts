@@ -17,6 +17,8 @@ import { formatAddress, formatPrefix, type Prefix } from '../../lib/ip.js';
 /** RFC 3032 §2.1: never on the wire. */
 const IMPLICIT_NULL = 3;
 const FIRST_UNRESERVED = 16;
+/** RFC 3032 §2.1, RFC 4182: pushed; whoever told it wants the label's TC, and pops it. */
+const explicitNull = (address: Uint8Array): number => (address.length === 4 ? 0 : 2);
 /** As many as a next hop of the tables has. */
 const MOST_LABELS = 8;
 /** Labelled routes on the way to another's next hop. */
@@ -55,8 +57,8 @@ export class LabelledUnicast {
     tunnelAddresses: readonly Uint8Array[],
   ): void {
     const wanted = new Map<string, LocalRoute>();
-    const label = announce === 'implicit-null' ? IMPLICIT_NULL : announce;
-    for (const prefix of label === undefined ? [] : tunnelAddresses) {
+    for (const prefix of announce === undefined ? [] : tunnelAddresses) {
+      const label = labelOf(announce, prefix);
       wanted.set(formatAddress(prefix), {
         ...{ vrf: 0, family: familyFor(prefix), prefix, length: 8 * prefix.length },
         ...{ source: SOURCE, ...(label !== undefined && { label }) },
@@ -83,7 +85,7 @@ export class LabelledUnicast {
     const isHost = prefix.length === 8 * prefix.address.length;
     const its =
       toldBySp === undefined || (isHost && spOf(formatAddress(prefix.address)) === toldBySp);
-    const usable = label !== undefined && more.length === 0 && isPushed(label) && its;
+    const usable = label !== undefined && more.length === 0 && isPushed(label, prefix.address) && its;
     if (!usable || nextHop === undefined) return this.#learnt.delete(key);
     if (!this.#learnt.has(key) && this.#learnt.size >= MOST_ROUTES) {
       this.refused++;
@@ -136,4 +138,11 @@ export class LabelledUnicast {
 /** The SP that a tunnel address belongs to. */
 type SpOf = (remote: string) => string | undefined;
 
-const isPushed = (label: number): boolean => label === IMPLICIT_NULL || label >= FIRST_UNRESERVED;
+const isPushed = (label: number, address: Uint8Array): boolean =>
+  [IMPLICIT_NULL, explicitNull(address)].includes(label) || label >= FIRST_UNRESERVED;
+
+/** What a tunnel address of ours is told with. */
+function labelOf(announce: BgpLabelledUnicast['announce'], address: Uint8Array): number | undefined {
+  if (announce === 'explicit-null') return explicitNull(address);
+  return announce === 'implicit-null' ? IMPLICIT_NULL : announce;
+}

@@ -104,9 +104,20 @@ describe('a labelled route', () => {
 
   it('with a reserved label is none', () => {
     const net = new Net();
-    net.hears('203.0.113.1', 0, '192.0.2.2');
+    net.hears('203.0.113.1', 2, '192.0.2.2'); // explicit null of the other family
     net.hears('203.0.113.2', 15, '192.0.2.2');
+    net.hears('203.0.113.3', 1, '192.0.2.2');
     expect(net.lsps()).toEqual([]);
+  });
+
+  it('with explicit null has that label, also under others (RFC 4182)', () => {
+    const net = new Net();
+    net.hears('203.0.113.1', 0, '192.0.2.2');
+    net.hears('203.0.113.2', 0, '198.51.100.7');
+    expect(net.lsps()).toEqual([
+      '203.0.113.1/32: 0 via 192.0.2.2',
+      '203.0.113.2/32: 500 0 via 192.0.2.9',
+    ]);
   });
 });
 
@@ -115,6 +126,7 @@ describe('our tunnel addresses', () => {
 
   it.each([
     ['implicit-null' as const, 3],
+    ['explicit-null' as const, 0],
     [777, 777],
   ])('are told with %s', (announce, label) => {
     const net = new Net();
