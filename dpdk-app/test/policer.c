@@ -219,12 +219,50 @@ static void several_threads(void **state)
 	}
 }
 
+enum { SIZE = 64, TAKEN = 1500000 };
+
+static void *one_taker(void *context)
+{
+	struct share *share = context;
+
+	for (unsigned int i = 0; i < TAKEN; i++)
+		share->bytes[sl_police(share->row, share->buckets, SECOND, SIZE, SL_GREEN)] += SIZE;
+	return NULL;
+}
+
+/* Four threads take six million packets' worth at one instant: exactly what was in the buckets, not a packet more. */
+static void nothing_is_taken_twice(void **state)
+{
+	/* whole numbers of packets, whose time is a whole number of units */
+	struct sl_policer_row row =
+		policer_of(SL_METER_SRTCM, 8000000000, 3000000 * SIZE, 8000000000, 2000000 * SIZE);
+	union sl_buckets buckets = {.both = 0};
+	struct share share[THREADS];
+	pthread_t thread[THREADS];
+	uint64_t sum[SL_COLOURS] = {0};
+
+	(void)state;
+	for (unsigned int i = 0; i < THREADS; i++) {
+		share[i] = (struct share){&row, &buckets, NULL, {0}};
+		assert_int_equal(pthread_create(&thread[i], NULL, one_taker, &share[i]), 0);
+	}
+	for (unsigned int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		for (unsigned int c = 0; c < SL_COLOURS; c++)
+			sum[c] += share[i].bytes[c];
+	}
+	assert_int_equal(sum[SL_GREEN], 3000000ull * SIZE);
+	assert_int_equal(sum[SL_YELLOW], 2000000ull * SIZE);
+	assert_int_equal(sum[SL_RED], 1000000ull * SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(colours_of_the_rfcs),  cmocka_unit_test(rates_are_kept),
-		cmocka_unit_test(clocks_that_disagree), cmocka_unit_test(changed_parameters),
-		cmocka_unit_test(colours_of_dscps),     cmocka_unit_test(several_threads),
+		cmocka_unit_test(colours_of_the_rfcs),    cmocka_unit_test(rates_are_kept),
+		cmocka_unit_test(clocks_that_disagree),   cmocka_unit_test(changed_parameters),
+		cmocka_unit_test(colours_of_dscps),       cmocka_unit_test(several_threads),
+		cmocka_unit_test(nothing_is_taken_twice),
 	};
 
 	return cmocka_run_group_tests_name("policer", tests, NULL, NULL);

@@ -12,10 +12,10 @@ const BYTES = 1000;
 const [EF, AF11, AF12] = [46 << 2, 10 << 2, 12 << 2] as const;
 
 const classes = { voice: { dscp: ['ef'] }, bulk: { dscp: ['af11', 12] } };
-const bulk = { rate: 1_000_000, burst: 20_000, excessBurst: 50_000 };
+const bulk = { rate: 250_000, burst: 20_000, excessBurst: 50_000 };
 const police = (voiceRate: number): Police => ({
   classes: {
-    voice: { rate: voiceRate, burst: 20_000 },
+    voice: { rate: voiceRate, burst: 60_000 },
     bulk: { ...bulk, yellow: { dscp: 'af12' } },
   },
 });
@@ -30,7 +30,7 @@ const config = (rate: number): Config => {
 };
 beforeAll(async () => {
   net = await TwoPes.open('pol');
-  net.write(1, config(2_000_000));
+  net.write(1, config(500_000));
   net.write(2);
   for (const end of [1, 2] as const) net.start(end);
   for (const end of [1, 2] as const) await net.tunnelUp(end);
@@ -70,54 +70,56 @@ const policed = async (): Promise<number> => Number((await net.drops(1)).get('po
 it('two flows at four times their rates: each has its own, and every packet is counted', async () => {
   const before = await policed();
   const [voice, bulkFlow] = await Promise.all([
-    flow(5001, EF, 4000, 1000),
-    flow(5002, AF11, 2000, 500),
+    flow(5001, EF, 1000, 250),
+    flow(5002, AF11, 500, 125),
   ]);
   const v = await counted('voice');
-  expect(v.green + v.red).toBe(4000);
+  expect(v.green + v.red).toBe(1000);
   expect([v.yellow, voice.came]).toEqual([0, { [EF]: v.green }]);
-  // 250 packets a second, and the burst
-  const want = voice.seconds * 250 + 20;
-  expect(v.green).toBeGreaterThan(want * 0.97 - 2);
-  expect(v.green).toBeLessThan(want + 2);
+  // 62.5 packets a second, and the burst; the times are the sender's, and on a busy machine not those of the arrival
+  const want = voice.seconds * 62.5 + 60;
+  expect(v.green).toBeGreaterThan(want * 0.9);
+  expect(v.green).toBeLessThan(want * 1.1);
   const b = await counted('bulk');
-  expect(b.green + b.yellow + b.red).toBe(2000);
+  expect(b.green + b.yellow + b.red).toBe(500);
   expect(bulkFlow.came).toEqual({ [AF11]: b.green, [AF12]: b.yellow });
   expect(b.yellow).toBeGreaterThanOrEqual(50);
-  expect(b.green + b.yellow).toBeLessThan(bulkFlow.seconds * 125 + 70 + 2);
+  expect(b.green + b.yellow).toBeLessThan((bulkFlow.seconds * 31.25 + 70) * 1.1);
   expect((await policed()) - before).toBe(v.red + b.red);
 });
 
 it('what is in no class that has one passes', async () => {
-  const { came } = await flow(5003, 0, 2000, 2000);
-  expect(came).toEqual({ 0: 2000 });
+  const { came } = await flow(5003, 0, 500, 250);
+  expect(came).toEqual({ 0: 500 });
 });
 
 it('another rate is in force without a loss beyond it, and counters go on', async () => {
   const before = await counted('voice');
-  const sent = flow(5004, EF, 4000, 1000);
-  await new Promise((wake) => setTimeout(wake, 1000));
-  const path = net.write(1, config(6_000_000));
+  const sent = flow(5004, EF, 1500, 250);
+  await eventually('the old rate is exceeded', async () =>
+    (await counted('voice')).red > before.red + 50 ? true : undefined,
+  );
+  const path = net.write(1, config(1_500_000));
   const reply = await net.client(1, async (client) => client.reload(path, false));
   expect(reply).toMatchObject({ applied: true, restarted: [] });
   expect(reply.changes.map((change) => change.path)).toEqual([
-    'interfaces.ce-a.police.classes.voice.rate',
+    'interfaces["ce-a"].police.classes.voice.rate',
   ]);
   const { seconds, came } = await sent;
   const after = await counted('voice');
   const green = after.green - before.green;
-  expect(green + after.red - before.red).toBe(4000);
+  expect(green + after.red - before.red).toBe(1500);
   expect(came).toEqual({ [EF]: green });
   // more than the old rate would have let through, less than the new one
-  expect(green).toBeGreaterThan(seconds * 250 + 20 + 300);
-  expect(green).toBeLessThan(seconds * 750 + 20);
+  expect(green).toBeGreaterThan(seconds * 62.5 + 60 + 75);
+  expect(green).toBeLessThan((seconds * 187.5 + 60) * 1.1);
   expect((await net.show(1, 'policers')).find((row) => row.class === 'voice')).toMatchObject({
     ...{
       interface: 'ce-a',
       vrf: 'A',
       meter: 'srtcm',
-      rate: 6_000_000n,
-      burst: 20_000,
+      rate: 1_500_000n,
+      burst: 60_000,
       red: 'drop',
     },
   });
@@ -127,5 +129,5 @@ it('a policer that is taken away polices no more', async () => {
   const path = net.write(1, net.config(1));
   await net.client(1, async (client) => client.reload(path, false));
   expect(await net.show(1, 'policers')).toEqual([]);
-  expect((await flow(5005, EF, 1000, 1000)).came).toEqual({ [EF]: 1000 });
+  expect((await flow(5005, EF, 500, 250)).came).toEqual({ [EF]: 500 });
 });
