@@ -35,9 +35,9 @@
 #include "stages/poison.h"
 #include "support/hex.h"
 #include "support/trie.h"
-#include "vectors/frames.h"
 #include "tables/clock.h"
 #include "tables/policer.h"
+#include "vectors/frames.h"
 #include "worker.h"
 
 enum { IF_CE = 1, IF_CORE = 2, IF_HOST = 3, IF_CE_VLAN = 4, IF_CE_B = 5, IF_HOST_CORE = 6 };
