@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fib_writer.h"
 
+#include "fib_place.h"
+
 namespace sealane
 {
 
@@ -12,41 +14,13 @@ namespace
 constexpr uint32_t kInsertBlocks = 8;
 constexpr uint32_t kRemoveBlocks = 4;
 
-/// The six address bits of a level.
-unsigned slot_at(const sl_fib_key &key, unsigned level)
-{
-	const unsigned bit = level * SL_FIB_STRIDE;
-	unsigned __int128 bits = static_cast<unsigned __int128>(key.high) << 64 | key.low;
-	bits <<= bit;
-	return static_cast<unsigned>(bits >> (128 - SL_FIB_STRIDE));
-}
-
-FibPlace place_of(const Prefix &prefix)
-{
-	const unsigned level = fib_level(prefix.length);
-	return {level, prefix.length - level * SL_FIB_STRIDE, slot_at(prefix.key, level)};
-}
-
-/// The prefix of r bits of a level that covers `key`.
-Prefix covering(const Prefix &prefix, unsigned level, unsigned r)
-{
-	const unsigned length = level * SL_FIB_STRIDE + r;
-	return {prefix.vrf, prefix.family, static_cast<uint8_t>(length),
-	        truncated(prefix.key, length)};
-}
-
-void publish(uint64_t &word, uint64_t value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
-
-unsigned ones(uint64_t word) { return static_cast<unsigned>(std::popcount(word)); }
-
-unsigned first_one(uint64_t word) { return static_cast<unsigned>(std::countr_zero(word)); }
-
 } // namespace
 
 FibWriter::FibWriter(Segment &segment, Reclaimer &reclaimer, const PrefixIndex &index)
 	: tables_(segment.tables()), reclaimer_(reclaimer), index_(index),
 	  nodes_(segment, SL_ARENA_FIB_NODE), leaves_(segment, SL_ARENA_FIB_LEAF),
-	  internal_(SL_MAX_FIB_NODES)
+	  direct18_(segment, SL_ARENA_FIB_DIRECT18, 18),
+	  direct24_(segment, SL_ARENA_FIB_DIRECT24, 24), internal_(SL_MAX_FIB_NODES)
 {
 }
 
@@ -66,31 +40,42 @@ void FibWriter::quarantine()
 {
 	nodes_.quarantine();
 	leaves_.quarantine();
+	direct18_.quarantine();
+	direct24_.quarantine();
 }
 
 void FibWriter::thaw()
 {
 	nodes_.thaw();
 	leaves_.thaw();
+	direct18_.thaw();
+	direct24_.thaw();
 }
 
 FibWriter::Node FibWriter::read(uint32_t row) const
 {
 	const uint64_t *word = tables_->fib_node[row].word;
-	return {word[SL_FIB_VECTOR], word[SL_FIB_LEAFVEC],
+	return {word[SL_FIB_VECTOR],
+	        word[SL_FIB_LEAFVEC],
+	        word[SL_FIB_TAILS],
 	        static_cast<uint32_t>(word[SL_FIB_BASES]),
-	        static_cast<uint32_t>(word[SL_FIB_BASES] >> 32), internal_[row]};
+	        static_cast<uint32_t>(word[SL_FIB_BASES] >> 32),
+	        internal_[row]};
+}
+
+FibWriter::Built FibWriter::built(const Node &node)
+{
+	return {{{node.vector, node.leafvec,
+	          static_cast<uint64_t>(node.first_child) << 32 | node.first_leaf, node.tails}},
+	        node.internal,
+	        false};
 }
 
 /// Only into rows that are not linked yet.
-void FibWriter::write(uint32_t row, const Node &node)
+void FibWriter::write(uint32_t row, const Built &what)
 {
-	uint64_t *word = tables_->fib_node[row].word;
-	word[SL_FIB_VECTOR] = node.vector;
-	word[SL_FIB_LEAFVEC] = node.leafvec;
-	word[SL_FIB_BASES] = static_cast<uint64_t>(node.first_child) << 32 | node.first_leaf;
-	word[3] = 0;
-	internal_[row] = node.internal;
+	tables_->fib_node[row] = what.row;
+	internal_[row] = what.internal;
 }
 
 uint64_t FibWriter::leaf_at(const Node &node, unsigned slot) const
@@ -113,106 +98,40 @@ uint32_t FibWriter::new_leaves(const Node &old, uint64_t leafvec, uint64_t chang
 	return first;
 }
 
-/// A path of new nodes from level `from` to where the prefix ends; nothing else lies on it.
-FibWriter::Node FibWriter::chain(const Prefix &prefix, unsigned from, uint64_t inherited,
-                                 uint64_t leaf)
+/// The prefix of a tail that the walk for `on_the_way` came to.
+FibWriter::Entry FibWriter::tail_entry(const Prefix &on_the_way, unsigned level, uint32_t row) const
 {
-	const FibPlace place = place_of(prefix);
-	// Stands for "every slot inherits".
-	const uint32_t base = leaves_.allocate(1);
-	tables_->fib_leaf[base] = inherited;
-	const Node all_inherited{0, 1, base, 0, {}};
-	Node node{0, 0, 0, 0, {}};
-	internal_set(node.internal, place.r, place.slot, true);
-	node.leafvec = leafvec_of(node.internal, 0);
-	node.first_leaf =
-		new_leaves(all_inherited, node.leafvec, fib_range(place.r, place.slot), leaf);
-	for (unsigned level = place.level; level > from; level--) {
-		const uint32_t row = nodes_.allocate(1);
-		write(row, node);
-		const uint64_t vector = 1ull << slot_at(prefix.key, level - 1);
-		node = {vector, leafvec_of({}, vector), 0, row, {}};
-		node.first_leaf = new_leaves(all_inherited, node.leafvec, 0, 0);
-	}
-	leaves_.release(base, 1); // was never linked
-	return node;
+	const uint64_t *word = tables_->fib_node[row].word;
+	const unsigned done = level * SL_FIB_STRIDE;
+	const sl_fib_key above = truncated(on_the_way.key, done);
+	const unsigned __int128 rest =
+		static_cast<unsigned __int128>(word[SL_FIB_TAIL_BITS]) << 64 >> done;
+	Prefix prefix = on_the_way;
+	prefix.length = static_cast<uint8_t>(done + ones(word[SL_FIB_TAIL_MASK]));
+	prefix.key = {above.high | static_cast<uint64_t>(rest >> 64),
+	              above.low | static_cast<uint64_t>(rest)};
+	return {prefix, word[SL_FIB_TAIL_LEAF]};
 }
 
-/// Puts a node in the place of the one at path.row[level]: its row is copied with its siblings,
-/// since a row's first two words cannot change together, and one store links the copy.
-void FibWriter::link(const Trie &trie, Path &path, const Prefix &prefix, unsigned level,
-                     const Node &node)
+/// Follows a prefix from the root, which is there; the rows of nodes on the way go to `path`.
+FibWriter::Place FibWriter::descend(const Trie &trie, Path &path, const Prefix &prefix) const
 {
-	if (level == 0) {
-		const uint32_t old = *trie.root;
-		const uint32_t row = nodes_.allocate(1);
-		write(row, node);
-		path.row[0] = row;
-		__atomic_store_n(trie.root, row, __ATOMIC_RELEASE);
-		if (old != 0)
-			reclaimer_.retire(Retired::fib_nodes, old, 1);
-		return;
+	const unsigned end = fib_level(prefix.length);
+	uint32_t row = trie.slot != nullptr ? static_cast<uint32_t>(*trie.slot) : *trie.root;
+	if (trie.slot != nullptr && (*trie.slot & SL_FIB_TAIL) != 0)
+		return {Place::tail, trie.base, row};
+	for (unsigned level = trie.base;; level++) {
+		path.row[level] = row;
+		if (level == end)
+			return {Place::node, level, row};
+		const Node node = read(row);
+		const unsigned slot = slot_at(prefix.key, level);
+		if ((node.vector >> slot & 1) == 0)
+			return {Place::leaf, level, row};
+		row = node.first_child + fib_rank(node.vector, slot);
+		if ((node.tails >> slot & 1) != 0)
+			return {Place::tail, level + 1, row};
 	}
-	const Node parent = read(path.row[level - 1]);
-	const unsigned count = ones(parent.vector);
-	const unsigned place = fib_rank(parent.vector, slot_at(prefix.key, level - 1));
-	const uint32_t first = nodes_.allocate(count);
-	for (unsigned i = 0; i < count; i++) {
-		tables_->fib_node[first + i] = tables_->fib_node[parent.first_child + i];
-		internal_[first + i] = internal_[parent.first_child + i];
-	}
-	write(first + place, node);
-	path.row[level] = first + place;
-	publish(tables_->fib_node[path.row[level - 1]].word[SL_FIB_BASES],
-	        static_cast<uint64_t>(first) << 32 | parent.first_leaf);
-	retire_children(parent);
-}
-
-/// Gives the node at path.row[level] a child at the prefix's slot.
-void FibWriter::graft(const Trie &trie, Path &path, const Prefix &prefix, unsigned level,
-                      const Node &child)
-{
-	const Node old = read(path.row[level]);
-	const unsigned slot = slot_at(prefix.key, level);
-	Node node = old;
-	node.vector |= 1ull << slot;
-	node.leafvec = leafvec_of(node.internal, node.vector);
-	node.first_leaf = new_leaves(old, node.leafvec, 0, 0);
-	node.first_child = nodes_.allocate(ones(node.vector));
-	const unsigned place = fib_rank(node.vector, slot);
-	for (unsigned i = 0; i < ones(old.vector); i++) {
-		const uint32_t to = node.first_child + i + (i >= place ? 1 : 0);
-		tables_->fib_node[to] = tables_->fib_node[old.first_child + i];
-		internal_[to] = internal_[old.first_child + i];
-	}
-	write(node.first_child + place, child);
-	link(trie, path, prefix, level, node);
-	retire_leaves(old);
-	retire_children(old);
-}
-
-/// Takes away the child at the prefix's slot of path.row[level]; the slot becomes a leaf, `value`.
-void FibWriter::prune(const Trie &trie, Path &path, const Prefix &prefix, unsigned level,
-                      uint64_t value)
-{
-	const Node old = read(path.row[level]);
-	const unsigned slot = slot_at(prefix.key, level);
-	const unsigned place = fib_rank(old.vector, slot);
-	Node node = old;
-	node.vector &= ~(1ull << slot);
-	node.leafvec = leafvec_of(node.internal, node.vector);
-	node.first_leaf = new_leaves(old, node.leafvec, 1ull << slot, value);
-	node.first_child = node.vector == 0 ? 0 : nodes_.allocate(ones(node.vector));
-	for (unsigned i = 0; i < ones(node.vector); i++) {
-		const uint32_t from = old.first_child + i + (i >= place ? 1 : 0);
-		tables_->fib_node[node.first_child + i] = tables_->fib_node[from];
-		internal_[node.first_child + i] = internal_[from];
-	}
-	link(trie, path, prefix, level, node);
-	const Node child = read(old.first_child + place);
-	retire_below(child);
-	retire_leaves(old);
-	retire_children(old);
 }
 
 /// Gives the node where the prefix ends other internal prefixes, and `value` to the `changed` slots.
@@ -225,11 +144,12 @@ void FibWriter::restructure(const Trie &trie, Path &path, const Prefix &prefix,
 	node.internal = internal;
 	node.leafvec = leafvec_of(internal, old.vector);
 	node.first_leaf = new_leaves(old, node.leafvec, changed, value);
-	link(trie, path, prefix, level, node);
+	link(trie, path, prefix, level, built(node));
 	retire_leaves(old);
 	for (uint64_t rest = node.vector & changed; rest != 0; rest &= rest - 1) {
-		const uint32_t child = node.first_child + fib_rank(node.vector, first_one(rest));
-		set_values(child, inherited_slots(internal_[child]), value);
+		const unsigned slot = first_one(rest);
+		set_inherited(node.first_child + fib_rank(node.vector, slot),
+		              (node.tails >> slot & 1) != 0, value);
 	}
 }
 
@@ -242,60 +162,103 @@ void FibWriter::set_values(uint32_t row, uint64_t slots, uint64_t value)
 		                          fib_rank(node.leafvec, first_one(rest))],
 		        value);
 	for (uint64_t rest = node.vector & slots; rest != 0; rest &= rest - 1) {
-		const uint32_t child = node.first_child + fib_rank(node.vector, first_one(rest));
-		set_values(child, inherited_slots(internal_[child]), value);
+		const unsigned slot = first_one(rest);
+		set_inherited(node.first_child + fib_rank(node.vector, slot),
+		              (node.tails >> slot & 1) != 0, value);
 	}
 }
 
-/// Leaf of the longest prefix shorter than this one that covers it.
-uint64_t FibWriter::fallback(const Path &path, const Prefix &prefix) const
+/// Stores what a node or tail has from above.
+void FibWriter::set_inherited(uint32_t row, bool tail, uint64_t value)
 {
-	const FibPlace place = place_of(prefix);
-	unsigned up_to = place.r - 1;
-	for (unsigned level = place.level + 1; level-- > 0; up_to = 6) {
+	if (tail)
+		publish(tables_->fib_node[row].word[SL_FIB_TAIL_OTHERS], value);
+	else
+		set_values(row, inherited_slots(internal_[row]), value);
+}
+
+/// Leaf of the longest prefix that covers this one and ends above `level`, or with at most `up_to` bits
+/// of that level.
+uint64_t FibWriter::fallback(const Trie &trie, const Path &path, const Prefix &prefix,
+                             unsigned level, unsigned up_to) const
+{
+	for (level++; level-- > trie.base; up_to = 6) {
+		if (up_to == 0)
+			continue;
 		const unsigned slot = slot_at(prefix.key, level);
 		const unsigned r = internal_source(internal_[path.row[level]], slot, up_to);
 		if (r != 0)
-			return index_.leaf(covering(prefix, level, r));
+			return leaf_of(trie, covering(prefix, level, r));
 	}
-	return index_.leaf(covering(prefix, 0, 0));
+	return leaf_of(trie, covering(prefix, 0, trie.depth));
+}
+
+/// Leaf of a prefix that is in this trie; SL_LEAF_NONE otherwise.
+uint64_t FibWriter::leaf_of(const Trie &trie, const Prefix &prefix) const
+{
+	const uint32_t row = index_.find(prefix);
+	if (row == 0 || (trie.part != nullptr && !trie.part->has(row)))
+		return SL_LEAF_NONE;
+	return tables_->prefix[row].leaf;
 }
 
 void FibWriter::insert(const Trie &trie, const Prefix &prefix, uint64_t leaf)
 {
 	const uint32_t root = *trie.root;
-	Path path{};
-	if (prefix.length == 0) {
-		if (root != 0) {
-			set_values(root, inherited_slots(internal_[root]), leaf);
-			return;
-		}
-		const uint32_t first = leaves_.allocate(1);
-		tables_->fib_leaf[first] = leaf;
-		link(trie, path, prefix, 0, {0, 1, first, 0, {}});
+	if (sl_fib_kind_of(root) != SL_FIB_TRIE)
+		return direct_insert(trie, prefix, leaf);
+	if (prefix.length != 0)
+		return insert_below(trie, prefix, leaf);
+	if (root != 0) {
+		set_values(root, inherited_slots(internal_[root]), leaf);
 		return;
 	}
-	if (root == 0) {
-		link(trie, path, prefix, 0, chain(prefix, 0, SL_LEAF_NONE, leaf));
+	const uint32_t first = leaves_.allocate(1);
+	tables_->fib_leaf[first] = leaf;
+	Path path{};
+	link(trie, path, prefix, 0, built({0, 1, 0, first, 0, {}}));
+}
+
+/// Inserts a prefix that is longer than what lies above the trie's first level.
+void FibWriter::insert_below(const Trie &trie, const Prefix &prefix, uint64_t leaf)
+{
+	const Entry fresh{prefix, leaf};
+	Path path{};
+	if (trie.slot != nullptr ? (*trie.slot & SL_FIB_NODE) == 0 : *trie.root == 0) {
+		const uint64_t inherited = trie.slot != nullptr ? *trie.slot : SL_LEAF_NONE;
+		const bool may_be_tail = trie.slot != nullptr && prefix.family == 6;
+		link(trie, path, prefix, trie.base,
+		     subtree({&fresh, 1}, trie.base, inherited, may_be_tail));
+		return;
+	}
+	const Place at = descend(trie, path, prefix);
+	if (at.kind == Place::leaf) {
+		const uint64_t inherited = leaf_at(read(at.row), slot_at(prefix.key, at.level));
+		adopt(trie, path, prefix, at.level,
+		      subtree({&fresh, 1}, at.level + 1, inherited, prefix.family == 6));
+		return;
+	}
+	if (at.kind == Place::tail) {
+		uint64_t *word = tables_->fib_node[at.row].word;
+		const Entry both[]{tail_entry(prefix, at.level, at.row), fresh};
+		if (both[0].prefix.length == prefix.length &&
+		    both[0].prefix.key.high == prefix.key.high &&
+		    both[0].prefix.key.low == prefix.key.low) {
+			publish(word[SL_FIB_TAIL_LEAF], leaf);
+			return;
+		}
+		const Built node = subtree(both, at.level, word[SL_FIB_TAIL_OTHERS], false);
+		if (at.level == trie.base)
+			link(trie, path, prefix, at.level, node);
+		else
+			adopt(trie, path, prefix, at.level - 1, node);
 		return;
 	}
 	const FibPlace place = place_of(prefix);
-	path.row[0] = root;
-	for (unsigned level = 0; level < place.level; level++) {
-		const Node node = read(path.row[level]);
-		const unsigned slot = slot_at(prefix.key, level);
-		if ((node.vector >> slot & 1) == 0) {
-			graft(trie, path, prefix, level,
-			      chain(prefix, level + 1, leaf_at(node, slot), leaf));
-			return;
-		}
-		path.row[level + 1] = node.first_child + fib_rank(node.vector, slot);
-	}
-	const uint32_t row = path.row[place.level];
-	Internal internal = internal_[row];
+	Internal internal = internal_[at.row];
 	const uint64_t slots = slots_of(internal, place.r, place.slot);
 	if (internal_has(internal, place.r, place.slot)) {
-		set_values(row, slots, leaf);
+		set_values(at.row, slots, leaf);
 		return;
 	}
 	internal_set(internal, place.r, place.slot, true);
@@ -305,81 +268,64 @@ void FibWriter::insert(const Trie &trie, const Prefix &prefix, uint64_t leaf)
 void FibWriter::remove(const Trie &trie, const Prefix &prefix)
 {
 	const uint32_t root = *trie.root;
-	if (prefix.length == 0) {
-		const Node node = read(root);
-		if (!node.internal.empty() || node.vector != 0) {
-			set_values(root, inherited_slots(node.internal), SL_LEAF_NONE);
+	if (sl_fib_kind_of(root) != SL_FIB_TRIE)
+		return direct_remove(trie, prefix);
+	if (prefix.length != 0)
+		return remove_below(trie, prefix);
+	const Node node = read(root);
+	if (!node.internal.empty() || node.vector != 0) {
+		set_values(root, inherited_slots(node.internal), SL_LEAF_NONE);
+		return;
+	}
+	__atomic_store_n(trie.root, 0u, __ATOMIC_RELEASE);
+	retire_trie(root);
+}
+
+void FibWriter::remove_below(const Trie &trie, const Prefix &prefix)
+{
+	Path path{};
+	const Place at = descend(trie, path, prefix);
+	uint64_t value = 0;
+	if (at.kind == Place::tail) {
+		value = fallback(trie, path, prefix, at.level, 0);
+	} else {
+		const FibPlace place = place_of(prefix);
+		value = fallback(trie, path, prefix, place.level, place.r - 1);
+		Internal internal = internal_[at.row];
+		internal_set(internal, place.r, place.slot, false);
+		if (!internal.empty() || read(at.row).vector != 0) {
+			restructure(trie, path, prefix, internal,
+			            slots_of(internal, place.r, place.slot), value);
 			return;
 		}
-		__atomic_store_n(trie.root, 0u, __ATOMIC_RELEASE);
-		retire_trie(root);
-		return;
 	}
-	const FibPlace place = place_of(prefix);
-	Path path{};
-	path.row[0] = root;
-	for (unsigned level = 0; level < place.level; level++) {
-		const Node node = read(path.row[level]);
-		path.row[level + 1] =
-			node.first_child + fib_rank(node.vector, slot_at(prefix.key, level));
-	}
-	const uint64_t value = fallback(path, prefix);
-	Internal internal = internal_[path.row[place.level]];
-	internal_set(internal, place.r, place.slot, false);
-	if (!internal.empty() || read(path.row[place.level]).vector != 0) {
-		restructure(trie, path, prefix, internal, slots_of(internal, place.r, place.slot),
-		            value);
-		return;
-	}
-	// The node is needed no more, nor are those above it that only led there.
-	unsigned level = place.level;
-	while (level > 0 && internal_[path.row[level - 1]].empty() &&
+	// The node or tail is needed no more, nor are those above it that only led there.
+	unsigned level = at.level;
+	while (level > trie.base && internal_[path.row[level - 1]].empty() &&
 	       ones(read(path.row[level - 1]).vector) == 1)
 		level--;
-	if (level > 0) {
+	if (level > trie.base) {
 		prune(trie, path, prefix, level - 1, value);
 		return;
 	}
+	if (trie.slot != nullptr) {
+		const uint64_t old = *trie.slot;
+		publish(*trie.slot, value);
+		retire_root(static_cast<uint32_t>(old), (old & SL_FIB_TAIL) != 0);
+		return;
+	}
 	// Nothing is left but perhaps the default route.
+	const uint32_t root = *trie.root;
 	if (value == SL_LEAF_NONE) {
 		__atomic_store_n(trie.root, 0u, __ATOMIC_RELEASE);
 	} else {
 		const uint32_t first = leaves_.allocate(1);
 		const uint32_t row = nodes_.allocate(1);
 		tables_->fib_leaf[first] = value;
-		write(row, {0, 1, first, 0, {}});
+		write(row, built({0, 1, 0, first, 0, {}}));
 		__atomic_store_n(trie.root, row, __ATOMIC_RELEASE);
 	}
 	retire_trie(root);
-}
-
-void FibWriter::retire_leaves(const Node &node)
-{
-	if (node.leafvec != 0)
-		reclaimer_.retire(Retired::fib_leaves, node.first_leaf, ones(node.leafvec));
-}
-
-void FibWriter::retire_children(const Node &node)
-{
-	if (node.vector != 0)
-		reclaimer_.retire(Retired::fib_nodes, node.first_child, ones(node.vector));
-}
-
-/// Retires a node's leaves, children and all that hangs below.
-void FibWriter::retire_below(const Node &node)
-{
-	for (unsigned i = 0; i < ones(node.vector); i++)
-		retire_below(read(node.first_child + i));
-	retire_leaves(node);
-	retire_children(node);
-}
-
-void FibWriter::retire_trie(uint32_t root)
-{
-	if (root == 0)
-		return;
-	retire_below(read(root));
-	reclaimer_.retire(Retired::fib_nodes, root, 1);
 }
 
 } // namespace sealane

@@ -20,6 +20,7 @@ namespace sealane
 enum class Retired : uint8_t {
 	fib_nodes, // `id` first row, `count` rows
 	fib_leaves,
+	fib_direct, // `id` root word
 	version,
 	nexthop,
 	sa_out,

@@ -161,8 +161,11 @@ void Routes::apply(const RouteColumns &batch)
 	constexpr uint32_t kAhead = 8; // index slots are fetched this many changes ahead
 	uint32_t more = 0;
 	for (uint32_t i = 0; i < batch.count; i++) {
-		if (i + kAhead < batch.count)
-			index_.prefetch(prefix_of(batch, i + kAhead));
+		if (i + kAhead < batch.count) {
+			const Prefix ahead = prefix_of(batch, i + kAhead);
+			index_.prefetch(ahead);
+			fib_.prefetch(t, ahead);
+		}
 		try {
 			apply_one(t, batch, i, more);
 		} catch (const TablesError &error) {
@@ -173,6 +176,7 @@ void Routes::apply(const RouteColumns &batch)
 			                  error.remedy());
 		}
 		more += batch.more == nullptr ? 0u : batch.more[i];
+		advance(t, limits_.change_work);
 	}
 }
 
@@ -184,13 +188,13 @@ void Routes::insert(const Trie &t, const Prefix &prefix, uint64_t leaf, uint32_t
 			replace(t, prefix, there, leaf, owner);
 		return;
 	}
-	fib_.reserve_for_insert();
-	const uint32_t row = new_row(prefix, leaf, owner);
+	const uint32_t row = reserved_row(prefix, leaf, owner);
 	store_state(tables_->prefix[row], SL_ROW_LIVE);
 	index_.insert(prefix, row);
 	enlist(row);
 	use(leaf);
 	fib_.insert(t, prefix, leaf);
+	fit_kind(t, true);
 }
 
 void Routes::replace(const Trie &t, const Prefix &prefix, uint32_t row, uint64_t leaf,
@@ -210,15 +214,17 @@ void Routes::replace(const Trie &t, const Prefix &prefix, uint32_t row, uint64_t
 		store_state(old, SL_ROW_RETIRED);
 		store_state(tables_->prefix[fresh], SL_ROW_LIVE);
 		index_.move(prefix, fresh);
-		std::vector<uint32_t> &list =
-			by_table_[table_index(prefix.vrf, prefix.family)].rows;
 		position_[fresh] = position_[row];
-		list[position_[fresh]] = fresh;
+		table(t).rows[position_[fresh]] = fresh;
 		free_row(row);
+		row = fresh;
 	}
 	use(leaf);
-	if (before != leaf)
+	if (before != leaf) {
 		fib_.insert(t, prefix, leaf);
+		if (in_next(t, row))
+			insert_into_next(t, row);
+	}
 	disuse(before);
 }
 
@@ -234,14 +240,15 @@ void Routes::remove(const Trie &t, const Prefix &prefix, uint32_t owner)
 		return;
 	fib_.reserve_for_remove();
 	const uint64_t leaf = tables_->prefix[row].leaf;
-	std::vector<uint32_t> &list = by_table_[table_index(prefix.vrf, prefix.family)].rows;
-	list[position_[row]] = list.back();
-	position_[list.back()] = position_[row];
-	list.pop_back();
+	const bool both = in_next(t, row);
+	delist(table(t), row);
 	index_.erase(prefix); // reads the row
 	free_row(row);
 	fib_.remove(t, prefix);
+	if (both)
+		remove_from_next(t, prefix);
 	disuse(leaf);
+	fit_kind(t, false);
 }
 
 uint32_t Routes::remove_of(uint32_t vrf, unsigned family, uint32_t owner, bool stale_only,
@@ -259,9 +266,24 @@ uint32_t Routes::remove_of(uint32_t vrf, unsigned family, uint32_t owner, bool s
 		       {vrf, static_cast<uint8_t>(family), r.length,
 		        key_from_bytes(static_cast<uint8_t>(family), r.address)},
 		       owner);
+		advance(t, limits_.change_work);
 		removed++;
 	}
 	return removed;
+}
+
+/// The same, with room in the trie. Room that is missing is taken from tries that are being built.
+uint32_t Routes::reserved_row(const Prefix &prefix, uint64_t leaf, uint32_t owner)
+{
+	try {
+		fib_.reserve_for_insert();
+		return new_row(prefix, leaf, owner);
+	} catch (const TablesError &) {
+		if (!drop_all_next())
+			throw;
+	}
+	fib_.reserve_for_insert();
+	return new_row(prefix, leaf, owner);
 }
 
 /// A written row that is not live yet.
@@ -299,6 +321,22 @@ void Routes::enlist(uint32_t id)
 	std::vector<uint32_t> &list = by_table_[table_index(r.vrf, r.family)].rows;
 	position_[id] = static_cast<uint32_t>(list.size());
 	list.push_back(id);
+}
+
+void Routes::delist(Table &table, uint32_t row)
+{
+	std::vector<uint32_t> &list = table.rows;
+	uint32_t hole = position_[row];
+	// The rows of a trie that is being built stay the first ones.
+	if (table.next != nullptr && hole < table.next->part.done) {
+		const uint32_t last = --table.next->part.done;
+		list[hole] = list[last];
+		position_[list[hole]] = hole;
+		hole = last;
+	}
+	list[hole] = list.back();
+	position_[list[hole]] = hole;
+	list.pop_back();
 }
 
 uint32_t Routes::count(uint32_t vrf, unsigned family) const

@@ -4,8 +4,11 @@
 #define SEALANE_ADDON_ROUTES_H
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "fib_writer.h"
@@ -35,6 +38,23 @@ struct RouteColumns {
 	const uint32_t *more_labels = nullptr;
 };
 
+/// From how many routes on a trie has a direct table, and of what kind; and how much of the next trie is
+/// built, or of the last one taken down, at a time: in slots written, each some 2 ns.
+struct DirectLimits {
+	uint32_t bits18 = 8192;
+	uint32_t bits24 = 131072;
+	uint32_t bits24_ipv6 = 524288; // few of whose 2^24 slots are ever used
+	int64_t change_work = 512;     // at each change of a route
+	int64_t upkeep_work = 1 << 18; // at each upkeep()
+
+	sl_fib_kind kind(size_t routes, unsigned family) const
+	{
+		return routes >= (family == 4 ? bits24 : bits24_ipv6) ? SL_FIB_DIRECT24
+		       : routes >= bits18                             ? SL_FIB_DIRECT18
+		                                                      : SL_FIB_TRIE;
+	}
+};
+
 /*
  * The order of stores, so that a writer may die between any two of them: a row becomes live, or its
  * leaf changes, in one store; then the trie follows. At attach each trie is compared with the rows
@@ -49,6 +69,9 @@ public:
 	/// until thaw().
 	void attach();
 	void thaw();
+	/// Goes on with what is built beside tries in use, or taken down behind them, in all tables. True:
+	/// there is more to do.
+	bool upkeep();
 
 	/// Checks everything first, then applies in order. Throws BAD_ARGUMENT, NOT_FOUND before the
 	/// first change; SEGMENT_SPACE, TABLE_FULL after a whole number of them, said in the message.
@@ -73,12 +96,45 @@ public:
 	uint32_t rebuilt() const { return rebuilt_; }
 	/// Everything derived agrees with the rows and with itself; an empty string, or what does not.
 	std::string check();
+	/// For tests, which have few routes.
+	void set_limits(const DirectLimits &limits) { limits_ = limits; }
+	/// Tries that are built beside those in use, and of them those that hold a part of their rows.
+	size_t building() const { return building_.size(); }
+	size_t half_built() const;
 
 private:
 	std::string check_groups() const;
+	/// The trie that is to be a table's next one.
+	struct Next {
+		sl_fib_kind kind;
+		bool begun; // `root` is one
+		uint32_t root;
+		Part part; // first rows of the table's list
+	};
 	struct Table {
 		std::vector<uint32_t> rows;
+		std::unique_ptr<Next> next;
 	};
+
+	// How a trie becomes one of another kind (routes_next.cc).
+	void fit_kind(const Trie &linked, bool grown);
+	void unlink_empty(const Trie &linked);
+	void begin_next(const Trie &linked, sl_fib_kind kind);
+	void advance(const Trie &linked, int64_t work);
+	bool take_down(int64_t &work);
+	void build_next(const Trie &linked, int64_t &work);
+	bool fill_next(const Trie &linked, int64_t &work);
+	void drop_next(const Trie &linked);
+	bool drop_all_next();
+	void insert_into_next(const Trie &linked, uint32_t row);
+	void remove_from_next(const Trie &linked, const Prefix &prefix);
+	bool in_next(const Trie &linked, uint32_t row);
+	Table &table(const Trie &linked)
+	{
+		return by_table_[table_index(linked.vrf, linked.family)];
+	}
+
+	uint32_t build(const Trie &linked, sl_fib_kind kind);
 
 	void validate(const RouteColumns &batch) const;
 	void validate_way(uint32_t nexthop, uint32_t label, uint32_t route) const;
@@ -94,6 +150,8 @@ private:
 	uint32_t new_row(const Prefix &prefix, uint64_t leaf, uint32_t owner);
 	void free_row(uint32_t row);
 	void enlist(uint32_t row);
+	void delist(Table &table, uint32_t row);
+	uint32_t reserved_row(const Prefix &prefix, uint64_t leaf, uint32_t owner);
 	void use(uint64_t leaf);
 	/// After the trie has let go of it.
 	void disuse(uint64_t leaf);
@@ -114,6 +172,9 @@ private:
 	RowIds ids_;
 	std::vector<Table> by_table_;
 	std::vector<uint32_t> position_; // of a row in its table's list
+	std::vector<Trie> building_;     // tables that have a `next`
+	std::deque<OldTrie> old_tries_;  // to be taken down
+	DirectLimits limits_;
 	uint32_t rebuilt_ = 0;
 };
 

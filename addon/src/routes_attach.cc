@@ -94,11 +94,10 @@ void Routes::rebuild(const std::map<size_t, bool> &damaged)
 		const Trie linked = trie(vrf, family);
 		const uint32_t old = *linked.root;
 		uint32_t root = 0;
-		const Trie fresh{&root, vrf, linked.family};
-		for (const uint32_t id : by_table_[table].rows) {
-			const sl_prefix_row &r = tables_->prefix[id];
-			fib_.reserve_for_insert();
-			fib_.insert(fresh, prefix_of_row(r), r.leaf);
+		try {
+			root = build(linked, limits_.kind(by_table_[table].rows.size(), family));
+		} catch (const TablesError &) {
+			root = build(linked, SL_FIB_TRIE);
 		}
 		store_word(*linked.root, root);
 		rebuilt_++;

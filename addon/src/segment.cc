@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "sealane/layout_hash.h"
+#include "sealane/map.h"
 #include "tables_error.h"
 
 namespace sealane
@@ -43,10 +44,13 @@ const std::array<Arena, SL_ARENA_COUNT> kArenas{{
 	SL_ARENA_OF(fib_node, SL_MAX_FIB_NODES),
 	SL_ARENA_OF(fib_leaf, SL_MAX_FIB_LEAVES),
 	SL_ARENA_OF(group, SL_MAX_GROUPS),
+	SL_ARENA_OF(fib_direct18, SL_MAX_FIB_DIRECT18),
+	SL_ARENA_OF(fib_direct24, SL_MAX_FIB_DIRECT24),
 }};
 #undef SL_ARENA_OF
 
-constexpr size_t kChunk = 64 * 1024;                      // smallest growth of an arena, bytes
+constexpr size_t kChunk = 64 * 1024; // smallest growth of an arena, bytes
+constexpr int kCollapse = 25;        // MADV_COLLAPSE, Linux 6.1: newer than Debian 12's headers
 constexpr size_t kFixedEnd = offsetof(sl_tables, accept); // tables backed whole at creation
 
 size_t page_up(size_t bytes) { return (bytes + SL_PAGE - 1) / SL_PAGE * SL_PAGE; }
@@ -176,8 +180,8 @@ void Segment::create()
 	header.segment.layout_hash = sl_layout_hash();
 	header.reclaim_epoch = 1;
 	sl_class_selectors(&header.traffic_class);
-	// Row 0 of every arena means "none", and the packet path may read it.
-	for (int which = 0; which < SL_ARENA_COUNT; which++)
+	// Row 0 of these arenas means "none", and the packet path may read it.
+	for (int which = 0; which < SL_ARENA_FIB_DIRECT18; which++)
 		commit(static_cast<sl_arena>(which), 1);
 	// The empty trie of fib.h: one leaf, row 0 of the pool, which is SL_LEAF_NONE.
 	tables_->fib_node[0].word[1] = 1;
@@ -215,7 +219,7 @@ void Segment::attach()
 
 void Segment::map()
 {
-	void *where = mmap(nullptr, sizeof(sl_tables), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+	void *where = sl_map_segment(fd_, sizeof(sl_tables), PROT_READ | PROT_WRITE);
 	if (where == MAP_FAILED)
 		fail_system("map");
 	tables_ = static_cast<sl_tables *>(where);
@@ -225,14 +229,21 @@ void Segment::map()
 	mlock2(where, sizeof(sl_tables), MLOCK_ONFAULT);
 }
 
-/// Backs a range of the file with memory: from here on a store there cannot fail.
-void Segment::back(size_t offset, size_t bytes)
+/// fallocate(2); false: errno says why.
+bool Segment::allocate(int mode, size_t offset, size_t bytes)
 {
 	int result = 0;
 	do {
-		result = fallocate(fd_, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+		result =
+			fallocate(fd_, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes));
 	} while (result < 0 && errno == EINTR);
-	if (result == 0)
+	return result == 0;
+}
+
+/// Backs a range of the file with memory: from here on a store there cannot fail.
+void Segment::back(size_t offset, size_t bytes)
+{
+	if (allocate(0, offset, bytes))
 		return;
 	if (errno == ENOSPC || errno == ENOMEM)
 		throw TablesError("SEGMENT_SPACE",
@@ -274,8 +285,45 @@ void Segment::commit(sl_arena which, uint32_t rows, bool sparing)
 				back(a.offset + from, to - from);
 		}
 	}
-	const uint64_t backed = std::min<uint64_t>(to / a.row, a.capacity);
-	__atomic_store_n(&tables_->header.committed_rows[which], backed, __ATOMIC_RELEASE);
+	committed_up_to(which, static_cast<uint32_t>(std::min<uint64_t>(to / a.row, a.capacity)));
+}
+
+void Segment::committed_up_to(sl_arena which, uint32_t rows)
+{
+	__atomic_store_n(&tables_->header.committed_rows[which], uint64_t{rows}, __ATOMIC_RELEASE);
+}
+
+void Segment::back_huge(sl_arena which, uint32_t row, size_t from)
+{
+	const Arena &a = arena(which);
+	const size_t at = a.offset + row * a.row + from;
+	// The kernel makes a huge page of what is there, be it one small page; it is the only way that needs
+	// no setting of the tmpfs. Where it cannot, small pages do.
+	back(at, SL_PAGE);
+	(void)madvise(reinterpret_cast<char *>(tables_) + at, SL_HUGE_PAGE, kCollapse);
+	back(at, SL_HUGE_PAGE);
+}
+
+void Segment::give_back(sl_arena which)
+{
+	const Arena &a = arena(which);
+	const size_t from = page_up(committed(which) * a.row);
+	const size_t end = page_up(a.capacity * a.row);
+	if (from < end &&
+	    !allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, a.offset + from, end - from))
+		fail_system("give memory back");
+}
+
+uint64_t Segment::room() const
+{
+	struct statfs system {
+	};
+	if (fstatfs(fd_, &system) < 0)
+		fail_system("stat");
+	// A tmpfs without a limit says zero of everything.
+	return system.f_blocks == 0 ? UINT64_MAX
+	                            : static_cast<uint64_t>(system.f_bavail) *
+	                                      static_cast<uint64_t>(system.f_bsize);
 }
 
 } // namespace sealane

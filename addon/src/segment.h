@@ -42,12 +42,23 @@ public:
 	/// nothing has changed then.
 	void commit(sl_arena which, uint32_t rows, bool sparing = false);
 
+	// The same in parts, for rows so large that backing one takes too long for one call.
+	/// Backs a huge page of a row, from its byte `from` on. Throws SEGMENT_SPACE.
+	void back_huge(sl_arena which, uint32_t row, size_t from);
+	/// All parts of all rows below `rows` are backed.
+	void committed_up_to(sl_arena which, uint32_t rows);
+	/// Gives back what is backed of rows that are not committed.
+	void give_back(sl_arena which);
+	/// Bytes that the tmpfs has left.
+	uint64_t room() const;
+
 private:
 	void open_locked();
 	void refuse_locked() const;
 	void create();
 	void attach();
 	void map();
+	bool allocate(int mode, size_t offset, size_t bytes);
 	void back(size_t offset, size_t bytes);
 	[[noreturn]] void fail_system(const char *what) const;
 

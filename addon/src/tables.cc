@@ -63,6 +63,8 @@ void Tables::release(Retired kind, uint32_t id, uint32_t count)
 		return routes.fib().release_nodes(id, count);
 	case Retired::fib_leaves:
 		return routes.fib().release_leaves(id, count);
+	case Retired::fib_direct:
+		return routes.fib().release_direct(id);
 	case Retired::version:
 		return nexthops.released_version(id);
 	case Retired::nexthop:
@@ -156,6 +158,8 @@ std::vector<TableMemory> Tables::memory() const
 		{"prefix", routes.live_rows(), backed(SL_ARENA_PREFIX)},
 		{"fib_node", routes.fib().nodes(), backed(SL_ARENA_FIB_NODE)},
 		{"fib_leaf", routes.fib().leaves(), backed(SL_ARENA_FIB_LEAF)},
+		{"fib_direct18", routes.fib().direct(18).live(), backed(SL_ARENA_FIB_DIRECT18)},
+		{"fib_direct24", routes.fib().direct(24).live(), backed(SL_ARENA_FIB_DIRECT24)},
 		{"group", groups.live_rows(), backed(SL_ARENA_GROUP)},
 	};
 }

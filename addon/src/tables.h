@@ -53,7 +53,11 @@ public:
 	uint32_t put_interface(const sl_interface_row &wanted);
 	void remove_interface(uint32_t id);
 	/// True while something still waits for readers.
-	bool reclaim() { return reclaimer_.advance(); }
+	bool reclaim()
+	{
+		const bool more = routes.upkeep();
+		return reclaimer_.advance() || more;
+	}
 	size_t waiting() const { return reclaimer_.waiting(); }
 	void set_config_digest(const std::array<uint8_t, 32> &digest);
 	/// TC 0..7 by DSCP; the way back follows from it. Throws BAD_ARGUMENT.

@@ -40,6 +40,19 @@ public:
 	FakeWorker &operator=(const FakeWorker &) = delete;
 
 	sl_state *state() { return state_; }
+	/// From here on by the addresses at which the writer in this process has the segment: a thread
+	/// sanitizer knows memory by its address, and what goes through two mappings of one page it
+	/// cannot put in order.
+	void share(const sl_state *writers)
+	{
+		void *where = const_cast<sl_state *>(writers);
+		CHECK(where != nullptr, "the writer has no state segment");
+		CHECK(mmap(where, sizeof(sl_state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		           fd_, 0) == where,
+		      "state map");
+		munmap(state_, sizeof(sl_state));
+		state_ = static_cast<sl_state *>(where);
+	}
 	uint64_t &epoch(uint32_t lcore) { return state_->lcore[lcore].block.epoch; }
 	/// Gives the lock back, as the kernel does for a dead process; the epochs stay as they are.
 	void die()

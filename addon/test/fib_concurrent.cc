@@ -4,7 +4,7 @@
 // worker's threads do, so space that is used again too early shows as a wrong answer: of the tries, and
 // of the groups that routes with several ways lead to.
 //
-//   fib_concurrent [seed [changes]]
+//   fib_concurrent [seed [changes [limits]]]
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -55,8 +55,13 @@ void draw(History &h, Random &random, uint32_t changes)
 {
 	std::vector<Change> pool[2];
 	for (unsigned f = 0; f < 2; f++) {
-		while (pool[f].size() < kPool)
-			pool[f].push_back(random_change(random, 1, f == 0 ? 4 : 6, kNexthops));
+		bool has_default = false; // changing it is slow: once is enough
+		while (pool[f].size() < kPool) {
+			const Change c = random_change(random, 1, f == 0 ? 4 : 6, kNexthops);
+			if (c.length != 0 || !has_default)
+				pool[f].push_back(c);
+			has_default = has_default || c.length == 0;
+		}
 		while (h.probes[f].size() < kProbes)
 			h.probes[f].push_back({edge_of(random, pool[f][below(random, kPool)]),
 			                       {{0, SL_LEAF_NONE}}});
@@ -65,7 +70,9 @@ void draw(History &h, Random &random, uint32_t changes)
 	for (uint32_t i = 1; i <= changes; i++) {
 		const unsigned f = below(random, 2);
 		Change c = pool[f][below(random, kPool)];
-		c.nexthop = below(random, 2) == 0 ? 0 : 1 + below(random, kNexthops);
+		// Nearly all of the pool, then nearly nothing: tries become others and come back.
+		const uint32_t inserts = i / 3000 % 2 == 0 ? 17 : 1;
+		c.nexthop = below(random, 20) < inserts ? 1 + below(random, kNexthops) : 0;
 		// So that every insert's answer is another; groups are also shared and come back.
 		if (c.more.empty() || below(random, 2) == 0)
 			c.label = i & 0xfffff;
@@ -113,9 +120,9 @@ void burst(const sl_tables *t, History &h, Random &random, unsigned f)
 	for (unsigned i = 0; i < 32; i++)
 		roots[i] = sl_fib_root(t, 1, family);
 	if (f == 0)
-		sl_fib4_lookup_bulk(t, roots, four, leaves, 32);
+		sl_fib4_lookup_bulk(t, roots, 1, four, leaves, 32);
 	else
-		sl_fib6_lookup_bulk(t, roots, six, leaves, 32);
+		sl_fib6_lookup_bulk(t, roots, 1, six, leaves, 32);
 	for (unsigned i = 0; i < 32; i++) {
 		h.groups += static_cast<uint64_t>(sl_leaf_is_group(leaves[i]));
 		leaves[i] = resolve(t, leaves[i]);
@@ -130,9 +137,8 @@ void burst(const sl_tables *t, History &h, Random &random, unsigned f)
 	h.overlapped += from != to ? 32 : 0;
 }
 
-void read(const std::string &path, FakeWorker &worker, History &h, uint32_t lcore, uint64_t seed)
+void read(const sl_tables *t, FakeWorker &worker, History &h, uint32_t lcore, uint64_t seed)
 {
-	const ReadOnlyTables t(path);
 	Random random(seed);
 	uint64_t &epoch = worker.epoch(lcore);
 	while (!h.stop) {
@@ -142,7 +148,7 @@ void read(const std::string &path, FakeWorker &worker, History &h, uint32_t lcor
 		                 __ATOMIC_SEQ_CST);
 		std::atomic_thread_fence(std::memory_order_seq_cst);
 		for (unsigned i = 0; i < 4; i++)
-			burst(t.get(), h, random, i % 2);
+			burst(t, h, random, i % 2);
 		if (below(random, 64) == 0) {
 			__atomic_store_n(&epoch, 0, __ATOMIC_RELEASE); // offline
 			std::this_thread::yield();
@@ -160,6 +166,9 @@ int main(int argc, char **argv)
 	const uint32_t changes = argc > 2 ? static_cast<uint32_t>(std::atoi(argv[2])) : 150000;
 	Directory directory;
 	Tables tables(directory.tables(), directory.state());
+	Limits limits(argc > 3 ? argv[3] : nullptr);
+	uint64_t half_built = 0;
+	unsigned kinds = 0; // bit k: a trie was of kind k
 	FakeWorker worker(directory.state(), tables.header().segment.epoch, kReaders);
 	sl_vrf_row row{};
 	row.name[0] = 'a';
@@ -168,22 +177,34 @@ int main(int argc, char **argv)
 		tables.nexthops.slot("nh" + std::to_string(i));
 	History h;
 	draw(h, random, changes);
+	// One reader has the tables as the worker has them, another one at the writer's addresses: for
+	// the thread sanitizer, as in share().
+	worker.share(tables.state().get());
+	const ReadOnlyTables mapped(directory.tables());
+	const sl_tables *const views[kReaders] = {mapped.get(), tables.segment()};
 	std::vector<std::thread> readers;
 	for (uint32_t i = 0; i < kReaders; i++)
-		readers.emplace_back(
-			[&, i] { read(directory.tables(), worker, h, i, seed + 1 + i); });
+		readers.emplace_back([&, i] { read(views[i], worker, h, i, seed + 1 + i); });
 	for (uint32_t i = 1; i <= changes; i++) {
 		h.begun.store(i, std::memory_order_release);
 		std::atomic_thread_fence(std::memory_order_seq_cst);
+		limits.vary(tables, random);
+		half_built += tables.routes.half_built() != 0;
 		apply(tables, {h.changes[i - 1]});
 		h.done.store(i, std::memory_order_release);
+		kinds |= 1u << sl_fib_kind_of(sl_fib_root(tables.segment(), 1, 4)) |
+		         1u << sl_fib_kind_of(sl_fib_root(tables.segment(), 1, 6));
 		if (i % 64 == 0)
 			tables.reclaim();
 	}
 	h.stop = true;
 	for (std::thread &reader : readers)
 		reader.join();
-	CHECK(!tables.reclaim(), "offline readers hold %zu objects", tables.waiting());
+	limits.finish(tables);
+	CHECK(settled(tables), "offline readers hold %zu objects", tables.waiting());
+	CHECK(!limits.given() || (kinds == limits.kinds(kPool) && half_built > 10),
+	      "kinds of tries met: %#x; %llu changes met one half built", kinds,
+	      static_cast<unsigned long long>(half_built));
 	const std::string fault = tables.check();
 	CHECK(fault.empty(), "%s", fault.c_str());
 	// Without overlap this would have tested nothing.

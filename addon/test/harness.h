@@ -157,6 +157,60 @@ inline void apply(Tables &tables, const std::vector<Change> &changes)
 	}
 }
 
+/// From how many routes on a trie has a direct table of 18 and of 24 bits, as an argument: "18:24", so
+/// that few routes meet both and come and go from one to another. Without: as it is in use.
+class Limits
+{
+public:
+	explicit Limits(const char *text) : given_(text != nullptr)
+	{
+		if (given_)
+			CHECK(std::sscanf(text, "%u:%u", &limits_.bits18, &limits_.bits24) == 2,
+			      "limits %s", text);
+		limits_.bits24_ipv6 = std::min(limits_.bits24, limits_.bits24_ipv6);
+	}
+	bool given() const { return given_; }
+	/// The kinds of tries that so many routes come by, as bits.
+	unsigned kinds(uint32_t routes) const
+	{
+		return 1u | (routes > limits_.bits18 ? 2u : 0u) |
+		       (routes > limits_.bits24 ? 4u : 0u);
+	}
+	/// Before each change: now nothing, now a few rows, now a whole trie is built at it, so that
+	/// changes meet tries in every state.
+	void vary(Tables &tables, Random &random)
+	{
+		if (!given_)
+			return;
+		const uint32_t pick = below(random, 16);
+		limits_.change_work = pick < 2   ? 1 << 24
+		                      : pick < 4 ? 1 << 20
+		                                 : 64 * below(random, 6);
+		limits_.upkeep_work = limits_.change_work;
+		tables.routes.set_limits(limits_);
+	}
+	/// From here on a trie is built within a few calls.
+	void finish(Tables &tables)
+	{
+		limits_.change_work = limits_.upkeep_work = 1 << 26;
+		tables.routes.set_limits(limits_);
+	}
+
+private:
+	bool given_;
+	DirectLimits limits_;
+};
+
+/// Nothing is built any more, taken down, or waits for readers. False: something does.
+inline bool settled(Tables &tables)
+{
+	for (int i = 0; i < 100000; i++) {
+		if (!tables.reclaim())
+			return true;
+	}
+	return false;
+}
+
 /// Longest-prefix match as slowly and plainly as it can be written.
 class Model
 {

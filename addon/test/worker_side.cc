@@ -272,6 +272,36 @@ void counters()
 	CHECK(code_of([&] { p.tables->interface_counters(port + 1); }) == "NOT_FOUND", "interface");
 }
 
+/// The trie that another one has taken the place of stays whole for whoever is still in it.
+void replaced_trie()
+{
+	Pair p;
+	DirectLimits limits;
+	limits.bits18 = 32;
+	limits.change_work = limits.upkeep_work = 1 << 24;
+	p.tables->routes.set_limits(limits);
+	p.tables->nexthops.slot("a");
+	const FibWriter &fib = p.tables->routes.fib();
+	p.online(0);
+	uint64_t nodes = 0;
+	for (uint32_t i = 0; i < 100; i++) {
+		// Before the first part of the next trie is built: all that readers can be in.
+		if (i == 31)
+			nodes = fib.nodes();
+		Change c{0, 4, 32, {uint64_t{i} << 56 | uint64_t{i} << 32, 0}, 1, 16, SL_OWNER_BGP};
+		apply(*p.tables, {c});
+	}
+	CHECK(sl_fib_kind_of(sl_fib_root(p.tables->segment(), 0, 4)) == SL_FIB_DIRECT18, "kind");
+	for (int i = 0; i < 5; i++)
+		CHECK(p.tables->reclaim(), "nothing waits for the reader");
+	const uint64_t kept = fib.nodes();
+	p.offline(0);
+	CHECK(settled(*p.tables), "kept after the reader went");
+	CHECK(nodes > 100 && kept >= fib.nodes() + nodes, "%llu nodes of %llu were let go early",
+	      static_cast<unsigned long long>(fib.nodes() + nodes - kept),
+	      static_cast<unsigned long long>(nodes));
+}
+
 } // namespace
 
 int main()
@@ -286,6 +316,7 @@ int main()
 	counted_keys();
 	lost_state();
 	counters();
+	replaced_trie();
 	std::printf("ok\n");
 	return 0;
 }

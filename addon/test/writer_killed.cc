@@ -3,7 +3,7 @@
 // they were before or after the change that was under way, tries that tell the same, sound allocators,
 // no key in a free row, and no SA generation twice.
 //
-//   writer_killed [seed [rounds]]
+//   writer_killed [seed [rounds [limits]]]
 #include <algorithm>
 #include <atomic>
 #include <csignal>
@@ -59,7 +59,8 @@ struct World {
 };
 
 struct Progress {
-	std::atomic<uint32_t> done; // operations finished in this life
+	std::atomic<uint32_t> done;     // operations finished in this life
+	std::atomic<uint32_t> building; // tries that were being built then
 };
 
 Operation draw(Random &random, const World &world, std::vector<Change> &pool)
@@ -221,14 +222,17 @@ void check_sas(const Tables &tables, std::map<uint64_t, uint64_t> &key_of_genera
 
 /// A life: opens, works through the plan, is killed.
 [[noreturn]] void live(const Directory &directory, const std::vector<Operation> &plan,
-                       uint64_t seed, Progress *progress, int ready)
+                       uint64_t seed, Limits limits, Progress *progress, int ready)
 {
 	Random random(seed);
 	Tables tables(directory.tables(), directory.state());
 	const char byte = 1;
 	CHECK(write(ready, &byte, 1) == 1, "ready");
 	for (const Operation &o : plan) {
+		limits.vary(tables, random);
 		perform(tables, random, o);
+		progress->building.store(static_cast<uint32_t>(tables.routes.building()),
+		                         std::memory_order_release);
 		progress->done.store(progress->done.load(std::memory_order_relaxed) + 1,
 		                     std::memory_order_release);
 	}
@@ -238,9 +242,10 @@ void check_sas(const Tables &tables, std::map<uint64_t, uint64_t> &key_of_genera
 }
 
 struct Run {
-	explicit Run(uint64_t seed) : random(seed) {}
+	Run(uint64_t seed, const char *given) : random(seed), limits(given) {}
 
 	Random random;
+	Limits limits;
 	Directory directory;
 	World world;
 	std::vector<Change> pool;
@@ -248,7 +253,9 @@ struct Run {
 	Progress *progress = nullptr;
 	uint32_t applied = 0; // found done although not reported
 	uint64_t total = 0;
-	uint32_t rebuilt = 0; // tries found half changed
+	uint32_t rebuilt = 0;  // tries found half changed
+	uint32_t building = 0; // deaths while a trie was built beside the one in use
+	unsigned kinds = 0;    // bit k: a trie of kind k was found
 };
 
 void set_up(Run &run, Tables &tables)
@@ -268,8 +275,19 @@ void set_up(Run &run, Tables &tables)
 		                                 below(run.random, 2) == 0 ? 4 : 6, kNexthops));
 }
 
+/// Bit k: there is a trie of kind k.
+unsigned kinds_of(const sl_tables *t)
+{
+	unsigned kinds = 0;
+	for (uint32_t vrf = 0; vrf < 2; vrf++)
+		kinds |= 1u << sl_fib_kind_of(sl_fib_root(t, vrf, 4)) |
+		         1u << sl_fib_kind_of(sl_fib_root(t, vrf, 6));
+	return kinds;
+}
+
 void kill_one(Run &run)
 {
+	const ReadOnlyTables left(run.directory.tables());
 	std::vector<Operation> plan;
 	World end = run.world;
 	while (plan.size() < kPlanned) {
@@ -278,18 +296,23 @@ void kill_one(Run &run)
 			end.apply(plan.back());
 	}
 	run.progress->done = 0;
+	run.progress->building = 0;
 	const uint64_t seed = run.random();
 	int ready[2];
 	CHECK(pipe(ready) == 0, "pipe");
 	const pid_t child = fork();
 	CHECK(child >= 0, "fork");
 	if (child == 0)
-		live(run.directory, plan, seed, run.progress, ready[1]);
+		live(run.directory, plan, seed, run.limits, run.progress, ready[1]);
 	close(ready[1]);
 	// In one life of eight the writer dies while it attaches.
 	char byte = 0;
 	if (below(run.random, 8) != 0)
 		CHECK(read(ready[0], &byte, 1) == 1, "the writer did not start");
+	// Filling 2^24 slots takes longer than a life lasts: one of four sees it.
+	const bool long_life = run.limits.given() && below(run.random, 4) == 0;
+	for (int i = 0; long_life && i < 3000 && (kinds_of(left.get()) & 4) == 0; i++)
+		usleep(1000);
 	usleep(below(run.random, 15000));
 	kill(child, SIGKILL);
 	int status = 0;
@@ -300,6 +323,8 @@ void kill_one(Run &run)
 	for (uint32_t i = 0; i < done; i++)
 		run.world.apply(plan[i]);
 	run.total += done;
+	run.building += run.progress->building != 0;
+	run.kinds |= kinds_of(left.get());
 
 	Tables tables(run.directory.tables(), run.directory.state());
 	CHECK(!tables.created(), "the segment was made anew");
@@ -320,7 +345,7 @@ void kill_one(Run &run)
 
 int main(int argc, char **argv)
 {
-	Run run(seed_of(argc, argv));
+	Run run(seed_of(argc, argv), argc > 3 ? argv[3] : nullptr);
 	const int rounds = argc > 2 ? std::atoi(argv[2]) : 120;
 	run.progress =
 		static_cast<Progress *>(mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE,
@@ -341,8 +366,7 @@ int main(int argc, char **argv)
 	}
 	worker.epoch(0) = 0;
 	Tables tables(run.directory.tables(), run.directory.state());
-	tables.reclaim();
-	CHECK(!tables.reclaim(), "something waits for readers that are offline");
+	CHECK(settled(tables), "something waits for readers that are offline");
 	uint32_t used = 0;
 	for (uint32_t id = 0; id < tables.groups.end(); id++)
 		used += tables.segment()->group[id].member[0] != SL_LEAF_NONE;
@@ -351,7 +375,11 @@ int main(int argc, char **argv)
 	// Otherwise nobody died at an interesting instant.
 	CHECK(run.applied > 0 && run.rebuilt > 0, "%u unreported changes, %u half-changed tries",
 	      run.applied, run.rebuilt);
-	std::printf("ok: %d lives, %llu changes, %u died unreported, %u tries rebuilt\n", rounds,
-	            static_cast<unsigned long long>(run.total), run.applied, run.rebuilt);
+	CHECK(!run.limits.given() || (run.kinds == 7 && run.building > 0),
+	      "kinds of tries found: %#x; %u deaths while one was built", run.kinds, run.building);
+	std::printf("ok: %d lives, %llu changes, %u died unreported, %u tries rebuilt, %u died "
+	            "building\n",
+	            rounds, static_cast<unsigned long long>(run.total), run.applied, run.rebuilt,
+	            run.building);
 	return 0;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker's pipeline once more, under other names and with a clock around each stage: stage_clock.h. */
-#define sl_pipeline_receive sl_pipeline_receive_clocked
-#define sl_pipeline_inject sl_pipeline_inject_clocked
-#define sl_pipeline_release sl_pipeline_release_clocked
-#define sl_pipeline_end sl_pipeline_end_clocked
-
+/*
+ * The worker's pipeline once more, with a clock around each stage: stage_clock.h. The build gives its entry points
+ * other names, and makes it for each variant.
+ */
 #define SEALANE_CLOCKED_PIPELINE
 #include "stage_clock.h"
 

@@ -29,6 +29,7 @@
 #include "segments/state_segment.h"
 #include "segments/tables_segment.h"
 #include "stage_clock.h"
+#include "variant.h"
 #include "worker.h"
 
 #define RAW_FRAMES 256u
@@ -119,7 +120,25 @@ struct path {
 	void (*flush)(struct sl_worker *w);
 };
 static const struct path worker_path = {sl_pipeline_receive, sl_pipeline_flush};
-static const struct path clocked_path = {sl_pipeline_receive_clocked, sl_pipeline_flush};
+
+/* The clocks around the stages of the variant in use. */
+static struct path clocked_path(void)
+{
+	static const struct {
+		const char *variant;
+		struct path path;
+	} paths[] = {
+		{"generic", {sl_pipeline_receive_clocked_generic, sl_pipeline_flush}},
+		{"avx2", {sl_pipeline_receive_clocked_avx2, sl_pipeline_flush}},
+		{"avx512", {sl_pipeline_receive_clocked_avx512, sl_pipeline_flush}},
+	};
+
+	for (unsigned int i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (strcmp(paths[i].variant, sl_variant_used()->name) == 0)
+			return paths[i].path;
+	die("no pipeline with clocks for the variant", sl_variant_used()->name);
+	return worker_path;
+}
 
 /* ns per packet of the path; without one, of source and sink alone. */
 static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool inbound,
@@ -195,9 +214,10 @@ static void print_stages(struct bench *b, uint32_t port, uint64_t packets, bool 
 	static const char *const names[] = {SL_CLOCKED_STAGES(STAGE_NAME)};
 	double per_cycle = 1e9 / (double)rte_get_tsc_hz() / (double)packets;
 	const char *comma = "";
+	struct path clocked = clocked_path();
 
 	memset(sl_stage_clock, 0, sizeof(sl_stage_clock));
-	(void)run_path(b, port, packets, inbound, &clocked_path);
+	(void)run_path(b, port, packets, inbound, &clocked);
 	printf(",\"stages\":{");
 	for (unsigned int i = 0; i < SL_CLOCK_COUNT; i++) {
 		double ns = (double)sl_stage_clock[i] * per_cycle;
@@ -302,6 +322,7 @@ int main(int argc, char **argv)
 	if (end < 7 || end == argc)
 		die("usage", "TABLES STATE ADDRESSES RUNS PACKETS CASE... -- EAL arguments");
 	argv[end] = argv[0];
+	sl_variant_use(sl_variant_best()); /* as the worker does */
 	used = rte_eal_init(argc - end, argv + end);
 	if (used < 0)
 		die("EAL", "could not start");

@@ -173,19 +173,17 @@ enum table { OURS4, FIB4, LPM4, OURS6, FIB6, TABLES };
 
 static void lookup(struct bench *b, enum table which, uint32_t at, uint32_t *answers)
 {
-	uint32_t roots[BATCH];
+	uint32_t root;
 	uint64_t leaves[BATCH];
 	uint32_t *four = &b->address4[at];
 
-	if (which == OURS4 || which == OURS6)
-		for (uint32_t i = 0; i < BATCH; i++)
-			roots[i] = sl_fib_root(b->tables, VRF, which == OURS4 ? 4 : 6);
+	root = sl_fib_root(b->tables, VRF, which == OURS4 ? 4 : 6);
 	switch (which) {
 	case OURS4:
-		sl_fib4_lookup_bulk(b->tables, roots, four, leaves, BATCH);
+		sl_fib4_lookup_bulk(b->tables, &root, 0, four, leaves, BATCH);
 		break;
 	case OURS6:
-		sl_fib6_lookup_bulk(b->tables, roots, (const uint8_t(*)[16]) & b->address6[at],
+		sl_fib6_lookup_bulk(b->tables, &root, 0, (const uint8_t(*)[16]) & b->address6[at],
 		                    leaves, BATCH);
 		break;
 	case FIB4:

@@ -36,9 +36,13 @@ enum sl_clock_stage { SL_CLOCKED_STAGES(SL_CLOCK_ENUM) SL_CLOCK_COUNT };
 /* Cycles of the time stamp counter spent in each stage since somebody set them to 0. */
 extern uint64_t sl_stage_clock[SL_CLOCK_COUNT];
 
-/* The entry point of that pipeline. */
-void sl_pipeline_receive_clocked(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames,
-                                 uint16_t n);
+/* The entry point of that pipeline, for each variant of the stages (src/variant.h). */
+#define SL_CLOCKED_ENTRY(variant)                                                                  \
+	void sl_pipeline_receive_clocked_##variant(struct sl_worker *w, uint32_t port,             \
+	                                           struct rte_mbuf **frames, uint16_t n);
+SL_CLOCKED_ENTRY(generic)
+SL_CLOCKED_ENTRY(avx2)
+SL_CLOCKED_ENTRY(avx512)
 
 /* A call that took longer was interrupted: the thread waited for its CPU. */
 #define SL_CLOCK_INTERRUPTED 200000u

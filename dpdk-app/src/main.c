@@ -14,6 +14,7 @@
 #include "control/log.h"
 #include "control/privileges.h"
 #include "segments/tables_segment.h"
+#include "variant.h"
 
 #ifdef SEALANE_SANITIZE
 /* libxdp 1.3 loses a bookkeeping object of each AF_XDP socket. */
@@ -72,6 +73,9 @@ static int run(struct sl_control *control, struct sl_fault *fault)
 	if (sl_sa_store_init(&control->sas, control->tables, &control->segment, fault) != 0 ||
 	    sl_control_make_worker(control, fault) != 0)
 		goto stop;
+	sl_variant_use(sl_variant_best());
+	sl_log(SL_LOG_INFO, "packet path: variant %s (%s)", sl_variant_used()->name,
+	       sl_variant_used()->needs);
 	if (!control->standing_by)
 		expand_keys(control);
 	result = sl_control_run(control, fault);

@@ -70,7 +70,7 @@ static void test_tables_refusals(void **cmocka)
 	assert_refused(sl_tables_attach(tables_path, 0, &fault), "magic");
 	tables->header.segment.magic = SL_TABLES_MAGIC;
 	tables->header.segment.layout_version++;
-	assert_refused(sl_tables_attach(tables_path, 0, &fault), "layout version 3");
+	assert_refused(sl_tables_attach(tables_path, 0, &fault), "layout version 4");
 	tables->header.segment.layout_version--;
 	tables->header.segment.layout_hash ^= 1;
 	assert_refused(sl_tables_attach(tables_path, 0, &fault), "layout hash");

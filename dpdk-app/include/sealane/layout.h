@@ -31,9 +31,10 @@
 #define SL_TABLES_MAGIC 0x31544c4145534c53ull /* "SLSEALT1" */
 #define SL_STATE_MAGIC 0x31534c4145534c53ull  /* "SLSEALS1" */
 /* Raised by hand whenever a meaning changes that sizes and offsets do not show. */
-#define SL_LAYOUT_VERSION 2u
+#define SL_LAYOUT_VERSION 3u
 
 #define SL_PAGE 4096u
+#define SL_HUGE_PAGE (2u << 20)
 #define SL_NAME_LEN 64u     /* bytes of a stored name, NUL-terminated */
 #define SL_ROW_NAME_LEN 96u /* of one that is put together of several and an address */
 
@@ -52,6 +53,8 @@
 #define SL_MAX_PREFIXES (1u << 22)
 #define SL_MAX_FIB_NODES (1u << 24)
 #define SL_MAX_FIB_LEAVES (1u << 26)
+#define SL_MAX_FIB_DIRECT18 512u
+#define SL_MAX_FIB_DIRECT24 16u
 #define SL_MAX_LCORES 32u
 #define SL_MAX_DROP_REASONS 256u
 #define SL_MAX_HOST_POLICIES 1024u

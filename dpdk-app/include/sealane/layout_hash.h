@@ -116,6 +116,8 @@
 	F(sl_prefix_row, state)                                                                    \
 	F(sl_prefix_row, stale)                                                                    \
 	F(sl_fib_node, word)                                                                       \
+	F(sl_fib_direct18, slot)                                                                   \
+	F(sl_fib_direct24, slot)                                                                   \
 	F(sl_group_row, member)                                                                    \
 	F(sl_name_row, name)
 
@@ -148,7 +150,9 @@
 	F(sl_tables, prefix)                                                                       \
 	F(sl_tables, fib_node)                                                                     \
 	F(sl_tables, fib_leaf)                                                                     \
-	F(sl_tables, group)
+	F(sl_tables, group)                                                                        \
+	F(sl_tables, fib_direct18)                                                                 \
+	F(sl_tables, fib_direct24)
 
 #define SL_LAYOUT_STATE_FIELDS(F)                                                                  \
 	F(sl_sa_out_state, generation)                                                             \

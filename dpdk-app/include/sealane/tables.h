@@ -449,6 +449,17 @@ struct sl_fib_node {
 };
 SL_SIZE(struct sl_fib_node, 32);
 
+/* First levels of a large trie as one array: row r of these arenas is a table of its own, row 0 too. */
+struct sl_fib_direct18 {
+	uint64_t slot[1u << 18]; /* by the address's first 18 bits */
+};
+SL_SIZE(struct sl_fib_direct18, 2u << 20);
+
+struct sl_fib_direct24 {
+	uint64_t slot[1u << 24];
+};
+SL_SIZE(struct sl_fib_direct24, 128u << 20);
+
 /* Names of next hops, SAs, ports: cold, for reconciliation and `show`. */
 struct sl_name_row {
 	char name[SL_ROW_NAME_LEN];
@@ -470,6 +481,8 @@ enum sl_arena {
 	SL_ARENA_FIB_NODE,
 	SL_ARENA_FIB_LEAF,
 	SL_ARENA_GROUP,
+	SL_ARENA_FIB_DIRECT18,
+	SL_ARENA_FIB_DIRECT24,
 	SL_ARENA_COUNT
 };
 
@@ -546,6 +559,14 @@ struct sl_tables {
 	SL_PAGED struct sl_fib_node fib_node[SL_MAX_FIB_NODES];
 	SL_PAGED uint64_t fib_leaf[SL_MAX_FIB_LEAVES];
 	SL_PAGED struct sl_group_row group[SL_MAX_GROUPS];
+	/* never used: direct tables are whole huge pages (map.h) */
+	SL_PAGED uint8_t fib_direct_gap[168 * SL_PAGE];
+	SL_PAGED struct sl_fib_direct18 fib_direct18[SL_MAX_FIB_DIRECT18];
+	SL_PAGED struct sl_fib_direct24 fib_direct24[SL_MAX_FIB_DIRECT24];
 };
+SL_STATIC_ASSERT(offsetof(struct sl_tables, fib_direct18) % SL_HUGE_PAGE == 0,
+                 "fib_direct_gap has another size");
+SL_STATIC_ASSERT(offsetof(struct sl_tables, fib_direct24) % SL_HUGE_PAGE == 0,
+                 "fib_direct18 is no multiple of a huge page");
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sealane/map.h"
 #include "segments/header.h"
 
 #define SL_WAIT_STEP_MS 10u
@@ -95,7 +96,7 @@ const struct sl_tables *sl_tables_attach(const char *path, unsigned int wait_ms,
 		              (uint64_t)status.st_size, sizeof(struct sl_tables));
 		goto out;
 	}
-	map = mmap(NULL, sizeof(struct sl_tables), PROT_READ, MAP_SHARED, fd, 0);
+	map = sl_map_segment(fd, sizeof(struct sl_tables), PROT_READ);
 	if (map == MAP_FAILED)
 		(void)sl_fail(fault, SL_FAULT_NO_MEMORY, "", "cannot map segment %s: %s", path,
 		              strerror(errno));

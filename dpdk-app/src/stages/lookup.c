@@ -14,7 +14,7 @@ struct batch4 {
 	uint64_t leaves[SL_BURST];
 	struct sl_packet *packets[SL_BURST];
 	uint8_t slot[SL_BURST];
-	unsigned int lookups, n;
+	unsigned int lookups, n, each; /* each: 1 when there are several roots */
 };
 
 struct batch6 {
@@ -23,7 +23,7 @@ struct batch6 {
 	uint64_t leaves[SL_BURST];
 	struct sl_packet *packets[SL_BURST];
 	uint8_t slot[SL_BURST];
-	unsigned int lookups, n;
+	unsigned int lookups, n, each; /* each: 1 when there are several roots */
 };
 
 static inline void add4(struct sl_worker *w, struct batch4 *b, struct sl_packet *p,
@@ -35,6 +35,7 @@ static inline void add4(struct sl_worker *w, struct batch4 *b, struct sl_packet 
 	if (b->lookups == 0 || b->addresses[last] != address || b->roots[last] != root) {
 		last = b->lookups++;
 		b->roots[last] = root;
+		b->each |= root != b->roots[0];
 		b->addresses[last] = address;
 	}
 	b->slot[b->n] = (uint8_t)last;
@@ -50,6 +51,7 @@ static void add6(struct sl_worker *w, struct batch6 *b, struct sl_packet *p, con
 	    b->roots[last] != root) {
 		last = b->lookups++;
 		b->roots[last] = root;
+		b->each |= root != b->roots[0];
 		memcpy(b->addresses[last], ip + 24, 16);
 	}
 	b->slot[b->n] = (uint8_t)last;
@@ -58,7 +60,7 @@ static void add6(struct sl_worker *w, struct batch6 *b, struct sl_packet *p, con
 
 static void answer4(struct sl_worker *w, struct batch4 *b)
 {
-	sl_fib4_lookup_bulk(w->tables, b->roots, b->addresses, b->leaves, b->lookups);
+	sl_fib4_lookup_bulk(w->tables, b->roots, b->each, b->addresses, b->leaves, b->lookups);
 	for (unsigned int i = 0; i < b->lookups; i++)
 		sl_prefetch_nexthop(w, b->leaves[i]);
 	for (unsigned int i = 0; i < b->n; i++)
@@ -68,8 +70,8 @@ static void answer4(struct sl_worker *w, struct batch4 *b)
 
 static void answer6(struct sl_worker *w, struct batch6 *b)
 {
-	sl_fib6_lookup_bulk(w->tables, b->roots, (const uint8_t(*)[16])b->addresses, b->leaves,
-	                    b->lookups);
+	sl_fib6_lookup_bulk(w->tables, b->roots, b->each, (const uint8_t(*)[16])b->addresses,
+	                    b->leaves, b->lookups);
 	for (unsigned int i = 0; i < b->lookups; i++)
 		sl_prefetch_nexthop(w, b->leaves[i]);
 	for (unsigned int i = 0; i < b->n; i++)
@@ -83,8 +85,8 @@ uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 	struct batch4 four;
 	struct batch6 six;
 
-	four.n = four.lookups = 0;
-	six.n = six.lookups = 0;
+	four.n = four.lookups = four.each = 0;
+	six.n = six.lookups = six.each = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 

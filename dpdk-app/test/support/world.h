@@ -37,6 +37,7 @@
 #include "support/trie.h"
 #include "tables/clock.h"
 #include "tables/policer.h"
+#include "variant.h"
 #include "vectors/frames.h"
 #include "worker.h"
 
@@ -100,6 +101,23 @@ static inline void world_start_port(uint16_t id)
 	world_check(rte_eth_dev_start(id) == 0, "start");
 }
 
+/* The variant of the packet path that the test is run for (CMakeLists.txt); a skip where it cannot run. */
+static inline void world_variant(void)
+{
+	const char *wanted = getenv("SEALANE_TEST_VARIANT");
+
+	for (unsigned int i = 0; wanted != NULL && i < sl_variant_count; i++)
+		if (strcmp(sl_variants[i].name, wanted) == 0)
+			sl_variant_use(&sl_variants[i]);
+	if (wanted == NULL)
+		return;
+	world_check(strcmp(sl_variant_used()->name, wanted) == 0, "no such variant");
+	if (!sl_variant_used()->runs_here()) {
+		printf("skipped: this CPU lacks %s\n", sl_variant_used()->needs);
+		exit(77);
+	}
+}
+
 /* EAL, ports, pool, segments: once per process. */
 static inline void world_start(void)
 {
@@ -121,6 +139,7 @@ static inline void world_start(void)
 	char *args[ARGS];
 	struct sl_worker *w = &world.worker;
 
+	world_variant();
 	snprintf(text[ARGS - 1], sizeof(text[0]), "--file-prefix=sealane-test-%d", (int)getpid());
 	for (unsigned int i = 0; i < ARGS; i++)
 		args[i] = text[i];

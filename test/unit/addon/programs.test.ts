@@ -27,8 +27,32 @@ describe('tries', { timeout: 300_000 }, () => {
     expect(await run('fib_model')).toMatch(/^ok: 30 rounds/m);
   });
 
+  it('do so with direct tables that come and go with a few dozen routes', async () => {
+    expect(await run('fib_model', '', '8', '32:80')).toMatch(/^ok: 8 rounds/m);
+  });
+
   it('give concurrent readers answers that were right during the lookup', async () => {
     expect(await run('fib_concurrent', '', '40000')).toMatch(/^ok: 40000 changes/m);
+  });
+
+  it('do so while direct tables are built beside them, linked, and taken down', async () => {
+    expect(await run('fib_concurrent', '', '9000', '64:224')).toMatch(/^ok: 9000 changes/m);
+  });
+
+  it('give back what an unfinished direct table has, and keep one that is read', async () => {
+    expect(await run('fib_room')).toBe('ok\n');
+  });
+
+  it('grow to 2^24 slots and shrink without a call of 50 ms; the longest are printed', async () => {
+    const json: unknown = JSON.parse(await run('fib_grow'));
+    process.stdout.write(`fib_grow: ${JSON.stringify(json)}\n`);
+    expect(json).toMatchObject({ routes: 300_000 });
+  });
+
+  it('bear 100,000 changes a second; what lookups cost meanwhile is printed', async () => {
+    const json: unknown = JSON.parse(await run('fib_updates', '200000', '100000', '2'));
+    process.stdout.write(`fib_updates: ${JSON.stringify(json)}\n`);
+    expect(json).toMatchObject({ routes: 200_000 });
   });
 
   it('hold a million routes; what that costs is printed', async () => {
@@ -41,6 +65,10 @@ describe('tries', { timeout: 300_000 }, () => {
 describe('segment', { timeout: 300_000 }, () => {
   it('is whole after each of 120 deaths of its writer', async () => {
     expect(await run('writer_killed')).toMatch(/^ok: 120 lives/m);
+  });
+
+  it('is whole when a writer of direct tables dies, 40 times', async () => {
+    expect(await run('writer_killed', '', '40', '20:60')).toMatch(/^ok: 40 lives/m);
   });
 
   it('refuses what its tmpfs has no room for, and stays usable', async () => {
