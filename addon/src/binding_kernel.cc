@@ -185,6 +185,12 @@ Value watch_process(const CallbackInfo &info)
 	return result;
 }
 
+Value hide_memory(const CallbackInfo &info)
+{
+	sealane::hide_memory();
+	return info.Env().Undefined();
+}
+
 Value process_start_time(const CallbackInfo &info)
 {
 	const std::optional<uint64_t> time = sealane::process_start_time(process_id(info[0]));
@@ -210,6 +216,7 @@ void sl_bind_kernel(Napi::Env env, Napi::Object exports)
 	add<connect_seqpacket>(kernel, "connectSeqpacket");
 	add<watch_process>(kernel, "watchProcess");
 	add<process_start_time>(kernel, "processStartTime");
+	add<hide_memory>(kernel, "hideMemory");
 	sl_bind_tcp(kernel);
 	sl_bind_bfd(kernel);
 	sl_bind_udp(kernel);

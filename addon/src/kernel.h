@@ -73,6 +73,9 @@ Fd open_netlink(int netns, const std::vector<uint32_t> &groups, uint32_t *port);
 /// Connected SOCK_SEQPACKET unix socket; `peer_pid` is the listener's process (SO_PEERCRED).
 Fd connect_seqpacket(const std::string &path, int32_t *peer_pid);
 
+/// Keeps this process's memory, keys included, from core dumps and from every process that may not look into all
+/// others (ptrace(2), /proc/PID/mem): not dumpable, and no core file. For good, and until the next exec.
+void hide_memory();
 /// Field 22 of /proc/PID/stat; nothing for a process that is gone or a zombie.
 std::optional<uint64_t> process_start_time(int32_t pid);
 /// A pidfd of exactly that process: NOT_FOUND when the PID is free or was given to another.

@@ -142,4 +142,9 @@ export interface Kernel extends BfdSockets, UdpSockets {
   watchProcess(pid: number, startTime: bigint, onExit: () => void): { close(): void };
   /** Field 22 of /proc/PID/stat, in clock ticks; undefined when the process is gone or a zombie. */
   processStartTime(pid: number): bigint | undefined;
+  /**
+   * Keeps this process's memory out of core dumps, and from every process without CAP_SYS_PTRACE
+   * (PR_SET_DUMPABLE, RLIMIT_CORE). There is no way back.
+   */
+  hideMemory(): void;
 }

@@ -108,9 +108,10 @@ function version(): string {
 export async function run(options: RunOptions): Promise<void> {
   const { log } = options;
   checkPrivileges();
+  const addon = loadAddon();
+  addon.kernel.hideMemory(); // before there is a key in it
   const source = await choose(options);
   const { config, store } = source;
-  const addon = loadAddon();
   const paths = instancePaths(config);
   const present = { file: source.file, warnings: source.warnings };
   for (const issue of source.warnings) log.warning(formatIssue(issue));
