@@ -196,8 +196,11 @@ static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_n
 	struct sl_port_losses *losses = &port->losses;
 	uint64_t lost = sl_port_losses_since(losses, port->dpdk_port);
 
-	if (sl_port_link_changed(port))
+	if (sl_port_link_changed(port)) {
+		sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s: link %s", id, port->name,
+		       port->link_up ? "up" : "down");
 		sl_control_link_event(control, id);
+	}
 	if (lost == 0)
 		return;
 	control->segment.state->header.control_drops[SL_DROP_rx_lost] += lost;

@@ -14,6 +14,7 @@
 
 #include "control/log.h"
 #include "ports/kernel_device.h"
+#include "ports/kernel_link.h"
 #include "ports/netns.h"
 #include "ports/pci.h"
 #include "ports/xdp.h"
@@ -135,7 +136,6 @@ static int start(struct attempt *a, struct sl_fault *fault)
 {
 	uint16_t id = a->port->dpdk_port;
 	struct rte_ether_addr mac;
-	struct rte_eth_link link = {0};
 	int error;
 
 	if (is_kernel_device(&a->devargs) &&
@@ -154,8 +154,7 @@ static int start(struct attempt *a, struct sl_fault *fault)
 	}
 	if (rte_eth_macaddr_get(id, &mac) == 0)
 		memcpy(a->port->mac, mac.addr_bytes, sizeof(a->port->mac));
-	(void)rte_eth_link_get_nowait(id, &link);
-	a->port->link_up = link.link_status == RTE_ETH_LINK_UP;
+	(void)sl_port_link_changed(a->port);
 	return 0;
 }
 
@@ -356,9 +355,12 @@ bool sl_port_link_changed(struct sl_port_info *port)
 	struct rte_eth_link link = {0};
 	bool up;
 
-	if (rte_eth_link_get_nowait(port->dpdk_port, &link) != 0)
+	if (port->losses.packet_socket >= 0)
+		up = sl_kernel_link_up(port->losses.packet_socket);
+	else if (rte_eth_link_get_nowait(port->dpdk_port, &link) == 0)
+		up = link.link_status == RTE_ETH_LINK_UP;
+	else
 		return false;
-	up = link.link_status == RTE_ETH_LINK_UP;
 	if (up == port->link_up)
 		return false;
 	port->link_up = up;

@@ -53,8 +53,9 @@ async function counters(end: End): Promise<Map<string, bigint>> {
         .map((key) => values[key])
         .filter((value) => ['string', 'number'].includes(typeof value))
         .join(' ');
-      for (const [key, value] of Object.entries(values))
+      for (const [key, value] of Object.entries(values)) {
         if (typeof value === 'bigint') found.set(`${topic} ${name} ${key}`, value);
+      }
     }
   }
   return found;
