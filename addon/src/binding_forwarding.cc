@@ -208,6 +208,14 @@ Result TablesObject::config_digest(const CallbackInfo &info)
 	return bytes(info.Env(), tables_->header().config_digest, 32);
 }
 
+Result TablesObject::set_path_mtu_floor(const CallbackInfo &info)
+{
+	Object holder = Object::New(info.Env());
+	holder.Set("floor", info[0]);
+	tables_->set_path_mtu_floor(get_uint(holder, "floor", UINT16_MAX));
+	return info.Env().Undefined();
+}
+
 Result TablesObject::set_traffic_classes(const CallbackInfo &info)
 {
 	Object holder = Object::New(info.Env());

@@ -106,6 +106,7 @@ private:
 	Result reclaim(const CallbackInfo &info);
 	Result set_config_digest(const CallbackInfo &info);
 	Result config_digest(const CallbackInfo &info);
+	Result set_path_mtu_floor(const CallbackInfo &info);
 	Result set_traffic_classes(const CallbackInfo &info);
 	Result traffic_classes(const CallbackInfo &info);
 	Result set_classes(const CallbackInfo &info);

@@ -114,6 +114,11 @@ void Tables::set_config_digest(const std::array<uint8_t, 32> &digest)
 	store_word(header.config_generation, header.config_generation + 1);
 }
 
+void Tables::set_path_mtu_floor(uint32_t bytes)
+{
+	store_word(segment_.tables()->header.path_mtu_floor, bytes);
+}
+
 void Tables::set_traffic_classes(const std::array<uint8_t, 64> &tc_of_dscp)
 {
 	for (const uint8_t tc : tc_of_dscp) {

@@ -61,6 +61,7 @@ public:
 	size_t waiting() const { return reclaimer_.waiting(); }
 	void set_config_digest(const std::array<uint8_t, 32> &digest);
 	/// TC 0..7 by DSCP; the way back follows from it. Throws BAD_ARGUMENT.
+	void set_path_mtu_floor(uint32_t bytes);
 	void set_traffic_classes(const std::array<uint8_t, 64> &tc_of_dscp);
 	/// Replaces all classes. Throws BAD_ARGUMENT.
 	void set_classes(const sl_class_table &wanted);

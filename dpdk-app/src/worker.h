@@ -19,9 +19,10 @@
 #include "sealane/tables.h"
 
 struct IMB_MGR;
-union sl_buckets;  /* tables/policer.h */
-struct sl_capture; /* stages/capture.h */
-struct sl_sa_key;  /* expanded key of one SA, private to this process: esp/sa_key.h */
+union sl_buckets;   /* tables/policer.h */
+struct sl_capture;  /* stages/capture.h */
+struct sl_sa_index; /* tables/sa_index.h */
+struct sl_sa_key;   /* expanded key of one SA, private to this process: esp/sa_key.h */
 
 #define SL_BURST 32u
 #define SL_HEADROOM 256u /* mbuf headroom: room for the longest template in front of a frame */
@@ -166,6 +167,9 @@ struct sl_worker {
 	struct rte_ring *inject; /* from the control thread */
 	/* to the control thread: next hops an SA is wanted for, as numbers in the place of pointers */
 	struct rte_ring *acquire;
+	/* to the control thread: path MTUs believed, as sl_too_big_word() in the place of pointers */
+	struct rte_ring *too_big;
+	struct sl_sa_index *sa_index; /* outbound SAs, for the messages that tell those */
 	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
@@ -190,6 +194,14 @@ struct sl_worker {
 	struct sl_hold hold;
 	struct sl_reassembly reassembly;
 };
+
+/* Outbound SA row and path MTU, bytes, in one word; never 0. */
+static inline uintptr_t sl_too_big_word(uint32_t sa, uint16_t mtu)
+{
+	return (uintptr_t)sa << 16 | mtu;
+}
+static inline uint32_t sl_too_big_sa(uintptr_t word) { return (uint32_t)(word >> 16); }
+static inline uint16_t sl_too_big_mtu(uintptr_t word) { return (uint16_t)word; }
 
 /* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */
 void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);

@@ -40,3 +40,7 @@ export function deviceKey(device: Device): string {
   if ('pci' in device) return `pci ${device.pci}`;
   return `vdev ${device.vdev.split(',')[0] ?? ''}`;
 }
+
+/** What the core says of path MTUs: lowest that is believed, bytes, and for how long, seconds (RFC 8201 §4). */
+export const DEFAULT_PATH_MTU_FLOOR = 1280;
+export const DEFAULT_PATH_MTU_AGE_S = 600;

@@ -170,6 +170,12 @@ const lsp = strict({
   forIp: boolean.exactOptional(),
 });
 
+/** RFC 791: every module forwards 68 bytes, and a host takes 576; RFC 8201 §4: IPv6 has no less than 1280. */
+const pathMtu = strict({
+  floor: integer(576, 9216, 'a path MTU in bytes').exactOptional(),
+  age: integer(1, 86_400, 'seconds').exactOptional(),
+});
+
 const core = strict({
   netns: netns.exactOptional(),
   tunnelAddresses: list(address()),
@@ -177,6 +183,7 @@ const core = strict({
   lsps: table(lsp).exactOptional(),
   ecn: ecn.exactOptional(),
   trafficClasses: table(integer(0, 7, 'a traffic class')).exactOptional(),
+  pathMtu: pathMtu.exactOptional(),
   /** Those above are labels of routes: src/vpn/label-register.ts. */
   transportLabels: list(integer(16, 32_767, 'a transport label of this PE')).exactOptional(),
 });

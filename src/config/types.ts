@@ -211,6 +211,13 @@ export interface Config {
     readonly ecn?: 'normal' | 'compatibility';
     /** TC 0..7 by DSCP 0..63 (RFC 3270, E-LSP), the same everywhere in the core; default the class selector bits. */
     readonly trafficClasses?: Readonly<Record<string, number>>;
+    /** What routers of the core say of tunnel packets that are too large for them. */
+    readonly pathMtu?: {
+      /** Nothing below this is believed: bytes of the outer IP packet; default 1280. */
+      readonly floor?: number;
+      /** Seconds until it is tried whether the way has become wider; default 600. */
+      readonly age?: number;
+    };
     /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
     readonly transportLabels?: readonly number[];
   };

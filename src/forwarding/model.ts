@@ -7,6 +7,7 @@
 import {
   DEFAULT_LSP_TTL,
   DEFAULT_MTU,
+  DEFAULT_PATH_MTU_FLOOR,
   DEFAULT_TUNNEL_TTL,
   deviceKey,
   IMPLICIT_NULL,
@@ -108,6 +109,8 @@ export interface ForwardingModel {
   readonly lsps: readonly LspModel[];
   /** TC of each DSCP, 64 octets. */
   readonly trafficClasses: Uint8Array;
+  /** No message of the core lowers a path MTU below this, bytes. */
+  readonly pathMtuFloor: number;
   /** Labels that are popped. */
   readonly transportLabels: readonly number[];
   readonly problems: readonly string[];
@@ -298,6 +301,7 @@ export function forwardingModel(from: config.Config): ForwardingModel {
     ),
     transportLabels: from.core.transportLabels ?? [],
     trafficClasses: trafficClasses(from.core.trafficClasses ?? {}),
+    pathMtuFloor: from.core.pathMtu?.floor ?? DEFAULT_PATH_MTU_FLOOR,
     problems: read.problems,
   };
 }

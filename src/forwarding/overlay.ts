@@ -88,10 +88,12 @@ export interface Facts {
   readonly kernelRoutes: readonly KernelRoute[];
   /** Whether a far end of tunnels belongs to our own SP. */
   readonly isOwnSp: (remote: string) => boolean;
+  /** Largest outer IP packet that the core passes between two tunnel addresses; undefined: as the interface says. */
+  readonly pathMtu: (tunnel: Pick<TunnelModel, 'local' | 'remote'>) => number | undefined;
 }
 
 /** What the next hop of one tunnel follows from. */
-export interface TunnelFacts extends Pick<Facts, 'macs' | 'readySas' | 'isOwnSp'> {
+export interface TunnelFacts extends Pick<Facts, 'macs' | 'readySas' | 'isOwnSp' | 'pathMtu'> {
   /** By tunnel name. */
   readonly coreRoutes: Pick<Facts['coreRoutes'], 'get'>;
   readonly ikeSas: Pick<Facts['ikeSas'], 'get'>;
@@ -161,6 +163,8 @@ interface TunnelPath {
   readonly via: Uint8Array;
   readonly metric: number;
   readonly labels: readonly number[] | undefined;
+  /** Of the outer IP packet. */
+  readonly mtu: number;
   readonly sa: SealedBy | undefined;
   /** Of a tunnel that gets its SAs by IKE. */
   readonly state: SaState | undefined;
@@ -210,7 +214,8 @@ function tunnelPath(
   const sealed = tunnelSa(facts, tunnel);
   if (typeof sealed === 'string') return sealed;
   const { nextHop: via, metric, labels } = route;
-  return { out, source, mac, via, metric, labels, ...sealed };
+  const mtu = Math.min(out.mtu, facts.pathMtu(tunnel) ?? out.mtu);
+  return { out, source, mac, via, metric, labels, mtu, ...sealed };
 }
 
 /** Drops, and asks for an SA. */
@@ -250,7 +255,11 @@ function ipTunnelVersion(
   return {
     kind: 'tunnel',
     ...{ interface: out.name, sa: path.sa?.row, protection, encapsulation },
-    mtu: tunnelMtu(out.mtu, family, encapsulation, path.sa?.esp, labels.length),
+    mtu: Math.min(
+      tunnelMtu(out.mtu, family, encapsulation, path.sa?.esp, labels.length),
+      // Transport labels are gone where the packet is too large for a link.
+      tunnelMtu(path.mtu, family, encapsulation, path.sa?.esp),
+    ),
     ...{ dscpCopy: tunnel.dscp === 'copy', ecnCopy: tunnel.ecn === 'normal' },
     header: {
       ethernet: ethernetHeader(path.mac, path.source, out.vlan, type),
@@ -366,9 +375,9 @@ export function projectOverlay(
   const put = (nexthop: DesiredNexthop): unknown => nexthops.set(nexthop.name, nexthop);
   const all = [...gateways, ...facts.kernelRoutes.map((route) => route.gateway)];
   for (const gateway of all) put(gatewayNexthop(model, facts, known, gateway));
-  const { macs, readySas, isOwnSp, coreRoutes, ikeSas } = facts;
+  const { macs, readySas, isOwnSp, coreRoutes, ikeSas, pathMtu } = facts;
   const mac: TunnelFacts['mac'] = (name, address) => known.mac(name, address);
-  const ofTunnels = { macs, readySas, isOwnSp, coreRoutes, ikeSas, mac };
+  const ofTunnels = { macs, readySas, isOwnSp, coreRoutes, ikeSas, pathMtu, mac };
   for (const tunnel of model.tunnels.values()) put(projectTunnel(model, ofTunnels, tunnel));
   const routes = neighbourRoutes(model, facts, base, policy, nexthops);
   return { nexthops, routes };

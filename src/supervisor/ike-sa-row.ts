@@ -174,6 +174,8 @@ export function outboundRow(child: ChildInstall): SaRow {
     ...{ source: path.local.address, destination: path.remote.address },
     packetLimit: hardPackets < SEQUENCE_END ? hardPackets : 0n,
     byteLimit: hardBytes,
+    // The peer's choice, which nobody else has seen: it came encrypted.
+    randomSpi: true,
     ...udpPorts(child, path.local.port, path.remote.port),
   };
 }
@@ -202,6 +204,15 @@ export function tunnelSaKey({
   encapsulation,
 }: Pick<TunnelModel, 'local' | 'remote' | 'protection' | 'encapsulation'>): string {
   return `${formatAddress(local)} ${formatAddress(remote)} ${protection} ${encapsulation}`;
+}
+
+/** Of every tunnel between two addresses. */
+export function pairSaKeys(ends: Pick<TunnelModel, 'local' | 'remote'>): string[] {
+  const protections = ['encrypt', 'authenticate', 'tunnel'] as const;
+  const encapsulations = ['gre', 'ip'] as const;
+  return protections.flatMap((protection) =>
+    encapsulations.map((encapsulation) => tunnelSaKey({ ...ends, protection, encapsulation })),
+  );
 }
 
 /** What tunnels (policy-model 16) and host policies find an SA by; `row` outbound. */

@@ -4,6 +4,7 @@
  * under the one owner of changes ({@link Serial}), except reading.
  */
 import { protectedPairs } from '../config/bgp/protect.js';
+import { DEFAULT_PATH_MTU_AGE_S } from '../config/defaults.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { TunnelModel } from '../forwarding/model.js';
 import * as names from '../forwarding/names.js';
@@ -38,6 +39,7 @@ import type { KernelPort } from './kernel-port.js';
 import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
+import type { PathMtus } from './path-mtus.js';
 import type { Plan } from './plan.js';
 import { bgpEndsOf } from './ike-sa-row.js';
 import { TunnelsBySa } from './sa-follower.js';
@@ -55,6 +57,7 @@ export interface InstanceDeps {
   readonly hostPolicies: Pick<HostPolicies, 'install' | 'follow' | 'followOnly' | 'retire'>;
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
+  readonly pathMtus: Pick<PathMtus, 'get' | 'learn' | 'configure'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
   readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest' | 'isAsked'>;
@@ -117,6 +120,8 @@ export class Instance {
     const { trafficClasses, tunnelAddresses } = plan.model;
     tunnels.configure(plan.model.tunnels, tunnelAddresses, shares, plan.config.core.ecn);
     await this.#followTunnels(tunnels.all);
+    tables.setPathMtuFloor(plan.model.pathMtuFloor);
+    this.#deps.pathMtus.configure(plan.config.core.pathMtu?.age ?? DEFAULT_PATH_MTU_AGE_S);
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);
@@ -276,6 +281,7 @@ export class Instance {
       ikeSas: ike.states(tunnels.values()),
       kernelRoutes: [...this.#takeKernelRoutes(plan).values()],
       isOwnSp: (remote) => spOf(remote) === plan.config.ownSp,
+      pathMtu: (tunnel) => this.#deps.pathMtus.get(tunnel)?.mtu,
     };
     const gateways = [...plan.gateways, ...this.#deps.bgp.gateways()];
     const model = { ...plan.model, tunnels };
@@ -362,6 +368,7 @@ export class Instance {
       readySas: { has: (name) => saRows.isReady('out', name) },
       ikeSas: ike.states(tunnels),
       isOwnSp: (remote) => spOf(remote) === plan.config.ownSp,
+      pathMtu: (tunnel) => this.#deps.pathMtus.get(tunnel)?.mtu,
     };
   }
 
@@ -398,6 +405,9 @@ export class Instance {
         return;
       case 'acquireSa':
         this.#acquire(event.value.nexthop);
+        return;
+      case 'pathMtu':
+        this.#deps.pathMtus.learn(event.value, event.value.mtu);
         return;
       case 'alarm':
         log.warning('alarm of the worker', { name: event.value.name, detail: event.value.detail });

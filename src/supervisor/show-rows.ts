@@ -22,6 +22,7 @@ import { isIkeRow } from './ike-sa-pairs.js';
 import type { InForce, Instance } from './instance.js';
 import type { LabelSwap } from '../vpn/label-wish.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
+import type { PathMtus } from './path-mtus.js';
 import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -31,6 +32,7 @@ export interface ShowSource {
   readonly instance: Instance;
   readonly worker: WorkerLink;
   readonly routeLabels: Pick<RouteLabels, 'rows'>;
+  readonly pathMtus: Pick<PathMtus, 'get'>;
 }
 
 export const formatMac = (mac: Uint8Array): string =>
@@ -175,10 +177,27 @@ function tunnelPath(
 const labelWords = (labels: readonly number[] | undefined): string =>
   labels?.length === 0 ? '3' : (labels?.join('/') ?? '');
 
+/** Plain MPLS has no outer IP packet. */
+function pathMtuWords(
+  source: Pick<ShowSource, 'pathMtus'>,
+  tunnel: TunnelModel,
+): Pick<rows.TunnelRow, 'pathMtu' | 'pathMtuSource' | 'pathMtuSince' | 'pathMtuExpires'> {
+  const known = tunnel.protection === 'mpls' ? undefined : source.pathMtus.get(tunnel);
+  const time = (ms: number): string => new Date(ms).toISOString();
+  if (known === undefined) {
+    return { pathMtu: 0, pathMtuSource: '', pathMtuSince: '', pathMtuExpires: '' };
+  }
+  return {
+    ...{ pathMtu: known.mtu, pathMtuSource: 'icmp' },
+    ...{ pathMtuSince: time(known.since), pathMtuExpires: time(known.expires) },
+  };
+}
+
 export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   const { inForce } = source.instance;
   if (inForce === undefined) return;
-  for (const { name, local, remote, protection, encapsulation, sa } of inForce.tunnels.values()) {
+  for (const tunnel of inForce.tunnels.values()) {
+    const { name, local, remote, protection, encapsulation, sa } = tunnel;
     const nexthop = inForce.overlay.nexthops.get(names.tunnel(name));
     const version = nexthop?.version;
     const ike = version?.kind === 'tunnel' ? version.sa : undefined;
@@ -186,6 +205,7 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
       ...{ name, local: formatAddress(local), remote: formatAddress(remote) },
       ...{ sa: sa === undefined ? (ike ?? '') : saNameOf(sa.row), protection, encapsulation },
       ...tunnelPath(nexthop),
+      ...pathMtuWords(source, tunnel),
     };
   }
 }

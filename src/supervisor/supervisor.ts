@@ -23,8 +23,10 @@ import { ExportSteps, STEP_MS } from './export-steps.js';
 import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
+import { pairSaKeys } from './ike-sa-row.js';
 import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
+import { PathMtus } from './path-mtus.js';
 import type { KernelPort, KernelPortEvents } from './kernel-port.js';
 import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
@@ -77,6 +79,7 @@ export class Supervisor {
   readonly tunnels: TunnelSet;
   readonly hostPolicies: HostPolicies;
   readonly saRows: SaRows;
+  readonly pathMtus: PathMtus;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -137,6 +140,7 @@ export class Supervisor {
     const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
     this.tunnels = this.#makeTunnels();
+    this.pathMtus = this.#makePathMtus();
     this.hostPolicies = new HostPolicies({
       ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       sas: () => this.ike.sas,
@@ -146,6 +150,7 @@ export class Supervisor {
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
       tunnels: this.tunnels,
+      pathMtus: this.pathMtus,
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
     });
@@ -209,6 +214,15 @@ export class Supervisor {
       publish: async (keys) => this.#saFollower.now(keys),
       changed: (key) => {
         this.#saFollower.soon(key);
+      },
+    });
+  }
+
+  #makePathMtus(): PathMtus {
+    return new PathMtus({
+      ...{ now: Date.now, timers: TIMERS, log: this.#deps.log.area('core') },
+      changed: (ends) => {
+        for (const key of pairSaKeys(ends)) this.#saFollower.soon(key);
       },
     });
   }
@@ -448,6 +462,7 @@ export class Supervisor {
     clearTimeout(this.#refreshTimer);
     clearTimeout(this.#gatewaysTimer);
     this.#saFollower.close();
+    this.pathMtus.close();
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Pe } from './pe.js';
 import { COUNT, PROVOKE } from './provoke.js';
 import { HOST } from './provoke-host.js';
+import { TOO_BIG } from './provoke-too-big.js';
 import { extraPorts, RARE } from './provoke-rare.js';
 import { Tracer } from './tracer.js';
 
@@ -22,7 +23,7 @@ const BY_EAL_TESTS = ['no_mbuf', 'jumbo_no_buffer'];
 
 it('every reason of drop_reasons.h is provoked', () => {
   expect(reasons.length).toBeGreaterThan(50);
-  const here = [PROVOKE, HOST, RARE].flatMap(Object.keys);
+  const here = [PROVOKE, HOST, TOO_BIG, RARE].flatMap(Object.keys);
   expect([...here, ...BY_EAL_TESTS].sort()).toEqual([...reasons].sort());
 });
 
@@ -43,7 +44,7 @@ describe('by frames alone', () => {
     expect(names.filter((name) => name !== 'none')).toEqual(reasons);
   });
 
-  it.each(Object.entries({ ...PROVOKE, ...HOST }))('%s', async (reason, provoke) => {
+  it.each(Object.entries({ ...PROVOKE, ...HOST, ...TOO_BIG }))('%s', async (reason, provoke) => {
     const { input, options, beside = {}, answered, anonymous } = await provoke(pe);
     const before = vrfDrops();
     const { out, drops, interfaces } = await pe.run(input, options);

@@ -108,6 +108,8 @@ export interface SaOptions {
   readonly key?: Uint8Array;
   readonly spi?: number;
   readonly activate?: boolean;
+  /** Outbound: nobody can guess it; default true. */
+  readonly randomSpi?: boolean;
   readonly udp?: UdpPorts;
 }
 
@@ -392,6 +394,7 @@ export class Pe {
       spTable: inbound ? (options.spTable ?? 1) : 0,
       replayWindow: inbound ? (options.replayWindow ?? 1024) : 0,
       packetLimit: options.packetLimit ?? 0n,
+      randomSpi: !inbound && (options.randomSpi ?? true),
     };
     const id = this.harness.tables.addSa(direction, inUdp(row, udp), key);
     const authenticateOnly = algorithm.startsWith('aes-gmac');

@@ -103,7 +103,17 @@
 	X(policed, "beyond the rate of a policer, whose action for that colour is drop")           \
 	/* large frames */                                                                         \
 	X(jumbo_no_buffer, "too large for an ordinary buffer, and no large one is free")           \
-	X(jumbo_too_long, "frame in several buffers, longer than any buffer here")
+	X(jumbo_too_long, "frame in several buffers, longer than any buffer here")                 \
+	/* routers of the core say that a tunnel packet was too large (policy-model 21) */         \
+	X(too_big_quote, "ICMP too big about a tunnel packet that this PE cannot have sent")       \
+	X(too_big_clear, "ICMP too big about a tunnel without IPsec: it proves nothing")           \
+	X(too_big_no_sa, "ICMP too big that quotes no live outbound SA")                           \
+	X(too_big_address, "ICMP too big that quotes an SA with other addresses or ports")         \
+	X(too_big_spi, "ICMP too big that quotes an SA whose SPI anyone may know")                 \
+	X(too_big_sequence, "ICMP too big that quotes a sequence number not sent of late")         \
+	X(too_big_floor, "ICMP too big that tells less than the floor")                            \
+	X(too_big_size, "ICMP too big that tells no less than the packet it quotes")               \
+	X(too_big_rate, "ICMP too big about an SA that another has just told of")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

@@ -97,6 +97,7 @@
 	F(sl_sa_row, packet_limit)                                                                 \
 	F(sl_sa_row, byte_limit)                                                                   \
 	F(sl_sa_row, esn)                                                                          \
+	F(sl_sa_row, random_spi)                                                                   \
 	F(sl_sa_row, key_check)                                                                    \
 	F(sl_host_policy_row, sa_to_port)                                                          \
 	F(sl_host_policy_row, sa_from_port)                                                        \
@@ -130,6 +131,7 @@
 	F(sl_tables_header, config_digest)                                                         \
 	F(sl_tables_header, traffic_class)                                                         \
 	F(sl_tables_header, classes)                                                               \
+	F(sl_tables_header, path_mtu_floor)                                                        \
 	F(sl_tables, header)                                                                       \
 	F(sl_tables, vrf)                                                                          \
 	F(sl_tables, interface)                                                                    \

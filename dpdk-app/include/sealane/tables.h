@@ -369,7 +369,8 @@ struct sl_sa_row {
 	uint64_t key_check;    /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t salt[4];       /* zeros in suites without */
 	uint8_t esn;           /* 1: extended sequence numbers, 64 bits (RFC 4303 2.2.1) */
-	uint8_t reserved[3];
+	uint8_t random_spi;    /* 1: nobody can guess the SPI (policy-model 21) */
+	uint8_t reserved[2];
 	uint8_t key[96]; /* of the cipher, then of the integrity, as long as suites.h says */
 };
 SL_SIZE(struct sl_sa_row, 192);
@@ -525,6 +526,8 @@ struct sl_tables_header {
 	uint8_t config_digest[32]; /* SHA-256 of the applied configuration's canonical JSON */
 	struct sl_traffic_class_map traffic_class;
 	struct sl_class_table classes;
+	/* atomic: no message from the core lowers a path MTU below this, bytes of outer IP packet; 0 = none is believed */
+	uint32_t path_mtu_floor;
 };
 
 #define SL_PAGED _Alignas(SL_PAGE)

@@ -106,6 +106,19 @@ bool sl_control_acquire_event(void *context, uint32_t nexthop)
 	return send_event(context, sl_encode_acquire(&event, nexthop), &event);
 }
 
+bool sl_control_too_big_event(void *context, uint32_t sa, uint16_t mtu)
+{
+	struct sl_control *control = context;
+	const struct sl_sa_row *row = &control->tables->sa_out[sa & (SL_MAX_SAS - 1)];
+	struct sl_encoded event;
+
+	/* Still that of an SA: it was a moment ago, and a row is not written anew while this thread is online. */
+	return send_event(control,
+	                  sl_encode_path_mtu(&event, row->source, row->destination,
+	                                     row->family == 4 ? 4 : 16, mtu),
+	                  &event);
+}
+
 static bool on_bfd_state(void *context, const struct sl_bfd_entry *entry)
 {
 	struct sl_encoded event;
@@ -226,6 +239,8 @@ static void every_second(struct sl_control *control, uint64_t now_ns)
 		if (control->ports[id].exists)
 			look_at_port(control, id, now_ns);
 	sl_sa_sweep(&control->sas, SL_SWEEP_ROWS);
+	sl_sa_index_tick(&control->sas.outbound, control->segment.state,
+	                 (uint32_t)control->segment.state->header.committed_sa_out, now_ns);
 }
 
 static int wait_ms(const struct sl_control *control, uint64_t now_ns)
@@ -244,7 +259,8 @@ static void turn(struct sl_control *control)
 	int count;
 
 	if (control->started &&
-	    !(rte_ring_empty(control->worker->punt) && rte_ring_empty(control->worker->acquire)))
+	    !(rte_ring_empty(control->worker->punt) && rte_ring_empty(control->worker->acquire) &&
+	      rte_ring_empty(control->worker->too_big)))
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, 0);
 	else
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, wait_ms(control, now_ns));
@@ -326,6 +342,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	                    SL_TAG_INTERFACE);
 	control->kernel.on_resolve = sl_control_resolve_event;
 	control->kernel.on_acquire = sl_control_acquire_event;
+	control->kernel.on_too_big = sl_control_too_big_event;
 	control->kernel.on_lost = on_lost;
 	control->kernel.on_drop = on_drop;
 	control->kernel.context = control;

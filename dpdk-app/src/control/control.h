@@ -81,5 +81,6 @@ void sl_control_alarm(struct sl_control *control, const char *name, const char *
 bool sl_control_resolve_event(void *control, uint32_t interface, const uint8_t *address,
                               uint32_t length);
 bool sl_control_acquire_event(void *control, uint32_t nexthop);
+bool sl_control_too_big_event(void *control, uint32_t sa, uint16_t mtu);
 
 #endif

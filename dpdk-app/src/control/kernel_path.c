@@ -10,6 +10,8 @@
 #include "control/tap.h"
 #include "stages/jumbo.h"
 
+#define SL_TOO_BIG_PER_SECOND 200u
+
 void sl_kernel_path_init(struct sl_kernel_path *path, struct sl_worker *worker, uint64_t *drops,
                          int epoll_fd, uint64_t event_tag)
 {
@@ -272,10 +274,34 @@ static uint32_t acquire(struct sl_kernel_path *path, uint64_t now_ns)
 	return n;
 }
 
+/* One batch of path MTUs. The packet thread lets few pass for an SA; here, few altogether. */
+static uint32_t too_big(struct sl_kernel_path *path, uint64_t now_ns)
+{
+	void *words[SL_PUNT_BATCH];
+	uint32_t n = rte_ring_sc_dequeue_burst(path->worker->too_big, words, SL_PUNT_BATCH, NULL);
+
+	if (now_ns - path->too_big_second_ns >= 1000000000ull) {
+		path->too_big_second_ns = now_ns;
+		path->too_big_told = 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t sa = sl_too_big_sa((uintptr_t)words[i]);
+		uint16_t mtu = sl_too_big_mtu((uintptr_t)words[i]);
+
+		if (path->too_big_told == SL_TOO_BIG_PER_SECOND) {
+			count(path, SL_DROP_too_big_rate, 1);
+			continue;
+		}
+		path->too_big_told++;
+		(void)path->on_too_big(path->context, sa, mtu);
+	}
+	return n;
+}
+
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 {
 	struct rte_mbuf *mbufs[SL_PUNT_BATCH];
-	uint32_t n, acquired = acquire(path, now_ns);
+	uint32_t n, acquired = acquire(path, now_ns) + too_big(path, now_ns);
 
 	if (rte_ring_empty(path->worker->punt))
 		return acquired;

@@ -36,10 +36,13 @@ struct sl_kernel_path {
 	struct sl_punt_bucket bucket[SL_MAX_INTERFACES];
 	struct sl_resolve_limiter resolve;
 	struct sl_resolve_limiter acquire; /* `interface`: the next hop; no address */
+	uint64_t too_big_second_ns; /* start of the present second */
+	uint32_t too_big_told;      /* path MTUs in it */
 	/* Tell the supervisor; false when it could not be told. */
 	bool (*on_resolve)(void *context, uint32_t interface, const uint8_t *address,
 	                   uint32_t length);
 	bool (*on_acquire)(void *context, uint32_t nexthop);
+	bool (*on_too_big)(void *context, uint32_t sa, uint16_t mtu);
 	void (*on_lost)(void *context, uint32_t interface);
 	/* A packet that is dropped here, counted already; it is freed afterwards. */
 	void (*on_drop)(void *context, const struct rte_mbuf *packet, enum sl_drop_reason reason);
@@ -64,7 +67,7 @@ int sl_kernel_path_detach(struct sl_kernel_path *path, uint32_t interface, struc
 /* Read what the kernel has on an interface's descriptor: one batch. Returns the number read. */
 uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface);
 
-/* Deliver one batch from the punt ring and one of requests for SAs. Returns the number taken. */
+/* Deliver one batch from the punt ring, one of requests for SAs, one of path MTUs. Returns the number taken. */
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns);
 
 #endif

@@ -77,7 +77,9 @@ static int make_rings(struct sl_worker *w, const struct sl_options *options, str
 	                            RING_F_SP_ENQ | RING_F_SC_DEQ);
 	w->acquire = rte_ring_create("acquire", SL_RING_SIZE, (int)rte_socket_id(),
 	                             RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (w->punt == NULL || w->inject == NULL || w->acquire == NULL)
+	w->too_big = rte_ring_create("too_big", SL_RING_SIZE, (int)rte_socket_id(),
+	                             RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (w->punt == NULL || w->inject == NULL || w->acquire == NULL || w->too_big == NULL)
 		return no_memory("rings", fault);
 	return 0;
 }
@@ -127,6 +129,7 @@ int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
 	w->state = control->segment.state;
 	w->keys_out = control->sas.keys[SL_OUT];
 	w->keys_in = control->sas.keys[SL_IN];
+	w->sa_index = &control->sas.outbound;
 	w->index = 0;
 	if (make_rings(w, control->options, fault) != 0 || make_tables(w, fault) != 0 ||
 	    sl_control_begin_state(control, fault) != 0)
@@ -158,6 +161,7 @@ void sl_control_free_worker(struct sl_control *control)
 		return;
 	if (w->crypto != NULL)
 		free_mb_mgr(w->crypto);
+	rte_ring_free(w->too_big);
 	rte_ring_free(w->acquire);
 	rte_ring_free(w->inject);
 	rte_ring_free(w->punt);

@@ -57,6 +57,9 @@ int sl_encode_link_state(struct sl_encoded *encoded, uint32_t port, bool up);
 int sl_encode_resolve(struct sl_encoded *encoded, uint32_t interface, const uint8_t *address,
                       uint32_t length);
 int sl_encode_acquire(struct sl_encoded *encoded, uint32_t nexthop);
+/* Addresses of `length` bytes, 4 or 16, network order. */
+int sl_encode_path_mtu(struct sl_encoded *encoded, const uint8_t *local, const uint8_t *remote,
+                       uint32_t length, uint16_t mtu);
 /* Any event. */
 int sl_encode_event(struct sl_encoded *encoded, Sealane__Worker__V1__Event *event);
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail);

@@ -161,6 +161,24 @@ int sl_encode_acquire(struct sl_encoded *encoded, uint32_t nexthop)
 	return sl_encode_event(encoded, &event);
 }
 
+int sl_encode_path_mtu(struct sl_encoded *encoded, const uint8_t *local, const uint8_t *remote,
+                       uint32_t length, uint16_t mtu)
+{
+	Sealane__Worker__V1__Event event;
+	Sealane__Worker__V1__PathMtu path;
+
+	sealane__worker__v1__event__init(&event);
+	sealane__worker__v1__path_mtu__init(&path);
+	path.local.data = (uint8_t *)(uintptr_t)local;
+	path.local.len = length;
+	path.remote.data = (uint8_t *)(uintptr_t)remote;
+	path.remote.len = length;
+	path.mtu = mtu;
+	event.event_case = SEALANE__WORKER__V1__EVENT__EVENT_PATH_MTU;
+	event.path_mtu = &path;
+	return sl_encode_event(encoded, &event);
+}
+
 int sl_encode_alarm(struct sl_encoded *encoded, const char *name, const char *detail)
 {
 	Sealane__Worker__V1__Event event;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "control/key_check.h"
 #include "control/log.h"
@@ -55,6 +56,15 @@ static struct sl_sa_key *map_slots(void)
 	return map;
 }
 
+static int init_index(struct sl_sa_index *index)
+{
+	uint64_t secret = 0;
+
+	if (getrandom(&secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
+		return -1;
+	return sl_sa_index_init(index, secret);
+}
+
 int sl_sa_store_init(struct sl_sa_store *store, const struct sl_tables *tables,
                      struct sl_state_segment *segment, struct sl_fault *fault)
 {
@@ -73,7 +83,8 @@ int sl_sa_store_init(struct sl_sa_store *store, const struct sl_tables *tables,
 	    store->keys[SL_OUT] == NULL || store->keys[SL_IN] == NULL ||
 	    store->generations[SL_OUT] == NULL || store->generations[SL_IN] == NULL ||
 	    store->slots[SL_OUT] == NULL || store->slots[SL_IN] == NULL ||
-	    sl_key_index_load(&store->index, segment->state) != 0)
+	    sl_key_index_load(&store->index, segment->state) != 0 ||
+	    init_index(&store->outbound) != 0)
 		return sl_fail(fault, SL_FAULT_NO_MEMORY, "give the machine more memory",
 		               "no memory for the SA tables");
 	return 0;
@@ -91,6 +102,7 @@ void sl_sa_store_free(struct sl_sa_store *store)
 		free(store->generations[d]);
 	}
 	sl_key_index_free(&store->index);
+	sl_sa_index_free(&store->outbound);
 	if (store->crypto != NULL)
 		free_mb_mgr(store->crypto);
 	memset(store, 0, sizeof(*store));
@@ -213,6 +225,8 @@ static int withdraw(struct sl_sa_store *store, enum sl_direction direction, uint
 	}
 	__atomic_store_n(&store->keys[direction][id], NULL, __ATOMIC_RELEASE);
 	store->generations[direction][id] = 0;
+	if (direction == SL_OUT)
+		sl_sa_index_leave(&store->outbound, id);
 	explicit_bzero(key, sizeof(*key));
 	return 0;
 }
@@ -254,6 +268,9 @@ static int install(struct sl_sa_store *store, enum sl_direction direction, uint3
 		               "%s SA row %" PRIu32 " does not expand", direction_name[direction],
 		               id);
 	store->generations[direction][id] = row->generation;
+	if (direction == SL_OUT)
+		sl_sa_index_enter(&store->outbound, id, row,
+		                  store->segment->state->sa_out[id].last_sequence);
 	__atomic_store_n(&store->keys[direction][id], key, __ATOMIC_RELEASE);
 	__atomic_store_n(counted.ready, row->generation, __ATOMIC_RELEASE);
 	return 0;

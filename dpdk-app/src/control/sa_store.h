@@ -18,6 +18,7 @@
 #include "control/fault.h"
 #include "control/key_index.h"
 #include "segments/state_segment.h"
+#include "tables/sa_index.h"
 
 struct IMB_MGR;
 struct sl_sa_key;
@@ -32,6 +33,7 @@ struct sl_sa_store {
 	struct sl_sa_key *slots[2];
 	uint64_t *generations[2]; /* generation each expanded key belongs to */
 	struct sl_key_index index;
+	struct sl_sa_index outbound; /* those of `keys[SL_OUT]`, for packet threads */
 	uint32_t sweep_row[2];
 	/* Returns once no packet thread can still hold a pointer taken from `keys` before the call; -1
 	   when the packet thread does not move. */
@@ -56,7 +58,7 @@ uint32_t sl_sa_store_attach(struct sl_sa_store *store);
 int sl_sa_install(struct sl_sa_store *store, enum sl_direction direction, uint32_t row,
                   struct sl_fault *fault);
 
-/* Wipe keys whose row has been given up since; looks at up to `rows` rows of each direction. */
+/* Wipe keys whose row has been given up since; looks at up to `rows` rows of each direction. Ticks the index. */
 void sl_sa_sweep(struct sl_sa_store *store, uint32_t rows);
 
 #endif

@@ -148,4 +148,11 @@ static inline bool sl_upper_hides(const struct sl_packet *p, const struct sl_upp
 bool sl_host_policy_forbids(const struct sl_worker *w, struct rte_mbuf *m,
                             const struct sl_packet *p, const struct sl_upper *upper);
 
+/*
+ * Is this ICMP for us in the core a router's message that a packet of a tunnel was too large for it (too_big.c)? Then
+ * it ends here: dropped, or believed and told to the control thread. False: the packet is still the caller's.
+ */
+bool sl_take_too_big(struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p,
+                     const struct sl_upper *upper);
+
 #endif

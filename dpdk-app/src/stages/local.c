@@ -79,6 +79,9 @@ static struct rte_mbuf *take(struct sl_worker *w, struct rte_mbuf *m, struct sl_
 		p->upper_offset = (uint16_t)(upper.offset + SL_UDP_LEN);
 		return m;
 	}
+	if (walked && upper.protocol == (p->family == 4 ? SL_PROTO_ICMP : SL_PROTO_ICMP6) &&
+	    sl_take_too_big(w, m, p, &upper))
+		return NULL;
 	if (!walked || !is_tunnel(upper.protocol)) {
 		reason = SL_DROP_host_policy_clear;
 		if (sl_host_policy_forbids(w, m, p, walked ? &upper : NULL))

@@ -159,6 +159,8 @@ void sl_punt_packet(struct sl_worker *w, struct rte_mbuf *m, uint32_t vrf);
 void sl_punt_resolve(struct sl_worker *w, struct rte_mbuf *m, const struct sl_version_row *version);
 /* Ask the supervisor for an SA for the tunnel of a next hop. False: too many requests are on their way. */
 bool sl_punt_acquire(struct sl_worker *w, uint32_t nexthop);
+/* Tell the supervisor that packets of outbound SA row `sa` do not pass beyond `mtu` bytes. False: the ring is full. */
+bool sl_punt_too_big(struct sl_worker *w, uint32_t sa, uint16_t mtu);
 
 /* ICMP errors that the packet path sends about packets it drops. */
 enum sl_icmp_error {

@@ -86,3 +86,8 @@ bool sl_punt_acquire(struct sl_worker *w, uint32_t nexthop)
 	/* the ring carries words: a number is as good as a pointer */
 	return rte_ring_enqueue(w->acquire, (void *)(uintptr_t)nexthop) == 0;
 }
+
+bool sl_punt_too_big(struct sl_worker *w, uint32_t sa, uint16_t mtu)
+{
+	return rte_ring_enqueue(w->too_big, (void *)sl_too_big_word(sa, mtu)) == 0;
+}

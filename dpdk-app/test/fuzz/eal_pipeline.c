@@ -240,6 +240,8 @@ static void collect(void)
 		punted += sl_packet(m)->punt != SL_PUNT_RESOLVE;
 		rte_pktmbuf_free(m);
 	}
+	while (world_too_big() != 0) /* a message believed ends there */
+		punted++;
 	while (world_acquired() != 0)
 		;
 }

@@ -42,6 +42,7 @@ enum drops_program {
 	DROPS_HOST_POLICY_IN,
 	DROPS_MARKING,
 	DROPS_POLICERS,
+	DROPS_TOO_BIG,
 	DROPS_ELSEWHERE
 };
 
@@ -126,6 +127,15 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_policed] = DROPS_POLICERS,
 	[SL_DROP_jumbo_no_buffer] = DROPS_ELSEWHERE, /* eal_jumbo.c */
 	[SL_DROP_jumbo_too_long] = DROPS_ELSEWHERE,  /* eal_jumbo.c */
+	[SL_DROP_too_big_quote] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_clear] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_no_sa] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_address] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_spi] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_sequence] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_floor] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_size] = DROPS_TOO_BIG,
+	[SL_DROP_too_big_rate] = DROPS_TOO_BIG,
 };
 
 /* Last test of each program. */

@@ -37,6 +37,7 @@
 #include "support/trie.h"
 #include "tables/clock.h"
 #include "tables/policer.h"
+#include "tables/sa_index.h"
 #include "variant.h"
 #include "vectors/frames.h"
 #include "worker.h"
@@ -67,6 +68,7 @@ struct world {
 	struct sl_tables *tables;
 	struct sl_state *state;
 	struct sl_sa_key **keys_out, **keys_in;
+	struct sl_sa_index sa_index;
 	struct trie_builder trie;
 	uint32_t nexthops, versions, accepts;
 };
@@ -150,7 +152,9 @@ static inline void world_start(void)
 	world_check(w->pool != NULL, "pool");
 	w->punt = rte_ring_create("punt", 256, SOCKET_ID_ANY, 0);
 	w->acquire = rte_ring_create("acquire", 256, SOCKET_ID_ANY, 0);
-	world_check(w->punt != NULL && w->acquire != NULL, "rings");
+	w->too_big = rte_ring_create("too_big", 256, SOCKET_ID_ANY, 0);
+	world_check(w->punt != NULL && w->acquire != NULL && w->too_big != NULL, "rings");
+	w->sa_index = &world.sa_index;
 	w->crypto = alloc_mb_mgr(0);
 	world_check(w->crypto != NULL, "alloc_mb_mgr");
 	init_mb_mgr_auto(w->crypto, NULL);
@@ -361,6 +365,14 @@ static inline uint32_t world_acquired(void)
 	                                                             : 0;
 }
 
+/* Next path MTU that is believed, sl_too_big_word(); 0 = none. */
+static inline uintptr_t world_too_big(void)
+{
+	void *word;
+
+	return rte_ring_dequeue(world.worker.too_big, &word) == 0 ? (uintptr_t)word : 0;
+}
+
 static inline void world_expect_bytes(const char *what, const uint8_t *got, size_t n,
                                       const uint8_t *want, size_t m)
 {
@@ -397,8 +409,10 @@ static inline void world_reset(void)
 		;
 	while ((m = world_punted()) != NULL)
 		rte_pktmbuf_free(m);
-	while (world_acquired() != 0)
+	while (world_acquired() != 0 || world_too_big() != 0)
 		;
+	sl_sa_index_free(&world.sa_index);
+	world_check(sl_sa_index_init(&world.sa_index, 0x5ea1a5e) == 0, "index");
 	if (world.tables != NULL) {
 		sl_pipeline_end(w);
 		munmap(w->hold.asked_tsc, SL_MAX_NEXTHOPS * sizeof(*w->hold.asked_tsc));
@@ -410,6 +424,7 @@ static inline void world_reset(void)
 	world.tables = world_map(sizeof(*world.tables));
 	world.state = world_map(sizeof(*world.state));
 	sl_class_selectors(&world.tables->header.traffic_class);
+	world.tables->header.path_mtu_floor = 1280;
 	w->tables = world.tables;
 	w->state = world.state;
 	w->block = &world.state->lcore[0].block;

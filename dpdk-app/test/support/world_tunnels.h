@@ -81,6 +81,7 @@ static inline struct sl_sa_row world_sa_row(uint8_t algorithm, uint8_t family, b
 	                        .family = family,
 	                        .encap = (uint8_t)encap,
 	                        .sp_table = inbound ? 1 : 0,
+	                        .random_spi = !inbound,
 	                        .replay_window = inbound ? 1024 : 0};
 	const uint8_t *local = family == 4 ? LOCAL4 : LOCAL6,
 		      *remote = family == 4 ? REMOTE4 : REMOTE6;
@@ -108,6 +109,7 @@ static inline void world_sa_out(uint32_t id, const struct sl_sa_row *row)
 	world.tables->sa_out[id] = *row;
 	world.state->sa_out[id] = (struct sl_sa_out_state){.generation = row->generation,
 	                                                   .ready_generation = row->generation};
+	sl_sa_index_enter(&world.sa_index, id, row, 0);
 	sl_sa_key_free(world.keys_out[id]);
 	world.keys_out[id] = sl_sa_key_new(world.worker.crypto, row);
 }

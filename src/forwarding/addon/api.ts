@@ -144,6 +144,7 @@ interface CommonSaRow {
   readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1, with ESN 2^64 - 1
   readonly byteLimit?: bigint; // outbound; default 0n = none
   readonly udp?: UdpPorts; // ESP in UDP
+  readonly randomSpi?: boolean; // outbound: nobody can guess it (policy-model 21); default false
 }
 /** What comes out of it are labels (policy-model 17). */
 export interface VpnSaRow extends CommonSaRow {
@@ -444,6 +445,8 @@ export interface Tables {
   /** All policers of a CE interface; what its buckets hold stays, as time. One of slot POLICER_ALL is alone. */
   setPolicers(interfaceId: number, policers: readonly PolicerRow[]): void;
   policerCounters(interfaceId: number, slot: number): PolicerCounters;
+  /** No ICMP message of the core lowers a path MTU below this: bytes, 0 = none is believed. */
+  setPathMtuFloor(bytes: number): void;
 
   worker(): WorkerStatus;
   drops(): readonly DropCount[];

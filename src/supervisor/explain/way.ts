@@ -5,6 +5,7 @@
  * found is what it would be counted as.
  */
 import type { NexthopRow, SaRow, SaState, Version } from '../../forwarding/addon/api.js';
+import type { TunnelModel } from '../../forwarding/model.js';
 import { tunnelOf } from '../../forwarding/names.js';
 import type { DesiredNexthop } from '../../forwarding/rows.js';
 import { formatAddress } from '../../lib/ip.js';
@@ -46,7 +47,10 @@ export function explainWay(
   }
   const desired = inForce.overlay.nexthops.get(row.name) ?? inForce.rows.nexthops.get(row.name);
   steps.fact('next hop', `${row.name} (row ${id}, version ${row.version})`);
-  if (tunnelOf(row.name) !== undefined) explainTunnel(inForce, row, desired, label, steps);
+  if (tunnelOf(row.name) !== undefined) {
+    explainTunnel(inForce, row, desired, label, steps);
+    explainPathMtu(source, inForce.tunnels.get(tunnelOf(row.name) ?? ''), steps);
+  }
   explainVersion(source, row, desired, vrf, steps);
 }
 
@@ -68,6 +72,18 @@ function explainTunnel(
     protection === 'mpls' ? 'plain MPLS' : `${protection}, ${encapsulationWord(encapsulation)}`;
   const state = desired?.sa === undefined ? '' : `; its SA is ${desired.sa}`;
   steps.fact('tunnel', `${formatAddress(local)} to ${formatAddress(remote)}, ${how}${state}`);
+}
+
+function explainPathMtu(
+  source: ExplainSource,
+  tunnel: TunnelModel | undefined,
+  steps: Steps,
+): void {
+  if (tunnel === undefined || tunnel.protection === 'mpls') return;
+  const known = source.pathMtus.get(tunnel);
+  if (known === undefined) return;
+  const until = new Date(known.expires).toISOString();
+  steps.fact('path MTU', `${known.mtu} bytes outside, as the core said by ICMP; until ${until}`);
 }
 
 export const encapsulationWord = (encapsulation: string): string =>

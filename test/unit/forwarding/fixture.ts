@@ -123,6 +123,7 @@ export const FACTS: Facts = {
   ikeSas: new Map(),
   kernelRoutes: [],
   isOwnSp: () => true,
+  pathMtu: () => undefined,
 };
 
 export interface Projected {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config, Tunnel } from '../../../src/config/types.js';
 import { ethernetHeader, linkLocalOf, tunnelFlowLabel } from '../../../src/forwarding/headers.js';
-import type { TunnelSa } from '../../../src/forwarding/overlay.js';
+import type { Facts, TunnelSa } from '../../../src/forwarding/overlay.js';
 import { acceptKey } from '../../../src/forwarding/rows.js';
 import { formatAddress } from '../../../src/lib/ip.js';
 import { BASE, bytes, FACTS, mac, project, routeFor } from './fixture.js';
@@ -189,6 +189,21 @@ describe('overlay', () => {
     expect(other.kind === 'adjacency' && hex(other.header)).toBe(
       `${hex(mac(0x31))}${hex(mac(2))}810000140800`,
     );
+  });
+
+  it('takes what the core has said of the way between two tunnel addresses, and no more than its interface', () => {
+    const mtus = (pathMtu: Facts['pathMtu']): (number | undefined)[] =>
+      ['tunnel/t4', 'tunnel/t6'].map((name) => {
+        const version = project(BASE, { ...FACTS, pathMtu }).overlay.nexthops.get(name)?.version;
+        return version?.kind === 'tunnel' ? version.mtu : undefined;
+      });
+    expect(mtus(() => undefined)).toEqual([1438, 1456]);
+    // 62 bytes around the packet in ESP; the other tunnel has other addresses
+    const [remote] = [BASE.tunnels?.['t4']?.remote];
+    const of4: Facts['pathMtu'] = (ends) =>
+      formatAddress(ends.remote) === remote ? 1400 : undefined;
+    expect(mtus(of4)).toEqual([1338, 1456]);
+    expect(mtus(() => 9000)).toEqual([1438, 1456]);
   });
 
   it('builds a tunnel from core route, neighbour and SA', () => {

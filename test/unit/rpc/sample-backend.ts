@@ -68,11 +68,14 @@ export const tunnels: readonly backend.TunnelRow[] = [
     ...{ name: 'pe2', local: '192.0.2.1', remote: '192.0.2.2', protection: 'encrypt' },
     ...{ encapsulation: 'gre', sa: 'pe2-out', interface: 'core0', nextHop: '198.51.100.2' },
     ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '', labels: '' },
+    ...{ pathMtu: 1492, pathMtuSource: 'icmp', pathMtuSince: '2026-11-01T00:00:00.000Z' },
+    pathMtuExpires: '2026-11-01T00:10:00.000Z',
   },
   {
     ...{ name: 'pe3', local: '2001:db8::1', remote: '2001:db8::3', protection: 'tunnel' },
     ...{ encapsulation: 'ip', sa: '', interface: '', nextHop: '', mac: '', mtu: 0 },
     ...{ state: 'down', reason: 'no route to 2001:db8::3', labels: '' },
+    ...{ pathMtu: 0, pathMtuSource: '', pathMtuSince: '', pathMtuExpires: '' },
   },
 ];
 

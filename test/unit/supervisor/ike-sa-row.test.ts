@@ -86,6 +86,11 @@ describe('rows of a child SA', () => {
     expect(inboundRow(given, 1)).toMatchObject({ esn: true, packetLimit: 0n, replayWindow: 4096 });
   });
 
+  it('have an SPI that nobody can guess towards the peer, who chose it', () => {
+    expect(outboundRow(child(0x1000)).randomSpi).toBe(true);
+    expect(inboundRow(child(0x1000), 1).randomSpi).toBeUndefined();
+  });
+
   it('have the ports of ESP in UDP as packets of their direction have them', () => {
     const path = {
       local: { address: LOCAL, port: 4500 },

@@ -118,6 +118,7 @@ function makeInstance(): Instance {
       followOnly: (keys: Iterable<string>) => told.push(...keys),
     },
     ...{ routeLabels: { holds: () => false, highest: 0, isAsked: () => false }, bfd: {} },
+    pathMtus: { get: () => undefined, configure: () => undefined, learn: () => undefined },
     log: createLogger({ write: () => undefined, now: () => '' }, 'error'),
   } as never);
 }
