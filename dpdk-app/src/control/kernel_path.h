@@ -36,8 +36,8 @@ struct sl_kernel_path {
 	struct sl_punt_bucket bucket[SL_MAX_INTERFACES];
 	struct sl_resolve_limiter resolve;
 	struct sl_resolve_limiter acquire; /* `interface`: the next hop; no address */
-	uint64_t too_big_second_ns; /* start of the present second */
-	uint32_t too_big_told;      /* path MTUs in it */
+	uint64_t too_big_second_ns;        /* start of the present second */
+	uint32_t too_big_told;             /* path MTUs in it */
 	/* Tell the supervisor; false when it could not be told. */
 	bool (*on_resolve)(void *context, uint32_t interface, const uint8_t *address,
 	                   uint32_t length);
