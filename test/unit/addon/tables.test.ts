@@ -42,6 +42,17 @@ describe('the traffic classes of the core', () => {
   });
 });
 
+it('the floor of path MTUs is a number of bytes that an IP header can tell', () => {
+  for (const good of [0, 1280, 65_535]) tables.setPathMtuFloor(good);
+  for (const bad of [-1, 65_536, 1.5]) {
+    expect(
+      refusal(() => {
+        tables.setPathMtuFloor(bad);
+      }),
+    ).toBe('BAD_ARGUMENT');
+  }
+});
+
 describe('VRFs', () => {
   it('are found by name, changed in place, and listed with the core', () => {
     const id = vrf(tables, 'a');
