@@ -563,7 +563,7 @@ struct sl_tables {
 	SL_PAGED uint64_t fib_leaf[SL_MAX_FIB_LEAVES];
 	SL_PAGED struct sl_group_row group[SL_MAX_GROUPS];
 	/* never used: direct tables are whole huge pages (map.h) */
-	SL_PAGED uint8_t fib_direct_gap[168 * SL_PAGE];
+	SL_PAGED uint8_t fib_direct_gap[104 * SL_PAGE];
 	SL_PAGED struct sl_fib_direct18 fib_direct18[SL_MAX_FIB_DIRECT18];
 	SL_PAGED struct sl_fib_direct24 fib_direct24[SL_MAX_FIB_DIRECT24];
 };
