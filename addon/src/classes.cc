@@ -51,4 +51,12 @@ void Tables::set_policers(uint32_t interface, sl_police kind,
 		store_word(row.police, uint32_t{kind});
 }
 
+uint32_t Tables::live_policers() const
+{
+	uint32_t count = 0;
+	for (const sl_policer_row &row : segment_.tables()->policer)
+		count += row.meter != SL_METER_NONE;
+	return count;
+}
+
 } // namespace sealane

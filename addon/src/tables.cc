@@ -160,6 +160,7 @@ std::vector<TableMemory> Tables::memory() const
 	         backed(SL_ARENA_SA_IN) + backed(SL_ARENA_SA_IN_NAME) + sizeof(sl_tables::spi)},
 		{"host_policy", host_policies.live_rows(),
 	         sizeof(sl_tables::host_policy) + sizeof(sl_tables::host_policy_head)},
+		{"policer", live_policers(), sizeof(sl_tables::policer)},
 		{"prefix", routes.live_rows(), backed(SL_ARENA_PREFIX)},
 		{"fib_node", routes.fib().nodes(), backed(SL_ARENA_FIB_NODE)},
 		{"fib_leaf", routes.fib().leaves(), backed(SL_ARENA_FIB_LEAF)},

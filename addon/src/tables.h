@@ -71,6 +71,8 @@ public:
 	                  const std::array<sl_policer_row, SL_INTERFACE_POLICERS> &wanted);
 
 	std::array<uint64_t, SL_DROP_COUNT> drops();
+	/// Meters that are there.
+	uint32_t live_policers() const;
 	sl_interface_counters interface_counters(uint32_t id);
 	sl_vrf_counters vrf_counters(uint32_t id);
 	sl_label_counters label_counters(uint32_t label);

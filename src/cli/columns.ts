@@ -85,7 +85,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     labels: text('LABELS'),
     mac: wide(text('MAC')),
     mtu: orNone(count('MTU')),
-    pathMtu: orNone(count('PATH MTU')),
+    pathMtu: wide(orNone(count('PATH MTU'))),
     pathMtuSource: wide(text('SOURCE')),
     pathMtuSince: wide(text('SINCE')),
     pathMtuExpires: wide(text('EXPIRES')),

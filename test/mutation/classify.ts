@@ -111,8 +111,8 @@ export const CLASSIFY: readonly Mutation[] = [
     ],
     [
       'the room of a buffer',
-      'm->data_len + (d->total - d->piece[0].length) + m->data_off > m->buf_len',
-      'false',
+      'if (rte_pktmbuf_tailroom(m) >= more)',
+      'if (true)',
       'eal_reassemble: too_large',
     ],
     ['congestion', 'd->ecn & 8u', 'false', 'eal_reassemble: congestion_is_kept'],

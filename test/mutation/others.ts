@@ -335,8 +335,8 @@ const KEYS = [
     ],
     [
       'a key is wiped when its row is given up',
-      'store->generations[direction][id] = 0;\n\texplicit_bzero(key, sizeof(*key));',
-      'store->generations[direction][id] = 0;',
+      'sl_sa_index_leave(&store->outbound, id);\n\texplicit_bzero(key, sizeof(*key));',
+      'sl_sa_index_leave(&store->outbound, id);',
       'eal_worker_sas: test_keys_of_removed_sas_are_wiped',
     ],
   ]),

@@ -85,7 +85,8 @@ export class LabelledUnicast {
     const isHost = prefix.length === 8 * prefix.address.length;
     const its =
       toldBySp === undefined || (isHost && spOf(formatAddress(prefix.address)) === toldBySp);
-    const usable = label !== undefined && more.length === 0 && isPushed(label, prefix.address) && its;
+    const usable =
+      label !== undefined && more.length === 0 && isPushed(label, prefix.address) && its;
     if (!usable || nextHop === undefined) return this.#learnt.delete(key);
     if (!this.#learnt.has(key) && this.#learnt.size >= MOST_ROUTES) {
       this.refused++;
@@ -142,7 +143,10 @@ const isPushed = (label: number, address: Uint8Array): boolean =>
   [IMPLICIT_NULL, explicitNull(address)].includes(label) || label >= FIRST_UNRESERVED;
 
 /** What a tunnel address of ours is told with. */
-function labelOf(announce: BgpLabelledUnicast['announce'], address: Uint8Array): number | undefined {
+function labelOf(
+  announce: BgpLabelledUnicast['announce'],
+  address: Uint8Array,
+): number | undefined {
   if (announce === 'explicit-null') return explicitNull(address);
   return announce === 'implicit-null' ? IMPLICIT_NULL : announce;
 }

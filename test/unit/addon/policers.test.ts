@@ -49,11 +49,13 @@ describe('policers', () => {
   it('are of an interface that there is', () => {
     const id = tables.putInterface(coreInterface());
     tables.setPolicers(id, [POLICER]);
+    expect(tables.memory()).toContainEqual(expect.objectContaining({ table: 'policer', rows: 1 }));
     tables.setPolicers(id, [
       { ...POLICER, slot: 0 },
       { ...POLICER, slot: 7 },
     ]);
     tables.setPolicers(id, []);
+    expect(tables.memory()).toContainEqual(expect.objectContaining({ table: 'policer', rows: 0 }));
     const nobody = refusal(() => {
       tables.setPolicers(id + 1, [POLICER]);
     });
