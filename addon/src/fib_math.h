@@ -40,7 +40,7 @@ inline unsigned fib_level(unsigned length) { return (length - 1) / SL_FIB_STRIDE
 /// The slots first .. first + 2^(6 - r) - 1.
 inline uint64_t fib_range(unsigned r, unsigned first)
 {
-	const unsigned span = 1u << (SL_FIB_STRIDE - r);
+	const unsigned span = SL_FIB_SLOTS >> r;
 	return (span == SL_FIB_SLOTS ? ~0ull : (1ull << span) - 1) << first;
 }
 

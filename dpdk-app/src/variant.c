@@ -32,7 +32,7 @@ SL_VARIANT_ENTRIES(avx512)
 
 #define SL_VARIANT(variant, what, predicate)                                                       \
 	{                                                                                          \
-		.name = #variant, .needs = what, .runs_here = predicate,                           \
+		.name = #variant, .needs = (what), .runs_here = (predicate),                       \
 		.receive = sl_pipeline_receive_##variant, .inject = sl_pipeline_inject_##variant,  \
 		.release = sl_pipeline_release_##variant, .end = sl_pipeline_end_##variant,        \
 		.flush = sl_pipeline_flush_##variant,                                              \

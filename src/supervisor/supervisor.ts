@@ -8,16 +8,13 @@
  *                             stay, because they alone remember how far manual keys are used
  */
 import type { Config } from '../config/types.js';
-import type { Addon, Tables } from '../forwarding/addon/api.js';
-import type { Kernel } from '../lib/kernel-api.js';
-import type { Logger } from '../lib/log.js';
+import type { Tables } from '../forwarding/addon/api.js';
 import { BgpService } from '../vpn/bgp/service.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import { TunnelSet } from '../vpn/tunnel-set.js';
 import { BfdSessions } from './bfd-sessions.js';
 import { bfdPort, bgpSpeaker, Namespaces, REAL_TIME } from './bgp-speaker.js';
 import { Committer, type Prepared } from './commit.js';
-import type { DebugKeys } from './debug-keys.js';
 import { oneLine } from './errors.js';
 import { ExportSteps, STEP_MS } from './export-steps.js';
 import { HostPolicies } from './host-policies.js';
@@ -27,17 +24,17 @@ import { pairSaKeys } from './ike-sa-row.js';
 import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
 import { PathMtus } from './path-mtus.js';
-import type { KernelPort, KernelPortEvents } from './kernel-port.js';
+import type { KernelPort } from './kernel-port.js';
 import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
 import { ManualSas } from './manual-sas.js';
-import type { InstancePaths } from './paths.js';
 import { SaFollower } from './sa-follower.js';
 import { SaRows } from './sa-rows.js';
 import { openSegments } from './segments.js';
 import { Serial } from './serial.js';
 import { noteHugepages, WorkerRows } from './show-worker.js';
 import { StallGuard } from './stall-guard.js';
+import type { SupervisorDeps } from './supervisor-deps.js';
 import { WorkerKeeper } from './worker-keeper.js';
 import { WorkerLink, type Replacement } from './worker-link.js';
 import { WorkerProcess } from './worker-process.js';
@@ -47,23 +44,6 @@ const DEAF_CHECK_MS = 5_000;
 const UPKEEP_MS = 1_000;
 /** Neighbour changes come in bursts. */
 const REFRESH_DELAY_MS = 5;
-
-export interface SupervisorDeps {
-  readonly addon: Addon;
-  readonly paths: InstancePaths;
-  readonly workerProgram: string;
-  /** The run before ended with a stop that took everything down. */
-  readonly wasStopped: boolean;
-  readonly log: Logger;
-  readonly kernelPort: (kernel: Kernel, events: KernelPortEvents) => KernelPort;
-  /** Makes a configuration the one that a restart loads. */
-  readonly store: (config: Config) => Promise<void>;
-  /** Seconds since 1970. */
-  readonly clock: () => number;
-  readonly debugKeys: DebugKeys | undefined;
-  /** The supervisor cannot do its work any more: end it and leave the worker. */
-  readonly onFatal: () => void;
-}
 
 export type SupervisorState = 'starting' | 'running' | 'degraded' | 'stopping';
 
@@ -141,16 +121,12 @@ export class Supervisor {
     this.ike = this.#makeIke();
     this.tunnels = this.#makeTunnels();
     this.pathMtus = this.#makePathMtus();
-    this.hostPolicies = new HostPolicies({
-      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
-      sas: () => this.ike.sas,
-    });
+    this.hostPolicies = this.#makeHostPolicies();
     this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
-      tunnels: this.tunnels,
-      pathMtus: this.pathMtus,
+      ...{ tunnels: this.tunnels, pathMtus: this.pathMtus },
       ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
       ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
     });
@@ -215,6 +191,13 @@ export class Supervisor {
       changed: (key) => {
         this.#saFollower.soon(key);
       },
+    });
+  }
+
+  #makeHostPolicies(): HostPolicies {
+    return new HostPolicies({
+      ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
+      sas: () => this.ike.sas,
     });
   }
 

@@ -143,6 +143,16 @@ function protectionOf(sa: Sa | undefined): 'tunnel' | 'authenticate' | 'encrypt'
 const inUdp = (row: VpnSaRow, udp: UdpPorts | undefined): VpnSaRow =>
   udp === undefined ? row : { ...row, udp };
 
+/** What only inbound rows have, or only outbound ones. */
+function ofDirection(
+  inbound: boolean,
+  options: SaOptions,
+): Pick<VpnSaRow, 'spTable' | 'replayWindow' | 'randomSpi'> {
+  if (!inbound) return { spTable: 0, replayWindow: 0, randomSpi: options.randomSpi ?? true };
+  const { spTable = 1, replayWindow = 1024 } = options;
+  return { spTable, replayWindow, randomSpi: false };
+}
+
 export class Pe {
   readonly harness: Harness;
   readonly vrfs: Record<VrfName, number> = { core: 0, a: 0, b: 0, c: 0 };
@@ -391,10 +401,8 @@ export class Pe {
       ...{ name: this.#name('SA'), algorithm, encapsulation },
       spi: options.spi ?? randomInt(0x10000, 2 ** 32),
       ...{ source: ends[inbound ? 1 : 0], destination: ends[inbound ? 0 : 1] },
-      spTable: inbound ? (options.spTable ?? 1) : 0,
-      replayWindow: inbound ? (options.replayWindow ?? 1024) : 0,
+      ...ofDirection(inbound, options),
       packetLimit: options.packetLimit ?? 0n,
-      randomSpi: !inbound && (options.randomSpi ?? true),
     };
     const id = this.harness.tables.addSa(direction, inUdp(row, udp), key);
     const authenticateOnly = algorithm.startsWith('aes-gmac');

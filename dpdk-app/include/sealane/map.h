@@ -17,6 +17,7 @@
 static inline void *sl_map_segment(int fd, size_t bytes, int protection)
 {
 	const size_t spare = SL_HUGE_PAGE;
+	/* NOLINTNEXTLINE(modernize-use-nullptr): C, too */
 	void *const room = mmap(NULL, bytes + spare, PROT_NONE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *const first = (char *)room;

@@ -138,7 +138,9 @@ export class RoutedCore {
     const all = [...(await this.net.drops(1))].map(
       ([name, count]) => [name, Number(count)] as const,
     );
-    return Object.fromEntries(all.filter(([name, count]) => /^too_big_/.test(name) && count > 0));
+    return Object.fromEntries(
+      all.filter(([name, count]) => name.startsWith('too_big_') && count > 0),
+    );
   }
 
   /** An IP packet in ESP that PE 1 has sent just now, as the router saw it. */
