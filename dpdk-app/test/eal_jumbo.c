@@ -82,9 +82,9 @@ static void expect_sealed(size_t inner)
 static void into_tunnel_by_every_suite(void **state)
 {
 	(void)state;
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (size_t inner = 8990; inner <= 9000; inner++) {
-			set_suite(algorithm);
+			set_suite((uint8_t)algorithm);
 			build_from_ce4(&b, THERE4, inner - 20, 64);
 			receive_chain(PORT_CE, SEGMENT);
 			expect_sealed(inner);
@@ -121,9 +121,9 @@ static void expect_opened(size_t inner)
 static void out_of_tunnel_by_every_suite(void **state)
 {
 	(void)state;
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (size_t inner = 8990; inner <= 9000; inner++) {
-			set_suite(algorithm);
+			set_suite((uint8_t)algorithm);
 			build_large(inner);
 			/* the last byte of the ICV is alone in its buffer */
 			receive_chain(PORT_CORE, (build_len(&b) - 1 + 4) / 5);

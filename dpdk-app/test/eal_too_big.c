@@ -57,7 +57,7 @@ static const struct vec_too_big *vector_named(const char *name)
 
 static void say_on(uint32_t port, const struct vec_too_big *v)
 {
-	uint8_t frame[2048];
+	uint8_t frame[2048] = {0};
 	size_t n = hex_bytes(v->packet, frame + 14, sizeof(frame) - 14);
 	uint16_t type = frame[14] >> 4 == 4 ? 0x0800 : 0x86dd;
 

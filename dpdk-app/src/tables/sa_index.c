@@ -44,10 +44,12 @@ static uint32_t chain_of(const struct sl_sa_index *index, uint32_t spi, uint8_t 
 }
 
 static uint32_t load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes to it */
 static void store(uint32_t *word, uint32_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes to it */
 static void store64(uint64_t *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
