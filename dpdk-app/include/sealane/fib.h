@@ -208,15 +208,17 @@ static inline uint64_t sl_fib_first(const struct sl_tables *t, const uint32_t *r
                                     unsigned int n)
 {
 	const unsigned int kind = each != 0 ? 0 : sl_fib_kind_of(roots[0]);
-	const uint64_t *slots = sl_fib_slots(t, roots[0]);
+	const uint64_t *slots;
 	uint64_t any = 0;
 
 	if (kind == SL_FIB_DIRECT24) {
+		slots = sl_fib_slots(t, roots[0]);
 		for (unsigned int i = 0; i < n; i++)
 			any |= words[i] = sl_fib_load(&slots[top[i] >> 8]);
 		return any;
 	}
 	if (kind == SL_FIB_DIRECT18) {
+		slots = sl_fib_slots(t, roots[0]);
 		for (unsigned int i = 0; i < n; i++)
 			any |= words[i] = sl_fib_load(&slots[top[i] >> 14]);
 		return any;

@@ -314,9 +314,11 @@ static void run(struct burst *burst)
 /* Every fourth frame from a port comes in several buffers, cut at an offset of its own. */
 static struct rte_mbuf *chained(uint32_t port, const uint8_t *bytes, size_t n)
 {
-	size_t at = 1 + (n * 31 + bytes[n - 1] * 7u + frames) % 200;
+	size_t at = 0;
 
-	if (port == 0 || frames % 4 != 3 || at >= n || n / at >= 64)
+	if (n != 0 && port != 0 && frames % 4 == 3)
+		at = 1 + (n * 31 + bytes[n - 1] * 7u + frames) % 200;
+	if (at == 0 || at >= n || n / at >= 64)
 		return world_frame(bytes, n);
 	return world_chain(bytes, n, at);
 }
