@@ -23,6 +23,9 @@ Napi::Object lcore_object(Napi::Env env, uint32_t index, const sl_lcore_block &b
 	to.Set("heartbeatNs", bigint(env, load(block.heartbeat_ns)));
 	to.Set("held", bigint(env, load(block.held)));
 	to.Set("released", bigint(env, load(block.released)));
+	to.Set("passed", bigint(env, load(block.passed)));
+	to.Set("taken", bigint(env, load(block.taken)));
+	to.Set("passFull", bigint(env, load(block.drops[SL_DROP_pass_full])));
 	return to;
 }
 

@@ -224,6 +224,8 @@ sl_sa_row sa_row(const Napi::Object &from)
 	row.replay_window = get_uint(from, "replayWindow", 4096);
 	row.packet_limit = get_bigint(from, "packetLimit");
 	row.esn = !from.Get("esn").IsUndefined() && get_bool(from, "esn") ? 1 : 0;
+	if (!from.Get("worker").IsUndefined())
+		row.worker = static_cast<uint8_t>(get_uint(from, "worker", SL_MAX_LCORES - 1));
 	row.random_spi =
 		!from.Get("randomSpi").IsUndefined() && get_bool(from, "randomSpi") ? 1 : 0;
 	if (!from.Get("byteLimit").IsUndefined())
@@ -255,6 +257,7 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 	to.Set("replayWindow", row.replay_window);
 	to.Set("packetLimit", bigint(env, row.packet_limit));
 	to.Set("esn", row.esn != 0);
+	to.Set("worker", row.worker);
 	to.Set("randomSpi", row.random_spi != 0);
 	to.Set("byteLimit", bigint(env, row.byte_limit));
 	set_udp_ports(to, row);

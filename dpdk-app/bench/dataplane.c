@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 	used = rte_eal_init(argc - end, argv + end);
 	if (used < 0)
 		die("EAL", "could not start");
-	w->pool = sl_packet_pool("packets", 8191, SL_HEADROOM + BENCH_FRAME_MAX + 128);
+	w->pool = sl_packet_pool("packets", 8191, SL_HEADROOM + BENCH_FRAME_MAX + 128, 1);
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);

@@ -71,7 +71,7 @@ static int run(struct sl_control *control, struct sl_fault *fault)
 	if (sl_eal_start(&control->eal, control->options, fault) != 0)
 		goto detach;
 	if (sl_sa_store_init(&control->sas, control->tables, &control->segment, fault) != 0 ||
-	    sl_control_make_worker(control, fault) != 0)
+	    sl_control_make_workers(control, fault) != 0)
 		goto stop;
 	sl_variant_use(sl_variant_best());
 	sl_log(SL_LOG_INFO, "packet path: variant %s (%s)", sl_variant_used()->name,
@@ -80,7 +80,7 @@ static int run(struct sl_control *control, struct sl_fault *fault)
 		expand_keys(control);
 	result = sl_control_run(control, fault);
 stop:
-	sl_control_free_worker(control);
+	sl_control_free_workers(control);
 	sl_sa_store_free(&control->sas);
 	sl_eal_stop(&control->eal);
 detach:

@@ -4,6 +4,7 @@
 #include "stages/fragment.h"
 #include "stages/hold.h"
 #include "stages/packet.h"
+#include "stages/pass.h"
 #include "stages/reassemble.h"
 #include "stages/stage.h"
 
@@ -22,6 +23,17 @@ static uint16_t split(struct rte_mbuf **packets, uint16_t *n, enum sl_lane lane,
 	return taken;
 }
 
+static void enter_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	n = sl_stage_encap(w, packets, n);
+	if (unlikely(w->capture != NULL))
+		sl_capture_into_tunnel(w, packets, n);
+	n = sl_stage_esp_seal(w, packets, n);
+	if (unlikely(w->capture != NULL))
+		sl_capture_sealed(w, packets, n);
+	sl_stage_tx(w, packets, n);
+}
+
 /* Packets that fit, by the next hops they have. */
 static void leave(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
@@ -29,15 +41,7 @@ static void leave(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	uint16_t t;
 
 	t = split(packets, &n, SL_LANE_TUNNEL, tunnel);
-
-	t = sl_stage_encap(w, tunnel, t);
-	if (unlikely(w->capture != NULL))
-		sl_capture_into_tunnel(w, tunnel, t);
-	t = sl_stage_esp_seal(w, tunnel, t);
-	if (unlikely(w->capture != NULL))
-		sl_capture_sealed(w, tunnel, t);
-	sl_stage_tx(w, tunnel, t);
-
+	enter_tunnels(w, tunnel, t);
 	n = sl_stage_link(w, packets, n);
 	sl_stage_tx(w, packets, n);
 }
@@ -67,6 +71,23 @@ static void answer(struct sl_worker *w)
 		forward(w, packets, n);
 }
 
+/* Packets from the core, which no SA claims (their route found) or which one does. */
+static void open_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	n = sl_stage_local(w, packets, n);
+	n = sl_stage_esp_sa(w, packets, n);
+	n = sl_stage_esp_open(w, packets, n);
+	n = sl_stage_host_tcp(w, packets, n);
+	n = sl_stage_decap(w, packets, n);
+	n = sl_stage_label(w, packets, n);
+	if (unlikely(w->capture != NULL))
+		sl_capture_labelled(w, packets, n);
+	forward(w, packets, n);
+	answer(w);
+	if (unlikely(w->capture != NULL))
+		sl_capture_burst_end(w);
+}
+
 void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
 	struct rte_mbuf *ce[SL_BURST];
@@ -83,18 +104,7 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 
 	n = sl_stage_core(w, frames, n);
 	n = sl_stage_lookup(w, frames, n);
-	n = sl_stage_local(w, frames, n);
-	n = sl_stage_esp_sa(w, frames, n);
-	n = sl_stage_esp_open(w, frames, n);
-	n = sl_stage_host_tcp(w, frames, n);
-	n = sl_stage_decap(w, frames, n);
-	n = sl_stage_label(w, frames, n);
-	if (unlikely(w->capture != NULL))
-		sl_capture_labelled(w, frames, n);
-	forward(w, frames, n);
-	answer(w);
-	if (unlikely(w->capture != NULL))
-		sl_capture_burst_end(w);
+	open_tunnels(w, frames, n);
 }
 
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
@@ -121,6 +131,34 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 	h = sl_stage_host(w, host, h);
 	forward(w, host, h);
 	answer(w);
+}
+
+/* Each goes on where the thread that passed it left off. */
+static void resume(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct rte_mbuf *some[SL_BURST];
+
+	if (unlikely(w->capture != NULL))
+		sl_capture_taken(w, packets, n);
+	enter_tunnels(w, some, split(packets, &n, SL_LANE_TUNNEL, some));
+	sl_stage_tx_passed(w, some, split(packets, &n, SL_LANE_PORT, some));
+	sl_pipeline_inject(w, some, split(packets, &n, SL_LANE_HOST, some));
+	open_tunnels(w, packets, n);
+}
+
+uint32_t sl_pipeline_take(struct sl_worker *w)
+{
+	struct rte_mbuf *packets[SL_BURST];
+	uint32_t found = 0;
+
+	for (unsigned int from = 0; from < w->threads; from++) {
+		uint16_t n = sl_pass_take(w, from, packets);
+
+		if (n > 0)
+			resume(w, packets, n);
+		found += n;
+	}
+	return found;
 }
 
 /* As if it had just come from its CE or the host. */

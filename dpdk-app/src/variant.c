@@ -22,6 +22,7 @@ static bool has_avx512(void)
 	                                   struct rte_mbuf **frames, uint16_t n);                  \
 	void sl_pipeline_inject_##variant(struct sl_worker *w, struct rte_mbuf **frames,           \
 	                                  uint16_t n);                                             \
+	uint32_t sl_pipeline_take_##variant(struct sl_worker *w);                                  \
 	uint32_t sl_pipeline_release_##variant(struct sl_worker *w);                               \
 	void sl_pipeline_end_##variant(struct sl_worker *w);                                       \
 	void sl_pipeline_flush_##variant(struct sl_worker *w);
@@ -34,8 +35,8 @@ SL_VARIANT_ENTRIES(avx512)
 	{                                                                                          \
 		.name = #variant, .needs = (what), .runs_here = (predicate),                       \
 		.receive = sl_pipeline_receive_##variant, .inject = sl_pipeline_inject_##variant,  \
-		.release = sl_pipeline_release_##variant, .end = sl_pipeline_end_##variant,        \
-		.flush = sl_pipeline_flush_##variant,                                              \
+		.take = sl_pipeline_take_##variant, .release = sl_pipeline_release_##variant,      \
+		.end = sl_pipeline_end_##variant, .flush = sl_pipeline_flush_##variant,            \
 	}
 
 const struct sl_variant sl_variants[] = {
@@ -70,6 +71,8 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 {
 	used->inject(w, frames, n);
 }
+
+uint32_t sl_pipeline_take(struct sl_worker *w) { return used->take(w); }
 
 uint32_t sl_pipeline_release(struct sl_worker *w) { return used->release(w); }
 

@@ -17,6 +17,7 @@ struct sl_variant {
 	bool (*runs_here)(void);
 	void (*receive)(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
 	void (*inject)(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
+	uint32_t (*take)(struct sl_worker *w);
 	uint32_t (*release)(struct sl_worker *w);
 	void (*end)(struct sl_worker *w);
 	void (*flush)(struct sl_worker *w);

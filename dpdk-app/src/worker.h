@@ -85,7 +85,8 @@ static inline struct sl_packet *sl_packet(struct rte_mbuf *mbuf)
 /* A running port as the packet path sees it. Indexed by stable port id. */
 struct sl_port {
 	uint16_t dpdk_port; /* DPDK's id, RTE_MAX_ETHPORTS = no such port */
-	uint16_t queue;     /* this worker's rx and tx queue */
+	/* Packet threads up to these have a queue of their own, of their index. */
+	uint16_t last_rx_queue, last_tx_queue;
 	/* interface row by VLAN id ([0] = untagged); 0 = none. Atomic words, stored by the control thread. */
 	uint32_t interface_by_vlan[4096];
 };
@@ -152,6 +153,22 @@ struct sl_reassembly {
 	struct sl_datagram datagram[SL_REASSEMBLY_DATAGRAMS];
 };
 
+/* Packets on their way from one packet thread to another, and how far they are: stages/pass.c. */
+#define SL_PASS_RING 2048u /* what comes in the millisecond that the other one may sleep */
+struct sl_pass {
+	struct rte_ring *ring; /* one writer, one reader */
+	/* the writer's own */
+	uint64_t put;  /* packets ever put in */
+	uint64_t mark; /* `put` as it was when the next epoch was seen */
+	/* the reader's */
+	uint64_t taken __rte_cache_aligned; /* packets ever taken out */
+	uint64_t done; /* atomic; of these, those that it holds nothing of any more */
+};
+struct sl_pass_batch {
+	uint16_t count;
+	struct rte_mbuf *packets[SL_BURST];
+};
+
 /* One packet-path thread. Everything it may touch. */
 struct sl_worker {
 	const struct sl_tables *tables;
@@ -161,7 +178,7 @@ struct sl_worker {
 	struct rte_mempool *pool;
 	/* large buffers, NULL when no port needs them: stages/jumbo.h */
 	struct rte_mempool *jumbo;
-	struct sl_port *ports;   /* [SL_MAX_PORTS] */
+	struct sl_port *ports;   /* [SL_MAX_PORTS], all threads' */
 	struct sl_tx_queue *tx;  /* [SL_MAX_PORTS] */
 	struct rte_ring *punt;   /* to the control thread */
 	struct rte_ring *inject; /* from the control thread */
@@ -178,8 +195,11 @@ struct sl_worker {
 	uint64_t now_tsc;          /* taken once per round */
 	uint32_t icmp_tokens;      /* rate limit of generated ICMP errors */
 	uint64_t icmp_refill_tsc;
-	uint32_t labels_backed;          /* label counters exist for values below this (atomic) */
-	unsigned int index;              /* block index in `state` */
+	uint32_t labels_backed; /* label counters exist for values below this (atomic) */
+	unsigned int index;     /* block index in `state` */
+	unsigned int threads;   /* packet threads of this process */
+	/* by index of the other thread; NULL: there is none */
+	struct sl_pass *pass_to[SL_MAX_LCORES], *pass_from[SL_MAX_LCORES];
 	struct sl_capture *capture_next; /* atomic; what the control thread has captured, or NULL */
 	/* Below: the packet path's own, zero at start. */
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
@@ -193,6 +213,16 @@ struct sl_worker {
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;
 	struct sl_reassembly reassembly;
+	uint32_t pass_pending; /* bit: pass_batch[thread] is not empty */
+	uint32_t pass_taken;   /* bit: packets of that thread were taken in this round */
+	uint64_t epoch_next;   /* seen, and not published yet; 0 = none */
+	struct sl_pass_batch pass_batch[SL_MAX_LCORES];
+};
+
+/* The packet threads of this process. They share pool, ports and key arrays; the rest each has its own. */
+struct sl_workers {
+	unsigned int count;
+	struct sl_worker *thread[SL_MAX_LCORES];
 };
 
 /* Outbound SA row and path MTU, bytes, in one word; never 0. */
@@ -205,6 +235,8 @@ static inline uint16_t sl_too_big_mtu(uintptr_t word) { return (uint16_t)word; }
 
 /* Run a burst received on stable port `port` to its end; all mbufs are consumed. n <= SL_BURST. */
 void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
+/* The same for what other packet threads have passed to this one; returns how many packets that was. */
+uint32_t sl_pipeline_take(struct sl_worker *w);
 /* The same for frames (CE, core interfaces) and IP packets (host TAPs) from the kernel. */
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 /*
@@ -214,7 +246,7 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 uint32_t sl_pipeline_release(struct sl_worker *w);
 /* The thread stops: free what it still holds. */
 void sl_pipeline_end(struct sl_worker *w);
-/* Hand everything queued for transmission to the ports; called at the end of each round. */
+/* Hand everything queued to the ports, and to other threads; called at the end of each round that found packets. */
 void sl_pipeline_flush(struct sl_worker *w);
 
 /* Count a drop (reason, interface, VRF as noted in the packet) and free the mbuf. */

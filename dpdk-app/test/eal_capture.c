@@ -3,6 +3,7 @@
 #include "control/captures.h"
 #include "support/drops.h"
 
+static struct sl_workers workers = {.count = 1, .thread = {&world.worker}};
 static struct sl_captures captures;
 static Sealane__Worker__V1__CaptureChunk *chunk;
 static struct sl_fault fault;
@@ -11,7 +12,7 @@ static int fresh_captures(void **state)
 {
 	(void)state;
 	scene_set();
-	captures = (struct sl_captures){.worker = &world.worker};
+	captures = (struct sl_captures){.workers = &workers};
 	return 0;
 }
 

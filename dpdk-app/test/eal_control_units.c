@@ -82,7 +82,7 @@ static void test_options(void **cmocka)
 	assert_int_equal(PARSE("--instance-dir", "/a", "--memory-mb", "99999999999999999999"), -1);
 	assert_int_equal(PARSE("--instance-dir", "/a", "--idle", "sometimes"), -1);
 	assert_int_equal(PARSE("--instance-dir", "/a", "--huge", "perhaps"), -1);
-	assert_int_equal(PARSE("--instance-dir", "/a", "--lcores", "2"), -1);
+	assert_int_equal(PARSE("--instance-dir", "/a", "--lcores", "33"), -1);
 	memset(long_path, 'x', sizeof(long_path) - 1);
 	long_path[sizeof(long_path) - 1] = '\0';
 	assert_int_equal(PARSE("--instance-dir", long_path),
@@ -118,19 +118,19 @@ static void test_devargs(void **cmocka)
 	assert_int_equal(sl_devargs_parse("net_null0, x=1", &devargs, &fault), -1);
 
 	assert_int_equal(sl_devargs_parse("net_af_packet0,iface=e", &devargs, &fault), 0);
-	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 1500, out,
+	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 1500, 1, out,
 	                                     sizeof(out), &fault),
 	                 0);
 	assert_string_equal(out, "net_af_packet0,iface=e,framesz=2048,blocksz=4096,qpairs=1");
-	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 9000, out,
+	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 9000, 2, out,
 	                                     sizeof(out), &fault),
 	                 0);
-	assert_string_equal(out, "net_af_packet0,iface=e,framesz=12288,blocksz=12288,qpairs=1");
+	assert_string_equal(out, "net_af_packet0,iface=e,framesz=12288,blocksz=12288,qpairs=2");
 	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e,framesz=4096", &devargs, 1500,
-	                                     out, sizeof(out), &fault),
+	                                     1, out, sizeof(out), &fault),
 	                 0);
 	assert_string_equal(out, "net_af_packet0,iface=e,framesz=4096,qpairs=1");
-	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 1500, small,
+	assert_int_equal(sl_devargs_complete("net_af_packet0,iface=e", &devargs, 1500, 1, small,
 	                                     sizeof(small), &fault),
 	                 -1);
 }

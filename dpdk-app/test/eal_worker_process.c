@@ -229,14 +229,14 @@ static void test_second_worker_is_refused(void **cmocka)
 static void test_start_refusals(void **cmocka)
 {
 	static const char *const patient[] = {"--no-huge", "--wait-ms", "50", NULL};
-	static const char *const two_lcores[] = {"--lcores", "2", NULL};
+	static const char *const many_lcores[] = {"--lcores", "33", NULL};
 	static const char *const too_much[] = {"--huge", "on", "--memory-mb", "65536", NULL};
 	static const char *const bad_eal[] = {"--no-huge", "--", "--no-such-argument", NULL};
 	struct test_worker worker;
 
 	(void)cmocka;
 	assert_int_equal(test_instance(&worker, TEST_EPOCH), 0);
-	assert_int_equal(test_spawn(&worker, two_lcores), 0);
+	assert_int_equal(test_spawn(&worker, many_lcores), 0);
 	assert_int_equal(test_wait_exit(&worker, 10000), 2);
 	assert_int_equal(test_spawn(&worker, too_much), 0);
 	assert_int_equal(test_wait_exit(&worker, 10000), 5);

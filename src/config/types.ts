@@ -183,7 +183,7 @@ export interface Config {
   /** Shared segments, on tmpfs; default /dev/shm/sealane/INSTANCE. */
   readonly segmentDirectory?: string;
   readonly worker?: {
-    readonly lcores?: number; // packet-path threads; this version runs 1
+    readonly lcores?: number; // packet-path threads
     readonly memoryMb?: number; // packet buffers and DPDK, 64..65536, default 256
     readonly hugepages?: 'auto' | 'never' | 'require'; // default auto
     readonly idle?: 'adaptive' | 'poll'; // default adaptive

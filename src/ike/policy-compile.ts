@@ -3,7 +3,6 @@
  * From the configuration to what IKE works with. Only files are missing: anchors, credentials and preshared keys are
  * the authenticator's, the postquantum preshared keys (RFC 8784) are given, already loaded.
  */
-import { DEFAULT_LCORES } from '../config/defaults.js';
 import { DEFAULT_IKE, espProposalsOf, ikeProposalsOf } from '../config/ike/defaults.js';
 import { protectedPairs } from '../config/bgp/protect.js';
 import { PrefixIndex } from '../config/prefix-index.js';
@@ -155,14 +154,13 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
     lifetimes: childLifetimes(ike),
     ...(replayWindow !== undefined && { replayWindow }),
   };
-  const resources = config.worker?.lcores ?? DEFAULT_LCORES;
   return (local, remote): readonly ChildPolicy[] => {
     if (local.length !== remote.length || !own.some((address) => equalBytes(address, local))) {
       return [];
     }
     // The two tunnel addresses and one protocol, never "any" (policy-model 16).
     const vpn = kinds.map(({ service, proposals, protocol }): ChildPolicy => ({
-      ...{ service, mode: 'transport', proposals, ...shared, resources },
+      ...{ service, mode: 'transport', proposals, ...shared, resources: 1 },
       local: [selectorOf(local, protocol)],
       remote: [selectorOf(remote, protocol)],
     }));

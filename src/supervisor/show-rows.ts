@@ -210,7 +210,7 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
   }
 }
 
-const protectionOf = (algorithm: Algorithm): 'encrypt' | 'authenticate' =>
+export const protectionOf = (algorithm: Algorithm): 'encrypt' | 'authenticate' =>
   encrypts(algorithm) ? 'encrypt' : 'authenticate';
 
 const NO_STATE: SaState = {

@@ -89,15 +89,18 @@ export class WorkerRows {
         heartbeatAgeMs: undefined,
         held: undefined,
         released: undefined,
+        ...{ passed: undefined, taken: undefined, passFull: undefined },
       };
       return;
     }
-    for (const { index, tid, rounds, busyRounds, heartbeatNs, held, released } of status.lcores) {
+    for (const lcore of status.lcores) {
+      const { index, tid, rounds, busyRounds, heartbeatNs, held, released } = lcore;
+      const { passed, taken, passFull } = lcore;
       yield {
         ...{ ...common, lcore: index, tid },
         busyPercent: this.#busy(index, rounds, busyRounds),
         heartbeatAgeMs: now > heartbeatNs ? (now - heartbeatNs) / 1_000_000n : 0n,
-        ...{ held, released },
+        ...{ held, released, passed, taken, passFull },
       };
     }
   }

@@ -320,6 +320,7 @@ export class Supervisor {
     try {
       return await this.#serial.run(async () => {
         const prepared = await this.#committer.prepare(config);
+        this.saRows.configure(config);
         await this.#committer.apply(prepared);
         return prepared;
       });

@@ -151,9 +151,9 @@ export class WorkerClient {
   async shutdown(handOver = false): Promise<void> {
     await this.call({ $case: 'shutdown', value: { handOver } });
   }
-  /** Rejects with STATE when a port gives its frames to one process only. */
-  async prepareHandOver(): Promise<void> {
-    await this.call({ $case: 'prepareHandOver', value: {} });
+  /** Rejects with STATE when a port gives its frames to one process only, or it has not so many packet threads. */
+  async prepareHandOver(lcores: number): Promise<void> {
+    await this.call({ $case: 'prepareHandOver', value: { lcores } });
   }
   async takeOver(): Promise<void> {
     await this.call({ $case: 'takeOver', value: {} });

@@ -12,6 +12,7 @@ import type { Event, PortInfo } from '../rpc/gen/worker.js';
 import { codeOf, messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { KernelPort } from './kernel-port.js';
 import type { Plan } from './plan.js';
+import { DEFAULT_LCORES } from '../config/defaults.js';
 import { devargs, portsDiffer, type WantedPort } from './ports.js';
 import { WorkerError, type WorkerClient, type WorkerEvents } from './worker-client.js';
 import { workerArguments, type WorkerProcess } from './worker-process.js';
@@ -183,7 +184,7 @@ export class WorkerLink {
     const before = this.#client;
     const attempt: { client?: WorkerClient } = {};
     try {
-      await before?.prepareHandOver();
+      await before?.prepareHandOver(plan.config.worker?.lcores ?? DEFAULT_LCORES);
       const client = await process.standBy(plan.config, this.#events(attempt));
       attempt.client = client;
       const ports: PortInfo[] = [];

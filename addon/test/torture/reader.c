@@ -294,6 +294,14 @@ uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	return 0;
 }
 
+/* Each reader is a packet thread that owns all SAs: none passes anything. */
+uint16_t sl_stage_tx_passed(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
+{
+	(void)w, (void)frames;
+	REQUIRE(n == 0, "a frame of another thread");
+	return 0;
+}
+
 uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
 {
 	(void)w, (void)frames;
@@ -432,7 +440,7 @@ struct torture_reader *torture_reader_new(uint32_t index, uint64_t seed)
 	r->random = seed | 1;
 	w->tables = torture.tables;
 	w->state = torture.segment.state;
-	w->index = index;
+	w->index = 0; /* as the one thread of a worker: owner of all SAs it meets */
 	w->block = &w->state->lcore[index].block;
 	w->pool = rte_pktmbuf_pool_create(name[0], 511, 0, sizeof(struct sl_packet),
 	                                  SL_HEADROOM + 512, SOCKET_ID_ANY);

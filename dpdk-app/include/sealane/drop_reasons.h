@@ -113,7 +113,9 @@
 	X(too_big_sequence, "ICMP too big that quotes a sequence number not sent of late")         \
 	X(too_big_floor, "ICMP too big that tells less than the floor")                            \
 	X(too_big_size, "ICMP too big that tells no less than the packet it quotes")               \
-	X(too_big_rate, "ICMP too big about an SA that another has just told of")
+	X(too_big_rate, "ICMP too big about an SA that another has just told of")                  \
+	/* between packet threads */                                                               \
+	X(pass_full, "ring to the packet thread that owns the SA or the datagram full")
 
 #define SL_DROP_ENUM(name, text) SL_DROP_##name,
 enum sl_drop_reason { SL_DROP_REASONS(SL_DROP_ENUM) SL_DROP_COUNT };

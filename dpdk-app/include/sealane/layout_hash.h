@@ -97,6 +97,7 @@
 	F(sl_sa_row, packet_limit)                                                                 \
 	F(sl_sa_row, byte_limit)                                                                   \
 	F(sl_sa_row, esn)                                                                          \
+	F(sl_sa_row, worker)                                                                       \
 	F(sl_sa_row, random_spi)                                                                   \
 	F(sl_sa_row, key_check)                                                                    \
 	F(sl_host_policy_row, sa_to_port)                                                          \
@@ -201,6 +202,8 @@
 	F(sl_lcore_block, running)                                                                 \
 	F(sl_lcore_block, held)                                                                    \
 	F(sl_lcore_block, released)                                                                \
+	F(sl_lcore_block, passed)                                                                  \
+	F(sl_lcore_block, taken)                                                                   \
 	F(sl_lcore_block, drops)                                                                   \
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \

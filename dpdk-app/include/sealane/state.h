@@ -93,13 +93,15 @@ struct sl_lcore_block {
 	uint32_t running;
 	uint64_t held;     /* packets that wait for an SA now */
 	uint64_t released; /* packets that have waited for one, and were looked up again */
+	uint64_t passed;   /* packets handed to other packet threads, which own what they need */
+	uint64_t taken;    /* packets that other packet threads handed to this one */
 	uint64_t drops[SL_MAX_DROP_REASONS];
 	struct sl_interface_counters interface[SL_MAX_INTERFACES];
 	struct sl_vrf_counters vrf[SL_MAX_VRFS];
 	struct sl_policer_counters policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
 	struct sl_label_counters label[SL_MAX_LABELS]; /* packets accepted by label, egress PE */
 };
-SL_AT(struct sl_lcore_block, drops, 64);
+SL_AT(struct sl_lcore_block, drops, 80);
 
 struct sl_state_header {
 	struct sl_segment_header segment;

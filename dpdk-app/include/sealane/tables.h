@@ -369,8 +369,9 @@ struct sl_sa_row {
 	uint64_t key_check;    /* first 8 bytes, big-endian, of SHA-256(key || salt); never 0 */
 	uint8_t salt[4];       /* zeros in suites without */
 	uint8_t esn;           /* 1: extended sequence numbers, 64 bits (RFC 4303 2.2.1) */
-	uint8_t random_spi;    /* 1: nobody can guess the SPI (policy-model 21) */
-	uint8_t reserved[2];
+	uint8_t worker; /* packet thread that owns it, modulo how many there are (policy-model 23) */
+	uint8_t random_spi; /* 1: nobody can guess the SPI (policy-model 21) */
+	uint8_t reserved[1];
 	uint8_t key[96]; /* of the cipher, then of the integrity, as long as suites.h says */
 };
 SL_SIZE(struct sl_sa_row, 192);

@@ -29,15 +29,21 @@ static uint64_t time_of(const struct instant *at, uint64_t tsc)
 	return at->ns - ago / at->hz * 1000000000u - ago % at->hz * 1000000000u / at->hz;
 }
 
-/* The older of what the two threads have put in; NULL: nothing. */
+/* The oldest of what all threads have put in; NULL: nothing. */
 static struct sl_capture_ring *oldest(struct sl_capture_session *s)
 {
-	const struct sl_capture_record *packet = sl_capture_ring_peek(&s->packets);
-	const struct sl_capture_record *control = sl_capture_ring_peek(&s->control);
+	const struct sl_capture_record *first = sl_capture_ring_peek(&s->control);
+	struct sl_capture_ring *ring = first != NULL ? &s->control : NULL;
 
-	if (packet == NULL)
-		return control == NULL ? NULL : &s->control;
-	return control != NULL && control->tsc < packet->tsc ? &s->control : &s->packets;
+	for (uint32_t i = 0; i < s->threads; i++) {
+		const struct sl_capture_record *record = sl_capture_ring_peek(&s->packets[i]);
+
+		if (record == NULL || (first != NULL && first->tsc < record->tsc))
+			continue;
+		first = record;
+		ring = &s->packets[i];
+	}
+	return ring;
 }
 
 bool sl_capture_is_empty(struct sl_capture_session *session) { return oldest(session) == NULL; }

@@ -2,6 +2,7 @@
 #include "control/captures.h"
 
 #include <inttypes.h>
+#include <rte_common.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,20 +32,17 @@ static void free_session(struct sl_capture_session *s)
 		return;
 	sl_capture_filter_close(&s->ethernet);
 	sl_capture_filter_close(&s->ip);
-	sl_capture_ring_close(&s->packets);
+	for (uint32_t i = 0; i < s->threads; i++)
+		sl_capture_ring_close(&s->packets[i]);
 	sl_capture_ring_close(&s->control);
 	free(s->lost);
 	free(s);
 }
 
-/*
- * Show the packet thread the sessions that take packets, and wait until it has let go of the list before.
- * False: no memory, and the list before stays.
- */
-static bool show(struct sl_captures *captures)
+/* The sessions that take packets, for one thread: *list NULL when there are none. False: no memory. */
+static bool make_list(const struct sl_captures *captures, struct sl_capture **list)
 {
-	struct sl_worker *w = captures->worker;
-	struct sl_capture *before = w->capture_next, *now = NULL;
+	struct sl_capture *now = NULL;
 
 	for (uint32_t i = 0; i < SL_CAPTURE_SESSIONS; i++) {
 		struct sl_capture_session *s = captures->session[i];
@@ -56,13 +54,41 @@ static bool show(struct sl_captures *captures)
 		now->session[now->count++] = s;
 		now->points |= 1u << s->point;
 	}
-	__atomic_store_n(&w->capture_next, now, __ATOMIC_RELEASE);
+	*list = now;
+	return true;
+}
+
+static void free_lists(struct sl_capture **lists, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		free(lists[i]);
+}
+
+/*
+ * Show the packet threads the sessions that take packets, each a list of its own, and wait until they have let go
+ * of the lists before. False: no memory, and the lists before stay.
+ */
+static bool show(struct sl_captures *captures)
+{
+	const struct sl_workers *workers = captures->workers;
+	struct sl_capture *list[SL_MAX_LCORES], *before[SL_MAX_LCORES];
+
+	for (uint32_t i = 0; i < workers->count; i++) {
+		if (!make_list(captures, &list[i])) {
+			free_lists(list, i);
+			return false;
+		}
+	}
+	for (uint32_t i = 0; i < workers->count; i++) {
+		before[i] = workers->thread[i]->capture_next;
+		__atomic_store_n(&workers->thread[i]->capture_next, list[i], __ATOMIC_RELEASE);
+	}
 	if (captures->quiesce != NULL && captures->quiesce(captures->quiesce_context) != 0) {
-		sl_log(SL_LOG_WARNING, "the packet thread does not let go of a capture");
+		sl_log(SL_LOG_WARNING, "a packet thread does not let go of a capture");
 		captures->stuck = true;
 	}
 	if (!captures->stuck)
-		free(before);
+		free_lists(before, workers->count);
 	return true;
 }
 
@@ -84,8 +110,21 @@ static uint32_t find(const struct sl_captures *captures, uint32_t id)
 	return i;
 }
 
+/* A ring for each thread, of what there is for a capture: a power of two each. */
+static bool open_rings(struct sl_capture_session *s, uint32_t threads)
+{
+	uint64_t bytes = SL_CAPTURE_RING_BYTES / rte_align32pow2(threads);
+
+	while (s->threads < threads) {
+		if (!sl_capture_ring_open(&s->packets[s->threads], bytes))
+			return false;
+		s->threads++;
+	}
+	return sl_capture_ring_open(&s->control, SL_CAPTURE_RING_BYTES / 16);
+}
+
 static struct sl_capture_session *make_session(const Sealane__Worker__V1__StartCapture *in,
-                                               struct sl_fault *fault)
+                                               uint32_t threads, struct sl_fault *fault)
 {
 	struct sl_capture_session *s = calloc(1, sizeof(*s));
 	const char *wrong = NULL;
@@ -105,8 +144,7 @@ static struct sl_capture_session *make_session(const Sealane__Worker__V1__StartC
 		goto failed;
 	}
 	s->lost = calloc(SL_MAX_INTERFACES, sizeof(*s->lost));
-	if (s->lost != NULL && sl_capture_ring_open(&s->packets, SL_CAPTURE_RING_BYTES) &&
-	    sl_capture_ring_open(&s->control, SL_CAPTURE_RING_BYTES / 16))
+	if (s->lost != NULL && open_rings(s, threads))
 		return s;
 no_memory:
 	(void)sl_fail(fault, SL_FAULT_NO_MEMORY, "end something", "no memory for a capture");
@@ -133,7 +171,7 @@ int sl_captures_start(struct sl_captures *captures, const Sealane__Worker__V1__S
 	if (captures->chunk == NULL)
 		return sl_fail(fault, SL_FAULT_NO_MEMORY, "end something",
 		               "no memory for a capture");
-	captures->session[i] = make_session(in, fault);
+	captures->session[i] = make_session(in, captures->workers->count, fault);
 	if (captures->session[i] == NULL)
 		return -1;
 	captures->limits[i] = (struct sl_capture_limits){
@@ -234,7 +272,7 @@ void sl_captures_drop(struct sl_captures *captures, const struct rte_mbuf *m,
 
 		if (s == NULL || s->point != SL_CAPTURE_AT_DROPS || captures->limits[i].stopped)
 			continue;
-		sl_capture_view_drop(captures->worker, m, reason, &view);
+		sl_capture_view_drop(captures->workers->thread[0], m, reason, &view);
 		sl_capture_put(s, &s->control, &view);
 	}
 }

@@ -10,7 +10,8 @@
 #include "stages/capture.h"
 #include "worker.pb-c.h"
 
-#define SL_CAPTURE_RING_BYTES (4u << 20) /* of a capture; a sixteenth more for the control thread */
+/* Of a capture, shared out among the packet threads; a sixteenth more for the control thread. */
+#define SL_CAPTURE_RING_BYTES (4u << 20)
 #define SL_CAPTURE_CHUNK_BYTES (48u << 10)
 #define SL_CAPTURE_CHUNK_PACKETS 256u
 
@@ -31,7 +32,7 @@ struct sl_capture_chunk {
 };
 
 struct sl_captures {
-	struct sl_worker *worker;
+	const struct sl_workers *workers;
 	/* Waits until the packet thread has begun a round; as struct sl_sa_store has it. NULL: no thread. */
 	int (*quiesce)(void *context);
 	void *quiesce_context;

@@ -65,10 +65,12 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	                                  .mtu = in->mtu,
 	                                  .promiscuous = in->promiscuous,
 	                                  .standby = control->standing_by};
-	struct sl_port_limits limits = {.pool = control->worker->pool,
-	                                .jumbo = control->worker->jumbo,
+	struct sl_port_limits limits = {.pool = control->workers.thread[0]->pool,
+	                                .jumbo = control->workers.thread[0]->jumbo,
 	                                .max_mtu = control->options->max_mtu,
-	                                .pci = control->options->pci};
+	                                .pci = control->options->pci,
+	                                .threads = control->workers.count};
+	struct sl_port *shown; /* to the packet threads */
 	int result;
 
 	call->reply.port = port;
@@ -88,8 +90,10 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	sl_control_online(control);
 	if (result != 0)
 		return -1;
-	control->worker->ports[in->port].queue = 0;
-	control->worker->ports[in->port].dpdk_port = port->dpdk_port;
+	shown = &control->workers.thread[0]->ports[in->port];
+	shown->last_rx_queue = (uint16_t)(port->queues.rx - 1);
+	shown->last_tx_queue = (uint16_t)(port->queues.tx - 1);
+	shown->dpdk_port = port->dpdk_port;
 	return 0;
 }
 
@@ -130,22 +134,35 @@ static int reserve_labels(struct call *call, struct sl_fault *fault)
 	if (sl_state_commit_labels(&control->segment, call->command->reserve_labels->labels,
 	                           fault) != 0)
 		return -1;
-	__atomic_store_n(&control->worker->labels_backed,
-	                 (uint32_t)control->segment.state->header.committed_labels,
-	                 __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < control->workers.count; i++)
+		__atomic_store_n(&control->workers.thread[i]->labels_backed,
+		                 (uint32_t)control->segment.state->header.committed_labels,
+		                 __ATOMIC_RELEASE);
 	return 0;
+}
+
+/* Every thread that has a queue of the port polls it. */
+static uint32_t poll_port(struct sl_control *control, uint32_t id)
+{
+	for (unsigned int i = 0; i < control->threads.count; i++) {
+		struct sl_packet_thread *thread = &control->threads.thread[i];
+
+		if (i < control->ports[id].queues.rx)
+			thread->port_ids[thread->port_count++] = id;
+	}
+	return 1;
 }
 
 static int start(struct call *call, struct sl_fault *fault)
 {
 	struct sl_control *control = call->control;
+	uint32_t ports = 0;
 
 	if (control->started)
 		return 0;
-	control->thread.port_count = 0;
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		if (control->ports[id].exists)
-			control->thread.port_ids[control->thread.port_count++] = id;
+			ports += poll_port(control, id);
 	if (sl_privileges_drop(fault) != 0)
 		return -1;
 #ifndef SEALANE_SANITIZE /* their reports start programs */
@@ -154,12 +171,12 @@ static int start(struct call *call, struct sl_fault *fault)
 #endif
 	if (sl_kernel_path_start(&control->kernel, fault) != 0)
 		return -1;
-	if (sl_packet_thread_launch(&control->thread) != 0)
+	if (sl_packet_threads_launch(&control->threads) != 0)
 		return sl_fail(fault, SL_FAULT_INTERNAL, "restart the worker",
-		               "the packet thread does not start");
+		               "a packet thread does not start");
 	control->started = true;
-	sl_log(SL_LOG_INFO, "started: %" PRIu32 " ports, no privileges left",
-	       control->thread.port_count);
+	sl_log(SL_LOG_INFO, "started: %" PRIu32 " ports, %u packet threads, no privileges left",
+	       ports, control->threads.count);
 	return 0;
 }
 
@@ -269,7 +286,8 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 		                        call->command->stop_capture->session,
 		                        call->command->stop_capture->discard, fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
-		return sl_hand_over_prepare(call->control, fault);
+		return sl_hand_over_prepare(call->control, call->command->prepare_hand_over->lcores,
+		                            fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
 		return take_over(call, fault);
 	default:

@@ -38,6 +38,7 @@
 #define SL_IDLE_WAIT_MS 200 /* before Start */
 #define SL_BUSY_NS 2000000000ull
 #define SL_LAST_WORDS_MS 20
+#define SL_NEXT_BEGINS_NS 300000000 /* keys of many SAs are expanded first */
 /* A port that loses frames says so once a minute: it may for hours. */
 #define SL_LOSS_LOG_NS 60000000000ull
 
@@ -258,9 +259,7 @@ static void turn(struct sl_control *control)
 	uint32_t punted = 0;
 	int count;
 
-	if (control->started &&
-	    !(rte_ring_empty(control->worker->punt) && rte_ring_empty(control->worker->acquire) &&
-	      rte_ring_empty(control->worker->too_big)))
+	if (control->started && sl_kernel_path_waits(&control->kernel))
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, 0);
 	else
 		count = epoll_wait(control->epoll_fd, events, SL_EVENTS, wait_ms(control, now_ns));
@@ -299,7 +298,19 @@ static void send_last_words(struct sl_control *control)
 	for (uint32_t i = 1; i < SL_MAX_INTERFACES; i++)
 		(void)sl_kernel_path_read(&control->kernel, i);
 	sl_control_offline(control);
-	for (int i = 0; i < SL_LAST_WORDS_MS && !rte_ring_empty(control->worker->inject); i++)
+	for (int i = 0; i < SL_LAST_WORDS_MS && !sl_kernel_path_injected(&control->kernel); i++)
+		nanosleep(&pause, NULL);
+}
+
+/*
+ * While this worker's sockets leave the groups of its ports, flows move between the next one's: with several threads, not
+ * before those have forwarded what waited for them.
+ */
+static void wait_for_next(const struct sl_control *control)
+{
+	const struct timespec pause = {.tv_nsec = SL_NEXT_BEGINS_NS};
+
+	if (control->workers.count > 1)
 		nanosleep(&pause, NULL);
 }
 
@@ -337,7 +348,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 {
 	if (open_events(control, fault) != 0)
 		return -1;
-	sl_kernel_path_init(&control->kernel, control->worker,
+	sl_kernel_path_init(&control->kernel, &control->workers,
 	                    control->segment.state->header.control_drops, control->epoll_fd,
 	                    SL_TAG_INTERFACE);
 	control->kernel.on_resolve = sl_control_resolve_event;
@@ -361,7 +372,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 	send_last_words(control);
 	if (control->handing_over)
 		sl_hand_over_give(control);
-	sl_packet_thread_stop(&control->thread);
+	sl_packet_threads_stop(&control->threads);
 	sl_captures_end(&control->captures);
 	sl_kernel_path_close(&control->kernel);
 	/* The next worker waits for the segment's lock, not for devices that it has open, too. */
@@ -369,6 +380,7 @@ int sl_control_run(struct sl_control *control, struct sl_fault *fault)
 		sl_bfd_link_close(&control->bfd, true);
 		sl_server_close(&control->server);
 		sl_state_detach(&control->segment);
+		wait_for_next(control);
 	}
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		sl_port_remove(&control->ports[id]);

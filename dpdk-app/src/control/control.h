@@ -25,8 +25,8 @@ struct sl_control {
 	struct sl_state_segment segment;
 	struct sl_eal eal;
 	struct sl_sa_store sas;
-	struct sl_worker *worker;
-	struct sl_packet_thread thread;
+	struct sl_workers workers;
+	struct sl_packet_threads threads;
 	struct sl_port_info ports[SL_MAX_PORTS]; /* by stable id */
 	struct sl_kernel_path kernel;
 	struct sl_bfd_link bfd;
@@ -47,14 +47,14 @@ struct sl_control {
 uint64_t sl_monotonic_ns(void);
 
 /*
- * Buffers, rings and the packet thread's context, once EAL and the segments are there. 0, or -1 with
+ * Buffers, rings and the packet threads' contexts, once EAL and the segments are there. 0, or -1 with
  * `fault`.
  */
-int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault);
-void sl_control_free_worker(struct sl_control *control);
+int sl_control_make_workers(struct sl_control *control, struct sl_fault *fault);
+void sl_control_free_workers(struct sl_control *control);
 
 /*
- * Once the state segment is there, and again when another came in its place (hand_over.h): the packet thread's
+ * Once the state segment is there, and again when another came in its place (hand_over.h): the packet threads'
  * part of it. 0, or -1 with `fault`.
  */
 int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault);

@@ -105,13 +105,13 @@ static int choose_memory(struct sl_eal *eal, const struct sl_options *options,
 }
 
 /*
- * "(0-1)@(0,1,...)": control and packet thread both float over every CPU this process may use, so that
+ * "(0-1)@(0,1,...)": control and packet threads all float over every CPU this process may use, so that
  * several workers share a small machine; the scheduler moves them apart.
  */
 static void add_lcores(struct arguments *arguments, const struct sl_options *options)
 {
-	char map[2048] = "(0-1)@(";
-	size_t length = strlen(map);
+	char map[2048];
+	size_t length = (size_t)snprintf(map, sizeof(map), "(0-%u)@(", options->lcores);
 	cpu_set_t cpus;
 
 	add(arguments, "--lcores");
@@ -214,6 +214,22 @@ static int explain(const struct sl_eal *eal, const struct sl_options *options,
 	               "DPDK did not start: %s", sl_log_recent_dpdk());
 }
 
+static int find_lcores(struct sl_eal *eal, const struct sl_options *options, struct sl_fault *fault)
+{
+	unsigned int lcore = UINT32_MAX;
+
+	for (unsigned int i = 0; i < options->lcores; i++) {
+		lcore = rte_get_next_lcore(lcore, 1, 0);
+		if (lcore >= RTE_MAX_LCORE)
+			return sl_fail(fault, SL_FAULT_USAGE,
+			               "map one more than --lcores, e.g. 0@0,1@3",
+			               "--lcore-map has no lcore for packet thread %u of %u", i + 1,
+			               options->lcores);
+		eal->packet_lcore[i] = lcore;
+	}
+	return 0;
+}
+
 int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl_fault *fault)
 {
 	struct arguments arguments = {.count = 0};
@@ -237,11 +253,7 @@ int sl_eal_start(struct sl_eal *eal, const struct sl_options *options, struct sl
 	 */
 	(void)snprintf(eal->runtime_dir, sizeof(eal->runtime_dir), "%s", rte_eal_get_runtime_dir());
 	remove_runtime_dir(eal->runtime_dir);
-	eal->packet_lcore = rte_get_next_lcore(UINT32_MAX, 1, 0);
-	if (eal->packet_lcore >= RTE_MAX_LCORE)
-		return sl_fail(fault, SL_FAULT_USAGE, "map two, e.g. --lcore-map 0@0,1@3",
-		               "--lcore-map has no lcore for the packet thread");
-	return 0;
+	return find_lcores(eal, options, fault);
 }
 
 void sl_eal_stop(struct sl_eal *eal)

@@ -7,11 +7,13 @@
 
 #include "control/fault.h"
 #include "control/options.h"
+#include "sealane/layout.h"
 
 struct sl_eal {
-	bool huge;                 /* memory is hugepages */
-	unsigned int packet_lcore; /* EAL's id of the packet thread */
-	char runtime_dir[512];     /* EAL's own files: removed once it is up, and at exit */
+	bool huge; /* memory is hugepages */
+	unsigned int packet_lcore
+		[SL_MAX_LCORES]; /* EAL's ids, of as many packet threads as were asked for */
+	char runtime_dir[512];   /* EAL's own files: removed once it is up, and at exit */
 };
 
 /*

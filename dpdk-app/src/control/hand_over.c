@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/hand_over.h"
 
+#include <inttypes.h>
 #include <rte_ethdev.h>
 #include <time.h>
 
@@ -13,8 +14,13 @@
 #define SL_DRAIN_LOOK_NS 4000000
 #define SL_DRAIN_LOOKS 50
 
-int sl_hand_over_prepare(struct sl_control *control, struct sl_fault *fault)
+int sl_hand_over_prepare(struct sl_control *control, uint32_t lcores, struct sl_fault *fault)
 {
+	/* The program of a port's group shares frames out to as many members as there are here. */
+	if (lcores != control->workers.count)
+		return sl_fail(fault, SL_FAULT_STATE, "stop this worker before the next one starts",
+		               "the next worker has %" PRIu32 " packet threads, this one %u",
+		               lcores, control->workers.count);
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		if (control->ports[id].exists &&
 		    sl_port_direct(&control->ports[id], SL_PORT_FIRST, fault) != 0)
@@ -55,8 +61,9 @@ static void drain(struct sl_control *control)
 		while (sl_kernel_path_punt(&control->kernel, sl_monotonic_ns()) > 0)
 			;
 		now = frames_received(control);
-		if (now == before && rte_ring_empty(control->worker->inject) &&
-		    rte_ring_empty(control->worker->punt))
+		/* What threads have passed to each other they bring to its end when they stop. */
+		if (now == before && sl_kernel_path_injected(&control->kernel) &&
+		    !sl_kernel_path_waits(&control->kernel))
 			return;
 	}
 	sl_log(SL_LOG_WARNING, "the ports still had frames when the next worker took over");

@@ -12,10 +12,10 @@
 #define SL_STANDBY_SECONDS 120u
 
 /*
- * In the worker that forwards: have every port give this worker its frames although another opens it now. 0, or
- * -1 with `fault` (SL_FAULT_STATE) naming the first port that cannot.
+ * In the worker that forwards: have every port give this worker its frames although another opens it now, which
+ * has `lcores` packet threads. 0, or -1 with `fault` (SL_FAULT_STATE) naming the first port that cannot, or what differs.
  */
-int sl_hand_over_prepare(struct sl_control *control, struct sl_fault *fault);
+int sl_hand_over_prepare(struct sl_control *control, uint32_t lcores, struct sl_fault *fault);
 
 /*
  * In the worker that forwards and shall end: what the ports receive from now on is the standby's; returns when what

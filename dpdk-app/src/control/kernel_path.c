@@ -12,11 +12,11 @@
 
 #define SL_TOO_BIG_PER_SECOND 200u
 
-void sl_kernel_path_init(struct sl_kernel_path *path, struct sl_worker *worker, uint64_t *drops,
-                         int epoll_fd, uint64_t event_tag)
+void sl_kernel_path_init(struct sl_kernel_path *path, const struct sl_workers *workers,
+                         uint64_t *drops, int epoll_fd, uint64_t event_tag)
 {
 	memset(path, 0, sizeof(*path));
-	path->worker = worker;
+	path->workers = workers;
 	path->drops = drops;
 	path->epoll_fd = epoll_fd;
 	path->event_tag = event_tag;
@@ -29,6 +29,12 @@ void sl_kernel_path_close(struct sl_kernel_path *path)
 	for (uint32_t i = 0; i < SL_MAX_INTERFACES; i++)
 		if (path->interface[i].fd >= 0)
 			close(path->interface[i].fd);
+}
+
+/* The thread that has what the kernel sends: in one place its frames stay in order. */
+static struct sl_worker *first(const struct sl_kernel_path *path)
+{
+	return path->workers->thread[0];
 }
 
 static int watch(struct sl_kernel_path *path, uint32_t interface, struct sl_fault *fault)
@@ -56,7 +62,7 @@ static void map_vlan(struct sl_kernel_path *path, const struct sl_attachment *at
 {
 	if (attachment->port != 0)
 		__atomic_store_n(
-			&path->worker->ports[attachment->port].interface_by_vlan[attachment->vlan],
+			&first(path)->ports[attachment->port].interface_by_vlan[attachment->vlan],
 			interface, __ATOMIC_RELEASE);
 }
 
@@ -83,14 +89,14 @@ static int locate(const struct sl_kernel_path *path, uint32_t interface,
 	if (row->role == SL_ROLE_HOST)
 		return 0;
 	if (row->port == 0 || row->port >= SL_MAX_PORTS ||
-	    path->worker->ports[row->port].dpdk_port == RTE_MAX_ETHPORTS)
+	    first(path)->ports[row->port].dpdk_port == RTE_MAX_ETHPORTS)
 		return sl_fail(fault, SL_FAULT_NOT_FOUND, "add the port first",
 		               "interface %" PRIu32 " is on port %" PRIu32 ", which does not exist",
 		               interface, row->port);
 	if (row->vlan >= 4095)
 		return sl_fail(fault, SL_FAULT_MALFORMED, "use a VLAN of 0..4094",
 		               "interface %" PRIu32 " has VLAN %u", interface, row->vlan);
-	taken = __atomic_load_n(&path->worker->ports[row->port].interface_by_vlan[row->vlan],
+	taken = __atomic_load_n(&first(path)->ports[row->port].interface_by_vlan[row->vlan],
 	                        __ATOMIC_RELAXED);
 	if (taken != 0 && taken != interface)
 		return sl_fail(fault, SL_FAULT_ALREADY, "detach that interface first",
@@ -105,7 +111,7 @@ int sl_kernel_path_attach(struct sl_kernel_path *path, uint32_t interface, int f
 	const struct sl_interface_row *row;
 	struct sl_attachment fresh = {.fd = fd};
 
-	row = &path->worker->tables->interface[interface & (SL_MAX_INTERFACES - 1)];
+	row = &first(path)->tables->interface[interface & (SL_MAX_INTERFACES - 1)];
 	if (interface == 0 || interface >= SL_MAX_INTERFACES ||
 	    __atomic_load_n(&row->state, __ATOMIC_ACQUIRE) != SL_ROW_LIVE)
 		return sl_fail(fault, SL_FAULT_NOT_FOUND, "write the row first",
@@ -156,7 +162,7 @@ static enum sl_tap_read read_one(struct sl_kernel_path *path, int fd, struct rte
 	*reason = SL_DROP_inject_malformed;
 	if (result != SL_TAP_GOT || spilt == 0)
 		return result;
-	moved = sl_move_new(path->worker, *mbuf, (uint32_t)spilt, reason);
+	moved = sl_move_new(first(path), *mbuf, (uint32_t)spilt, reason);
 	if (moved == NULL) {
 		if (*reason == SL_DROP_jumbo_too_long)
 			*reason = SL_DROP_inject_malformed;
@@ -174,7 +180,7 @@ static uint32_t read_batch(struct sl_kernel_path *path, uint32_t interface,
 	uint32_t got = 0;
 
 	for (uint32_t attempt = 0; attempt < want; attempt++) {
-		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path->worker->pool);
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(first(path)->pool);
 		enum sl_drop_reason reason;
 		enum sl_tap_read result;
 
@@ -210,7 +216,7 @@ uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface)
 	if (interface >= SL_MAX_INTERFACES || path->interface[interface].fd < 0)
 		return 0;
 	got = read_batch(path, interface, frames, SL_INJECT_BATCH, &lost);
-	sent = rte_ring_sp_enqueue_burst(path->worker->inject, (void **)frames, got, NULL);
+	sent = rte_ring_sp_enqueue_burst(first(path)->inject, (void **)frames, got, NULL);
 	if (sent < got) {
 		count(path, SL_DROP_inject_full, got - sent);
 		for (uint32_t i = sent; i < got; i++)
@@ -257,13 +263,12 @@ static void resolve(struct sl_kernel_path *path, const struct sl_packet *packet,
 		                       packet->family == 4 ? 4 : 16);
 }
 
-/* One batch of requests for SAs. Returns the number taken. */
-static uint32_t acquire(struct sl_kernel_path *path, uint64_t now_ns)
+/* One batch of a thread's requests for SAs. Returns the number taken. */
+static uint32_t acquire(struct sl_kernel_path *path, const struct sl_worker *w, uint64_t now_ns)
 {
 	static const uint8_t none[16];
 	void *nexthops[SL_PUNT_BATCH];
-	uint32_t n =
-		rte_ring_sc_dequeue_burst(path->worker->acquire, nexthops, SL_PUNT_BATCH, NULL);
+	uint32_t n = rte_ring_sc_dequeue_burst(w->acquire, nexthops, SL_PUNT_BATCH, NULL);
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t nexthop = (uint32_t)(uintptr_t)nexthops[i];
@@ -275,10 +280,10 @@ static uint32_t acquire(struct sl_kernel_path *path, uint64_t now_ns)
 }
 
 /* One batch of path MTUs. The packet thread lets few pass for an SA; here, few altogether. */
-static uint32_t too_big(struct sl_kernel_path *path, uint64_t now_ns)
+static uint32_t too_big(struct sl_kernel_path *path, const struct sl_worker *w, uint64_t now_ns)
 {
 	void *words[SL_PUNT_BATCH];
-	uint32_t n = rte_ring_sc_dequeue_burst(path->worker->too_big, words, SL_PUNT_BATCH, NULL);
+	uint32_t n = rte_ring_sc_dequeue_burst(w->too_big, words, SL_PUNT_BATCH, NULL);
 
 	if (now_ns - path->too_big_second_ns >= 1000000000ull) {
 		path->too_big_second_ns = now_ns;
@@ -298,14 +303,14 @@ static uint32_t too_big(struct sl_kernel_path *path, uint64_t now_ns)
 	return n;
 }
 
-uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
+static uint32_t punt(struct sl_kernel_path *path, const struct sl_worker *w, uint64_t now_ns)
 {
 	struct rte_mbuf *mbufs[SL_PUNT_BATCH];
-	uint32_t n, acquired = acquire(path, now_ns) + too_big(path, now_ns);
+	uint32_t n, acquired = acquire(path, w, now_ns) + too_big(path, w, now_ns);
 
-	if (rte_ring_empty(path->worker->punt))
+	if (rte_ring_empty(w->punt))
 		return acquired;
-	n = rte_ring_sc_dequeue_burst(path->worker->punt, (void **)mbufs, SL_PUNT_BATCH, NULL);
+	n = rte_ring_sc_dequeue_burst(w->punt, (void **)mbufs, SL_PUNT_BATCH, NULL);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct sl_packet *packet = sl_packet(mbufs[i]);
 
@@ -324,4 +329,28 @@ uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
 	}
 	rte_pktmbuf_free_bulk(mbufs, n);
 	return n + acquired;
+}
+
+uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns)
+{
+	uint32_t taken = 0;
+
+	for (unsigned int i = 0; i < path->workers->count; i++)
+		taken += punt(path, path->workers->thread[i], now_ns);
+	return taken;
+}
+
+bool sl_kernel_path_waits(const struct sl_kernel_path *path)
+{
+	for (unsigned int i = 0; i < path->workers->count; i++)
+		if (!rte_ring_empty(path->workers->thread[i]->punt) ||
+		    !rte_ring_empty(path->workers->thread[i]->acquire) ||
+		    !rte_ring_empty(path->workers->thread[i]->too_big))
+			return true;
+	return false;
+}
+
+bool sl_kernel_path_injected(const struct sl_kernel_path *path)
+{
+	return rte_ring_empty(first(path)->inject);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel's part of each interface: frames and packets from its TAPs to the packet thread (inject
- * ring), and what the packet thread punts to its TAPs. Bounded batches, so that the control thread
+ * The kernel's part of each interface: frames and packets from its TAPs to the first packet thread (inject
+ * ring), and what the packet threads punt to its TAPs. Bounded batches, so that the control thread
  * stays responsive; every failure has a counter in control_drops. Control thread only.
  */
 #ifndef SEALANE_CONTROL_KERNEL_PATH_H
@@ -26,7 +26,7 @@ struct sl_attachment {
 };
 
 struct sl_kernel_path {
-	struct sl_worker *worker;
+	const struct sl_workers *workers;
 	uint64_t *drops; /* control_drops of segment `state` */
 	int epoll_fd;
 	uint64_t event_tag; /* ORed to the interface id in epoll's data */
@@ -49,8 +49,8 @@ struct sl_kernel_path {
 	void *context;
 };
 
-void sl_kernel_path_init(struct sl_kernel_path *path, struct sl_worker *worker, uint64_t *drops,
-                         int epoll_fd, uint64_t event_tag);
+void sl_kernel_path_init(struct sl_kernel_path *path, const struct sl_workers *workers,
+                         uint64_t *drops, int epoll_fd, uint64_t event_tag);
 void sl_kernel_path_close(struct sl_kernel_path *path);
 
 /* Watch the descriptors from now on: the packet thread takes what they bring. */
@@ -67,7 +67,13 @@ int sl_kernel_path_detach(struct sl_kernel_path *path, uint32_t interface, struc
 /* Read what the kernel has on an interface's descriptor: one batch. Returns the number read. */
 uint32_t sl_kernel_path_read(struct sl_kernel_path *path, uint32_t interface);
 
-/* Deliver one batch from the punt ring, one of requests for SAs, one of path MTUs. Returns the number taken. */
+/* Deliver one batch from each punt ring, one of requests for SAs, one of path MTUs. Returns the number taken. */
 uint32_t sl_kernel_path_punt(struct sl_kernel_path *path, uint64_t now_ns);
+
+/* Is there anything to deliver? */
+bool sl_kernel_path_waits(const struct sl_kernel_path *path);
+
+/* Have the packet threads taken all that was read? */
+bool sl_kernel_path_injected(const struct sl_kernel_path *path);
 
 #endif

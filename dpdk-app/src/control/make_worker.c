@@ -6,6 +6,7 @@
 #include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <rte_ring.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,47 +58,68 @@ static int make_pools(struct sl_worker *w, const struct sl_options *options, str
 	uint16_t bytes = buffer_bytes(RTE_MIN(options->max_mtu, SL_DEFAULT_MAX_MTU));
 
 	w->pool = sl_packet_pool("packets", buffer_count(options->memory_mb, jumbo ? 5 : 10, bytes),
-	                         bytes);
+	                         bytes, options->lcores);
 	if (w->pool == NULL)
 		return no_memory("packet buffers", fault);
 	if (!jumbo)
 		return 0;
 	bytes = buffer_bytes(options->max_mtu);
-	w->jumbo = sl_packet_pool("jumbo", buffer_count(options->memory_mb, 5, bytes), bytes);
+	w->jumbo = sl_packet_pool("jumbo", buffer_count(options->memory_mb, 5, bytes), bytes,
+	                          options->lcores);
 	return w->jumbo != NULL ? 0 : no_memory("large packet buffers", fault);
 }
 
-static int make_rings(struct sl_worker *w, const struct sl_options *options, struct sl_fault *fault)
+/* A ring of `size` entries between two threads; its name ends in `to` and, where there is one, `from`. */
+static struct rte_ring *make_ring(const char *name, unsigned int to, unsigned int from,
+                                  unsigned int size)
 {
-	if (make_pools(w, options, fault) != 0)
-		return -1;
-	w->punt = rte_ring_create("punt", SL_RING_SIZE, (int)rte_socket_id(),
-	                          RING_F_SP_ENQ | RING_F_SC_DEQ);
-	w->inject = rte_ring_create("inject", SL_RING_SIZE, (int)rte_socket_id(),
-	                            RING_F_SP_ENQ | RING_F_SC_DEQ);
-	w->acquire = rte_ring_create("acquire", SL_RING_SIZE, (int)rte_socket_id(),
-	                             RING_F_SP_ENQ | RING_F_SC_DEQ);
-	w->too_big = rte_ring_create("too_big", SL_RING_SIZE, (int)rte_socket_id(),
-	                             RING_F_SP_ENQ | RING_F_SC_DEQ);
+	char text[RTE_RING_NAMESIZE];
+
+	(void)snprintf(text, sizeof(text), "%s %u %u", name, to, from);
+	return rte_ring_create(text, size, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static int make_rings(struct sl_worker *w, struct sl_fault *fault)
+{
+	w->punt = make_ring("punt", w->index, 0, SL_RING_SIZE);
+	w->inject = make_ring("inject", w->index, 0, SL_RING_SIZE);
+	w->acquire = make_ring("acquire", w->index, 0, SL_RING_SIZE);
+	w->too_big = make_ring("too_big", w->index, 0, SL_RING_SIZE);
 	if (w->punt == NULL || w->inject == NULL || w->acquire == NULL || w->too_big == NULL)
 		return no_memory("rings", fault);
 	return 0;
 }
 
+/* A ring from each thread to each other one. */
+static int connect_threads(const struct sl_workers *workers, struct sl_fault *fault)
+{
+	for (unsigned int from = 0; from < workers->count; from++) {
+		for (unsigned int to = 0; to < workers->count; to++) {
+			struct sl_pass *pass;
+
+			if (from == to)
+				continue;
+			pass = rte_zmalloc("pass", sizeof(*pass), RTE_CACHE_LINE_SIZE);
+			if (pass == NULL)
+				return no_memory("rings between packet threads", fault);
+			workers->thread[from]->pass_to[to] = pass;
+			workers->thread[to]->pass_from[from] = pass;
+			pass->ring = make_ring("pass", to, from, SL_PASS_RING);
+			if (pass->ring == NULL)
+				return no_memory("rings between packet threads", fault);
+		}
+	}
+	return 0;
+}
+
 static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 {
-	/* Touched only where a port or a missing SA is: ordinary memory, not the little there may be in hugepages. */
-	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
+	/* Touched only where a missing SA is: ordinary memory, not the little there may be in hugepages. */
 	w->hold.asked_tsc = calloc(SL_MAX_NEXTHOPS, sizeof(*w->hold.asked_tsc));
-	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
-	w->clock_scale = sl_clock_scale(rte_get_tsc_hz());
 	w->tx = rte_zmalloc("tx queues", SL_MAX_PORTS * sizeof(*w->tx), RTE_CACHE_LINE_SIZE);
 	w->crypto = alloc_mb_mgr(0);
-	if (w->ports == NULL || w->hold.asked_tsc == NULL || w->buckets == NULL || w->tx == NULL ||
-	    w->crypto == NULL)
+	if (w->hold.asked_tsc == NULL || w->tx == NULL || w->crypto == NULL)
 		return no_memory("the packet thread", fault);
-	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
-		w->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
 	init_mb_mgr_auto(w->crypto, NULL);
 	if (imb_get_errno(w->crypto) != 0)
 		return sl_fail(fault, SL_FAULT_INTERNAL, "run on a CPU with AES-NI and PCLMULQDQ",
@@ -108,69 +130,123 @@ static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 
 int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault)
 {
-	struct sl_worker *w = control->worker;
+	struct sl_state *state = control->segment.state;
 
-	if (sl_state_commit_lcores(&control->segment, 1, fault) != 0)
+	if (sl_state_commit_lcores(&control->segment, control->workers.count, fault) != 0)
 		return -1;
-	w->block = &control->segment.state->lcore[0].block;
-	w->block->held = 0; /* went with the worker before */
-	w->labels_backed = (uint32_t)control->segment.state->header.committed_labels;
+	/* What threads before held went with them, those of a worker that had more, too. */
+	for (uint64_t i = 0; i < state->header.committed_lcores && i < SL_MAX_LCORES; i++)
+		state->lcore[i].block.held = 0;
+	for (unsigned int i = 0; i < control->workers.count; i++) {
+		struct sl_worker *w = control->workers.thread[i];
+
+		w->block = &state->lcore[i].block;
+		w->labels_backed = (uint32_t)state->header.committed_labels;
+	}
 	return 0;
 }
 
-int sl_control_make_worker(struct sl_control *control, struct sl_fault *fault)
+/* What all packet threads share. */
+static int make_shared(struct sl_control *control, struct sl_worker *shared, struct sl_fault *fault)
+{
+	*shared = (struct sl_worker){.tables = control->tables,
+	                             .state = control->segment.state,
+	                             .keys_out = control->sas.keys[SL_OUT],
+	                             .keys_in = control->sas.keys[SL_IN],
+	                             .sa_index = &control->sas.outbound,
+	                             .clock_scale = sl_clock_scale(rte_get_tsc_hz()),
+	                             .threads = control->options->lcores};
+	if (make_pools(shared, control->options, fault) != 0)
+		return -1;
+	/* touched only where a port is */
+	shared->ports = calloc(SL_MAX_PORTS, sizeof(*shared->ports));
+	shared->buckets =
+		calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*shared->buckets));
+	if (shared->ports == NULL || shared->buckets == NULL)
+		return no_memory("ports", fault);
+	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
+		shared->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
+	sl_log(SL_LOG_INFO, "%u packet buffers of %u bytes in %s", shared->pool->size,
+	       rte_pktmbuf_data_room_size(shared->pool),
+	       control->eal.huge ? "hugepages" : "ordinary pages");
+	if (shared->jumbo != NULL)
+		sl_log(SL_LOG_INFO, "%u large packet buffers of %u bytes", shared->jumbo->size,
+		       rte_pktmbuf_data_room_size(shared->jumbo));
+	return 0;
+}
+
+static int make_thread(struct sl_control *control, const struct sl_worker *shared,
+                       struct sl_fault *fault)
 {
 	struct sl_worker *w = rte_zmalloc("worker", sizeof(*w), RTE_CACHE_LINE_SIZE);
+	unsigned int index = control->workers.count;
 
 	if (w == NULL)
 		return no_memory("the packet thread", fault);
-	control->worker = w;
-	w->tables = control->tables;
-	w->state = control->segment.state;
-	w->keys_out = control->sas.keys[SL_OUT];
-	w->keys_in = control->sas.keys[SL_IN];
-	w->sa_index = &control->sas.outbound;
-	w->index = 0;
-	if (make_rings(w, control->options, fault) != 0 || make_tables(w, fault) != 0 ||
-	    sl_control_begin_state(control, fault) != 0)
-		return -1;
-	control->thread = (struct sl_packet_thread){
+	*w = *shared;
+	w->index = index;
+	control->workers.thread[control->workers.count++] = w;
+	control->threads.thread[control->threads.count++] = (struct sl_packet_thread){
 		.worker = w,
 		.idle_poll = control->options->idle_poll,
-		.lcore = control->eal.packet_lcore,
+		.lcore = control->eal.packet_lcore[index],
 	};
-	control->sas.quiesce = sl_packet_thread_quiesce;
-	control->sas.quiesce_context = &control->thread;
-	control->captures = (struct sl_captures){.worker = w,
-	                                         .quiesce = sl_packet_thread_quiesce,
-	                                         .quiesce_context = &control->thread};
-	sl_log(SL_LOG_INFO, "%u packet buffers of %u bytes in %s", w->pool->size,
-	       rte_pktmbuf_data_room_size(w->pool),
-	       control->eal.huge ? "hugepages" : "ordinary pages");
-	if (w->jumbo != NULL)
-		sl_log(SL_LOG_INFO, "%u large packet buffers of %u bytes", w->jumbo->size,
-		       rte_pktmbuf_data_room_size(w->jumbo));
+	return make_rings(w, fault) != 0 || make_tables(w, fault) != 0 ? -1 : 0;
+}
+
+int sl_control_make_workers(struct sl_control *control, struct sl_fault *fault)
+{
+	static struct sl_worker shared;
+
+	control->sas.threads = control->options->lcores;
+	if (make_shared(control, &shared, fault) != 0) {
+		rte_mempool_free(shared.jumbo);
+		rte_mempool_free(shared.pool);
+		return -1;
+	}
+	for (unsigned int i = 0; i < control->options->lcores; i++)
+		if (make_thread(control, &shared, fault) != 0)
+			return -1;
+	if (connect_threads(&control->workers, fault) != 0 ||
+	    sl_control_begin_state(control, fault) != 0)
+		return -1;
+	control->sas.quiesce = sl_packet_threads_quiesce;
+	control->sas.quiesce_context = &control->threads;
+	control->captures = (struct sl_captures){.workers = &control->workers,
+	                                         .quiesce = sl_packet_threads_quiesce,
+	                                         .quiesce_context = &control->threads};
 	return 0;
 }
 
-void sl_control_free_worker(struct sl_control *control)
+static void free_thread(struct sl_worker *w)
 {
-	struct sl_worker *w = control->worker;
-
-	if (w == NULL)
-		return;
 	if (w->crypto != NULL)
 		free_mb_mgr(w->crypto);
+	for (unsigned int to = 0; to < SL_MAX_LCORES; to++) {
+		if (w->pass_to[to] == NULL)
+			continue;
+		rte_ring_free(w->pass_to[to]->ring);
+		rte_free(w->pass_to[to]);
+	}
 	rte_ring_free(w->too_big);
 	rte_ring_free(w->acquire);
 	rte_ring_free(w->inject);
 	rte_ring_free(w->punt);
-	rte_mempool_free(w->jumbo);
-	rte_mempool_free(w->pool);
 	rte_free(w->tx);
-	free(w->buckets);
 	free(w->hold.asked_tsc);
-	free(w->ports);
 	rte_free(w);
-	control->worker = NULL;
+}
+
+void sl_control_free_workers(struct sl_control *control)
+{
+	struct sl_workers *workers = &control->workers;
+
+	if (workers->count == 0)
+		return;
+	rte_mempool_free(workers->thread[0]->jumbo);
+	rte_mempool_free(workers->thread[0]->pool);
+	free(workers->thread[0]->buckets);
+	free(workers->thread[0]->ports);
+	while (workers->count > 0)
+		free_thread(workers->thread[--workers->count]);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "sealane/layout.h"
+
 static const char seek_help[] = "see sealane-worker --help";
 
 void sl_options_usage(FILE *out)
@@ -25,7 +27,7 @@ void sl_options_usage(FILE *out)
 	      "  --pci                PCI ports will be added: let EAL scan the PCI bus\n"
 	      "  --idle adaptive|poll adaptive: sleep up to 1 ms when idle; poll: never "
 	      "(adaptive)\n"
-	      "  --lcores N           packet threads; this version runs 1\n"
+	      "  --lcores N           packet threads (1)\n"
 	      "  --lcore-map MAP      EAL's --lcores, to pin: first the control thread, then the\n"
 	      "                       packet thread, e.g. 0@0,1@3 (default: float over all CPUs)\n"
 	      "  --standby            prepare beside the worker that runs here, listen on\n"
@@ -84,19 +86,6 @@ static int idle(const char *text, struct sl_options *options, struct sl_fault *f
 	if (!options->idle_poll && strcmp(text, "adaptive") != 0)
 		return sl_fail(fault, SL_FAULT_USAGE, seek_help,
 		               "--idle %s: adaptive or poll is expected", text);
-	return 0;
-}
-
-/* A second packet thread would need its own SAs and a hand-over of packets between the threads. */
-static int lcores(const char *text, struct sl_fault *fault)
-{
-	unsigned int count = 0;
-
-	if (number("lcores", text, 1, 32, &count, fault) != 0)
-		return -1;
-	if (count != 1)
-		return sl_fail(fault, SL_FAULT_USAGE, "leave --lcores out",
-		               "--lcores %u: this version runs one packet thread", count);
 	return 0;
 }
 
@@ -167,7 +156,7 @@ static int take(struct sl_options *o, int id, const char *value, struct sl_fault
 	case OPT_IDLE:
 		return idle(value, o, fault);
 	case OPT_LCORES:
-		return lcores(value, fault);
+		return number("lcores", value, 1, SL_MAX_LCORES, &o->lcores, fault);
 	case OPT_LCORE_MAP:
 		o->lcore_map = value;
 		return 0;
@@ -206,6 +195,7 @@ int sl_options_parse(struct sl_options *options, int argc, char **argv, struct s
 	memset(options, 0, sizeof(*options));
 	options->memory_mb = SL_DEFAULT_MEMORY_MB;
 	options->max_mtu = SL_DEFAULT_MAX_MTU;
+	options->lcores = 1;
 	options->wait_ms = 10000;
 	opterr = 0;
 	optind = 0; /* a second call starts afresh */

@@ -22,6 +22,7 @@ struct sl_options {
 	char socket[PATH_MAX];
 	char log[PATH_MAX];
 	const char *lcore_map; /* EAL's --lcores as given, NULL = float over all CPUs */
+	unsigned int lcores;   /* packet threads */
 	unsigned int memory_mb;
 	unsigned int
 		max_mtu; /* largest IP packet any port may carry, bytes: sizes the packet buffers */

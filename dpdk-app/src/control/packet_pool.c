@@ -17,7 +17,8 @@ _Static_assert(sizeof(struct sl_packet) % RTE_MBUF_PRIV_ALIGN == 0, "mbufs need 
  * With ordinary pages of 4 KiB each would otherwise take a page of its own, and all of them would compete
  * for the same few sets of the first-level cache.
  */
-struct rte_mempool *sl_packet_pool(const char *name, unsigned int count, uint16_t bytes)
+struct rte_mempool *sl_packet_pool(const char *name, unsigned int count, uint16_t bytes,
+                                   unsigned int threads)
 {
 	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = bytes,
 	                                           .mbuf_priv_size = sizeof(struct sl_packet)};
@@ -30,7 +31,9 @@ struct rte_mempool *sl_packet_pool(const char *name, unsigned int count, uint16_
 	if (pool == NULL)
 		return NULL;
 	rte_pktmbuf_pool_init(pool, &private);
-	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0 ||
+	/* With more threads than CPUs one may be interrupted in the pool; with these operations nobody waits for it. */
+	if (rte_mempool_set_ops_byname(
+		    pool, threads > 1 ? "ring_mt_rts" : rte_mbuf_best_mempool_ops(), NULL) != 0 ||
 	    rte_mempool_populate_default(pool) < 0) {
 		rte_mempool_free(pool);
 		return NULL;

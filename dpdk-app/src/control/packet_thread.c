@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stages/pass.h"
+
 /* Empty rounds before each step of the ladder: poll, then pause, then sleep longer and longer. */
 #define SL_POLL_ROUNDS 32u
 #define SL_PAUSE_ROUNDS 256u
@@ -36,11 +38,13 @@ static void go_online(struct sl_worker *w)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Between rounds: everything read in the last round has been let go of. */
+/* Between rounds: everything read in the last round has been let go of, or other threads have it. */
 static void stay_online(struct sl_worker *w)
 {
 	uint64_t now = __atomic_load_n(&w->tables->header.reclaim_epoch, __ATOMIC_ACQUIRE);
 
+	if (unlikely(now != w->block->epoch) && w->threads > 1)
+		now = sl_pass_epoch(w, now);
 	if (now != w->block->epoch)
 		__atomic_store_n(&w->block->epoch, now, __ATOMIC_RELEASE);
 }
@@ -61,7 +65,7 @@ static uint32_t round_once(struct sl_packet_thread *thread)
 	w->capture = __atomic_load_n(&w->capture_next, __ATOMIC_ACQUIRE);
 	for (uint32_t i = 0; i < thread->port_count; i++) {
 		uint32_t id = thread->port_ids[i];
-		uint16_t n = rte_eth_rx_burst(w->ports[id].dpdk_port, w->ports[id].queue, frames,
+		uint16_t n = rte_eth_rx_burst(w->ports[id].dpdk_port, (uint16_t)w->index, frames,
 		                              SL_BURST);
 
 		if (n > 0)
@@ -75,6 +79,8 @@ static uint32_t round_once(struct sl_packet_thread *thread)
 		sl_pipeline_inject(w, frames, n);
 		found += n;
 	}
+	if (w->threads > 1)
+		found += sl_pipeline_take(w);
 	found += sl_pipeline_release(w);
 	if (found > 0)
 		sl_pipeline_flush(w);
@@ -87,6 +93,7 @@ static void idle(struct sl_packet_thread *thread, uint32_t empty)
 	struct sl_worker *w = thread->worker;
 	struct timespec time = {.tv_sec = 0};
 	uint32_t sleep_ns = SL_LONGEST_SLEEP_NS;
+	bool settled;
 
 	if (empty < SL_POLL_ROUNDS)
 		return;
@@ -99,10 +106,15 @@ static void idle(struct sl_packet_thread *thread, uint32_t empty)
 		sleep_ns = RTE_MIN(SL_FIRST_SLEEP_NS << (empty - SL_PAUSE_ROUNDS) / 3,
 		                   SL_LONGEST_SLEEP_NS);
 	time.tv_nsec = (long)sleep_ns;
-	go_offline(w);
+	settled = sl_pass_settled(w);
+	if (settled) {
+		w->epoch_next = 0;
+		go_offline(w);
+	}
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
 	w->block->sleeps++;
-	go_online(w);
+	if (settled)
+		go_online(w);
 }
 
 static int packet_loop(void *context)
@@ -133,43 +145,77 @@ static int packet_loop(void *context)
 		if (empty > 0)
 			idle(thread, empty);
 	}
+	return 0;
+}
+
+/* The calling thread does what is left of this one's work, all threads having left. */
+static void end(struct sl_worker *w)
+{
 	w->capture = NULL;
 	sl_pipeline_end(w);
 	sl_pipeline_flush(w);
 	go_offline(w);
 	__atomic_store_n(&w->block->running, 0, __ATOMIC_RELEASE);
+}
+
+int sl_packet_threads_launch(struct sl_packet_threads *threads)
+{
+	for (unsigned int i = 0; i < threads->count; i++) {
+		struct sl_packet_thread *thread = &threads->thread[i];
+
+		__atomic_store_n(&thread->stop, 0, __ATOMIC_RELEASE);
+		if (rte_eal_remote_launch(packet_loop, thread, thread->lcore) != 0)
+			return -1;
+		thread->launched = true;
+	}
 	return 0;
 }
 
-int sl_packet_thread_launch(struct sl_packet_thread *thread)
+/* Nobody receives any more: whatever one passed to another comes to its end within a few hops. */
+static void take_rest(struct sl_packet_threads *threads)
 {
-	__atomic_store_n(&thread->stop, 0, __ATOMIC_RELEASE);
-	if (rte_eal_remote_launch(packet_loop, thread, thread->lcore) != 0)
-		return -1;
-	thread->launched = true;
-	return 0;
+	uint32_t found = 1;
+
+	while (found != 0) {
+		found = 0;
+		for (unsigned int i = 0; i < threads->count; i++) {
+			struct sl_worker *w = threads->thread[i].worker;
+
+			w->capture = NULL;
+			found += sl_pipeline_take(w);
+			sl_pipeline_flush(w);
+		}
+	}
 }
 
-void sl_packet_thread_stop(struct sl_packet_thread *thread)
+void sl_packet_threads_stop(struct sl_packet_threads *threads)
 {
-	if (!thread->launched)
+	bool ended = false;
+
+	for (unsigned int i = 0; i < threads->count; i++)
+		__atomic_store_n(&threads->thread[i].stop, 1, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < threads->count; i++) {
+		if (!threads->thread[i].launched)
+			continue;
+		(void)rte_eal_wait_lcore(threads->thread[i].lcore);
+		threads->thread[i].launched = false;
+		ended = true;
+	}
+	if (!ended)
 		return;
-	__atomic_store_n(&thread->stop, 1, __ATOMIC_RELEASE);
-	(void)rte_eal_wait_lcore(thread->lcore);
-	thread->launched = false;
+	take_rest(threads);
+	for (unsigned int i = 0; i < threads->count; i++)
+		end(threads->thread[i].worker);
 }
 
-int sl_packet_thread_quiesce(void *context)
+static int quiesce(const struct sl_packet_thread *thread, uint64_t deadline)
 {
-	struct sl_packet_thread *thread = context;
 	const struct sl_lcore_block *block = thread->worker->block;
 	struct timespec pause = {.tv_nsec = 20000};
-	uint64_t deadline = monotonic_ns() + 1000000000u, first;
+	uint64_t first;
 
 	if (!thread->launched)
 		return 0;
-	/* Pairs with the fence in go_online(). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	first = __atomic_load_n(&block->rounds, __ATOMIC_ACQUIRE);
 	/*
 	 * The round after `first` may have loaded a pointer before its own count became visible; so two
@@ -181,5 +227,18 @@ int sl_packet_thread_quiesce(void *context)
 			return -1;
 		nanosleep(&pause, NULL);
 	}
+	return 0;
+}
+
+int sl_packet_threads_quiesce(void *context)
+{
+	const struct sl_packet_threads *threads = context;
+	uint64_t deadline = monotonic_ns() + 1000000000u;
+
+	/* Pairs with the fence in go_online(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < threads->count; i++)
+		if (quiesce(&threads->thread[i], deadline) != 0)
+			return -1;
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that runs the packet path: it polls ports and the inject ring, and sleeps when there is
- * nothing to do. As a reader of `tables` it is online (its block's epoch holds the reclaim epoch it
- * saw) while it works and offline (0) while it sleeps.
+ * The threads that run the packet path: each polls its queues of the ports, its inject ring and what the other
+ * threads pass to it, and sleeps when there is nothing to do. As a reader of `tables` it is online (its
+ * block's epoch holds the reclaim epoch it saw) while it works, and offline (0) while it sleeps, unless another
+ * thread has packets of it.
  */
 #ifndef SEALANE_CONTROL_PACKET_THREAD_H
 #define SEALANE_CONTROL_PACKET_THREAD_H
@@ -16,22 +17,30 @@ struct sl_packet_thread {
 	struct sl_worker *worker;
 	bool idle_poll;                  /* never sleep */
 	uint32_t port_count;             /* fixed while it runs */
-	uint32_t port_ids[SL_MAX_PORTS]; /* stable ids */
+	uint32_t port_ids[SL_MAX_PORTS]; /* stable ids of the ports that it has a queue of */
 	uint32_t stop;                   /* atomic: 1 = leave */
 	bool launched;
 	unsigned int lcore;
 };
 
-/* 0, or -1 when the lcore is busy. */
-int sl_packet_thread_launch(struct sl_packet_thread *thread);
+struct sl_packet_threads {
+	unsigned int count;
+	struct sl_packet_thread thread[SL_MAX_LCORES];
+};
 
-/* Ask it to leave, and wait until it has. */
-void sl_packet_thread_stop(struct sl_packet_thread *thread);
+/* 0, or -1 when an lcore is busy: the threads before it run. */
+int sl_packet_threads_launch(struct sl_packet_threads *threads);
 
 /*
- * Wait until the thread holds no pointer that it took before this call: it is asleep, or has finished the
- * round it was in. 0, or -1 after a second without progress. `context` is a struct sl_packet_thread.
+ * Ask them to leave, and wait until they have; then bring what they passed to each other to its end. No packet is
+ * lost.
  */
-int sl_packet_thread_quiesce(void *context);
+void sl_packet_threads_stop(struct sl_packet_threads *threads);
+
+/*
+ * Wait until no thread holds a pointer that it took before this call: it is asleep, or has finished the
+ * round it was in. 0, or -1 after a second without progress. `context` is a struct sl_packet_threads.
+ */
+int sl_packet_threads_quiesce(void *context);
 
 #endif

@@ -71,6 +71,7 @@ int sl_sa_store_init(struct sl_sa_store *store, const struct sl_tables *tables,
 	memset(store, 0, sizeof(*store));
 	store->tables = tables;
 	store->segment = segment;
+	store->threads = 1;
 	store->crypto = alloc_mb_mgr(0);
 	if (store->crypto != NULL)
 		init_mb_mgr_auto(store->crypto, NULL);
@@ -267,6 +268,7 @@ static int install(struct sl_sa_store *store, enum sl_direction direction, uint3
 		return sl_fail(fault, SL_FAULT_INTERNAL, "",
 		               "%s SA row %" PRIu32 " does not expand", direction_name[direction],
 		               id);
+	key->owner = (uint8_t)(row->worker % store->threads);
 	store->generations[direction][id] = row->generation;
 	if (direction == SL_OUT)
 		sl_sa_index_enter(&store->outbound, id, row,

@@ -35,6 +35,7 @@ struct sl_sa_store {
 	struct sl_key_index index;
 	struct sl_sa_index outbound; /* those of `keys[SL_OUT]`, for packet threads */
 	uint32_t sweep_row[2];
+	unsigned int threads; /* packet threads that SAs are shared out to */
 	/* Returns once no packet thread can still hold a pointer taken from `keys` before the call; -1
 	   when the packet thread does not move. */
 	int (*quiesce)(void *context);

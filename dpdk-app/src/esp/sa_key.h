@@ -48,6 +48,7 @@ struct sl_sa_key {
 	uint8_t front_len; /* ESP header and IV */
 	uint8_t icv_len;
 	uint8_t align; /* of payload and trailer; a power of two */
+	uint8_t owner; /* index of the packet thread that alone seals or opens with it: its maker's to set */
 };
 
 /*

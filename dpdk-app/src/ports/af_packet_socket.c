@@ -5,14 +5,19 @@
  * transit before the worker sees them: packets larger than the MTU, cut off at the ring's frame size. It
  * also lets the socket see what the kernel itself sends on the interface. The driver offers no argument
  * for either, so this definition of setsockopt, which comes before the C library's for every library in
- * the process, gives the one socket of a port (qpairs is always 1) another group: one per interface, which
+ * the process, gives a port's sockets, one for each packet thread, another group: one per interface, which
  * nobody is in but the worker, and the next worker beside it while one takes over from the other. A program
  * says which member a frame is for, so that one system call moves an interface from one worker to the next:
  *
- *      frames --> group of the interface --+-- program returns 0 --> ring of the worker that forwards
- *                                          +-- program returns 1 --> ring of the one that stands by
+ *      frames --> group of the interface --+-- returns 0 + hash mod n --> rings of the worker that forwards
+ *                                          +-- returns n + hash mod n --> rings of the one that stands by
  *
- * The number counts modulo the members. When the first of two leaves, the kernel makes the second member 0.
+ * The number counts modulo the members. When a member leaves, the kernel puts the last one in its place. The driver closes
+ * sockets in the order of their queues; so that the first worker's n are members 0 to n-1 in that order, and n + hash
+ * mod n goes on naming the other's alone while they leave, a standby's sockets join in the opposite order:
+ *
+ *      A0 A1 A2 B2 B1 B0  ->  B0 A1 A2 B2 B1  ->  B0 B1 A2 B2  ->  B0 B1 B2
+ *
  * Tests send fragments through such a port, and hand one over under traffic.
  */
 #include <errno.h>
@@ -28,15 +33,18 @@
 #define PACKET_FANOUT_CBPF 6
 #endif
 
-/* The one whose group was last made; ports are made by one thread. */
-static int last_socket = -1;
+/* Those of the port that was made last, one for each queue; ports are made by one thread. */
+static int last_sockets[SL_MAX_LCORES];
+static unsigned int last_count;
 
-int sl_af_packet_socket_take(void)
+unsigned int sl_af_packet_sockets_take(int sockets[SL_MAX_LCORES])
 {
-	int fd = last_socket;
+	unsigned int count = last_count;
 
-	last_socket = -1;
-	return fd;
+	for (unsigned int i = 0; i < count; i++)
+		sockets[i] = last_sockets[i];
+	last_count = 0;
+	return count;
 }
 
 static int set_option(int fd, int level, int name, const void *value, socklen_t length)
@@ -72,35 +80,47 @@ static int ignore_outgoing(int fd)
 	return set_filter(fd, code, sizeof(code) / sizeof(code[0]));
 }
 
-static int join_group(int fd)
+static void join_group(int fd)
 {
 	struct sockaddr_ll bound = {0};
 	socklen_t length = sizeof(bound);
 	uint32_t group;
 
-	if (getsockname(fd, (struct sockaddr *)&bound, &length) != 0)
-		return -1;
-	last_socket = fd;
-	/* Numbers of groups are of 16 bits, and of one network namespace. */
-	group = ((uint32_t)bound.sll_ifindex & 0xffffu) | (uint32_t)PACKET_FANOUT_CBPF << 16;
-	/* Somebody else's group of that number costs the hand-over, not the port. */
-	(void)set_option(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group));
-	return ignore_outgoing(fd);
+	if (getsockname(fd, (struct sockaddr *)&bound, &length) == 0) {
+		/* Numbers of groups are of 16 bits, and of one network namespace. */
+		group = ((uint32_t)bound.sll_ifindex & 0xffffu) | (uint32_t)PACKET_FANOUT_CBPF
+		                                                          << 16;
+		/* Somebody else's group of that number costs the hand-over, not the port. */
+		(void)set_option(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group));
+	}
 }
 
-int sl_af_packet_direct(int packet_socket, uint32_t member)
+int sl_af_packet_join(const int *sockets, unsigned int count, bool standby)
 {
-	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, member)};
-	struct sock_fprog program = {.len = 1, .filter = code};
+	for (unsigned int i = 0; i < count; i++)
+		join_group(sockets[standby ? count - 1 - i : i]);
+	for (unsigned int i = 0; i < count; i++)
+		if (ignore_outgoing(sockets[i]) != 0)
+			return -1;
+	return 0;
+}
 
-	return set_option(packet_socket, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof(program));
+/* The driver wants a socket in a group of its own: it is bound, hears nothing yet, and will be in ours. */
+static int note_socket(int fd)
+{
+	if (last_count == SL_MAX_LCORES) {
+		errno = E2BIG;
+		return -1;
+	}
+	last_sockets[last_count++] = fd;
+	return 0;
 }
 
 __attribute__((visibility("default"))) int setsockopt(int fd, int level, int name,
                                                       const void *value, socklen_t length)
 {
 	if (level == SOL_PACKET && name == PACKET_FANOUT)
-		return join_group(fd);
+		return note_socket(fd);
 	/* Which comes before it is bound. */
 	if (level == SOL_PACKET && name == PACKET_RX_RING && hear_nothing(fd) != 0)
 		return -1;

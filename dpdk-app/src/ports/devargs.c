@@ -76,10 +76,10 @@ int sl_devargs_parse(const char *text, struct sl_devargs *devargs, struct sl_fau
 		return sl_fail(fault, SL_FAULT_MALFORMED,
 		               "add iface=NAME; a kernel interface's name has up to 15 bytes",
 		               "%s does not name its kernel interface", devargs->name);
-	if (sl_devargs_get(text, "qpairs", queues, sizeof(queues)) && strcmp(queues, "1") != 0)
+	if (sl_devargs_get(text, "qpairs", queues, sizeof(queues)))
 		return sl_fail(fault, SL_FAULT_MALFORMED, "leave qpairs out",
-		               "%s: one packet thread polls one queue pair, not %s", devargs->name,
-		               queues);
+		               "%s: there is a queue pair for each packet thread, not %s",
+		               devargs->name, queues);
 	return 0;
 }
 
@@ -95,9 +95,9 @@ unsigned int sl_af_packet_frame(unsigned int mtu)
 }
 
 int sl_devargs_complete(const char *text, const struct sl_devargs *devargs, unsigned int mtu,
-                        char *out, size_t size, struct sl_fault *fault)
+                        unsigned int queues, char *out, size_t size, struct sl_fault *fault)
 {
-	char value[16], frames[48] = "", queues[16] = "";
+	char value[16], frames[48] = "", pairs[24] = "";
 	unsigned int frame = sl_af_packet_frame(mtu);
 	int length;
 
@@ -106,10 +106,9 @@ int sl_devargs_complete(const char *text, const struct sl_devargs *devargs, unsi
 		    !sl_devargs_get(text, "blocksz", value, sizeof(value)))
 			(void)snprintf(frames, sizeof(frames), ",framesz=%u,blocksz=%u", frame,
 			               frame > 4096 ? frame : 4096);
-		if (!sl_devargs_get(text, "qpairs", value, sizeof(value)))
-			(void)snprintf(queues, sizeof(queues), ",qpairs=1");
+		(void)snprintf(pairs, sizeof(pairs), ",qpairs=%u", queues);
 	}
-	length = snprintf(out, size, "%s%s%s", text, frames, queues);
+	length = snprintf(out, size, "%s%s%s", text, frames, pairs);
 	if (length < 0 || (size_t)length >= size)
 		return sl_fail(fault, SL_FAULT_MALFORMED, "shorten them",
 		               "devargs of %s are too long", devargs->name);

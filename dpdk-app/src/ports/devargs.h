@@ -37,11 +37,11 @@ bool sl_devargs_get(const char *text, const char *key, char *value, size_t size)
 unsigned int sl_af_packet_frame(unsigned int mtu);
 
 /*
- * The arguments to probe with. For AF_PACKET one queue pair, and rings whose frames hold `mtu` bytes of IP
+ * The arguments to probe with. For AF_PACKET `queues` queue pairs, and rings whose frames hold `mtu` bytes of IP
  * plus Ethernet and one VLAN tag, are filled in where `text` does not say otherwise; 2 x 512 frames
- * (2 MB of kernel memory with the usual MTUs). 0, or -1 with `fault`.
+ * for each queue pair (2 MB of kernel memory with the usual MTUs). 0, or -1 with `fault`.
  */
 int sl_devargs_complete(const char *text, const struct sl_devargs *devargs, unsigned int mtu,
-                        char *out, size_t size, struct sl_fault *fault);
+                        unsigned int queues, char *out, size_t size, struct sl_fault *fault);
 
 #endif

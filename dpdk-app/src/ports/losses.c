@@ -11,8 +11,7 @@ static uint64_t lost_by_kernel(int packet_socket)
 	struct tpacket_stats stats = {0};
 	socklen_t length = sizeof(stats);
 
-	if (packet_socket < 0 ||
-	    getsockopt(packet_socket, SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0)
+	if (getsockopt(packet_socket, SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0)
 		return 0;
 	return stats.tp_drops;
 }
@@ -24,7 +23,8 @@ uint64_t sl_port_losses_since(struct sl_port_losses *losses, uint16_t dpdk_port)
 
 	if (rte_eth_stats_get(dpdk_port, &stats) != 0)
 		stats = (struct rte_eth_stats){0};
-	losses->in_kernel += lost_by_kernel(losses->packet_socket);
+	for (unsigned int i = 0; i < losses->sockets; i++)
+		losses->in_kernel += lost_by_kernel(losses->packet_socket[i]);
 	now = losses->in_kernel + stats.imissed + stats.ierrors + stats.rx_nombuf;
 	losses->total = now;
 	return now >= before ? now - before : now;

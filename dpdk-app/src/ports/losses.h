@@ -5,9 +5,12 @@
 
 #include <stdint.h>
 
-/* Running totals of one port. Zero with `packet_socket` -1 is a port that has lost nothing yet. */
+#include "sealane/layout.h"
+
+/* Running totals of one port. All zero is a port that has lost nothing yet. */
 struct sl_port_losses {
-	int packet_socket;  /* AF_PACKET's, of the driver; -1 = another kind of port */
+	unsigned int sockets; /* AF_PACKET's, of the driver, by queue; 0 = another kind of port */
+	int packet_socket[SL_MAX_LCORES];
 	uint64_t in_kernel; /* by its ring: the driver does not report them */
 	uint64_t total;     /* all of them, at the last look */
 	uint64_t unlogged;

@@ -88,9 +88,21 @@ static struct rte_mempool *receive_pool(const struct attempt *a,
 	return a->limits->pool;
 }
 
-static int configure(struct attempt *a, struct sl_fault *fault)
+static int set_queues_up(const struct attempt *a, struct rte_mempool *pool)
 {
 	uint16_t id = a->port->dpdk_port, rx = SL_RX_DESCRIPTORS, tx = SL_TX_DESCRIPTORS;
+	int error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
+
+	for (uint16_t i = 0; error == 0 && i < a->port->queues.rx; i++)
+		error = rte_eth_rx_queue_setup(id, i, rx, rte_socket_id(), NULL, pool);
+	for (uint16_t i = 0; error == 0 && i < a->port->queues.tx; i++)
+		error = rte_eth_tx_queue_setup(id, i, tx, rte_socket_id(), NULL);
+	return error;
+}
+
+static int configure(struct attempt *a, struct sl_fault *fault)
+{
+	uint16_t id = a->port->dpdk_port;
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
 	struct rte_mempool *pool;
@@ -106,14 +118,13 @@ static int configure(struct attempt *a, struct sl_fault *fault)
 	memset(&conf, 0, sizeof(conf));
 	pool = receive_pool(a, &info, &conf);
 	conf.rxmode.mtu = rx_mtu(a, &info);
-	error = rte_eth_dev_configure(id, 1, 1, &conf);
+	a->port->queues = sl_port_queues(&a->devargs, &info, a->limits->threads);
+	if (a->port->queues.rx > 1)
+		sl_port_spread(&conf, &info);
+	error = rte_eth_dev_configure(id, a->port->queues.rx, a->port->queues.tx, &conf);
 	if (error != 0)
 		return fail(a, -error, "configuring", fault);
-	error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
-	if (error == 0)
-		error = rte_eth_rx_queue_setup(id, 0, rx, rte_socket_id(), NULL, pool);
-	if (error == 0)
-		error = rte_eth_tx_queue_setup(id, 0, tx, rte_socket_id(), NULL);
+	error = set_queues_up(a, pool);
 	if (error != 0)
 		return fail(a, -error, "setting its queues up", fault);
 	return 0;
@@ -160,9 +171,10 @@ static int start(struct attempt *a, struct sl_fault *fault)
 
 static int probe(struct attempt *a, struct sl_fault *fault)
 {
+	struct sl_port_losses *losses = &a->port->losses;
 	int error;
 
-	(void)sl_af_packet_socket_take(); /* of an attempt that failed */
+	(void)sl_af_packet_sockets_take(losses->packet_socket); /* of an attempt that failed */
 	sl_log_forget_dpdk();
 	if (a->devargs.kind != SL_DEVICE_PCI) {
 		struct rte_devargs parsed;
@@ -178,18 +190,19 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 	error = rte_dev_probe(a->probed);
 	if (error != 0)
 		return fail(a, error < -1 ? -error : rte_errno, "probing", fault);
-	a->port->losses.packet_socket = sl_af_packet_socket_take();
+	losses->sockets = sl_af_packet_sockets_take(losses->packet_socket);
 	error = rte_eth_dev_get_port_by_name(a->devargs.name, &a->port->dpdk_port);
 	if (error != 0)
 		return sl_fail(fault, SL_FAULT_DEVICE_UNKNOWN,
 		               "use a network device that this DPDK has a driver for",
 		               "port %s (%s): DPDK made no Ethernet port of it", a->request->name,
 		               a->devargs.name);
+	if (sl_af_packet_join(losses->packet_socket, losses->sockets, a->request->standby) != 0)
+		return fail(a, errno, "joining its group of sockets", fault);
 	return 0;
 }
 
-static const struct sl_port_info no_port = {
-	.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1, .losses = {.packet_socket = -1}};
+static const struct sl_port_info no_port = {.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
 
 /* A device to be ended by another thread, and whether that has been done. */
 struct ending {
@@ -272,8 +285,8 @@ static int make(void *context, struct sl_fault *fault)
 static int check(struct attempt *a, struct sl_fault *fault)
 {
 	if (sl_devargs_parse(a->request->devargs, &a->devargs, fault) != 0 ||
-	    sl_devargs_complete(a->request->devargs, &a->devargs, a->request->mtu, a->probed,
-	                        sizeof(a->probed), fault) != 0)
+	    sl_devargs_complete(a->request->devargs, &a->devargs, a->request->mtu,
+	                        a->limits->threads, a->probed, sizeof(a->probed), fault) != 0)
 		return -1;
 	if (a->request->mtu > a->limits->max_mtu)
 		return sl_fail(fault, SL_FAULT_NO_MEMORY,
@@ -307,9 +320,15 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 	port->mtu = request->mtu;
 	port->promiscuous = request->promiscuous;
 	port->exists = true;
+	/* Without a program all frames of a group go to its first member. A standby's come when it is its turn. */
+	if (port->queues.rx > 1 && port->losses.sockets != 0 && !request->standby &&
+	    sl_port_direct(port, SL_PORT_FIRST, fault) != 0) {
+		discard(port);
+		return -1;
+	}
 	/* Not the device arguments: memif's hold a secret. */
-	sl_log(SL_LOG_INFO, "port %u %s: %s, link %s", request->id, port->name, port->driver,
-	       port->link_up ? "up" : "down");
+	sl_log(SL_LOG_INFO, "port %u %s: %s, %u queues, link %s", request->id, port->name,
+	       port->driver, port->queues.rx, port->link_up ? "up" : "down");
 	return 0;
 }
 
@@ -322,12 +341,15 @@ void sl_port_remove(struct sl_port_info *port)
 int sl_port_direct(const struct sl_port_info *port, enum sl_port_member member,
                    struct sl_fault *fault)
 {
-	if (port->losses.packet_socket >= 0 &&
-	    sl_af_packet_direct(port->losses.packet_socket, (uint32_t)member) == 0)
+	bool has_group = port->losses.sockets != 0;
+	uint32_t queues = port->queues.rx;
+
+	if (has_group && sl_af_packet_direct(port->losses.packet_socket[0],
+	                                     (uint32_t)member * queues, queues) == 0)
 		return 0;
 	return sl_fail(fault, SL_FAULT_STATE, "stop this worker before the next one starts",
 	               "port %s: %s gives its frames to one process only", port->name,
-	               port->losses.packet_socket >= 0 ? "this kernel" : port->driver);
+	               has_group ? "this kernel" : port->driver);
 }
 
 int sl_port_claim(struct sl_port_info *port, struct sl_fault *fault)
@@ -355,8 +377,8 @@ bool sl_port_link_changed(struct sl_port_info *port)
 	struct rte_eth_link link = {0};
 	bool up;
 
-	if (port->losses.packet_socket >= 0)
-		up = sl_kernel_link_up(port->losses.packet_socket);
+	if (port->losses.sockets != 0)
+		up = sl_kernel_link_up(port->losses.packet_socket[0]);
 	else if (rte_eth_link_get_nowait(port->dpdk_port, &link) == 0)
 		up = link.link_status == RTE_ETH_LINK_UP;
 	else

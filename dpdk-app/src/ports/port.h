@@ -10,6 +10,7 @@
 #include "control/fault.h"
 #include "ports/devargs.h"
 #include "ports/losses.h"
+#include "ports/queues.h"
 #include "sealane/layout.h"
 
 #define SL_PORT_NAME_LEN 64u
@@ -36,6 +37,7 @@ struct sl_port_info {
 	bool link_up;
 	int claim;      /* kernel_device.h, -1 = none */
 	bool claim_due; /* another worker has it still: sl_port_claim() */
+	struct sl_port_queues queues;
 	struct sl_port_losses losses;
 };
 
@@ -44,11 +46,12 @@ struct sl_port_limits {
 	struct rte_mempool *pool;  /* ordinary buffers */
 	struct rte_mempool *jumbo; /* for max_mtu; NULL: the ordinary ones are */
 	unsigned int max_mtu;
-	bool pci; /* EAL scans the PCI bus */
+	bool pci;             /* EAL scans the PCI bus */
+	unsigned int threads; /* packet threads: queues wanted */
 };
 
 /*
- * Make the device, configure one receive and one transmit queue, and start it; probe, MTU, flags and
+ * Make the device, configure its queues, and start it; probe, MTU, flags and
  * start happen in the port's namespace. Nothing is left behind by a failure. 0, or -1 with `fault`.
  * Needs privileges, so it comes before Start.
  */
@@ -59,18 +62,25 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 void sl_port_remove(struct sl_port_info *port);
 
 /*
- * af_packet_socket.c: the socket of the AF_PACKET port that was made last, the driver's to close; -1 when
- * none was made since the last call.
+ * af_packet_socket.c: the sockets of the AF_PACKET port that was made last, by queue; the driver's to close. Returns how
+ * many: 0 when none was made since the last call.
  */
-int sl_af_packet_socket_take(void);
+unsigned int sl_af_packet_sockets_take(int sockets[SL_MAX_LCORES]);
 
 /*
- * af_packet_socket.c: give what the interface receives from now on to member `member` of its group. When it
- * returns no frame is on its way to the member before. 0, or -1 with errno: the socket is in no group.
+ * af_packet_socket.c: have them join their interface's group, and hear what it gives them. `standby`: another worker's
+ * are members, and will leave. 0, or -1 with errno.
  */
-int sl_af_packet_direct(int packet_socket, uint32_t member);
+int sl_af_packet_join(const int *sockets, unsigned int count, bool standby);
 
-/* Of the workers that have a port's device open, who gets its frames. */
+/*
+ * fan_out.c: give what the interface receives from now on to the `count` members of its group from `first`
+ * on, each flow to one of them. When it returns no frame is on its way to the members before. 0, or -1 with errno: the
+ * socket is in no group.
+ */
+int sl_af_packet_direct(int packet_socket, uint32_t first, uint32_t count);
+
+/* Of the workers that have a port's device open, who gets its frames. Both have as many queues. */
 enum sl_port_member {
 	SL_PORT_FIRST = 0, /* who opened it first of those that are left */
 	SL_PORT_NEXT = 1,  /* who opened it after that one; the only one, when there is one alone */

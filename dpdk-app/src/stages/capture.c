@@ -7,6 +7,7 @@
 #include "net/eth.h"
 #include "net/mpls.h"
 #include "stages/packet.h"
+#include "stages/stage.h"
 
 static void count_lost(struct sl_capture_session *s, const struct sl_capture_record *record)
 {
@@ -53,7 +54,7 @@ void sl_capture_put_all(struct sl_worker *w, enum sl_capture_point point,
 		    (point == SL_CAPTURE_AT_INTERFACE && s->interface != view->record.interface) ||
 		    (point >= SL_CAPTURE_BEFORE_CRYPTO && s->vrf != view->record.vrf))
 			continue;
-		sl_capture_put(s, &s->packets, view);
+		sl_capture_put(s, &s->packets[w->index], view);
 	}
 }
 
@@ -77,11 +78,34 @@ static void keep(struct sl_capture *c, const struct rte_mbuf *m, const struct sl
 	memcpy(frame->bytes, view->bytes, frame->stored);
 }
 
+static bool wants_frames(const struct sl_worker *w)
+{
+	return sl_capture_wants(w, SL_CAPTURE_AT_DROPS) ||
+	       sl_capture_wants(w, SL_CAPTURE_AFTER_CRYPTO);
+}
+
+/* Those that are not open yet are frames still. */
+void sl_capture_taken(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	struct sl_capture *c = w->capture;
+
+	c->frame_count = 0;
+	for (uint16_t i = 0; i < n && wants_frames(w); i++) {
+		struct sl_capture_view view = {.record.direction = SL_CAPTURE_RECEIVED};
+		uint8_t lane = sl_packet(packets[i])->lane;
+
+		if (lane != SL_LANE_ESP && lane != SL_LANE_LOCAL)
+			continue;
+		view_frame(packets[i], c->joined, &view);
+		if (view.bytes != NULL)
+			keep(c, packets[i], &view);
+	}
+}
+
 void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
 	struct sl_capture *c = w->capture;
-	bool kept = sl_capture_wants(w, SL_CAPTURE_AT_DROPS) ||
-	            sl_capture_wants(w, SL_CAPTURE_AFTER_CRYPTO);
+	bool kept = wants_frames(w);
 
 	c->frame_count = 0;
 	if (!kept && !sl_capture_wants(w, SL_CAPTURE_AT_INTERFACE))

@@ -32,7 +32,7 @@ enum sl_capture_point {
 	SL_CAPTURE_AFTER_CRYPTO = 4,
 };
 
-/* Packets that matched while the ring was full, by interface row. Atomic: both threads count. */
+/* Packets that matched while the ring was full, by interface row. Atomic: all threads count. */
 struct sl_capture_lost {
 	uint32_t ethernet, ip, mpls;
 };
@@ -44,7 +44,8 @@ struct sl_capture_session {
 	uint32_t vrf;       /* SL_CAPTURE_BEFORE_CRYPTO, SL_CAPTURE_AFTER_CRYPTO */
 	uint32_t snap;
 	struct sl_capture_filter ethernet, ip;
-	struct sl_capture_ring packets; /* written by the packet thread */
+	uint32_t threads;                              /* rings of `packets` */
+	struct sl_capture_ring packets[SL_MAX_LCORES]; /* each written by its packet thread */
 	struct sl_capture_ring control; /* written by the control thread: what it drops */
 	struct sl_capture_lost *lost;   /* [SL_MAX_INTERFACES] */
 };
@@ -56,7 +57,7 @@ struct sl_capture_frame {
 	uint8_t bytes[SL_CAPTURE_FRAME];
 };
 
-/* What is captured now. Never changed once the packet thread can see it, but for what is its own. */
+/* What one packet thread captures now. Never changed once the packet thread can see it, but for what is its own. */
 struct sl_capture {
 	uint32_t count;
 	struct sl_capture_session *session[SL_CAPTURE_SESSIONS];
@@ -93,6 +94,8 @@ static inline bool sl_capture_wants(const struct sl_worker *w, enum sl_capture_p
 
 /* A burst from a port, before its first stage. */
 void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
+/* A burst from another packet thread, which has told of what it received: frames are kept as above. */
+void sl_capture_taken(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* The packet in `from` is in `to` now. */
 void sl_capture_moved(struct sl_capture *c, const struct rte_mbuf *from, const struct rte_mbuf *to);
 /* The burst is over: what was kept of it is nobody's any more. */

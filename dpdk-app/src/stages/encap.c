@@ -15,6 +15,7 @@
 #include "net/mpls.h"
 #include "stages/jumbo.h"
 #include "stages/packet.h"
+#include "stages/pass.h"
 #include "stages/stage.h"
 
 /* Pipe model: label TTL as if this were the first hop of a path of its own (RFC 3443 3.3). */
@@ -189,7 +190,7 @@ static uint32_t longest(const struct sl_version_row *v, const struct sl_sa_key *
 
 /*
  * Reserve sequence numbers for `n` packets by version `id`. Returns how many packets may use the
- * tunnel; *reason says why the others may not.
+ * tunnel; *reason says why the others may not: SL_PASSED when the SA is another thread's.
  */
 static uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct tunnel *t,
                             enum sl_drop_reason *reason)
@@ -214,6 +215,9 @@ static uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct
 	             esp_front(v) != t->key->front_len))
 		return 0;
 	rte_prefetch0(&t->key->gcm);
+	*reason = SL_PASSED;
+	if (unlikely(t->key->owner != w->index))
+		return 0;
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
 	*reason = SL_DROP_sa_exhausted;
 	n = sl_esp_byte_room(t->state, row, n, longest(v, t->key));
@@ -238,7 +242,7 @@ uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 			struct rte_mbuf *m = packets[i];
 
 			if (unlikely(j >= granted)) {
-				sl_drop(w, m, reason);
+				sl_pass_or_drop(w, m, t.key, SL_LANE_TUNNEL, reason);
 				continue;
 			}
 			if (likely(encapsulate(w, m, &t)) ||

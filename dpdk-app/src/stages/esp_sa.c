@@ -5,6 +5,7 @@
 #include "esp/suite.h"
 #include "sealane/fib.h"
 #include "stages/packet.h"
+#include "stages/pass.h"
 #include "stages/sa_prefetch.h"
 #include "stages/stage.h"
 
@@ -102,7 +103,7 @@ static enum sl_drop_reason find_special(struct sl_worker *w, const struct rte_mb
 	return SL_DROP_none;
 }
 
-/* Note the SA and its key, the replay window permitting. */
+/* Note the SA and its key, the replay window permitting. SL_PASSED: another thread does. */
 static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
                                    struct run *run)
 {
@@ -122,6 +123,10 @@ static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, stru
 		return SL_DROP_esp_not_ready;
 	if (unlikely((run->row->udp_source_port != 0) != (p->in_udp != 0)))
 		return SL_DROP_esp_udp;
+	if (unlikely(run->key->owner != w->index)) { /* whose the window is */
+		sl_pass(w, m, run->key->owner, SL_LANE_ESP);
+		return SL_PASSED;
+	}
 	sequence = sl_esp_sequence(esp);
 	if (unlikely(run->key->special)) {
 		reason = find_special(w, m, p, run, &sequence);
@@ -148,7 +153,8 @@ static inline bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_pack
 
 	if (likely(reason == SL_DROP_none))
 		return true;
-	sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
+	if (reason != SL_PASSED)
+		sl_drop(w, m, is_for_us(w, m, p) ? reason : SL_DROP_core_transit);
 	return false;
 }
 

@@ -14,6 +14,7 @@
 #include "esp/sequence.h"
 #include "net/eth.h"
 #include "stages/ip_header.h"
+#include "stages/pass.h"
 #include "stages/stage.h"
 
 /* The outer header of what has become ESP; `ip` has no extension headers. */
@@ -82,6 +83,10 @@ static enum sl_drop_reason protect(struct sl_worker *w, struct rte_mbuf *m, stru
 		return SL_DROP_host_policy_no_sa;
 	if (unlikely(key == NULL))
 		return SL_DROP_sa_not_ready;
+	if (unlikely(key->owner != w->index)) {
+		sl_pass(w, m, key->owner, SL_LANE_HOST);
+		return SL_PASSED;
+	}
 	behind = sl_esp_trailer_len(m->data_len - upper, key->align) + key->icv_len;
 	more = key->front_len + behind;
 	/* the socket's segment size leaves room; what has another one is not the speaker's */
@@ -102,7 +107,7 @@ static enum sl_drop_reason protect(struct sl_worker *w, struct rte_mbuf *m, stru
 	return SL_DROP_none;
 }
 
-/* A frame from the kernel: in clear as it is, laid out for its SA, or why neither. */
+/* A frame from the kernel: in clear as it is, laid out for its SA, or why neither; SL_PASSED: another thread does. */
 static enum sl_drop_reason judge(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	const struct sl_host_policy_row *policy;
@@ -146,7 +151,7 @@ uint16_t sl_stage_host_policy(struct sl_worker *w, struct rte_mbuf **frames, uin
 			reason = judge(w, frames[i], p);
 		if (likely(reason == SL_DROP_none))
 			frames[kept++] = frames[i];
-		else
+		else if (reason != SL_PASSED)
 			sl_drop(w, frames[i], reason);
 	}
 	return kept;

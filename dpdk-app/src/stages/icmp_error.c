@@ -11,7 +11,7 @@
 #include "stages/ip_header.h"
 #include "stages/stage.h"
 
-/* Token bucket of each packet thread (RFC 1812 4.3.2.8, RFC 4443 2.4 f). */
+/* Token bucket (RFC 1812 4.3.2.8, RFC 4443 2.4 f): each packet thread has its share, and one of its own. */
 #define SL_ICMP_PER_SECOND 1000u
 #define SL_ICMP_BUCKET 100u
 
@@ -33,11 +33,12 @@ static const struct message messages6[] = {
 
 static bool take_token(struct sl_worker *w)
 {
-	uint64_t per_token = rte_get_tsc_hz() / SL_ICMP_PER_SECOND;
+	uint32_t threads = w->threads > 1 ? w->threads : 1, bucket = SL_ICMP_BUCKET / threads;
+	uint64_t per_token = rte_get_tsc_hz() / SL_ICMP_PER_SECOND * threads;
 	uint64_t tokens = (w->now_tsc - w->icmp_refill_tsc) / per_token;
 
-	if (w->icmp_refill_tsc == 0 || w->icmp_tokens + tokens >= SL_ICMP_BUCKET) {
-		w->icmp_tokens = SL_ICMP_BUCKET;
+	if (w->icmp_refill_tsc == 0 || w->icmp_tokens + tokens >= bucket) {
+		w->icmp_tokens = bucket;
 		w->icmp_refill_tsc = w->now_tsc;
 	} else {
 		w->icmp_tokens += (uint32_t)tokens;

@@ -7,6 +7,7 @@
 #include "stages/reassemble.h"
 
 #include "stages/jumbo.h"
+#include "stages/pass.h"
 #include "stages/reassembly_table.h"
 
 /* Where a fragment stands in its datagram. */
@@ -201,6 +202,10 @@ struct rte_mbuf *sl_reassemble(struct sl_worker *w, struct rte_mbuf *m,
 	    span.last) { /* RFC 6946: on its own, whatever else has its identification */
 		finish_header(m, sl_packet(m), false);
 		return m;
+	}
+	if (w->threads > 1 && sl_datagram_thread(w, &key) != w->index) {
+		sl_pass(w, m, sl_datagram_thread(w, &key), SL_LANE_LOCAL);
+		return NULL;
 	}
 	d = sl_datagram_find(w, &key);
 	reason = (enum sl_drop_reason)d->refused;

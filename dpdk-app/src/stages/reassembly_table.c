@@ -110,3 +110,13 @@ void sl_reassembly_end(struct sl_worker *w)
 			sl_datagram_forget(w, &w->reassembly.datagram[i],
 			                   SL_DROP_reassembly_timeout);
 }
+
+unsigned int sl_datagram_thread(const struct sl_worker *w, const struct sl_datagram_key *key)
+{
+	const uint8_t *byte = (const uint8_t *)key;
+	uint32_t hash = 0x811c9dc5u;
+
+	for (size_t i = 0; i < sizeof(*key); i++)
+		hash = (hash ^ byte[i]) * 0x01000193u;
+	return (hash ^ hash >> 16) % w->threads;
+}

@@ -19,4 +19,7 @@ void sl_datagram_lose_pieces(struct sl_worker *w, struct sl_datagram *d,
 /* The same, and there is no such datagram any more. */
 void sl_datagram_forget(struct sl_worker *w, struct sl_datagram *d, enum sl_drop_reason reason);
 
+/* The packet thread that a datagram's fragments meet in, wherever each was received. FNV-1a. */
+unsigned int sl_datagram_thread(const struct sl_worker *w, const struct sl_datagram_key *key);
+
 #endif

@@ -26,6 +26,8 @@ enum sl_lane {
 	SL_LANE_TUNNEL, /* to leave by a tunnel */
 	SL_LANE_SWAP, /* under a label that is swapped (family 0); its next hop is known already */
 	SL_LANE_TCP,  /* TCP at upper_offset, out of an SA, for the kernel */
+	SL_LANE_HOST, /* between threads: a frame from the kernel */
+	SL_LANE_PORT, /* between threads: a finished frame, to leave by `interface` */
 };
 
 /* Ethernet: MAC, VLAN, EtherType; finds the interface. Only it sees uninitialised notes. */
@@ -64,6 +66,8 @@ uint16_t sl_stage_esp_seal(struct sl_worker *w, struct rte_mbuf **packets, uint1
 uint16_t sl_stage_link(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Queue on the output interface's port; consumes all, returns 0. */
 uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+/* Finished frames of threads that have no queue there; consumes all, returns 0. */
+uint16_t sl_stage_tx_passed(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 /* Frames from the kernel: what a host policy names is laid out for its SA, or dropped. */
 uint16_t sl_stage_host_policy(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n);
 /* Frames from the kernel: VLAN tag, queue on the interface's port; consumes all, returns 0. */

@@ -5,6 +5,7 @@
 #include "net/eth.h"
 #include "stages/capture.h"
 #include "stages/packet.h"
+#include "stages/pass.h"
 #include "stages/stage.h"
 
 /* Count frames that the driver took; the mbufs are its own now, so the queue's notes are read. */
@@ -33,7 +34,7 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 
 	if (unlikely(w->capture != NULL))
 		sl_capture_sent(w, queue);
-	sent = rte_eth_tx_burst(w->ports[port].dpdk_port, w->ports[port].queue, queue->frames,
+	sent = rte_eth_tx_burst(w->ports[port].dpdk_port, (uint16_t)w->index, queue->frames,
 	                        queue->count);
 	count_sent(w, queue, sent);
 	for (uint16_t i = sent; i < queue->count; i++)
@@ -42,6 +43,9 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 	w->tx_pending[port / 64] &= ~(1ull << port % 64);
 }
 
+/* With the port's number: it has no queue for this thread. */
+#define SL_QUEUE_ELSEWHERE (1u << 31)
+
 /* The port that frames for an interface are queued on; 0 = it has none that runs. */
 static uint32_t output_port(struct sl_worker *w, uint32_t interface)
 {
@@ -49,19 +53,32 @@ static uint32_t output_port(struct sl_worker *w, uint32_t interface)
 
 	if (unlikely(w->ports[port].dpdk_port == RTE_MAX_ETHPORTS))
 		return 0;
+	if (unlikely(w->index > w->ports[port].last_tx_queue))
+		return port | SL_QUEUE_ELSEWHERE;
 	return port;
 }
 
-/* Queue a finished frame. False: `port` is 0, and the frame is dropped. */
-static inline bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t port,
+/* A frame that cannot be queued here: another thread has its port's queue (true), or nobody has. */
+static bool send_elsewhere(struct sl_worker *w, struct rte_mbuf *m, uint32_t port,
                            uint32_t interface)
 {
-	struct sl_tx_queue *queue = &w->tx[port];
-
-	if (unlikely(port == 0)) {
+	if (port == 0) {
 		sl_drop(w, m, SL_DROP_tx_no_port);
 		return false;
 	}
+	sl_packet(m)->interface = interface;
+	sl_pass(w, m, w->ports[port & (SL_MAX_PORTS - 1)].last_tx_queue, SL_LANE_PORT);
+	return true;
+}
+
+/* Queue a finished frame on what output_port() said. False: on nothing, and the frame is dropped. */
+static inline bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t port,
+                           uint32_t interface)
+{
+	struct sl_tx_queue *queue = &w->tx[port & (SL_MAX_PORTS - 1)];
+
+	if (unlikely(port - 1 >= SL_MAX_PORTS - 1))
+		return send_elsewhere(w, m, port, interface);
 	if (unlikely(queue->count == SL_TX_QUEUE))
 		flush_port(w, port);
 	if (queue->count == 0)
@@ -85,6 +102,16 @@ uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 			port = output_port(w, interface);
 		}
 		enqueue(w, packets[i], port, interface);
+	}
+	return 0;
+}
+
+uint16_t sl_stage_tx_passed(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t interface = sl_packet(frames[i])->interface & (SL_MAX_INTERFACES - 1);
+
+		enqueue(w, frames[i], output_port(w, interface), interface);
 	}
 	return 0;
 }
@@ -125,4 +152,5 @@ void sl_pipeline_flush(struct sl_worker *w)
 	for (uint32_t word = 0; word < SL_MAX_PORTS / 64; word++)
 		while (w->tx_pending[word] != 0)
 			flush_port(w, word * 64 + (uint32_t)__builtin_ctzll(w->tx_pending[word]));
+	sl_pass_flush(w);
 }

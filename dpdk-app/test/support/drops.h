@@ -136,6 +136,7 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_too_big_floor] = DROPS_TOO_BIG,
 	[SL_DROP_too_big_size] = DROPS_TOO_BIG,
 	[SL_DROP_too_big_rate] = DROPS_TOO_BIG,
+	[SL_DROP_pass_full] = DROPS_ELSEWHERE, /* eal_pass.c */
 };
 
 /* Last test of each program. */

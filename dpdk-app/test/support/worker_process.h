@@ -312,11 +312,12 @@ static inline int test_shutdown(struct test_worker *worker)
 	return test_shutdown_as(worker, false);
 }
 
-static inline int test_prepare_hand_over(struct test_worker *worker)
+static inline int test_prepare_hand_over(struct test_worker *worker, uint32_t lcores)
 {
 	PB(WorkerCommand) command = test_new_command(PB_CASE(PREPARE_HAND_OVER));
 	PB(PrepareHandOver) prepare = SEALANE__WORKER__V1__PREPARE_HAND_OVER__INIT;
 
+	prepare.lcores = lcores;
 	command.prepare_hand_over = &prepare;
 	return test_code(worker, &command, NULL, 0);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The worker's threads and EAL arguments. */
-import { DEFAULT_LCORES } from '../defaults.js';
+/** The worker's EAL arguments. */
 import type { Context } from './context.js';
 
 const DEVICES = 'device: { vdev: "..." } of an interface: ports are made while running';
@@ -22,12 +21,7 @@ function optionOf(argument: string): string {
 }
 
 export function checkWorker(ctx: Context): void {
-  const { lcores = DEFAULT_LCORES, eal = [] } = ctx.config.worker ?? {};
-  if (lcores > 1) {
-    // Each packet thread needs SAs of its own (policy-model 23, RFC 9611).
-    const reason = 'this version runs one packet-path thread';
-    ctx.fail(['worker', 'lcores'], { reason, remedy: '1, or remove it' });
-  }
+  const { eal = [] } = ctx.config.worker ?? {};
   eal.forEach((argument, i) => {
     const instead = REFUSED.get(optionOf(argument));
     if (instead === undefined) return;

@@ -144,6 +144,7 @@ interface CommonSaRow {
   readonly packetLimit: bigint; // outbound; 0n = 2^32 - 1, with ESN 2^64 - 1
   readonly byteLimit?: bigint; // outbound; default 0n = none
   readonly udp?: UdpPorts; // ESP in UDP
+  readonly worker?: number; // packet thread that owns it, 0..31, modulo how many there are; default 0
   readonly randomSpi?: boolean; // outbound: nobody can guess it (policy-model 21); default false
 }
 /** What comes out of it are labels (policy-model 17). */
@@ -294,6 +295,10 @@ export interface WorkerStatus {
     /** Packets that wait for an SA now, and those that have waited for one and were looked up again. */
     readonly held: bigint;
     readonly released: bigint;
+    /** Packets handed to other threads, taken from them, and dropped because a thread's ring was full. */
+    readonly passed: bigint;
+    readonly taken: bigint;
+    readonly passFull: bigint;
   }[];
 }
 

@@ -36,7 +36,7 @@ function documented(heading: string): Documented[] {
 
 const optional = new Set([
   ...['secondsLeft', 'label of routes', 'lcore', 'tid', 'busyPercent', 'heartbeatAgeMs'],
-  ...['held', 'released', 'ok of explain'],
+  ...['held', 'released', 'passed', 'taken', 'passFull', 'ok of explain'],
   ...['uptimeSeconds of bgp summary', 'uptimeSeconds of bgp neighbors', 'asn of bgp neighbors'],
   ...['restartTime', 'maxMessage', 'holdTime', 'keepaliveTime', 'sendHoldTime'],
   ...['errorCode', 'errorSubcode', 'pathId', 'localPref', 'med'],

@@ -107,7 +107,7 @@ export const workers: readonly backend.WorkerRow[] = [
   {
     ...{ worker: 0, pid: 4242, state: 'running', reason: '', uptimeSeconds: 61n, starts: 2n },
     ...{ hugepages: false, lcore: 0, tid: 4243, busyPercent: 12.5, heartbeatAgeMs: 1n },
-    ...{ held: 1n, released: 7n },
+    ...{ held: 1n, released: 7n, passed: 40n, taken: 41n, passFull: 2n },
   },
   {
     ...{ worker: 1, pid: 0, state: 'down', reason: 'it ended', uptimeSeconds: 0n, starts: 1n },

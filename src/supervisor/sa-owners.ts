@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Which packet thread owns which SA (policy-model 23). SAs that follow each other (the same ends, service and protection)
+ * stay with one thread, so that no packet overtakes another at a rekey; new ones go to the thread with the fewest. BGP's are the
+ * first thread's, which has the kernel's packets.
+ */
+import { isBgpSa, type SaRow } from '../forwarding/addon/api.js';
+import { formatAddress } from '../lib/ip.js';
+import { protectionOf } from './show-rows.js';
+
+interface Owned {
+  readonly worker: number;
+  rows: number;
+}
+
+const keyOf = (row: SaRow): string =>
+  [
+    ...[formatAddress(row.source), formatAddress(row.destination)],
+    ...(isBgpSa(row) ? ['bgp'] : [row.encapsulation, protectionOf(row.algorithm)]),
+  ].join(' ');
+
+/** SAs of one direction. */
+export class SaOwners {
+  readonly #owned = new Map<string, Owned>();
+  /** By name of the row. */
+  readonly #keys = new Map<string, string>();
+
+  constructor(rows: Iterable<SaRow>) {
+    for (const row of rows) this.add(row);
+  }
+
+  /** The thread for a new row, 0..threads-1. */
+  choose(row: SaRow, threads: number): number {
+    if (threads < 2 || isBgpSa(row)) return 0;
+    const owned = this.#owned.get(keyOf(row));
+    if (owned !== undefined) return owned.worker % threads;
+    const load = new Array<number>(threads).fill(0);
+    for (const { worker } of this.#owned.values()) {
+      load[worker % threads] = (load[worker % threads] ?? 0) + 1;
+    }
+    return load.indexOf(Math.min(...load));
+  }
+
+  /** A row that is there now. */
+  add(row: SaRow): void {
+    const key = keyOf(row);
+    const owned = this.#owned.get(key);
+    if (owned === undefined) this.#owned.set(key, { worker: row.worker ?? 0, rows: 1 });
+    else owned.rows += 1;
+    this.#keys.set(row.name, key);
+  }
+
+  remove(name: string): void {
+    const key = this.#keys.get(name);
+    const owned = key === undefined ? undefined : this.#owned.get(key);
+    if (key === undefined || owned === undefined) return;
+    this.#keys.delete(name);
+    owned.rows -= 1;
+    if (owned.rows === 0) this.#owned.delete(key);
+  }
+}
