@@ -3,16 +3,14 @@
 
 #include <inttypes.h>
 #include <rte_ethdev.h>
-#include <time.h>
 
 #include "control/log.h"
 
 /*
- * Rings are empty when nothing came for longer than the packet thread sleeps at most. With the frames that they
- * hold, a worker that does not get to it in this time has other troubles.
+ * A ring of 1024 frames is empty after 32 rounds of its packet thread, which nobody can tell how long take on a busy
+ * machine. A worker that does not get to it in this time has other troubles.
  */
-#define SL_DRAIN_LOOK_NS 4000000
-#define SL_DRAIN_LOOKS 50
+#define SL_DRAIN_NS 5000000000u
 
 int sl_hand_over_prepare(struct sl_control *control, uint32_t lcores, struct sl_fault *fault)
 {
@@ -49,23 +47,24 @@ static void read_taps(struct sl_control *control)
 	sl_control_offline(control);
 }
 
+/* The ports bring nothing more: until every packet thread has looked at all of its queues and found nothing. */
 static void drain(struct sl_control *control)
 {
-	const struct timespec look = {.tv_nsec = SL_DRAIN_LOOK_NS};
-	uint64_t before, now = frames_received(control);
+	uint64_t deadline = sl_monotonic_ns() + SL_DRAIN_NS, before;
+	bool looked;
 
-	for (int i = 0; i < SL_DRAIN_LOOKS; i++) {
-		before = now;
+	do {
+		before = frames_received(control);
 		read_taps(control);
-		nanosleep(&look, NULL);
+		looked = sl_packet_threads_look(&control->threads) == 0;
 		while (sl_kernel_path_punt(&control->kernel, sl_monotonic_ns()) > 0)
 			;
-		now = frames_received(control);
 		/* What threads have passed to each other they bring to its end when they stop. */
-		if (now == before && sl_kernel_path_injected(&control->kernel) &&
+		if (looked && frames_received(control) == before &&
+		    sl_kernel_path_injected(&control->kernel) &&
 		    !sl_kernel_path_waits(&control->kernel))
 			return;
-	}
+	} while (sl_monotonic_ns() < deadline);
 	sl_log(SL_LOG_WARNING, "the ports still had frames when the next worker took over");
 }
 

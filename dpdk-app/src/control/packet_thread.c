@@ -208,7 +208,8 @@ void sl_packet_threads_stop(struct sl_packet_threads *threads)
 		end(threads->thread[i].worker);
 }
 
-static int quiesce(const struct sl_packet_thread *thread, uint64_t deadline)
+/* Until it has begun two rounds from now on, or, when that is enough, sleeps. 0, or -1 at the deadline. */
+static int wait_for_rounds(const struct sl_packet_thread *thread, bool or_asleep, uint64_t deadline)
 {
 	const struct sl_lcore_block *block = thread->worker->block;
 	struct timespec pause = {.tv_nsec = 20000};
@@ -221,8 +222,9 @@ static int quiesce(const struct sl_packet_thread *thread, uint64_t deadline)
 	 * The round after `first` may have loaded a pointer before its own count became visible; so two
 	 * have to begin.
 	 */
-	while (__atomic_load_n(&block->epoch, __ATOMIC_ACQUIRE) != 0 &&
-	       __atomic_load_n(&block->rounds, __ATOMIC_ACQUIRE) < first + 2) {
+	while (__atomic_load_n(&block->rounds, __ATOMIC_ACQUIRE) < first + 2) {
+		if (or_asleep && __atomic_load_n(&block->epoch, __ATOMIC_ACQUIRE) == 0)
+			return 0;
 		if (monotonic_ns() > deadline)
 			return -1;
 		nanosleep(&pause, NULL);
@@ -230,15 +232,21 @@ static int quiesce(const struct sl_packet_thread *thread, uint64_t deadline)
 	return 0;
 }
 
-int sl_packet_threads_quiesce(void *context)
+static int wait_for_all(const struct sl_packet_threads *threads, bool or_asleep)
 {
-	const struct sl_packet_threads *threads = context;
 	uint64_t deadline = monotonic_ns() + 1000000000u;
 
 	/* Pairs with the fence in go_online(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < threads->count; i++)
-		if (quiesce(&threads->thread[i], deadline) != 0)
+		if (wait_for_rounds(&threads->thread[i], or_asleep, deadline) != 0)
 			return -1;
 	return 0;
+}
+
+int sl_packet_threads_quiesce(void *context) { return wait_for_all(context, true); }
+
+int sl_packet_threads_look(const struct sl_packet_threads *threads)
+{
+	return wait_for_all(threads, false);
 }

@@ -43,4 +43,7 @@ void sl_packet_threads_stop(struct sl_packet_threads *threads);
  */
 int sl_packet_threads_quiesce(void *context);
 
+/* Wait until every thread has looked at all of its queues once more, from first to last. 0, or -1 as above. */
+int sl_packet_threads_look(const struct sl_packet_threads *threads);
+
 #endif
