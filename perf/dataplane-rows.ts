@@ -25,7 +25,7 @@ export const FULL_ROUTES = 1_000_000;
 const LABEL = 1000;
 
 const ethernet = (source: Uint8Array, vlan = 0): Uint8Array =>
-  ethernetHeader(NEIGHBOUR, source, vlan, 4);
+  ethernetHeader(NEIGHBOUR, source, { vlan }, 4);
 
 /** Address of remote PE k. */
 function remote(k: number): Uint8Array {

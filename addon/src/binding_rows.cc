@@ -77,6 +77,16 @@ Napi::Object vrf_object(Napi::Env env, uint32_t id, const sl_vrf_row &row)
 	return to;
 }
 
+void check_service_tag(const sl_interface_row &row)
+{
+	if (row.svlan == 0)
+		bad_argument("serviceTag.vlan is 1..4094");
+	if (row.vlan == 0)
+		bad_argument("a service tag, and no VLAN behind it");
+	if (row.stag_type != 0x88a8 && row.stag_type != 0x8100)
+		bad_argument("serviceTag.type is 0x88a8 or 0x8100");
+}
+
 sl_interface_row interface_row(const Napi::Object &from)
 {
 	sl_interface_row row{};
@@ -85,6 +95,12 @@ sl_interface_row interface_row(const Napi::Object &from)
 	row.vrf = get_uint(from, "vrf");
 	row.port = get_uint(from, "port");
 	row.vlan = static_cast<uint16_t>(get_uint(from, "vlan", 4094));
+	if (!from.Get("serviceTag").IsUndefined()) {
+		const Napi::Object tag = get_object(from, "serviceTag");
+		row.svlan = static_cast<uint16_t>(get_uint(tag, "vlan", 4094));
+		row.stag_type = static_cast<uint16_t>(get_uint(tag, "type", UINT16_MAX));
+		check_service_tag(row);
+	}
 	row.mtu = static_cast<uint16_t>(get_uint(from, "mtu", UINT16_MAX));
 	copy_bytes(from, "mac", row.mac, 6);
 	copy_optional(from, "address4", row.address4, 4);
@@ -106,6 +122,12 @@ Napi::Object interface_object(Napi::Env env, uint32_t id, const sl_interface_row
 	to.Set("vrf", row.vrf);
 	to.Set("port", row.port);
 	to.Set("vlan", row.vlan);
+	if (row.svlan != 0) {
+		Napi::Object tag = Napi::Object::New(env);
+		tag.Set("vlan", row.svlan);
+		tag.Set("type", row.stag_type);
+		to.Set("serviceTag", tag);
+	}
 	to.Set("mtu", row.mtu);
 	to.Set("mac", bytes(env, row.mac, 6));
 	set_optional(to, "address4", row.address4, 4);

@@ -137,8 +137,9 @@ uint32_t Interfaces::find(const sl_interface_row &wanted) const
 	for (uint32_t id = 1; id < ids_.end(); id++) {
 		const sl_interface_row &r = row(id);
 		if (r.state == SL_ROW_LIVE && r.vrf == wanted.vrf && r.port == wanted.port &&
-		    r.vlan == wanted.vlan && r.mtu == wanted.mtu && r.role == wanted.role &&
-		    std::memcmp(r.mac, wanted.mac, sizeof r.mac) == 0 &&
+		    r.vlan == wanted.vlan && r.svlan == wanted.svlan &&
+		    r.stag_type == wanted.stag_type && r.mtu == wanted.mtu &&
+		    r.role == wanted.role && std::memcmp(r.mac, wanted.mac, sizeof r.mac) == 0 &&
 		    read_name(r.name) == read_name(wanted.name))
 			return id;
 	}
@@ -175,6 +176,8 @@ uint32_t Interfaces::put(const sl_interface_row &wanted)
 	row.vrf = wanted.vrf;
 	row.port = wanted.port;
 	row.vlan = wanted.vlan;
+	row.svlan = wanted.svlan;
+	row.stag_type = wanted.stag_type;
 	row.mtu = wanted.mtu;
 	row.role = wanted.role;
 	std::memcpy(row.mac, wanted.mac, sizeof row.mac);

@@ -12,6 +12,7 @@ namespace
 {
 
 constexpr uint16_t kEtherVlan = 0x8100;
+constexpr uint16_t kEtherSvlan = 0x88a8; // in front of a tag of kEtherVlan
 constexpr uint16_t kEtherIp4 = 0x0800;
 constexpr uint16_t kEtherIp6 = 0x86dd;
 constexpr uint16_t kEtherMpls = 0x8847;
@@ -39,15 +40,20 @@ uint32_t get32(const uint8_t *from) { return get16(from) << 16 | get16(from + 2)
 
 uint32_t ip_ethertype(unsigned family) { return family == 4 ? kEtherIp4 : kEtherIp6; }
 
-/// 14 bytes with this EtherType, or 18 with one 802.1Q tag before it.
+/// 14 bytes with this EtherType, or 18 or 22 with one or two VLAN tags before it.
 void check_ethernet(const std::vector<uint8_t> &ethernet, uint32_t type)
 {
 	const size_t length = ethernet.size();
-	if (length != 14 && length != 18)
+	if (length != 14 && length != 18 && length != 22)
 		bad_argument("Ethernet header of " + std::to_string(length) +
-		             " bytes: 14, or 18 with an 802.1Q tag");
-	if (length == 18 && get16(&ethernet[12]) != kEtherVlan)
-		bad_argument("Ethernet header of 18 bytes without an 802.1Q tag (0x8100)");
+		             " bytes: 14, or 18 with a VLAN tag, or 22 with two");
+	if (length != 14 && get16(&ethernet[length - 6]) != kEtherVlan)
+		bad_argument("Ethernet header of " + std::to_string(length) +
+		             " bytes without an 802.1Q tag (0x8100)");
+	if (length == 22 && get16(&ethernet[12]) != kEtherSvlan &&
+	    get16(&ethernet[12]) != kEtherVlan)
+		bad_argument("Ethernet header of 22 bytes with a first tag of neither 0x88a8 nor "
+		             "0x8100");
 	if (get16(&ethernet[length - 2]) != type)
 		bad_argument(type == kEtherMpls ? "EtherType is not that of MPLS unicast"
 		                                : "EtherType is not that of the IP family");

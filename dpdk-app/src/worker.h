@@ -87,9 +87,23 @@ struct sl_port {
 	uint16_t dpdk_port; /* DPDK's id, RTE_MAX_ETHPORTS = no such port */
 	/* Packet threads up to these have a queue of their own, of their index. */
 	uint16_t last_rx_queue, last_tx_queue;
-	/* interface row by VLAN id ([0] = untagged); 0 = none. Atomic words, stored by the control thread. */
+	/*
+	 * Interface row by VLAN id ([0] = untagged); 0 = none. by_svlan[S-VID], or NULL, has the same for frames of two
+	 * tags. Atomic, stored by the control thread; what a pointer names is there as long as the worker.
+	 */
 	uint32_t interface_by_vlan[4096];
+	uint32_t *by_svlan[4096];
 };
+
+/* The interface row of these VLAN ids, svlan 0: of one tag at most. 0 = none. */
+static inline uint32_t sl_port_interface(const struct sl_port *port, uint16_t svlan, uint16_t vlan)
+{
+	const uint32_t *by_vlan = port->interface_by_vlan;
+
+	if (svlan != 0)
+		by_vlan = __atomic_load_n(&port->by_svlan[svlan & 4095], __ATOMIC_ACQUIRE);
+	return by_vlan == NULL ? 0 : __atomic_load_n(&by_vlan[vlan & 4095], __ATOMIC_RELAXED);
+}
 
 /* Frames waiting for one port within a round. */
 #define SL_TX_QUEUE (SL_BURST * 4)

@@ -278,19 +278,25 @@ static void ethernet(void **state)
 {
 	static const struct {
 		const char *hex;
-		uint16_t type, vlan;
+		uint16_t type, svlan, vlan;
 		uint8_t length;
 	} frames[] = {
-		{"0200000000010200000000020800", 0x0800, 0, 14},
-		{"0200000000010200000000028100e00786dd", 0x86dd, 7,
+		{"0200000000010200000000020800", 0x0800, 0, 0, 14},
+		{"0200000000010200000000028100e00786dd", 0x86dd, 0, 7,
 	         18}, /* priority bits are no VLAN */
-		{"020000000001020000000002810000000806", 0x0806, 0, 18}, /* priority tag */
+		{"020000000001020000000002810000000806", 0x0806, 0, 0, 18}, /* priority tag */
+		{"02000000000102000000000288a80064810000c80800", 0x0800, 100, 200, 22},
+		{"02000000000102000000000281007ffe8100fffe86dd", 0x86dd, 4094, 4094, 22},
+		{"02000000000102000000000288a80000810000c80800", 0x0800, 0, 200, 22},
+		/* a third one is the payload's */
+		{"02000000000102000000000288a80064810000c88100", 0x8100, 100, 200, 22},
+		{"02000000000102000000000288a8006488a8", 0x88a8, 0, 0, 14}, /* S-tags alone */
 	};
 	struct sl_eth eth;
-	uint8_t bytes[18];
+	uint8_t bytes[22];
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		size_t n = hex_bytes(frames[i].hex, bytes, sizeof(bytes));
 
 		for (size_t cut = 0; cut <= n; cut++) {
@@ -300,6 +306,7 @@ static void ethernet(void **state)
 			free(copy);
 		}
 		assert_int_equal(eth.type, frames[i].type);
+		assert_int_equal(eth.svlan, frames[i].svlan);
 		assert_int_equal(eth.vlan, frames[i].vlan);
 		assert_int_equal(eth.length, frames[i].length);
 	}

@@ -16,6 +16,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     vrf: text('VRF'),
     device: prose('DEVICE'),
     vlan: orNone(count('VLAN')),
+    serviceVlan: wide(orNone(count('S-VLAN'))),
     mac: wide(text('MAC')),
     mtu: count('MTU'),
     link: text('LINK'),

@@ -41,6 +41,21 @@ export function deviceKey(device: Device): string {
   return `vdev ${device.vdev.split(',')[0] ?? ''}`;
 }
 
+/** MTU of the port, bytes: a device has room for one tag above its MTU, and may have none for a second one. */
+export function portMtu({ mtu = DEFAULT_MTU, serviceVlan }: Interface): number {
+  return mtu + (serviceVlan === undefined ? 0 : 4);
+}
+
+/** EtherTypes of the tag in front of another one (IEEE 802.1Q; before 802.1ad, and often still, that of any tag). */
+const SERVICE_TAG_TYPE = { '802.1ad': 0x88a8, '802.1q': 0x8100 } as const;
+
+/** The tag in front of the other, as a property; none: nothing. */
+export function serviceTagOf({ serviceVlan: vlan, serviceTag = '802.1ad' }: Interface): {
+  readonly serviceTag?: { readonly vlan: number; readonly type: 0x88a8 | 0x8100 };
+} {
+  return vlan === undefined ? {} : { serviceTag: { vlan, type: SERVICE_TAG_TYPE[serviceTag] } };
+}
+
 /** What the core says of path MTUs: lowest that is believed, bytes, and for how long, seconds (RFC 8201 §4). */
 export const DEFAULT_PATH_MTU_FLOOR = 1280;
 export const DEFAULT_PATH_MTU_AGE_S = 600;

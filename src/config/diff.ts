@@ -4,7 +4,7 @@
  * entry, lists of routes by prefix and of rules by name, prefix lists by entry, other lists as one value.
  */
 import { canonicalJson } from './canonical.js';
-import { DEFAULT_MTU, deviceKey } from './defaults.js';
+import { deviceKey, portMtu } from './defaults.js';
 import { formatPath, type Path } from './issues.js';
 import type { Config, Interface } from './types.js';
 
@@ -128,7 +128,7 @@ function effectOf(path: Path, ports: ReadonlySet<string>): Effect {
 
 /**
  * Interfaces with a device that appears, disappears or changes. A device has one port, made before
- * polling begins, with the largest MTU of its interfaces: a VLAN more on it is no change.
+ * polling begins, with the largest MTU of its interfaces: a VLAN more on it is no change, but for the room of a second tag.
  */
 function changedPorts(before: Config, after: Config): ReadonlySet<string> {
   const was = portsOf(before);
@@ -146,9 +146,10 @@ function changedPorts(before: Config, after: Config): ReadonlySet<string> {
 /** By device: everything that its port is made from. */
 function portsOf(config: Config): ReadonlyMap<string, string> {
   const ports = new Map<string, { device: Interface['device']; mtu: number }>();
-  for (const { device, mtu = DEFAULT_MTU } of Object.values(config.interfaces)) {
-    const key = deviceKey(device);
-    ports.set(key, { device, mtu: Math.max(mtu, ports.get(key)?.mtu ?? 0) });
+  for (const from of Object.values(config.interfaces)) {
+    const key = deviceKey(from.device);
+    const mtu = Math.max(portMtu(from), ports.get(key)?.mtu ?? 0);
+    ports.set(key, { device: from.device, mtu });
   }
   return new Map([...ports].map(([key, port]) => [key, canonicalJson(port)]));
 }

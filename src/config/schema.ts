@@ -79,6 +79,8 @@ const device = choiceByKey({
 const interfaceCommon = {
   device,
   vlan: integer(1, 4094, 'a VLAN id').exactOptional(),
+  serviceVlan: integer(1, 4094, 'a VLAN id').exactOptional(),
+  serviceTag: oneOf('802.1ad', '802.1q').exactOptional(),
   addresses: list(ownAddress),
   /** RFC 8200 §5 asks for 1280 at least; 9216 is what data room and NICs take. */
   mtu: integer(1280, 9216, 'largest IP packet in bytes').exactOptional(),

@@ -39,6 +39,10 @@ interface InterfaceCommon {
   readonly device: Device;
   /** 802.1Q VLAN id 1..4094; default untagged. */
   readonly vlan?: number;
+  /** VLAN id 1..4094 of a tag in front of that of `vlan` (IEEE 802.1ad, "QinQ"); default none. */
+  readonly serviceVlan?: number;
+  /** EtherType of that tag in frames sent: '802.1ad' is 0x88a8, '802.1q' 0x8100; default '802.1ad'. */
+  readonly serviceTag?: '802.1ad' | '802.1q';
   /** Own addresses with prefix length, e.g. "10.1.0.1/24", "2001:db8:1::1/64". */
   readonly addresses: readonly string[];
   /** Largest IP packet, bytes; default 1500. */

@@ -2,32 +2,46 @@
 /**
  * Ethernet headers of next hops, and what else of a template follows from addresses.
  *
- *    0      6      12              16           (with an 802.1Q tag; without: EtherType at 12)
- *   +------+------+---------------+-----------+
- *   | dst  | src  | 0x8100 | VID  | EtherType |
- *   +------+------+---------------+-----------+
+ *    0      6      12                16              20          (without tags: EtherType at 12)
+ *   +------+------+-----------------+---------------+-----------+
+ *   | dst  | src  | 0x88a8 | S-VID  | 0x8100 | VID  | EtherType |
+ *   +------+------+-----------------+---------------+-----------+
+ *                  \__ seldom _____/
  */
 import type { Family } from '../lib/ip.js';
+import type { ServiceTag } from './addon/api.js';
 
 /** What an Ethernet frame carries; `mpls`: a label stack (RFC 3032 section 5). */
 export type Payload = Family | 'mpls';
 const ETHERTYPE: Readonly<Record<Payload, number>> = { 4: 0x0800, 6: 0x86dd, mpls: 0x8847 };
 const ETHERTYPE_VLAN = 0x8100;
 
-/** 14 bytes, or 18 with a VLAN (`vlan` 1..4094; 0: untagged). Priority bits are 0. */
+/** Tags of an interface's frames (IEEE 802.1Q). */
+export interface Tags {
+  /** 1..4094; 0: untagged. */
+  readonly vlan: number;
+  /** In front of the other. */
+  readonly serviceTag?: ServiceTag;
+}
+
+/** 14 bytes, and 4 more for each tag. Priority bits are 0. */
 export function ethernetHeader(
   destination: Uint8Array,
   source: Uint8Array,
-  vlan: number,
+  { vlan, serviceTag }: Tags,
   payload: Payload,
 ): Uint8Array {
-  const header = new Uint8Array(vlan === 0 ? 14 : 18);
+  const header = new Uint8Array(14 + (vlan === 0 ? 0 : 4) + (serviceTag === undefined ? 0 : 4));
   const view = new DataView(header.buffer);
   header.set(destination.subarray(0, 6), 0);
   header.set(source.subarray(0, 6), 6);
+  if (serviceTag !== undefined) {
+    view.setUint16(12, serviceTag.type);
+    view.setUint16(14, serviceTag.vlan);
+  }
   if (vlan !== 0) {
-    view.setUint16(12, ETHERTYPE_VLAN);
-    view.setUint16(14, vlan);
+    view.setUint16(header.length - 6, ETHERTYPE_VLAN);
+    view.setUint16(header.length - 4, vlan);
   }
   view.setUint16(header.length - 2, ETHERTYPE[payload]);
   return header;

@@ -11,10 +11,13 @@ import {
   DEFAULT_TUNNEL_TTL,
   deviceKey,
   IMPLICIT_NULL,
+  portMtu,
+  serviceTagOf,
 } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { type EspOverhead, espOverhead } from '../lib/esp-suites.js';
 import { covers, hostPrefix, parseAddress, parsePrefix, type Prefix } from '../lib/ip.js';
+import type { ServiceTag } from './addon/api.js';
 import { CORE_VRF } from './rows.js';
 
 export interface InterfaceModel {
@@ -24,6 +27,7 @@ export interface InterfaceModel {
   readonly vrf: string;
   readonly port: string;
   readonly vlan: number;
+  readonly serviceTag?: ServiceTag;
   readonly mtu: number;
   /** Own addresses with the subnet's length; host bits set. */
   readonly addresses: readonly Prefix[];
@@ -36,7 +40,7 @@ export interface InterfaceModel {
 export interface PortModel {
   readonly name: string;
   readonly device: config.Device;
-  /** Largest of its interfaces'. */
+  /** Largest of its interfaces', with their second tag. */
   readonly mtu: number;
 }
 
@@ -155,6 +159,7 @@ function interfaceModel(read: Reader, name: string, from: config.Interface): Int
     vrf: from.role === 'ce' ? from.vrf : CORE_VRF,
     port: deviceKey(from.device),
     vlan: from.vlan ?? 0,
+    ...serviceTagOf(from),
     mtu: from.mtu ?? DEFAULT_MTU,
     addresses: read.prefixes(`interfaces.${name}.addresses`, from.addresses),
     acceptGre: core?.acceptClear?.includes('gre') ?? false,
@@ -168,10 +173,10 @@ function portModels(
   configured: Readonly<Record<string, config.Interface>>,
 ): ReadonlyMap<string, PortModel> {
   const ports = new Map<string, PortModel>();
-  for (const { device, mtu = DEFAULT_MTU } of Object.values(configured)) {
-    const name = deviceKey(device);
+  for (const from of Object.values(configured)) {
+    const name = deviceKey(from.device);
     const known = ports.get(name);
-    ports.set(name, { name, device, mtu: Math.max(mtu, known?.mtu ?? 0) });
+    ports.set(name, { name, device: from.device, mtu: Math.max(portMtu(from), known?.mtu ?? 0) });
   }
   return ports;
 }

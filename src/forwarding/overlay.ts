@@ -132,7 +132,7 @@ function adjacencyVersion(
   return {
     kind: 'adjacency',
     ...{ vrf: out.vrf, interface: out.name, neighbour: neighbour.address, mtu: out.mtu },
-    header: ethernetHeader(neighbour.mac, source, out.vlan, family),
+    header: ethernetHeader(neighbour.mac, source, out, family),
   };
 }
 
@@ -233,7 +233,7 @@ function lspVersion(tunnel: TunnelModel, path: TunnelPath): DesiredVersion {
     mtu: lspMtu(out.mtu, labels.length),
     dscpCopy: tunnel.dscp === 'copy',
     header: {
-      ethernet: ethernetHeader(path.mac, path.source, out.vlan, 'mpls'),
+      ethernet: ethernetHeader(path.mac, path.source, out, 'mpls'),
       labels,
       ttl: tunnel.ttl,
       dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
@@ -262,7 +262,7 @@ function ipTunnelVersion(
     ),
     ...{ dscpCopy: tunnel.dscp === 'copy', ecnCopy: tunnel.ecn === 'normal' },
     header: {
-      ethernet: ethernetHeader(path.mac, path.source, out.vlan, type),
+      ethernet: ethernetHeader(path.mac, path.source, out, type),
       ...{ source: tunnel.local, destination: tunnel.remote, ttl: tunnel.ttl },
       dscp: tunnel.dscp === 'copy' ? 0 : tunnel.dscp,
       flowLabel: family === 6 ? tunnelFlowLabel(tunnel.local, tunnel.remote, spi ?? 0) : 0,

@@ -171,7 +171,9 @@ function desiredInterface(from: InterfaceModel, mac: Uint8Array): DesiredInterfa
   const address4 = first(4);
   const address6 = first(6);
   return {
-    ...{ name: from.name, role: from.role, vrf: from.vrf, port: from.port, vlan: from.vlan },
+    ...{ name: from.name, role: from.role, vrf: from.vrf, port: from.port },
+    vlan: from.vlan,
+    ...(from.serviceTag && { serviceTag: from.serviceTag }),
     ...{ mtu: from.mtu, mac, linkLocal6: linkLocalOf(mac) },
     ...{ acceptGre: from.acceptGre, acceptIp: from.acceptIp, mplsOwnSp: from.mplsOwnSp },
     mplsOtherSp: from.mplsOtherSp,

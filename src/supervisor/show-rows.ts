@@ -62,7 +62,8 @@ function interfaceRow(source: ShowSource, name: string, from: Interface): rows.I
   const up = mac === undefined ? undefined : worker.linkUp(tables.portId(port));
   return {
     ...{ name, role: from.role, vrf: from.role === 'ce' ? from.vrf : '' },
-    ...{ device: deviceText(from.device), vlan: from.vlan ?? 0, mac: mac ? formatMac(mac) : '' },
+    ...{ device: deviceText(from.device), mac: mac ? formatMac(mac) : '' },
+    ...{ vlan: from.vlan ?? 0, serviceVlan: from.serviceVlan ?? 0 },
     mtu: from.mtu ?? DEFAULT_MTU,
     link: up === undefined ? 'unknown' : up ? 'up' : 'down',
     addresses: from.addresses.join(' '),
@@ -80,7 +81,8 @@ export function* interfaceRows(source: ShowSource): Generator<rows.InterfaceRow>
   for (const vrf of Object.keys(config.vrfs ?? {})) {
     const name = hostInterfaceName(vrf);
     yield {
-      ...{ name, role: 'host', vrf, device: `tun ${vrfNetns(config, vrf)}`, vlan: 0, mac: '' },
+      ...{ name, role: 'host', vrf, device: `tun ${vrfNetns(config, vrf)}`, mac: '' },
+      ...{ vlan: 0, serviceVlan: 0 },
       mtu: desired.interfaces.get(name)?.mtu ?? 0,
       link: source.worker.started ? 'up' : 'unknown',
       addresses: (config.vrfs?.[vrf]?.addresses ?? []).join(' '),

@@ -18,14 +18,14 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrFragment,
 )
 from scapy.layers.ipsec import ESP, SecurityAssociation
-from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
+from scapy.layers.l2 import ARP, GRE, Dot1AD, Dot1Q, Ether
 from scapy.packet import NoPayload, Packet, Raw
 
 # Import registers what Scapy would do by itself only with scapy.all: IPv6 under Ethernet and MPLS.
 LAYERS = {
     layer.__name__: layer
     for layer in (
-        *(ARP, Dot1Q, ESP, Ether, GRE, ICMP, IP, IPv6, MPLS, TCP, UDP),
+        *(ARP, Dot1AD, Dot1Q, ESP, Ether, GRE, ICMP, IP, IPv6, MPLS, TCP, UDP),
         *(ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6PacketTooBig, ICMPv6TimeExceeded),
         *(IPv6ExtHdrDestOpt, IPv6ExtHdrFragment),
     )

@@ -159,9 +159,15 @@ export const CLASSIFY: readonly Mutation[] = [
     ],
     [
       'an interface is shared only by packets of its VLAN',
-      'if (unlikely(eth->vlan != run->vlan))',
+      'if (unlikely(tags_of(eth) != run->tags))',
       'if (run->row == NULL)',
       'eal_runs: interfaces_by_vlan',
+    ],
+    [
+      'a VLAN in a service VLAN is none of the port’s own',
+      'return (uint32_t)eth->svlan << 16 | eth->vlan;',
+      'return eth->vlan;',
+      'eal_tags: a_burst_of_both',
     ],
     [
       'what a CE sends is an ordinary packet (policy-model 19)',

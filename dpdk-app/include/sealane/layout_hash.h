@@ -36,6 +36,8 @@
 	F(sl_interface_row, vrf)                                                                   \
 	F(sl_interface_row, port)                                                                  \
 	F(sl_interface_row, vlan)                                                                  \
+	F(sl_interface_row, svlan)                                                                 \
+	F(sl_interface_row, stag_type)                                                             \
 	F(sl_interface_row, mtu)                                                                   \
 	F(sl_interface_row, role)                                                                  \
 	F(sl_interface_row, mac)                                                                   \

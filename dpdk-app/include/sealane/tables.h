@@ -124,7 +124,7 @@ struct sl_interface_row {
 	uint32_t flags; /* atomic word */
 	uint32_t vrf;   /* VRF row id; SL_VRF_CORE for core interfaces */
 	uint32_t port;  /* stable port id (1..255), 0 for a host TAP */
-	uint16_t vlan;  /* 802.1Q VID, 0 = untagged */
+	uint16_t vlan;  /* C-VID (IEEE 802.1Q), 0 = untagged */
 	uint16_t mtu;   /* largest IP packet, bytes */
 	uint8_t role;   /* enum sl_role */
 	uint8_t reserved0;
@@ -134,7 +134,9 @@ struct sl_interface_row {
 	uint8_t linklocal6[16]; /* own fe80:: address; 0 = none */
 	char name[SL_NAME_LEN];
 	uint32_t police; /* atomic word: enum sl_police, of IP packets received on a CE interface */
-	uint8_t reserved[60];
+	uint16_t svlan;  /* S-VID of a tag in front of that of `vlan`, which is not 0; 0 = none */
+	uint16_t stag_type; /* EtherType of that tag in what is sent, 0x88a8 or 0x8100 */
+	uint8_t reserved[56];
 };
 SL_SIZE(struct sl_interface_row, 192);
 
@@ -269,12 +271,12 @@ enum sl_nexthop_kind {
 /*
  * Template of a tunnel, exactly as it goes on the wire up to the inner IP packet:
  *
- *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | outer IPv4 20 or IPv6 40
+ *   Ethernet 14 (+4 per VLAN tag) | [transport labels 4 each] | outer IPv4 20 or IPv6 40
  *     | [UDP 8] | [ESP SPI 4, sequence 4, IV 0 to 16] | [GRE 4, EtherType 0x8847] | label stack entry 4
  *
  * and of an LSP (protection SL_PROT_MPLS, no outer IP header: ip_off 0):
  *
- *   Ethernet 14 (+4 per 802.1Q tag) | [transport labels 4 each] | label stack entry 4
+ *   Ethernet 14 (+4 per VLAN tag) | [transport labels 4 each] | label stack entry 4
  *
  * `core_labels` transport labels end where the outer IP header, or the VPN label of an LSP, begins: the
  * EtherType is then 0x8847, S = 1 is in the last one above an IP header. Their label, TTL and TC are in the

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -57,13 +58,28 @@ int sl_kernel_path_start(struct sl_kernel_path *path, struct sl_fault *fault)
 	return 0;
 }
 
+/* The words of an S-VID's frames on a port: made when it has its first interface. False: no memory. */
+static bool make_svlan(struct sl_port *port, uint16_t svlan)
+{
+	uint32_t *by_vlan;
+
+	if (svlan == 0 || port->by_svlan[svlan] != NULL)
+		return true;
+	by_vlan = calloc(4096, sizeof(*by_vlan));
+	if (by_vlan != NULL)
+		__atomic_store_n(&port->by_svlan[svlan], by_vlan, __ATOMIC_RELEASE);
+	return by_vlan != NULL;
+}
+
 static void map_vlan(struct sl_kernel_path *path, const struct sl_attachment *attachment,
                      uint32_t interface)
 {
+	struct sl_port *port = &first(path)->ports[attachment->port];
+	uint32_t *by_vlan = attachment->svlan == 0 ? port->interface_by_vlan
+	                                           : port->by_svlan[attachment->svlan];
+
 	if (attachment->port != 0)
-		__atomic_store_n(
-			&first(path)->ports[attachment->port].interface_by_vlan[attachment->vlan],
-			interface, __ATOMIC_RELEASE);
+		__atomic_store_n(&by_vlan[attachment->vlan], interface, __ATOMIC_RELEASE);
 }
 
 static void release(struct sl_kernel_path *path, uint32_t interface)
@@ -84,24 +100,29 @@ static void release(struct sl_kernel_path *path, uint32_t interface)
 static int locate(const struct sl_kernel_path *path, uint32_t interface,
                   const struct sl_interface_row *row, struct sl_fault *fault)
 {
+	struct sl_port *port = &first(path)->ports[row->port & (SL_MAX_PORTS - 1)];
 	uint32_t taken;
 
 	if (row->role == SL_ROLE_HOST)
 		return 0;
-	if (row->port == 0 || row->port >= SL_MAX_PORTS ||
-	    first(path)->ports[row->port].dpdk_port == RTE_MAX_ETHPORTS)
+	if (row->port == 0 || row->port >= SL_MAX_PORTS || port->dpdk_port == RTE_MAX_ETHPORTS)
 		return sl_fail(fault, SL_FAULT_NOT_FOUND, "add the port first",
 		               "interface %" PRIu32 " is on port %" PRIu32 ", which does not exist",
 		               interface, row->port);
-	if (row->vlan >= 4095)
-		return sl_fail(fault, SL_FAULT_MALFORMED, "use a VLAN of 0..4094",
-		               "interface %" PRIu32 " has VLAN %u", interface, row->vlan);
-	taken = __atomic_load_n(&first(path)->ports[row->port].interface_by_vlan[row->vlan],
-	                        __ATOMIC_RELAXED);
+	if (row->vlan >= 4095 || row->svlan >= 4095 || (row->svlan != 0 && row->vlan == 0))
+		return sl_fail(fault, SL_FAULT_MALFORMED,
+		               "use VLANs of 0..4094, two or one or none",
+		               "interface %" PRIu32 " has VLAN %u in service VLAN %u", interface,
+		               row->vlan, row->svlan);
+	taken = sl_port_interface(port, row->svlan, row->vlan);
 	if (taken != 0 && taken != interface)
 		return sl_fail(fault, SL_FAULT_ALREADY, "detach that interface first",
-		               "port %" PRIu32 " VLAN %u is interface %" PRIu32 " already",
-		               row->port, row->vlan, taken);
+		               "port %" PRIu32 " VLAN %u in service VLAN %u is interface %" PRIu32
+		               " already",
+		               row->port, row->vlan, row->svlan, taken);
+	if (!make_svlan(port, row->svlan))
+		return sl_fail(fault, SL_FAULT_NO_MEMORY, "end something",
+		               "no memory for service VLAN %u", row->svlan);
 	return 0;
 }
 
@@ -121,6 +142,7 @@ int sl_kernel_path_attach(struct sl_kernel_path *path, uint32_t interface, int f
 		return -1;
 	if (row->role != SL_ROLE_HOST) {
 		fresh.port = row->port;
+		fresh.svlan = row->svlan;
 		fresh.vlan = row->vlan;
 	}
 	release(path, interface);

@@ -21,7 +21,7 @@
 
 struct sl_attachment {
 	int fd; /* -1 = none */
-	uint16_t vlan;
+	uint16_t svlan, vlan;
 	uint32_t port; /* 0 for a host TUN */
 };
 

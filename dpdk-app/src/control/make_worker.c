@@ -237,6 +237,14 @@ static void free_thread(struct sl_worker *w)
 	rte_free(w);
 }
 
+static void free_ports(struct sl_port *ports)
+{
+	for (uint32_t id = 0; ports != NULL && id < SL_MAX_PORTS; id++)
+		for (uint32_t svlan = 0; svlan < RTE_DIM(ports[id].by_svlan); svlan++)
+			free(ports[id].by_svlan[svlan]);
+	free(ports);
+}
+
 void sl_control_free_workers(struct sl_control *control)
 {
 	struct sl_workers *workers = &control->workers;
@@ -246,7 +254,7 @@ void sl_control_free_workers(struct sl_control *control)
 	rte_mempool_free(workers->thread[0]->jumbo);
 	rte_mempool_free(workers->thread[0]->pool);
 	free(workers->thread[0]->buckets);
-	free(workers->thread[0]->ports);
+	free_ports(workers->thread[0]->ports);
 	while (workers->count > 0)
 		free_thread(workers->thread[--workers->count]);
 }

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ethernet II with at most one 802.1Q tag.
+ * Ethernet II with at most two VLAN tags (IEEE 802.1Q).
  *
  *   0               6              12      14
  *  +---------------+---------------+-------+-----------
  *  | destination   | source        | type  | payload            untagged
  *  +---------------+---------------+-------+-----------
- *  | destination   | source        | 8100  | TCI 2 | type 2 | payload
+ *  | destination   | source        | 8100  | TCI 2 | type 2 | payload                   C-tag
+ *  +---------------+---------------+-------+-----------
+ *  | destination   | source        | 88a8  | TCI 2 | 8100   | TCI 2 | type 2 | payload  S-tag, C-tag
  *  +---------------+---------------+-------+-----------
  *
- *  TCI: priority 3 bits, DEI 1 bit, VLAN identifier 12 bits (0 = priority tag: no VLAN).
+ *  TCI: priority 3 bits, DEI 1 bit, VLAN identifier 12 bits (0 = priority tag: no VLAN). In front of a C-tag 8100 is
+ *  taken for 88a8: many devices send it so, and the kernel's packet sockets do not tell DPDK's driver which it was. An
+ *  S-tag alone is left for the payload's type: such frames are no customer's.
  */
 #ifndef SEALANE_NET_ETH_H
 #define SEALANE_NET_ETH_H
@@ -30,12 +34,38 @@
 #define SL_ETHERTYPE_VLAN 0x8100u
 #define SL_ETHERTYPE_IP6 0x86ddu
 #define SL_ETHERTYPE_MPLS 0x8847u
+#define SL_ETHERTYPE_SVLAN 0x88a8u
 
 struct sl_eth {
-	uint16_t type;  /* EtherType of the payload */
-	uint16_t vlan;  /* VLAN identifier, 0 = untagged or priority-tagged */
-	uint8_t length; /* bytes in front of the payload: 14 or 18 */
+	uint16_t type; /* EtherType of the payload */
+	uint16_t
+		svlan; /* VLAN identifier of the first of two tags, 0 = there is one at most, or it is a priority tag */
+	uint16_t vlan;  /* of the last one, 0 = untagged or priority-tagged */
+	uint8_t length; /* bytes in front of the payload: 14, 18 or 22 */
 };
+
+/* The rest of sl_eth_parse(), eth->type being that of a tag. */
+static inline bool sl_eth_parse_tags(const uint8_t *frame, size_t length, struct sl_eth *eth)
+{
+	const uint8_t *tag = frame + SL_ETH_LEN;
+
+	if (length < SL_ETH_LEN + SL_VLAN_LEN)
+		return false;
+	if (sl_get16(tag + 2) != SL_ETHERTYPE_VLAN) {
+		if (eth->type == SL_ETHERTYPE_SVLAN)
+			return true;
+	} else {
+		if (length < SL_ETH_LEN + 2 * SL_VLAN_LEN)
+			return false;
+		eth->svlan = sl_get16(tag) & 0x0fffu;
+		eth->length = SL_ETH_LEN + SL_VLAN_LEN;
+		tag += SL_VLAN_LEN;
+	}
+	eth->vlan = sl_get16(tag) & 0x0fffu;
+	eth->type = sl_get16(tag + 2);
+	eth->length = (uint8_t)(eth->length + SL_VLAN_LEN);
+	return true;
+}
 
 /* Read the header of a frame of `length` bytes. False: the frame is shorter than its header. */
 static inline bool sl_eth_parse(const uint8_t *frame, size_t length, struct sl_eth *eth)
@@ -43,16 +73,21 @@ static inline bool sl_eth_parse(const uint8_t *frame, size_t length, struct sl_e
 	if (length < SL_ETH_LEN)
 		return false;
 	eth->type = sl_get16(frame + 12);
+	eth->svlan = 0;
 	eth->vlan = 0;
 	eth->length = SL_ETH_LEN;
-	if (eth->type != SL_ETHERTYPE_VLAN)
+	if (eth->type != SL_ETHERTYPE_VLAN && eth->type != SL_ETHERTYPE_SVLAN)
 		return true;
-	if (length < SL_ETH_LEN + SL_VLAN_LEN)
-		return false;
-	eth->vlan = sl_get16(frame + 14) & 0x0fffu;
-	eth->type = sl_get16(frame + 16);
-	eth->length = SL_ETH_LEN + SL_VLAN_LEN;
-	return true;
+	return sl_eth_parse_tags(frame, length, eth);
+}
+
+/* The driver has taken the first tag off, and notes it as `tci`. */
+static inline void sl_eth_unstrip(struct sl_eth *eth, uint16_t tci)
+{
+	if (eth->length > SL_ETH_LEN)
+		eth->svlan = tci & 0x0fffu;
+	else
+		eth->vlan = tci & 0x0fffu;
 }
 
 /* True for group addresses: multicast and broadcast (the I/G bit). */

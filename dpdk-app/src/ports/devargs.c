@@ -85,8 +85,8 @@ int sl_devargs_parse(const char *text, struct sl_devargs *devargs, struct sl_fau
 
 unsigned int sl_af_packet_frame(unsigned int mtu)
 {
-	/* Ethernet, one VLAN tag; before it the kernel's header, socket address and alignment. */
-	unsigned int bytes = mtu + 18 + TPACKET2_HDRLEN + TPACKET_ALIGNMENT;
+	/* Ethernet, two VLAN tags; before it the kernel's header, socket address and alignment. */
+	unsigned int bytes = mtu + 22 + TPACKET2_HDRLEN + TPACKET_ALIGNMENT;
 
 	/* Frames may not cross blocks, and blocks are whole pages. */
 	if (bytes <= 2048)

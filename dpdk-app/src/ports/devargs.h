@@ -38,7 +38,7 @@ unsigned int sl_af_packet_frame(unsigned int mtu);
 
 /*
  * The arguments to probe with. For AF_PACKET `queues` queue pairs, and rings whose frames hold `mtu` bytes of IP
- * plus Ethernet and one VLAN tag, are filled in where `text` does not say otherwise; 2 x 512 frames
+ * plus Ethernet and two VLAN tags, are filled in where `text` does not say otherwise; 2 x 512 frames
  * for each queue pair (2 MB of kernel memory with the usual MTUs). 0, or -1 with `fault`.
  */
 int sl_devargs_complete(const char *text, const struct sl_devargs *devargs, unsigned int mtu,

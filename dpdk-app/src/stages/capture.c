@@ -121,8 +121,7 @@ void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 			keep(c, frames[i], &view);
 		if (!sl_eth_parse(view.bytes, view.record.stored, &eth))
 			continue;
-		view.record.interface = __atomic_load_n(&w->ports[port].interface_by_vlan[eth.vlan],
-		                                        __ATOMIC_RELAXED);
+		view.record.interface = sl_port_interface(&w->ports[port], eth.svlan, eth.vlan);
 		view.record.vrf = sl_interface(w, view.record.interface)->vrf;
 		if (view.record.interface != 0)
 			sl_capture_put_all(w, SL_CAPTURE_AT_INTERFACE, &view);

@@ -22,22 +22,23 @@ static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, 
 	return true;
 }
 
-/* The TAP of a VLAN's interface is untagged: the MAC addresses move up over the tag. */
-static void pop_vlan(struct rte_mbuf *m, struct sl_packet *p)
+/* The TAP of a VLAN's interface is untagged: the MAC addresses move up over the tags. */
+static void pop_tags(struct rte_mbuf *m, struct sl_packet *p)
 {
 	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t tags = (uint16_t)(p->l3_offset - SL_ETH_LEN);
 
-	memmove(frame + SL_VLAN_LEN, frame, 2 * SL_MAC_LEN);
-	rte_pktmbuf_adj(m, SL_VLAN_LEN);
-	p->l3_offset = (uint16_t)(p->l3_offset - SL_VLAN_LEN);
+	memmove(frame + tags, frame, 2 * SL_MAC_LEN);
+	rte_pktmbuf_adj(m, tags);
+	p->l3_offset = SL_ETH_LEN;
 }
 
 void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m)
 {
 	struct sl_packet *p = sl_packet(m);
 
-	if (p->l3_offset == SL_ETH_LEN + SL_VLAN_LEN)
-		pop_vlan(m, p);
+	if (p->l3_offset > SL_ETH_LEN)
+		pop_tags(m, p);
 	if (unlikely(!enqueue(w, m, SL_PUNT_FRAME, p->interface)))
 		sl_drop(w, m, SL_DROP_punt_full);
 }

@@ -11,8 +11,8 @@
 /* The interface of the packet before, and what came by it: mostly the next one's too. */
 struct run {
 	const struct sl_interface_row *row;
-	uint32_t id; /* 0 = none */
-	uint32_t vlan;
+	uint32_t id;   /* 0 = none */
+	uint32_t tags; /* svlan << 16 | vlan */
 	uint64_t packets, bytes;
 };
 
@@ -22,13 +22,19 @@ static void count_run(struct sl_worker *w, const struct run *run)
 	sl_interface_counters(w, run->id)->rx_bytes += run->bytes;
 }
 
-/* Begin a run for the interface of `vlan` on the port. */
-static void find_interface(struct sl_worker *w, uint32_t port, uint16_t vlan, struct run *run)
+static inline uint32_t tags_of(const struct sl_eth *eth)
+{
+	return (uint32_t)eth->svlan << 16 | eth->vlan;
+}
+
+/* Begin a run for the interface of the frame's tags on the port. */
+static void find_interface(struct sl_worker *w, uint32_t port, const struct sl_eth *eth,
+                           struct run *run)
 {
 	count_run(w, run);
-	*run = (struct run){.vlan = vlan};
-	run->id = __atomic_load_n(&w->ports[port].interface_by_vlan[vlan], __ATOMIC_RELAXED) &
-	          (SL_MAX_INTERFACES - 1);
+	*run = (struct run){.tags = tags_of(eth)};
+	run->id =
+		sl_port_interface(&w->ports[port], eth->svlan, eth->vlan) & (SL_MAX_INTERFACES - 1);
 	run->row = sl_interface(w, run->id);
 	if (!sl_interface_live(run->row))
 		run->id = 0;
@@ -87,9 +93,9 @@ static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_m
 	if (unlikely(!sl_eth_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, eth)))
 		return SL_DROP_rx_truncated;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
-		eth->vlan = m->vlan_tci & 0x0fffu;
-	if (unlikely(eth->vlan != run->vlan))
-		find_interface(w, port, eth->vlan, run);
+		sl_eth_unstrip(eth, m->vlan_tci);
+	if (unlikely(tags_of(eth) != run->tags))
+		find_interface(w, port, eth, run);
 	if (unlikely(run->id == 0))
 		return SL_DROP_rx_unknown_vlan;
 	run->packets++;
@@ -132,7 +138,7 @@ drop:
 
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
-	struct run run = {.vlan = UINT32_MAX};
+	struct run run = {.tags = UINT32_MAX};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++)

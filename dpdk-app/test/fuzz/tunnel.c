@@ -23,7 +23,8 @@ static void try_eth(const uint8_t *bytes, size_t n)
 
 	if (!sl_eth_parse(bytes, n, &eth))
 		return;
-	demand(eth.length <= n && (eth.length == 14 || eth.length == 18) && eth.vlan < 4096);
+	demand(eth.length <= n && (eth.length == 14 || eth.length == 18 || eth.length == 22) &&
+	       eth.vlan < 4096 && eth.svlan < 4096);
 }
 
 static void try_mpls(const uint8_t *bytes, size_t n, bool explicit_null)

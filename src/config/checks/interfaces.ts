@@ -3,7 +3,7 @@
 import { equalBytes, formatAddress, hostPrefix, networkOf, parseAddress } from '../../lib/ip.js';
 import { deviceKey } from '../defaults.js';
 import { overlapsOf, PrefixIndex } from '../prefix-index.js';
-import type { Device } from '../types.js';
+import type { Device, Interface } from '../types.js';
 import type { Context, OwnPrefix } from './context.js';
 
 const MAX_PORTS = 255;
@@ -19,7 +19,9 @@ export function checkInterfaces(ctx: Context): void {
 function checkDevices(ctx: Context): void {
   const ports = new Map<string, { name: string; device: Device }>();
   const vlans = new Map<string, string>();
-  for (const [name, { device, vlan }] of Object.entries(ctx.config.interfaces)) {
+  for (const [name, configured] of Object.entries(ctx.config.interfaces)) {
+    const { device, vlan, serviceVlan } = configured;
+    checkTags(ctx, name, configured);
     const key = deviceKey(device);
     const first = ports.get(key);
     if (first === undefined) ports.set(key, { name, device });
@@ -29,7 +31,7 @@ function checkDevices(ctx: Context): void {
         remedy: 'the same driver and options for all interfaces of a device',
       });
     }
-    const place = `${key} ${vlan ?? 0}`;
+    const place = `${key} ${serviceVlan ?? 0} ${vlan ?? 0}`;
     const other = vlans.get(place);
     if (other === undefined) vlans.set(place, name);
     else {
@@ -42,6 +44,22 @@ function checkDevices(ctx: Context): void {
   if (ports.size > MAX_PORTS) {
     const reason = `${ports.size} devices`;
     ctx.fail(['interfaces'], { reason, remedy: `at most ${MAX_PORTS}` });
+  }
+}
+
+function checkTags(ctx: Context, name: string, configured: Interface): void {
+  const { vlan, serviceVlan, serviceTag } = configured;
+  if (serviceTag !== undefined && serviceVlan === undefined) {
+    ctx.fail(['interfaces', name, 'serviceTag'], {
+      reason: 'there is no service VLAN',
+      remedy: 'add serviceVlan, or leave this out',
+    });
+  }
+  if (serviceVlan !== undefined && vlan === undefined) {
+    ctx.fail(['interfaces', name, 'serviceVlan'], {
+      reason: 'there is no VLAN within it',
+      remedy: 'add vlan; for frames with one tag, vlan alone',
+    });
   }
 }
 

@@ -46,12 +46,21 @@ export interface VrfRow {
   readonly icmpSource6?: Uint8Array;
 }
 
+/** A VLAN tag in front of another one (IEEE 802.1ad). */
+export interface ServiceTag {
+  /** S-VID, 1..4094. */
+  readonly vlan: number;
+  /** EtherType in what is sent. */
+  readonly type: 0x88a8 | 0x8100;
+}
+
 export interface InterfaceRow {
   readonly name: string;
   readonly role: 'ce' | 'core' | 'host';
   readonly vrf: number;
   readonly port: number;
   readonly vlan: number;
+  readonly serviceTag?: ServiceTag;
   readonly mtu: number;
   readonly mac: Uint8Array;
   readonly address4?: Uint8Array;

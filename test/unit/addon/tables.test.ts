@@ -124,6 +124,31 @@ describe('VRFs', () => {
 });
 
 describe('interfaces and ports', () => {
+  it('have a tag in front of their VLAN’s, which makes another row', () => {
+    const row = { ...coreInterface('core0'), vlan: 7 };
+    const plain = tables.putInterface(row);
+    const ids = ([0x88a8, 0x8100] as const).map((type) => {
+      const tagged = { ...row, serviceTag: { vlan: 4094, type } };
+      const id = tables.putInterface(tagged);
+      expect(tables.putInterface(tagged)).toBe(id);
+      expect(tables.interfaces()).toContainEqual({ ...tagged, id });
+      return id;
+    });
+    expect(new Set([plain, ...ids]).size).toBe(3);
+  });
+
+  it.each([
+    [{ vlan: 7, serviceTag: { vlan: 0, type: 0x88a8 } }],
+    [{ vlan: 7, serviceTag: { vlan: 4095, type: 0x88a8 } }],
+    [{ vlan: 7, serviceTag: { vlan: 1, type: 0x9100 as 0x8100 } }],
+    [{ vlan: 0, serviceTag: { vlan: 1, type: 0x88a8 } }],
+  ] as const)('refuse %j', (tags) => {
+    expect(refusal(() => tables.putInterface({ ...coreInterface('core0'), ...tags }))).toBe(
+      'BAD_ARGUMENT',
+    );
+    expect(tables.interfaces()).toEqual([]);
+  });
+
   it('keep their row when flags or addresses change, and get another otherwise', () => {
     const port = tables.portId('eth0');
     expect(tables.portId('eth0')).toBe(port);

@@ -116,6 +116,25 @@ describe('devices', () => {
     }, 'interfaces["ce-b"].device: interface "core0" has the same device and VLAN: a VLAN of its own, or another device');
   });
 
+  it('carry each VLAN once in each service VLAN', () => {
+    expectMistakes((draft) => {
+      Object.assign(draft.interfaces['ce-b']!, { vlan: 10, serviceVlan: 100 });
+    });
+    expectMistakes((draft) => {
+      Object.assign(draft.interfaces['ce-a']!, { serviceVlan: 100, serviceTag: '802.1q' });
+      Object.assign(draft.interfaces['ce-b']!, { vlan: 10, serviceVlan: 100 });
+    }, 'interfaces["ce-b"].vlan: interface "ce-a" has the same device and VLAN (10): a VLAN of its own, or another device');
+  });
+
+  it('have a VLAN within a service VLAN, and a service VLAN where its tag is named', () => {
+    expectMistakes((draft) => {
+      draft.interfaces['core0']!.serviceVlan = 7;
+    }, 'interfaces.core0.serviceVlan: there is no VLAN within it (7): add vlan; for frames with one tag, vlan alone');
+    expectMistakes((draft) => {
+      draft.interfaces['ce-a']!.serviceTag = '802.1q';
+    }, 'interfaces["ce-a"].serviceTag: there is no service VLAN ("802.1q"): add serviceVlan, or leave this out');
+  });
+
   it('of the same name in two namespaces are two', () => {
     expectMistakes((draft) => {
       draft.interfaces['ce-b']!.vlan = 10;

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, configDigest, configDigestHex } from '../../../src/config/canonical.js';
 import { diffConfigs, formatChange, type Effect } from '../../../src/config/diff.js';
-import type { Config } from '../../../src/config/types.js';
+import type { CeInterface, Config } from '../../../src/config/types.js';
 import { good, put, type Draft } from './good.js';
 
 function diff(change: (draft: Draft) => void): { lines: string[]; effect: Effect } {
@@ -194,6 +194,23 @@ describe('what a change takes', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^\+ interfaces\.big: .* {2}\[worker-restart\]$/),
     ]);
+  });
+
+  it('a first service VLAN on a port: a restart of the worker, for the room of its tag; a second one: nothing', () => {
+    const stacked = (vlan: number): CeInterface => ({
+      ...{ role: 'ce', vrf: 'a', device: { kernel: 'cust' } },
+      ...{ vlan, serviceVlan: 100, addresses: [] },
+    });
+    expect(
+      diff((draft) => {
+        draft.interfaces['first'] = stacked(3);
+      }).effect,
+    ).toBe('worker-restart');
+    const before = good();
+    before.interfaces['first'] = stacked(3);
+    const after = structuredClone(before);
+    after.interfaces['second'] = stacked(4);
+    expect(diffConfigs(before, after).effect).toBe('live');
   });
 });
 

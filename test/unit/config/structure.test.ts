@@ -97,6 +97,7 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
   ['interfaces.core0.vlan', 0, 'less than 1 (0): a VLAN id, 1..4094'],
   ['interfaces.core0.vlan', 4095, 'more than 4094 (4095): a VLAN id, 1..4094'],
   ['interfaces.core0.vlan', 1.5, 'not a whole number (1.5): a VLAN id, 1..4094'],
+  ['interfaces.core0.serviceVlan', 4095, 'more than 4094 (4095): a VLAN id, 1..4094'],
   ['interfaces.core0.vlan', '5', 'expected a number, got a string ("5"): e.g. 1'],
   ['interfaces.core0.mtu', 1279, 'less than 1280 (1279): largest IP packet in bytes, 1280..9216'],
   ['interfaces.core0.mtu', 9217, 'more than 9216 (9217): largest IP packet in bytes, 1280..9216'],
@@ -317,7 +318,7 @@ describe('keys', () => {
       'instance, lab, runtimeDirectory, stateDirectory, segmentDirectory, worker, ownSp, otherSps, ...';
     expect(told(draft).errors).toEqual([
       'interfaces.core0.adresses: unknown key: did you mean "addresses"? known keys: ' +
-        'device, vlan, addresses, mtu, role, mpls, acceptClear',
+        'device, vlan, serviceVlan, serviceTag, addresses, mtu, role, mpls, ...',
       'tunnels.pe3.TTL: unknown key: did you mean "ttl"? known keys: ' +
         'local, remote, protection, encapsulation, dscp, ecn, ttl, sa',
       `interface: unknown key: did you mean "interfaces"? known keys: ${known}`,

@@ -284,9 +284,20 @@ describe('overlay', () => {
 
 describe('headers', () => {
   it('are Ethernet II, tagged where asked', () => {
-    expect(hex(ethernetHeader(mac(1), mac(2), 0, 6))).toBe('02000000000102000000000286dd');
-    expect(hex(ethernetHeader(mac(1), mac(2), 4094, 4))).toBe(
+    expect(hex(ethernetHeader(mac(1), mac(2), { vlan: 0 }, 6))).toBe(
+      '02000000000102000000000286dd',
+    );
+    expect(hex(ethernetHeader(mac(1), mac(2), { vlan: 4094 }, 4))).toBe(
       '02000000000102000000000281000ffe0800',
+    );
+  });
+  it.each([
+    [0x88a8, '88a8'],
+    [0x8100, '8100'],
+  ] as const)('have a second tag in front of the other (type %i)', (type, text) => {
+    const tags = { vlan: 200, serviceTag: { vlan: 100, type } };
+    expect(hex(ethernetHeader(mac(1), mac(2), tags, 'mpls'))).toBe(
+      `020000000001020000000002${text}0064810000c88847`,
     );
   });
   it('have flow labels of 20 bits that differ by SA', () => {

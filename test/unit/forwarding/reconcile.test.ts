@@ -252,6 +252,29 @@ describe('a change touches what it is about', () => {
     expect(now).not.toBe(before);
   });
 
+  it('an interface in a service VLAN: a row of its own, whose next hops have both tags', () => {
+    const live = new Live(tables);
+    live.apply(PLAIN);
+    const before = live.reconciler.live.interface('ce-b')!;
+    const from = PLAIN.interfaces['ce-b']!;
+    for (const [serviceTag, type] of [
+      [undefined, 0x88a8],
+      ['802.1q', 0x8100],
+    ] as const) {
+      const tagged = { ...from, serviceVlan: 100, ...(serviceTag && { serviceTag }) };
+      live.apply({ ...PLAIN, interfaces: { ...PLAIN.interfaces, 'ce-b': tagged } });
+      const now = live.reconciler.live.interface('ce-b')!;
+      expect(now).not.toBe(before);
+      expect(tables.interfaces().filter(({ name }) => name === 'ce-b')).toMatchObject([
+        { id: now, vlan: 20, serviceTag: { vlan: 100, type } },
+      ]);
+      const next = live.active('ce/B/ce-b/10.1.0.7');
+      if (next?.kind !== 'adjacency') throw new Error('no adjacency');
+      const tags = `${type.toString(16)}0064810000140800`;
+      expect(Buffer.from(next.header).toString('hex').slice(24)).toBe(tags);
+    }
+  });
+
   it('a VRF that goes takes everything of it, and nothing else', () => {
     const live = new Live(tables);
     const { A, C } = PLAIN.vrfs!;

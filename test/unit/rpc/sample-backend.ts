@@ -18,18 +18,21 @@ const ifCounters = {
 
 export const interfaces: readonly backend.InterfaceRow[] = [
   {
-    ...{ name: 'core0', role: 'core', vrf: '', device: 'kernel wan@pe1', vlan: 0 },
+    ...{ name: 'core0', role: 'core', vrf: '', device: 'kernel wan@pe1' },
+    ...{ vlan: 0, serviceVlan: 0 },
     ...{ mac: '02:00:00:00:00:01', mtu: 1500, link: 'up' },
     addresses: '198.51.100.1/30 2001:db8:0:1::1/64',
     ...ifCounters,
   },
   {
-    ...{ name: 'ce-a', role: 'ce', vrf: 'a', device: 'kernel to-ce-a1', vlan: 12 },
+    ...{ name: 'ce-a', role: 'ce', vrf: 'a', device: 'kernel to-ce-a1' },
+    ...{ vlan: 12, serviceVlan: 100 },
     ...{ mac: '02:00:00:00:00:02', mtu: 9000, link: 'down', addresses: '10.1.0.1/24' },
     ...ifCounters,
   },
   {
-    ...{ name: 'host/b', role: 'host', vrf: 'b', device: 'tun pe1-b', vlan: 0 },
+    ...{ name: 'host/b', role: 'host', vrf: 'b', device: 'tun pe1-b' },
+    ...{ vlan: 0, serviceVlan: 0 },
     ...{ mac: '', mtu: 1500, link: 'unknown', addresses: '' },
     ...ifCounters,
   },
