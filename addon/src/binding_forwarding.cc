@@ -89,6 +89,26 @@ Result TablesObject::remove_sa(const CallbackInfo &info)
 	return info.Env().Undefined();
 }
 
+Result TablesObject::share_sa(const CallbackInfo &info)
+{
+	if (!info[1].IsArray())
+		bad_argument("shares is not an array");
+	const auto from = info[1].As<Napi::Array>();
+	std::vector<uint32_t> shares;
+	for (uint32_t thread = 0; thread < from.Length() && thread <= SL_MAX_LCORES; thread++)
+		shares.push_back(unsigned_integer(from.Get(thread), "share", SL_MAX_SAS - 1));
+	tables_->sas.share(id_of(info), shares);
+	return info.Env().Undefined();
+}
+
+Result TablesObject::sa_shares(const CallbackInfo &info)
+{
+	Napi::Array shares = Napi::Array::New(info.Env());
+	for (const uint32_t share : tables_->sas.shares(id_of(info)))
+		shares.Set(shares.Length(), share);
+	return shares;
+}
+
 Result TablesObject::sas(const CallbackInfo &info)
 {
 	const Direction direction = direction_of(info);

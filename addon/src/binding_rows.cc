@@ -248,6 +248,8 @@ sl_sa_row sa_row(const Napi::Object &from)
 	row.esn = !from.Get("esn").IsUndefined() && get_bool(from, "esn") ? 1 : 0;
 	if (!from.Get("worker").IsUndefined())
 		row.worker = static_cast<uint8_t>(get_uint(from, "worker", SL_MAX_LCORES - 1));
+	if (!from.Get("resource").IsUndefined())
+		row.resource = static_cast<uint8_t>(get_uint(from, "resource", SL_MAX_LCORES - 1));
 	row.random_spi =
 		!from.Get("randomSpi").IsUndefined() && get_bool(from, "randomSpi") ? 1 : 0;
 	if (!from.Get("byteLimit").IsUndefined())
@@ -280,6 +282,7 @@ Napi::Object sa_object(Napi::Env env, uint32_t id, const std::string &name, cons
 	to.Set("packetLimit", bigint(env, row.packet_limit));
 	to.Set("esn", row.esn != 0);
 	to.Set("worker", row.worker);
+	to.Set("resource", row.resource);
 	to.Set("randomSpi", row.random_spi != 0);
 	to.Set("byteLimit", bigint(env, row.byte_limit));
 	set_udp_ports(to, row);

@@ -308,6 +308,8 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::activate_sa>("activateSa"),
 				   bound<&TablesObject::remove_sa>("removeSa"),
 				   bound<&TablesObject::sas>("sas"),
+				   bound<&TablesObject::share_sa>("shareSa"),
+				   bound<&TablesObject::sa_shares>("saShares"),
 				   bound<&TablesObject::sa_state>("saState"),
 				   bound<&TablesObject::put_host_policy>("putHostPolicy"),
 				   bound<&TablesObject::set_host_policy_sas>("setHostPolicySas"),

@@ -93,6 +93,8 @@ private:
 	Result activate_sa(const CallbackInfo &info);
 	Result remove_sa(const CallbackInfo &info);
 	Result sas(const CallbackInfo &info);
+	Result share_sa(const CallbackInfo &info);
+	Result sa_shares(const CallbackInfo &info);
 	Result sa_state(const CallbackInfo &info);
 	Result put_host_policy(const CallbackInfo &info);
 	Result set_host_policy_sas(const CallbackInfo &info);

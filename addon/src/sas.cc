@@ -52,7 +52,8 @@ Sas::Sas(Context context)
                                   SL_ARENA_SA_OUT, SL_ARENA_SA_OUT_NAME,
                                   RowIds("sa_out", SL_MAX_SAS)},
 	  in_{context.tables->sa_in, context.tables->sa_in_name, SL_ARENA_SA_IN,
-              SL_ARENA_SA_IN_NAME, RowIds("sa_in", SL_MAX_SAS)}
+              SL_ARENA_SA_IN_NAME, RowIds("sa_in", SL_MAX_SAS)},
+	  shares_(context)
 {
 }
 
@@ -106,6 +107,7 @@ std::vector<uint32_t> Sas::attach()
 	std::vector<uint32_t> lost;
 	attach_side(Direction::out, counted, lost);
 	attach_side(Direction::in, counted, lost);
+	shares_.attach();
 	remember_counted_keys();
 	for (uint32_t slot = 0; slot < SL_SPI_SLOTS; slot++) {
 		uint32_t &id = context_.tables->spi[slot];
@@ -252,6 +254,12 @@ void Sas::activate(uint32_t id)
 	store_word(context_.tables->spi[spi_slot(r.spi)], id);
 }
 
+void Sas::share(uint32_t primary, const std::vector<uint32_t> &shares)
+{
+	require(Direction::out, primary);
+	shares_.set(primary, shares);
+}
+
 void Sas::retire(Direction direction, uint32_t id)
 {
 	__atomic_store_n(&side(direction).rows[id].state, static_cast<uint8_t>(SL_ROW_RETIRED),
@@ -265,6 +273,8 @@ void Sas::remove(Direction direction, uint32_t id)
 	require(direction, id);
 	if (direction == Direction::out && context_.uses.sa_out.of(id) != 0)
 		in_use("outbound SA " + std::to_string(id) + " has next hops");
+	if (direction == Direction::out)
+		shares_.forget(id);
 	if (direction == Direction::in) {
 		const uint32_t slot = spi_slot(in_.rows[id].spi);
 		if (context_.tables->spi[slot] == id)

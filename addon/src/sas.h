@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "rows.h"
+#include "sa_shares.h"
 
 namespace sealane
 {
@@ -45,7 +46,10 @@ public:
 	             const uint8_t *key, size_t key_bytes, uint64_t check);
 	/// Links an inbound SA to its SPI. NOT_FOUND until the worker is ready for its generation.
 	void activate(uint32_t id);
-	/// IN_USE while a next hop uses it. The key is wiped when readers are past it.
+	/// By thread, SAs that are sent by in the place of this one: see SaShares. NOT_FOUND, BAD_ARGUMENT.
+	void share(uint32_t primary, const std::vector<uint32_t> &shares);
+	std::vector<uint32_t> shares(uint32_t primary) const { return shares_.of(primary); }
+	/// IN_USE while a next hop uses it; shares of it are cleared. The key is wiped when readers are past it.
 	void remove(Direction direction, uint32_t id);
 	void released(Direction direction, uint32_t id);
 
@@ -76,6 +80,7 @@ private:
 	Context context_;
 	Side out_;
 	Side in_;
+	SaShares shares_;
 	KeyMemory keys_;
 	std::unordered_map<uint32_t, uint32_t> by_spi_slot_; // inbound, activated or not
 };

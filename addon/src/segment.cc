@@ -44,6 +44,7 @@ const std::array<Arena, SL_ARENA_COUNT> kArenas{{
 	SL_ARENA_OF(fib_node, SL_MAX_FIB_NODES),
 	SL_ARENA_OF(fib_leaf, SL_MAX_FIB_LEAVES),
 	SL_ARENA_OF(group, SL_MAX_GROUPS),
+	SL_ARENA_OF(sa_share, SL_MAX_SAS),
 	SL_ARENA_OF(fib_direct18, SL_MAX_FIB_DIRECT18),
 	SL_ARENA_OF(fib_direct24, SL_MAX_FIB_DIRECT24),
 }};

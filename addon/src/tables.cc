@@ -155,7 +155,8 @@ std::vector<TableMemory> Tables::memory() const
 	         backed(SL_ARENA_NEXTHOP) + backed(SL_ARENA_NEXTHOP_NAME)},
 		{"version", nexthops.live_versions(), backed(SL_ARENA_VERSION)},
 		{"sa_out", sas.live_rows(Direction::out),
-	         backed(SL_ARENA_SA_OUT) + backed(SL_ARENA_SA_OUT_NAME)},
+	         backed(SL_ARENA_SA_OUT) + backed(SL_ARENA_SA_OUT_NAME) +
+	                 backed(SL_ARENA_SA_SHARE)},
 		{"sa_in", sas.live_rows(Direction::in),
 	         backed(SL_ARENA_SA_IN) + backed(SL_ARENA_SA_IN_NAME) + sizeof(sl_tables::spi)},
 		{"host_policy", host_policies.live_rows(),

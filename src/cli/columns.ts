@@ -110,6 +110,8 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     bytes: wide(count('BYTES')),
     replayed: count('REPLAYED'),
     authFailed: count('FORGED'),
+    resource: wide(count('RESOURCE')),
+    thread: wide(count('THREAD')),
   },
   drops: {
     reason: text('REASON'),

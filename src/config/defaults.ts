@@ -10,6 +10,8 @@ export const IMPLICIT_NULL = 3;
 export const DEFAULT_LSP_TTL = 255;
 export const DEFAULT_TUNNEL_TTL = 64;
 export const DEFAULT_LCORES = 1;
+/** As many as rows in the segments have room for. */
+export const MAX_LCORES = 32;
 export const DEFAULT_MEMORY_MB = 256;
 
 export function runtimeDirectory(config: Config): string {

@@ -8,7 +8,7 @@ import { ALGORITHMS } from '../lib/esp-suites.js';
 import { bgpSchema, vrfBgpSchema } from './bgp/schema.js';
 import { asn } from './bgp/scalars.js';
 import { ikeSchema } from './ike/schema.js';
-import { IMPLICIT_NULL } from './defaults.js';
+import { IMPLICIT_NULL, MAX_LCORES } from './defaults.js';
 import {
   encapsulation,
   entity,
@@ -205,7 +205,7 @@ const manualSa = strict({
 });
 
 const worker = strict({
-  lcores: integer(1, 32, 'packet-path threads').exactOptional(),
+  lcores: integer(1, MAX_LCORES, 'packet-path threads').exactOptional(),
   memoryMb: integer(64, 65_536, 'memory in MB').exactOptional(),
   hugepages: oneOf('auto', 'never', 'require').exactOptional(),
   idle: oneOf('adaptive', 'poll').exactOptional(),

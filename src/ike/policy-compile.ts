@@ -3,6 +3,7 @@
  * From the configuration to what IKE works with. Only files are missing: anchors, credentials and preshared keys are
  * the authenticator's, the postquantum preshared keys (RFC 8784) are given, already loaded.
  */
+import { DEFAULT_LCORES, MAX_LCORES } from '../config/defaults.js';
 import { DEFAULT_IKE, espProposalsOf, ikeProposalsOf } from '../config/ike/defaults.js';
 import { protectedPairs } from '../config/bgp/protect.js';
 import { PrefixIndex } from '../config/prefix-index.js';
@@ -150,6 +151,9 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
   });
   const own = config.core.tunnelAddresses.map((address) => must(parseAddress(address), address));
   const { replayWindow } = ike;
+  // One for each packet thread (RFC 9611); the peer may have more of them than we.
+  const threads = config.worker?.lcores ?? DEFAULT_LCORES;
+  const resources = { resources: threads, mostResources: MAX_LCORES };
   const shared = {
     lifetimes: childLifetimes(ike),
     ...(replayWindow !== undefined && { replayWindow }),
@@ -160,7 +164,7 @@ function childrenOf(config: Config, ike: Ike, provider: IkeProvider): PeerPolicy
     }
     // The two tunnel addresses and one protocol, never "any" (policy-model 16).
     const vpn = kinds.map(({ service, proposals, protocol }): ChildPolicy => ({
-      ...{ service, mode: 'transport', proposals, ...shared, resources: 1 },
+      ...{ service, mode: 'transport', proposals, ...shared, ...resources },
       local: [selectorOf(local, protocol)],
       remote: [selectorOf(remote, protocol)],
     }));

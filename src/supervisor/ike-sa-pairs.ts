@@ -22,7 +22,9 @@ export interface Pair {
   readonly remote: string;
   readonly inboundSpi: number;
   readonly outboundSpi: number;
-  /** When it was found: a next hop or a host policy leads to it. */
+  /** RFC 9611: which of several with the same keys. */
+  readonly resource: number;
+  /** When it was found: a next hop, a host policy or another SA's share leads to it. */
   readonly inUse: boolean;
   /** An IKE SA holds it. */
   isClaimed: boolean;
@@ -42,6 +44,7 @@ export function foundPairs(tables: Tables): Found {
   const used = new Set([
     ...tables.nexthops().flatMap(({ active }) => (active?.kind === 'tunnel' ? [active.sa] : [])),
     ...tables.hostPolicies().flatMap(({ toPort, fromPort }) => [toPort, fromPort]),
+    ...tables.sas('out').flatMap(({ id }) => tables.saShares(id)),
   ]);
   const pairs: Pair[] = [];
   const halves: Found['halves'][number][] = [];
@@ -56,7 +59,7 @@ export function foundPairs(tables: Tables): Found {
     pairs.push({
       ...{ name: out.name, keys: pairKeys(out), esp: overheadOf(out) },
       remote: formatAddress(out.destination),
-      ...{ inboundSpi: other.spi, outboundSpi: out.spi },
+      ...{ inboundSpi: other.spi, outboundSpi: out.spi, resource: out.resource ?? 0 },
       ...{ inUse: used.has(out.id), isClaimed: false, isGoing: false },
     });
   }

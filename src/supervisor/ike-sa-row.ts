@@ -141,12 +141,12 @@ function traffic(
   return { application: 'bgp', sourcePort, destinationPort };
 }
 
-function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm' | 'esn'> {
+function common(child: ChildInstall): Pick<SaRow, 'name' | 'algorithm' | 'esn' | 'resource'> {
   const algorithm = algorithmOf(child.suite);
   if (algorithm === undefined) throw new TypeError('a child SA that the worker does not carry');
   const remote = formatAddress(child.path.remote.address);
   const name = saRowName(`ike/${child.policy.service}/${remote}`, child.inboundSpi);
-  return { name, algorithm, esn: child.suite.esn };
+  return { name, algorithm, esn: child.suite.esn, resource: child.resource };
 }
 
 const udpPorts = (

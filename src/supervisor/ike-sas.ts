@@ -27,6 +27,7 @@ import {
   refusal,
   tunnelSaKey,
 } from './ike-sa-row.js';
+import { ActivePairs } from './ike-active-pairs.js';
 import { foundPairs, isIkeRow, type Found, type Pair } from './ike-sa-pairs.js';
 import { RowQuota } from './row-quota.js';
 import type { SaRows } from './sa-rows.js';
@@ -65,8 +66,7 @@ export class ChildSas implements ChildSink {
   readonly #spis: SpiPool;
   readonly #pairs = new Map<number, Pair>();
   readonly #quota = new RowQuota();
-  /** Pairs that may carry the traffic of a key, the one in use last. */
-  readonly #active = new Map<string, Pair[]>();
+  readonly #active = new ActivePairs();
   readonly #cancel = new Map<Pair, () => void>();
   /** Outbound rows on their way out. */
   readonly #removing = new Set<Promise<void>>();
@@ -84,8 +84,9 @@ export class ChildSas implements ChildSink {
     const { pairs, halves } = foundPairs(tables);
     for (const pair of pairs) {
       this.#enter(pair);
-      if (pair.inUse) this.#push(pair);
+      if (pair.inUse) this.#active.push(pair);
     }
+    for (const pair of pairs) if (this.#active.isCurrent(pair)) this.#share(pair);
     this.#halves = halves;
     const after = (ms: number, run: () => void): (() => void)[] =>
       pairs.length + halves.length === 0 ? [] : [timers.after(ms, run)];
@@ -148,6 +149,7 @@ export class ChildSas implements ChildSink {
         ...{ name: inbound.name, keys: pairKeys(outbound), esp: overheadOf(outbound) },
         remote: formatAddress(outbound.destination),
         ...{ inboundSpi: child.inboundSpi, outboundSpi: child.outboundSpi },
+        resource: child.resource,
         ...{ inUse: false, isClaimed: true, isGoing: false },
       });
       return ids;
@@ -173,14 +175,27 @@ export class ChildSas implements ChildSink {
   async activate(inboundSpi: number): Promise<void> {
     const pair = this.#pairs.get(inboundSpi);
     if (pair === undefined || pair.isGoing) return;
-    this.#push(pair);
-    await this.#publish(pair);
+    this.#active.push(pair);
+    this.#share(pair);
+    if (this.#active.isCurrent(pair)) await this.#publish(pair);
   }
 
-  #push(pair: Pair): void {
-    for (const key of pair.keys) {
-      const others = (this.#active.get(key) ?? []).filter((one) => one !== pair);
-      this.#active.set(key, [...others, pair]);
+  /** Each packet thread sends by the SA of its own that there is now beside the one of the next hops (RFC 9611). */
+  #share({ keys }: Pair): void {
+    const { rows, log } = this.#deps;
+    for (const key of keys) {
+      const [primary, ...others] = this.#active.inUse(key);
+      if (primary === undefined) continue;
+      try {
+        rows.share(
+          primary.name,
+          others.map(({ name }) => name),
+        );
+      } catch (error) {
+        log.error('an SA stays that of one packet thread', {
+          ...{ sa: primary.name, why: oneLine(error) },
+        });
+      }
     }
   }
 
@@ -212,19 +227,12 @@ export class ChildSas implements ChildSink {
 
   /** First no next hop leads to it any more. */
   async #removeOutbound(pair: Pair): Promise<void> {
-    const wasCurrent = this.#isCurrent(pair);
-    for (const key of pair.keys) {
-      const left = (this.#active.get(key) ?? []).filter((one) => one !== pair);
-      if (left.length === 0) this.#active.delete(key);
-      else this.#active.set(key, left);
-    }
+    const wasCurrent = this.#active.isCurrent(pair);
+    this.#active.delete(pair);
+    this.#share(pair);
     if (wasCurrent) await this.#publish(pair);
     else await this.#published;
     this.#drop('out', pair.name);
-  }
-
-  #isCurrent(pair: Pair): boolean {
-    return pair.keys.some((key) => this.#active.get(key)?.at(-1) === pair);
   }
 
   #removeInbound(pair: Pair): void {
@@ -262,21 +270,12 @@ export class ChildSas implements ChildSink {
     const pair = this.#pairs.get(inboundSpi);
     if (pair === undefined || pair.isGoing) return false;
     pair.isClaimed = true;
-    if (!pair.inUse) this.#standBy(pair);
-    return true;
-  }
-
-  /**
-   * A pair that nothing led to when we started is there for whoever wants it now, and takes the place of the one in use
-   * when that goes: IKE makes no other beside it.
-   */
-  #standBy(pair: Pair): void {
-    for (const key of pair.keys) {
-      const others = (this.#active.get(key) ?? []).filter((one) => one !== pair);
-      const inUse = others.at(-1)?.inUse === true ? others.splice(-1) : [];
-      this.#active.set(key, [...others, pair, ...inUse]);
+    if (!pair.inUse) {
+      this.#active.standBy(pair);
+      this.#share(pair);
+      void this.#publish(pair);
     }
-    void this.#publish(pair);
+    return true;
   }
 
   #dropHalves(): void {
@@ -295,7 +294,7 @@ export class ChildSas implements ChildSink {
   /** Outbound SA of a tunnel now; undefined: it has none, or none by IKE. */
   current(tunnel: TunnelModel): SealedBy | undefined {
     if (!usesIke(tunnel)) return undefined;
-    const pair = this.#active.get(tunnelSaKey(tunnel))?.at(-1);
+    const pair = this.#active.current(tunnelSaKey(tunnel));
     return pair && { row: pair.name, spi: pair.outboundSpi, esp: pair.esp };
   }
 
@@ -306,15 +305,15 @@ export class ChildSas implements ChildSink {
   ): { readonly toPort: string | undefined; readonly fromPort: string | undefined } {
     const ends = { source, destination };
     return {
-      toPort: this.#active.get(bgpKey(ends, 'to-port'))?.at(-1)?.name,
-      fromPort: this.#active.get(bgpKey(ends, 'from-port'))?.at(-1)?.name,
+      toPort: this.#active.current(bgpKey(ends, 'to-port'))?.name,
+      fromPort: this.#active.current(bgpKey(ends, 'from-port'))?.name,
     };
   }
 
   /** Row names with the service and the peer they are for. */
   *names(): Generator<{ readonly name: string; readonly inUse: boolean }> {
     for (const pair of this.#pairs.values()) {
-      yield { name: pair.name, inUse: this.#isCurrent(pair) };
+      yield { name: pair.name, inUse: this.#active.isInUse(pair) };
     }
   }
 

@@ -7,31 +7,38 @@ import { DEFAULT_LCORES } from '../config/defaults.js';
 import type { Config } from '../config/types.js';
 import type { SaRow, SaState, Tables } from '../forwarding/addon/api.js';
 import { SaOwners } from './sa-owners.js';
+import { type Shareable, sharesOf } from './sa-shares.js';
 
 export type SaDirection = 'in' | 'out';
 
 export class SaRows {
   readonly #tables: Tables;
-  readonly #ids: Readonly<Record<SaDirection, Map<string, number>>>;
+  readonly #rows: Readonly<Record<SaDirection, Map<string, Shareable>>>;
   readonly #owners: Readonly<Record<SaDirection, SaOwners>>;
-  #threads = DEFAULT_LCORES;
+  /** Names: of the SA that next hops name, those of the others. */
+  readonly #shares = new Map<string, readonly string[]>();
+  /** Packet threads; undefined until there is a configuration: what an earlier supervisor shared out stays so. */
+  #threads: number | undefined;
 
   constructor(tables: Tables) {
     this.#tables = tables;
     this.#owners = { in: new SaOwners(tables.sas('in')), out: new SaOwners(tables.sas('out')) };
-    const named = (direction: SaDirection): Map<string, number> =>
-      new Map(tables.sas(direction).map(({ name, id }) => [name, id]));
-    this.#ids = { in: named('in'), out: named('out') };
+    const named = (direction: SaDirection): Map<string, Shareable> =>
+      new Map(tables.sas(direction).map((row) => [row.name, { id: row.id, row }]));
+    this.#rows = { in: named('in'), out: named('out') };
   }
 
   /** SAs to come are shared out to the packet threads that this configuration has. */
   configure({ worker }: Config): void {
+    const before = this.#threads;
     this.#threads = worker?.lcores ?? DEFAULT_LCORES;
+    if (before === this.#threads) return;
+    for (const primary of this.#shares.keys()) this.#writeShares(primary);
   }
 
   /** Row id of a live SA. */
   id(direction: SaDirection, name: string): number | undefined {
-    return this.#ids[direction].get(name);
+    return this.#rows[direction].get(name)?.id;
   }
 
   /** undefined: there is no such row. */
@@ -48,11 +55,29 @@ export class SaRows {
   /** As {@link Tables.addSa}; the row gets the packet thread that owns it. */
   add(direction: SaDirection, row: SaRow, keying: Uint8Array): number {
     const owners = this.#owners[direction];
-    const owned = { ...row, worker: owners.choose(row, this.#threads) };
+    const owned = { ...row, worker: owners.choose(row, this.#threads ?? DEFAULT_LCORES) };
     const id = this.#tables.addSa(direction, owned, keying);
     owners.add(owned);
-    this.#ids[direction].set(row.name, id);
+    this.#rows[direction].set(row.name, { id, row: owned });
     return id;
+  }
+
+  /**
+   * Packet threads other than the owner of outbound SA `primary` send by these in its place, each by the first that is its
+   * own ({@link sharesOf}). Holds until it is said anew, or the SA is removed. Nothing happens when there is no such row.
+   */
+  share(primary: string, others: readonly string[]): void {
+    if (others.length === 0 && !this.#shares.has(primary)) return;
+    if (!this.#rows.out.has(primary)) return;
+    this.#shares.set(primary, others);
+    if (this.#threads !== undefined) this.#writeShares(primary);
+  }
+
+  #writeShares(name: string): void {
+    const primary = this.#rows.out.get(name);
+    if (primary === undefined || this.#threads === undefined) return;
+    const others = (this.#shares.get(name) ?? []).flatMap((one) => this.#rows.out.get(one) ?? []);
+    this.#tables.shareSa(primary.id, sharesOf(primary, others, this.#threads));
   }
 
   /** As {@link Tables.removeSa}; nothing happens when there is no such row. */
@@ -61,6 +86,7 @@ export class SaRows {
     if (id === undefined) return;
     this.#tables.removeSa(direction, id);
     this.#owners[direction].remove(name);
-    this.#ids[direction].delete(name);
+    this.#rows[direction].delete(name);
+    if (direction === 'out') this.#shares.delete(name);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Rows of `sealane show`, made of what is in force and of the counters. Reading only; never waits. */
-import { DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
+import { DEFAULT_LCORES, DEFAULT_MTU, deviceKey, vrfNetns } from '../config/defaults.js';
 import type { Device, Interface, ManualSa } from '../config/types.js';
 import {
   type InterfaceCounters,
@@ -219,6 +219,15 @@ const NO_STATE: SaState = {
   ...{ ready: false, sequence: 0n, packets: 0n, bytes: 0n, replayed: 0n, authFailed: 0n },
 };
 
+/** Its row's, of the packet threads that there are. */
+function ownerOf(
+  { instance }: Pick<ShowSource, 'instance'>,
+  row: LiveSa | undefined,
+): Pick<rows.SaRow, 'resource' | 'thread'> {
+  const threads = instance.inForce?.plan.config.worker?.lcores ?? DEFAULT_LCORES;
+  return { resource: row?.resource ?? 0, thread: (row?.worker ?? 0) % threads };
+}
+
 function saRow(source: ShowSource, name: string, sa: ManualSa, ownSp: string): rows.SaRow {
   const { direction } = sa;
   const rowName = saRowName(name, sa.spi);
@@ -229,6 +238,7 @@ function saRow(source: ShowSource, name: string, sa: ManualSa, ownSp: string): r
     ...{ protection: protectionOf(sa.algorithm), encapsulation: sa.encapsulation },
     sp: direction === 'in' ? (sa.sp ?? ownSp) : '',
     window: live?.replayWindow ?? 0,
+    ...ownerOf(source, live),
     ...(live === undefined ? NO_STATE : source.tables.saState(direction, live.id)),
   };
 }
@@ -245,13 +255,19 @@ export function* saRows(source: ShowSource): Generator<rows.SaRow> {
       if (!isIkeRow(row.name)) continue;
       // By name, as it is when its turn comes: rows go meanwhile, and their ids are given to others.
       const state = source.saRows.state(direction, row.name);
-      if (state !== undefined) yield ikeRow(direction, row, state, sps);
+      if (state === undefined) continue;
+      yield { ...ikeRow(direction, row, state, sps), ...ownerOf(source, row) };
     }
   }
 }
 
 /** Of a child SA of IKE; its two rows have one name. */
-function ikeRow(direction: 'in' | 'out', row: LiveSa, state: SaState, sps: SpTables): rows.SaRow {
+function ikeRow(
+  direction: 'in' | 'out',
+  row: LiveSa,
+  state: SaState,
+  sps: SpTables,
+): Omit<rows.SaRow, 'resource' | 'thread'> {
   const { name, algorithm, replayWindow: window } = row;
   const encapsulation = isBgpSa(row) ? 'tcp' : row.encapsulation;
   const [local, remote] =

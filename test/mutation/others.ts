@@ -291,13 +291,33 @@ const NUMBERS = [
       'sequence: stops_at_the_limit',
     ],
   ]),
-  ...of('stages/encap.c', [
+  ...of('stages/tunnel.h', [
     [
       'the generation a tunnel was made for',
-      '__atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != v->sa_generation ||',
+      '__atomic_load_n(&t->row->generation, __ATOMIC_ACQUIRE) == generation &&',
       '',
       'eal_drops: sa_not_ready',
     ],
+    [
+      'a share is this thread’s own (policy-model 23)',
+      'own.key->owner != w->index ||',
+      '',
+      'eal_shares: shares_that_do_not_count',
+    ],
+    [
+      'a share is ready',
+      '!is_ready(&own, sl_host_sa_generation(word))',
+      'false',
+      'eal_shares: shares_that_do_not_count',
+    ],
+    [
+      'a share has the suite of the template',
+      'own.row->algorithm != t->row->algorithm',
+      'false',
+      'eal_shares: shares_that_do_not_count',
+    ],
+  ]),
+  ...of('stages/encap.c', [
     [
       'no packet without a number',
       'if (unlikely(j >= granted))',

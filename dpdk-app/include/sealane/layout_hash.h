@@ -101,6 +101,7 @@
 	F(sl_sa_row, esn)                                                                          \
 	F(sl_sa_row, worker)                                                                       \
 	F(sl_sa_row, random_spi)                                                                   \
+	F(sl_sa_row, resource)                                                                     \
 	F(sl_sa_row, key_check)                                                                    \
 	F(sl_host_policy_row, sa_to_port)                                                          \
 	F(sl_host_policy_row, sa_from_port)                                                        \
@@ -123,6 +124,7 @@
 	F(sl_fib_direct18, slot)                                                                   \
 	F(sl_fib_direct24, slot)                                                                   \
 	F(sl_group_row, member)                                                                    \
+	F(sl_sa_share_row, sa)                                                                     \
 	F(sl_name_row, name)
 
 #define SL_LAYOUT_TABLES_FIELDS(F)                                                                 \
@@ -156,6 +158,7 @@
 	F(sl_tables, fib_node)                                                                     \
 	F(sl_tables, fib_leaf)                                                                     \
 	F(sl_tables, group)                                                                        \
+	F(sl_tables, sa_share)                                                                     \
 	F(sl_tables, fib_direct18)                                                                 \
 	F(sl_tables, fib_direct24)
 
@@ -257,6 +260,7 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_policer_counters),
 	                                 sizeof(struct sl_prefix_row),
 	                                 sizeof(struct sl_group_row),
+	                                 sizeof(struct sl_sa_share_row),
 	                                 sizeof(struct sl_sa_out_state),
 	                                 sizeof(struct sl_sa_in_state),
 	                                 SL_LAYOUT_ROW_FIELDS(SL_LAYOUT_FIELD)

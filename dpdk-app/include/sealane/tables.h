@@ -373,11 +373,23 @@ struct sl_sa_row {
 	uint8_t esn;           /* 1: extended sequence numbers, 64 bits (RFC 4303 2.2.1) */
 	uint8_t worker; /* packet thread that owns it, modulo how many there are (policy-model 23) */
 	uint8_t random_spi; /* 1: nobody can guess the SPI (policy-model 21) */
-	uint8_t reserved[1];
-	uint8_t key[96]; /* of the cipher, then of the integrity, as long as suites.h says */
+	uint8_t resource;   /* which of several like it between two PEs (RFC 9611); 0 = the first */
+	uint8_t key[96];    /* of the cipher, then of the integrity, as long as suites.h says */
 };
 SL_SIZE(struct sl_sa_row, 192);
 SL_AT(struct sl_sa_row, key, 96);
+
+/*
+ * Of an outbound SA that versions name: the SA by which each other packet thread sends what is for it (policy-model
+ * 23), by the thread's index, in words as a host policy's (sl_host_sa()). 0, or an SA that is not ready or not that thread's:
+ * the packet is passed to the owner of the SA that the version names. Both have the same algorithm, addresses,
+ * encapsulation and UDP ports, so a template of one serves the other, but for the SPI. Row ids are those of
+ * `sa_out`; a free row is all zero. Words are atomic.
+ */
+struct sl_sa_share_row {
+	uint64_t sa[SL_MAX_LCORES];
+};
+SL_SIZE(struct sl_sa_share_row, 256);
 
 /* ---- Host policies (policy-model 18) ----------------------------------------------------------
  *
@@ -485,6 +497,7 @@ enum sl_arena {
 	SL_ARENA_FIB_NODE,
 	SL_ARENA_FIB_LEAF,
 	SL_ARENA_GROUP,
+	SL_ARENA_SA_SHARE,
 	SL_ARENA_FIB_DIRECT18,
 	SL_ARENA_FIB_DIRECT24,
 	SL_ARENA_COUNT
@@ -565,6 +578,7 @@ struct sl_tables {
 	SL_PAGED struct sl_fib_node fib_node[SL_MAX_FIB_NODES];
 	SL_PAGED uint64_t fib_leaf[SL_MAX_FIB_LEAVES];
 	SL_PAGED struct sl_group_row group[SL_MAX_GROUPS];
+	SL_PAGED struct sl_sa_share_row sa_share[SL_MAX_SAS];
 	/* never used: direct tables are whole huge pages (map.h) */
 	SL_PAGED uint8_t fib_direct_gap[104 * SL_PAGE];
 	SL_PAGED struct sl_fib_direct18 fib_direct18[SL_MAX_FIB_DIRECT18];

@@ -11,25 +11,15 @@
  * the cipher costs more than the rest of this stage.
  */
 #include "esp/esp.h"
-#include "esp/sequence.h"
 #include "net/mpls.h"
 #include "stages/jumbo.h"
 #include "stages/packet.h"
 #include "stages/pass.h"
 #include "stages/stage.h"
+#include "stages/tunnel.h"
 
 /* Pipe model: label TTL as if this were the first hop of a path of its own (RFC 3443 3.3). */
 #define SL_PIPE_TTL 255u
-
-/* What packets with the same version share. */
-struct tunnel {
-	const struct sl_version_row *version;
-	const struct sl_sa_key *key; /* NULL without ESP */
-	struct sl_sa_out_state *state;
-	uint64_t sequence; /* next */
-	uint64_t bytes;
-	uint8_t next_header;
-};
 
 /* 16 to 128 bytes, without a branch per byte: whole vectors, then the last 16 again. */
 static inline void copy_template(uint8_t *to, const uint8_t *from, unsigned int length)
@@ -98,6 +88,8 @@ static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, u
 		return false;
 	sl_end_at(m, (uint16_t)(m->data_len + trailer + key->icv_len));
 	sl_esp_write_trailer(esp + key->front_len + payload, trailer, t->next_header);
+	if (unlikely(t->spi != 0))
+		sl_put32(esp, t->spi);
 	if (likely(!key->special)) {
 		sl_esp_write_sequence(esp, t->sequence++, key->salt, p->nonce);
 	} else {
@@ -106,7 +98,7 @@ static bool add_esp(struct rte_mbuf *m, struct sl_packet *p, struct tunnel *t, u
 	}
 	p->key = key;
 	p->upper_offset = t->version->esp_off;
-	p->sa = t->version->sa;
+	p->sa = t->sa;
 	return true;
 }
 
@@ -176,54 +168,6 @@ static struct rte_mbuf *encapsulate_moved(struct sl_worker *w, struct rte_mbuf *
 	return NULL;
 }
 
-/* Bytes that the template has for ESP header and IV. */
-static unsigned int esp_front(const struct sl_version_row *v)
-{
-	return (unsigned int)(v->gre_off != 0 ? v->gre_off : v->label_off) - v->esp_off;
-}
-
-/* An upper bound of what a packet by this version has around and behind its inner one. */
-static uint32_t longest(const struct sl_version_row *v, const struct sl_sa_key *key)
-{
-	return (uint32_t)v->mtu + v->template_len + SL_ESP_TRAILER_MIN + key->align + key->icv_len;
-}
-
-/*
- * Reserve sequence numbers for `n` packets by version `id`. Returns how many packets may use the
- * tunnel; *reason says why the others may not: SL_PASSED when the SA is another thread's.
- */
-static uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct tunnel *t,
-                            enum sl_drop_reason *reason)
-{
-	const struct sl_version_row *v = &w->tables->version[id];
-	uint32_t sa = v->sa & (SL_MAX_SAS - 1);
-	const struct sl_sa_row *row = &w->tables->sa_out[sa];
-
-	*t = (struct tunnel){.version = v};
-	*reason = SL_DROP_nexthop_unusable;
-	if (unlikely(v->template_len < 16 || v->template_len > SL_TEMPLATE_LEN))
-		return 0;
-	if (v->esp_off == 0)
-		return n;
-	*reason = SL_DROP_sa_not_ready;
-	t->state = &w->state->sa_out[sa];
-	t->key = __atomic_load_n(&w->keys_out[sa], __ATOMIC_ACQUIRE);
-	if (unlikely(t->key == NULL || v->sa_generation == 0 ||
-	             __atomic_load_n(&row->generation, __ATOMIC_ACQUIRE) != v->sa_generation ||
-	             __atomic_load_n(&t->state->ready_generation, __ATOMIC_ACQUIRE) !=
-	                     v->sa_generation ||
-	             esp_front(v) != t->key->front_len))
-		return 0;
-	rte_prefetch0(&t->key->gcm);
-	*reason = SL_PASSED;
-	if (unlikely(t->key->owner != w->index))
-		return 0;
-	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
-	*reason = SL_DROP_sa_exhausted;
-	n = sl_esp_byte_room(t->state, row, n, longest(v, t->key));
-	return sl_esp_reserve(t->state, sl_esp_last_sequence(row), n, &t->sequence);
-}
-
 uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	uint16_t kept = 0, i = 0;
@@ -249,7 +193,8 @@ uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 			    (m = encapsulate_moved(w, m, &t)) != NULL)
 				packets[kept++] = m;
 		}
-		if (t.state != NULL) {
+		/* Not by nothing: when all were passed on, these are another thread's to write. */
+		if (t.state != NULL && kept != sent) {
 			t.state->packets += (uint64_t)(kept - sent);
 			t.state->bytes += t.bytes;
 		}

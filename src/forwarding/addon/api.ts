@@ -154,6 +154,7 @@ interface CommonSaRow {
   readonly byteLimit?: bigint; // outbound; default 0n = none
   readonly udp?: UdpPorts; // ESP in UDP
   readonly worker?: number; // packet thread that owns it, 0..31, modulo how many there are; default 0
+  readonly resource?: number; // which of several like it between two PEs (RFC 9611), 0..31; default 0
   readonly randomSpi?: boolean; // outbound: nobody can guess it (policy-model 21); default false
 }
 /** What comes out of it are labels (policy-model 17). */
@@ -410,7 +411,13 @@ export interface Tables {
   addSa(direction: 'out' | 'in', row: SaRow, key: Uint8Array): number;
   /** Make an inbound SA reachable by its SPI; refused (NOT_FOUND) until the worker reports it ready. */
   activateSa(id: number): void;
-  removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period
+  /**
+   * By which outbound SAs packet threads send where a next hop names `id`, another thread's: row ids by thread, 0: by
+   * `id`, whose owner they pass their packets to. BAD_ARGUMENT: one of another suite, addresses, encapsulation or UDP ports.
+   */
+  shareSa(id: number, shares: readonly number[]): void;
+  saShares(id: number): readonly number[]; // zeros at the end left out
+  removeSa(direction: 'out' | 'in', id: number): void; // wipes the key after the grace period; it has shares no more
   sas(direction: 'out' | 'in'): readonly LiveSa[];
   saState(direction: 'out' | 'in', id: number): SaState;
 

@@ -25,7 +25,7 @@ import {
   toTrafficSelectors,
 } from '../negotiation/selectors.js';
 import { bad, good, type IkeEnvironment, type IkeFailure, type Outcome } from '../types.js';
-import type { AgreedChild, ChildAgreement, ChildAnswer, ChildOffer } from './api.js';
+import type { AgreedChild, Answering, ChildAgreement, ChildAnswer, ChildOffer } from './api.js';
 import { bringUpChild } from './bring-up.js';
 import type { ChildPolicy, ChildSink, VpnId } from './types.js';
 import { findVpnId, isSameVpn, VPN_APPLICATION, VPN_ID_NOTIFY, vpnIdPayload } from './vpn-id.js';
@@ -49,8 +49,7 @@ export function createChildAgreement(env: IkeEnvironment): ChildAgreement {
   return {
     offer,
     conclude: (made, payloads, withKe) => counted(env, conclude(made, payloads, withKe)),
-    answer: (sink, policies, payloads, withKe, vpnId) =>
-      counted(env, answer(sink, policies, payloads, withKe, vpnId)),
+    answer: (sink, policies, payloads, how) => counted(env, answer(sink, policies, payloads, how)),
     bringUp: async (agreed, with_) => counted(env, await bringUpChild(agreed, with_)),
   };
 }
@@ -190,6 +189,8 @@ interface Asked extends SelectorPair {
   /** Whether the peer would have sent a VPN-ID. */
   readonly knowsVpnId: boolean;
   readonly resource: number;
+  /** It replaces one of that resource. */
+  readonly isRekey: boolean;
   readonly withKe: boolean;
 }
 
@@ -197,15 +198,17 @@ function answer(
   sink: ChildSink,
   policies: readonly ChildPolicy[],
   payloads: readonly Payload[],
-  withKe: boolean,
-  knowsVpnId: boolean,
+  { withKe, vpnId: knowsVpnId, replaces }: Answering,
 ): Outcome<ChildAnswer> {
   const core = coreOf(payloads);
   if (core === undefined) return incomplete;
   const vpn = findVpnId(payloads);
   if (vpn !== undefined && isFault(vpn)) return bad('INVALID_SYNTAX', 'us', vpn.reason);
+  const said = resourceOf(payloads);
   const asked: Asked = {
-    ...{ core, vpn, knowsVpnId, withKe, resource: resourceOf(payloads) ?? 0 },
+    // A peer that does not know of resources does not say them at a rekey either.
+    ...{ core, vpn, knowsVpnId, withKe, resource: replaces ?? said ?? 0 },
+    isRekey: replaces !== undefined,
     isTransport: findNotify(payloads, NOTIFY.USE_TRANSPORT_MODE) !== undefined,
     local: fromTrafficSelectors(core.responder),
     remote: fromTrafficSelectors(core.initiator),
@@ -221,7 +224,11 @@ function answer(
   return good({
     agreed: { policy, inboundSpi, outboundSpi: chosen.spi, chosen, local, remote, resource },
     payloads: [
-      ...notifiesOf(policy, vpn === undefined ? undefined : policy.vpn, resource),
+      ...notifiesOf(
+        policy,
+        vpn === undefined ? undefined : policy.vpn,
+        said === undefined ? 0 : resource,
+      ),
       { kind: 'SA', ...answerEsp(choice, inboundSpi) },
       { kind: 'TSi', ...toTrafficSelectors(remote) },
       { kind: 'TSr', ...toTrafficSelectors(local) },
@@ -252,9 +259,10 @@ function fit(policy: ChildPolicy, asked: Asked): Outcome<Fitting> {
   if (policy.mode === 'transport' && !asked.isTransport) {
     return bad('NO_PROPOSAL_CHOSEN', 'us', 'tunnel mode offered where transport mode is the rule');
   }
+  const most = policy.mostResources ?? policy.resources;
   // NaN, an information that says no number, compares as false as well.
-  if (!(asked.resource < policy.resources)) {
-    return bad('TS_MAX_QUEUE', 'us', `no more than ${policy.resources} child SAs of this kind`);
+  if (!asked.isRekey && !(asked.resource < most)) {
+    return bad('TS_MAX_QUEUE', 'us', `no more than ${most} child SAs of this kind`);
   }
   const choice = chooseEsp(asked.core.sa, policy.proposals, asked.withKe);
   if (!choice.ok) return choice;

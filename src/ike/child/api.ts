@@ -51,6 +51,16 @@ export interface BringUp {
   readonly replaces: number | undefined;
 }
 
+/** How a request for a child SA came. */
+export interface Answering {
+  /** In CREATE_CHILD_SA, where it may have a key exchange. */
+  readonly withKe: boolean;
+  /** Both ends know VPN-ID notifies. */
+  readonly vpnId: boolean;
+  /** Resource of the child SA that is rekeyed, which the new one has as well; absent: none is. */
+  readonly replaces?: number;
+}
+
 export interface ChildAgreement {
   /** `withKe` false: in IKE_AUTH, where key exchange transforms are left out (RFC 7296 §1.2). */
   offer(
@@ -64,14 +74,13 @@ export interface ChildAgreement {
   conclude(offer: ChildOffer, payloads: readonly Payload[], withKe: boolean): Outcome<AgreedChild>;
   /**
    * Judges an offer by the policies, in their order. Failure codes: NO_PROPOSAL_CHOSEN, TS_UNACCEPTABLE, INVALID_SYNTAX,
-   * INVALID_KE_PAYLOAD (when `keMethod`, the group of the KE payload that came, is not the one chosen).
+   * INVALID_KE_PAYLOAD (when `keMethod`, the group of the KE payload that came, is not the one chosen), TS_MAX_QUEUE.
    */
   answer(
     sink: ChildSink,
     policies: readonly ChildPolicy[],
     payloads: readonly Payload[],
-    withKe: boolean,
-    vpnId: boolean,
+    how: Answering,
   ): Outcome<ChildAnswer>;
   /** Derives the keys and installs: inbound first. `activate` is the caller's, when it is time. */
   bringUp(agreed: AgreedChild, with_: BringUp): Promise<Outcome<ChildSa>>;

@@ -37,8 +37,10 @@ export interface ChildPolicy {
   /** Of inbound SAs, packets: a multiple of 64, 64..4096; absent: the data plane's default. */
   readonly replayWindow?: number;
   readonly vpn?: VpnId;
-  /** RFC 9611: child SAs like this one that are wanted, one per worker; 1: no more than one. */
+  /** RFC 9611: child SAs like this one that are wanted, one per packet thread; 1: no more than one. */
   readonly resources: number;
+  /** As many as the peer may make; absent: those that are wanted. It may have more packet threads. */
+  readonly mostResources?: number;
 }
 
 /** An agreed child SA, ready for the data plane. */

@@ -75,7 +75,10 @@ async function accept(
   if (theirs === undefined) return bad('INVALID_SYNTAX', 'us', 'a request without nonce');
   const policies = policiesFor(context, replaces);
   const { vpnId } = open.features;
-  const answer = env.agreement.answer(env.sink, policies, payloads, true, vpnId);
+  const answer = env.agreement.answer(env.sink, policies, payloads, {
+    ...{ withKe: true, vpnId },
+    ...(replaces && { replaces: replaces.resource }),
+  });
   if (!answer.ok) return answer;
   const { agreed } = answer.value;
   const drop = (): void => {

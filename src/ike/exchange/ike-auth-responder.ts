@@ -215,7 +215,8 @@ async function makeChild(
   const isAskedFor = allOf(payloads, 'SA').length > 0 || allOf(payloads, 'TSi').length > 0;
   if (!isAskedFor) return { child: undefined, childFailure: undefined, payloads: [] };
   const policies = policy.children(addresses.local, addresses.remote);
-  const answer = agreement.answer(env.sink, policies, payloads, false, init.said.vpnId);
+  const how = { withKe: false, vpnId: init.said.vpnId };
+  const answer = agreement.answer(env.sink, policies, payloads, how);
   const up = answer.ok
     ? await agreement.bringUp(
         answer.value.agreed,

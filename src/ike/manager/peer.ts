@@ -47,6 +47,8 @@ interface Carried {
   /** undefined: of an IKE SA that a restart has interrupted. */
   readonly sa: IkeSa | undefined;
   readonly child: ChildSa;
+  /** Milliseconds of timers.now(). */
+  readonly since: number;
 }
 
 /** Never written to. */
@@ -177,7 +179,7 @@ export class Peer {
     const { env, sink, soon } = this.#context;
     const { inboundSpi, policy } = child;
     if (this.#serving(policy.service) !== undefined || sink.adopt?.(inboundSpi) === false) return;
-    this.#setChild(inboundSpi, { sa: undefined, child });
+    this.#setChild(child, undefined);
     this.#show(this.#wantOf(policy));
     env.timers.after(mostMs, () => {
       if (this.#children.get(inboundSpi)?.child !== child || this.#isClosed) return;
@@ -194,15 +196,15 @@ export class Peer {
     if (lineage === undefined) return;
     this.#sas.delete(old);
     this.#sas.set(sa, lineage);
-    for (const [spi, { sa: of, child }] of this.#children) {
-      if (of === old) this.#setChild(spi, { sa, child });
+    for (const { sa: of, child } of this.#children.values()) {
+      if (of === old) this.#setChild(child, sa);
     }
     if (this.#reauthenticating?.delete(old) === true) this.#reauthenticating.add(sa);
     this.#context.soon(this);
   }
 
   childUp(sa: IkeSa, child: ChildSa): void {
-    this.#setChild(child.inboundSpi, { sa, child });
+    this.#setChild(child, sa);
     const { service } = child.policy;
     for (const [spi, carried] of this.#children) {
       if (carried.sa !== undefined || carried.child.policy.service !== service) continue;
@@ -223,14 +225,25 @@ export class Peer {
   }
 
   childDown(child: ChildSa): void {
-    if (!this.#children.delete(child.inboundSpi)) return;
+    const carried = this.#children.get(child.inboundSpi);
+    if (carried === undefined) return;
+    this.#children.delete(child.inboundSpi);
     const { service } = child.policy;
     // That of another IKE SA carries the traffic from now on.
     const left = this.#serving(service);
     if (left !== undefined) void this.#context.sink.activate(left.inboundSpi);
     const want = this.#wants.get(service);
-    if (want !== undefined) this.#show(want);
+    if (want !== undefined) {
+      this.#show(want);
+      // A peer may take a further one for a duplicate and delete it each time.
+      if (child.resource > 0) this.#noteEnd(want, carried);
+    }
     this.#context.soon(this);
+  }
+
+  #noteEnd({ resourceBackoff }: Want, { since }: Carried): void {
+    if (this.#context.env.timers.now() - since >= STABLE_MS) resourceBackoff.succeeded();
+    else if (!resourceBackoff.isWaiting) resourceBackoff.failed();
   }
 
   closed(sa: IkeSa): void {
@@ -291,9 +304,10 @@ export class Peer {
     });
   }
 
-  #setChild(inboundSpi: number, carried: Carried): void {
+  #setChild(child: ChildSa, sa: IkeSa | undefined): void {
     if (this.#children === NO_CHILDREN) this.#children = new Map();
-    this.#children.set(inboundSpi, carried);
+    const since = this.#children.get(child.inboundSpi)?.since ?? this.#context.env.timers.now();
+    this.#children.set(child.inboundSpi, { sa, child, since });
   }
 
   #newDuplicates(): Duplicates {
@@ -380,17 +394,27 @@ export class Peer {
       if (!backoff.isWaiting) this.#ask(sa, want, 0, backoff);
       return;
     }
-    // RFC 9611: the others, one after the other.
+    // RFC 9611: the others, one after the other; the first one again when a further one is what is left.
     if (policy.resources < 2 || resourceBackoff.isWaiting) return;
-    const has = new Set<number>();
-    for (const child of sa.children) {
-      if (child.policy.service === policy.service) has.add(child.resource);
-    }
-    for (let resource = 1; resource < policy.resources; resource++) {
+    const has = this.#resources(sa, policy.service);
+    for (let resource = 0; resource < policy.resources; resource++) {
       if (has.has(resource)) continue;
       this.#ask(sa, want, resource, resourceBackoff);
       return;
     }
+  }
+
+  /** Those that an IKE SA has, and 0 where any has: that of an older one moves. */
+  #resources(sa: IkeSa, service: string): ReadonlySet<number> {
+    const has = new Set<number>();
+    for (const { sa: of, child } of this.#children.values()) {
+      if (of === undefined || child.policy.service !== service) continue;
+      if (of === sa || child.resource === 0) has.add(child.resource);
+    }
+    for (const child of sa.children) {
+      if (child.policy.service === service) has.add(child.resource);
+    }
+    return has;
   }
 
   #ask(sa: IkeSa, want: Want, resource: number, backoff: Backoff): void {
@@ -399,7 +423,8 @@ export class Peer {
       want.isAsking = false;
       if (this.#isClosed || this.#wants.get(want.policy.service) !== want) return;
       if (outcome.ok) {
-        backoff.succeeded();
+        // Of a further one that is seen when it ends.
+        if (resource === 0) backoff.succeeded();
         if (isUsable(sa)) this.childUp(sa, outcome.value);
       } else if (outcome.failure.code !== 'CLOSED') {
         backoff.failed();

@@ -88,6 +88,7 @@ export const sas: readonly backend.SaRow[] = [
     ...{ remote: '192.0.2.2', algorithm: 'aes-gcm-128', protection: 'encrypt' },
     ...{ encapsulation: 'gre', sp: '', ready: true, sequence: 100n, window: 0 },
     ...{ packets: 100n, bytes: 14_000n, replayed: 0n, authFailed: 0n },
+    ...{ resource: 1, thread: 1 },
   },
 ];
 

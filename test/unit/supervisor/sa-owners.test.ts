@@ -66,6 +66,27 @@ describe('owners of SAs (policy-model 23)', () => {
     ]);
   });
 
+  it('of the resources of one service (RFC 9611) follow one another, from wherever the first has its own', () => {
+    const owners = new SaOwners([]);
+    const of = (peer: number, spi: number, resource: number): SaRow =>
+      sa(peer, spi, { name: `ike/${peer}@${spi}`, resource });
+    const rows = [of(1, 1, 0), of(1, 2, 1), of(1, 3, 2), of(2, 4, 0), of(2, 5, 1), of(2, 6, 2)];
+    expect(spread(owners, rows, 3)).toStrictEqual([0, 1, 2, 1, 2, 0]);
+    // Rekeyed: each has the thread of its own resource, in any order.
+    const next = [of(2, 7, 2), of(1, 8, 1), of(2, 9, 0)];
+    expect(spread(owners, next, 3)).toStrictEqual([0, 1, 1]);
+    // More of them than threads, because the peer has more.
+    expect(owners.choose(of(2, 10, 3), 3)).toBe(1);
+    // A restart, and the first is gone.
+    const again = new SaOwners([
+      { ...of(2, 5, 1), worker: 2 },
+      { ...of(2, 6, 2), worker: 0 },
+    ]);
+    expect(again.choose(of(2, 11, 0), 3)).toBe(1);
+    const wrapped = new SaOwners([{ ...of(2, 6, 2), worker: 0 }]);
+    expect([0, 1, 2].map((r) => wrapped.choose(of(2, 20 + r, r), 3))).toStrictEqual([1, 2, 0]);
+  });
+
   it('go on after a restart, with fewer threads, too', () => {
     const rows = [
       { ...sa(1, 1), worker: 2 },

@@ -50,7 +50,7 @@ function agree(
   resource = 0,
 ): { a: AgreedChild; b: ChildAnswer } {
   const offer = agreement.offer(planes.a, a, withKe, vpnId, resource);
-  const answer = value(agreement.answer(planes.b, [b], offer.payloads, withKe, vpnId));
+  const answer = value(agreement.answer(planes.b, [b], offer.payloads, { withKe, vpnId }));
   return { a: value(agreement.conclude(offer, answer.payloads, withKe)), b: answer };
 }
 
@@ -61,7 +61,7 @@ const answered = (
   { a = ours, withKe = false, vpnId = false, resource = 0 } = {},
 ): Outcome<ChildAnswer> => {
   const offer = agreement.offer(planes.a, a, withKe, vpnId, resource);
-  return agreement.answer(planes.b, b, change(offer.payloads), withKe, vpnId);
+  return agreement.answer(planes.b, b, change(offer.payloads), { withKe, vpnId });
 };
 /** What becomes of B's answer, changed on its way. */
 const concluded = (
@@ -70,7 +70,7 @@ const concluded = (
   vpnId = false,
 ): Outcome<AgreedChild> => {
   const offer = agreement.offer(planes.a, a, false, vpnId, 0);
-  const answer = value(agreement.answer(planes.b, [b], offer.payloads, false, vpnId));
+  const answer = value(agreement.answer(planes.b, [b], offer.payloads, { withKe: false, vpnId }));
   return agreement.conclude(offer, change(answer.payloads), false);
 };
 const as = (payloads: readonly Payload[]): readonly Payload[] => payloads;
@@ -182,6 +182,24 @@ describe('a responder refuses', () => {
     expect(planes.b.reserved.size).toBe(0);
   });
 
+  it('no more further ones than a peer may make, which are more than we want (RFC 9611)', () => {
+    const most = { ...theirs, resources: 1, mostResources: 3 };
+    expect(codeOf(answered(as, [most], { resource: 2 }))).toBe('ok');
+    expect(codeOf(answered(as, [most], { resource: 3 }))).toBe('TS_MAX_QUEUE');
+  });
+
+  it('what replaces one has its resource, whether the peer says it or not, or says how many we want', () => {
+    const offer = agreement.offer(planes.a, ours, true, false, 0);
+    const how = { withKe: true, vpnId: false, replaces: 5 };
+    const answer = value(agreement.answer(planes.b, [theirs], offer.payloads, how));
+    expect(answer.agreed.resource).toBe(5);
+    // Who says nothing of resources is told nothing of them.
+    expect(notifies(answer.payloads)).not.toContain(NOTIFY.SA_RESOURCE_INFO);
+    const saying = agreement.offer(planes.a, ours, true, false, 5);
+    const said = value(agreement.answer(planes.b, [theirs], saying.payloads, how));
+    expect(notifies(said.payloads)).toContain(NOTIFY.SA_RESOURCE_INFO);
+  });
+
   it('other traffic, other algorithms, further resources', () => {
     const gmac = { ...GCM, ciphers: [ESP_CIPHERS['aes-128-gmac']] };
     const [a] = policies({ protocol: 137 });
@@ -274,7 +292,8 @@ describe('an initiator refuses', () => {
     expect(codeOf(concluded((p) => without(p, VPN_ID_NOTIFY), both, true))).toBe('POLICY');
     const link = policies({ vpn: { ...VPN, application: 2 } });
     const offer = agreement.offer(planes.a, link[0], false, false, 0);
-    const answer = value(agreement.answer(planes.b, [theirs], offer.payloads, false, false));
+    const how = { withKe: false, vpnId: false };
+    const answer = value(agreement.answer(planes.b, [theirs], offer.payloads, how));
     expect(codeOf(agreement.conclude(offer, answer.payloads, false))).toBe('POLICY');
   });
 });
