@@ -196,6 +196,52 @@ describe.skipIf(absent !== undefined)('child SAs', () => {
     expect(rows.map((row) => row['_ws.malformed'] + row['_ws.expert.message']).join('')).toBe('');
   });
 
+  test('RFC 9611 with a peer that does not know it: several alike, each rekeyed by either end', async () => {
+    await ends.bed.charon.load(configOf({ gre: 'aes128gcm16' }));
+    const esp = ['aes128gcm16'];
+    const children = [{ service: 'gre', protocol: PROTOCOLS.gre, esp, resources: 3 }];
+    const { us, policy, esp: plane } = await ends.begin({ children }, {});
+    us.want('gre', policy);
+    const three = (): readonly Recorded[] | undefined => {
+      const live = us.sink.active.filter(({ isRemoved }) => !isRemoved);
+      const resources = live.map(({ install }) => install.resource).sort();
+      return JSON.stringify(resources) === '[0,1,2]' ? live : undefined;
+    };
+    const every = async (): Promise<readonly Recorded[]> => {
+      const live = await eventually('one child SA of each resource', three, 20_000);
+      for (const [i, child] of live.entries()) {
+        await plane.send(child, pingOf('gre', i + 1));
+        const came = await eventually(`an answer to the child SA of number ${i}`, async () => {
+          const seqs = (await plane.take()).map(({ payload }) => pongIn('gre', payload));
+          return seqs.includes(i + 1) ? true : undefined;
+        });
+        expect(came).toBe(true);
+      }
+      return live;
+    };
+    const first = await every();
+    await ends.bed.charon.rekey('child', 'gre');
+    await eventually('rekeyed by the peer', () =>
+      first.every(({ isRemoved }) => isRemoved) ? true : undefined,
+    );
+    const second = await every();
+    expect((await us.manager.rekey({}, 'child')).ok).toBe(true);
+    await eventually('rekeyed by us', () =>
+      second.every(({ isRemoved }) => isRemoved) ? true : undefined,
+    );
+    await every();
+    // Nobody deletes one as a duplicate, and nobody asks for more.
+    await new Promise((wake) => setTimeout(wake, 3000));
+    await every();
+    expect(us.sink.children.size).toBe(9);
+    expect(us.sink.faults).toEqual([]);
+    // What it has replaced it keeps for some seconds.
+    await ends.bed.charon.until('three child SAs', ([sa]) => {
+      const installed = sa?.children.filter(({ fields }) => fields['state'] === 'INSTALLED');
+      return installed?.length === 3;
+    });
+  });
+
   test.each(both)('deleted by %s: a child SA, then the IKE SA', async (by) => {
     await ends.bed.charon.load(configOf({ gre: 'aes128gcm16' }));
     const ours = await prepare({ gre: ['aes128gcm16'] });

@@ -32,15 +32,17 @@ export interface ChildOptions {
   /** In strongSwan's words, in order of preference. */
   readonly esp: readonly string[];
   readonly lifetimes?: Lifetimes;
+  /** RFC 9611; default 1. */
+  readonly resources?: number;
 }
 
 export function childPolicy(
-  { service, protocol, esp, lifetimes = FOREVER }: ChildOptions,
+  { service, protocol, esp, lifetimes = FOREVER, resources = 1 }: ChildOptions,
   local: Uint8Array,
   remote: Uint8Array,
 ): ChildPolicy {
   return {
-    ...{ service, mode: 'transport', lifetimes, resources: 1 },
+    ...{ service, mode: 'transport', lifetimes, resources },
     proposals: esp.map((words) => parsed(parseEspProposal(words))),
     local: [selectorOf(local, protocol)],
     remote: [selectorOf(remote, protocol)],
