@@ -211,6 +211,36 @@ static void another_share(void **state)
 	world_expect_quiet();
 }
 
+/* A router of the core says that a packet was too large that was sent by the share: believed, and told of that SA. */
+static void too_big_for_a_share(void **state)
+{
+	uint8_t quoted[14 + 20 + 8], *ip;
+	uintptr_t word;
+
+	(void)state;
+	build_from_ce4(&b, THERE4, 1350, 64);
+	threads_receive(&second, PORT_CE, &b);
+	threads_settle();
+	assert_true(world_sent(PORT_CORE, got) > 0);
+	memcpy(quoted, got, sizeof(quoted));
+	build_payload(&b, 28); /* outer IP header and the beginning of ESP (RFC 792) */
+	memcpy(b.room + b.at, quoted + 14, 28);
+	ip = build_front(&b, 8);
+	memset(ip, 0, 8);
+	ip[0] = 3; /* destination unreachable */
+	ip[1] = 4; /* fragmentation needed */
+	sl_put16(ip + 6, 1300);
+	sl_put16(ip + 2, (uint16_t)~sl_sum_fold(sl_sum(ip, 36, 0)));
+	build_ip4(&b, A4(203, 0, 113, 1), LOCAL4, 1, 64);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	build_receive(&b, PORT_CORE);
+	word = world_too_big();
+	assert_int_equal(sl_too_big_sa(word), 2);
+	assert_int_equal(sl_too_big_mtu(word), 1300);
+	assert_int_equal(world_all_drops(), 0);
+	world_expect_quiet();
+}
+
 /* Limits are each SA's. */
 static void spent(void **state)
 {
@@ -247,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(same_bytes, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(shares_that_do_not_count, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(another_share, two_threads, one_thread),
+		cmocka_unit_test_setup_teardown(too_big_for_a_share, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(spent, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(tunnel_without_its_sa, two_threads, one_thread),
 	};

@@ -238,6 +238,30 @@ describe('a pair for each packet thread (RFC 9611)', () => {
     shares(back, undefined, again);
   });
 
+  it('when the first is lost the others are beside the next one, and an older one is there again', async () => {
+    configure(3);
+    const [first, second, third] = [await up(0), await up(1), await up(2)];
+    const twice = await up(2);
+    sas.remove(first, 0);
+    await time.settle();
+    expect(used).toBe(rowOf(second).id);
+    shares(second, undefined, undefined, twice);
+    sas.remove(twice, 0);
+    await time.settle();
+    shares(second, undefined, undefined, third);
+  });
+
+  it('those of an IKE SA that a restart has ended carry on beside the first of the next', async () => {
+    configure(2);
+    const [, second] = [await up(0), await up(1)];
+    sas.close();
+    start();
+    configure(2);
+    const next = await up(0);
+    expect(used).toBe(rowOf(next).id);
+    shares(next, undefined, second);
+  });
+
   it('another suite than the first one’s is not sent by', async () => {
     configure(2);
     const first = await up(0);
