@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classes and policers as api.ts has them.
+// Classes, policers and queues as api.ts has them.
 #include <cstring>
 
 #include "binding_js.h"
@@ -39,6 +39,35 @@ sl_policer_row policer_row(const Napi::Object &from)
 	for (const uint8_t action : row.action) {
 		if (action > SL_ACTION_DROP)
 			bad_argument("actions has one that is none");
+	}
+	return row;
+}
+
+sl_egress_row egress_row(const Napi::Object &from)
+{
+	sl_egress_row row{};
+	if (get_bigint(from, "rate") != 0)
+		row.cost = cost_of(from, "rate");
+	row.depth = sl_policer_time(row.cost, get_uint(from, "burst", SL_POLICER_MAX_BURST));
+	const Napi::Array queues = array(from.Get("queues"), "queues");
+	if (queues.Length() != SL_INTERFACE_QUEUES)
+		bad_argument("queues has not one for each slot");
+	for (uint32_t slot = 0; slot < SL_INTERFACE_QUEUES; slot++) {
+		const Object one = object(queues.Get(slot), "queues");
+		row.limit[slot] = get_uint(one, "limit", SL_EGRESS_MAX_LIMIT);
+		row.quantum[slot] = get_uint(one, "quantum", SL_EGRESS_MAX_QUANTUM);
+		if (row.limit[slot] == 0 || row.quantum[slot] < SL_EGRESS_MIN_QUANTUM)
+			bad_argument("queues has one that nothing gets through");
+	}
+	copy_bytes(from, "strict", row.strict, sizeof row.strict);
+	copy_bytes(from, "queueOfClass", row.queue_of_class, sizeof row.queue_of_class);
+	for (const uint8_t slot : row.strict) {
+		if (slot >= SL_INTERFACE_QUEUES && slot != SL_QUEUE_NONE)
+			bad_argument("strict has a slot that is none");
+	}
+	for (const uint8_t slot : row.queue_of_class) {
+		if (slot >= SL_MAX_CLASSES)
+			bad_argument("queueOfClass has a slot that is no class's");
 	}
 	return row;
 }
@@ -109,6 +138,31 @@ Result TablesObject::policer_counters(const CallbackInfo &info)
 	Object to = Object::New(info.Env());
 	to.Set("packets", counts(info.Env(), sum.packets));
 	to.Set("bytes", counts(info.Env(), sum.bytes));
+	return to;
+}
+
+Result TablesObject::set_queues(const CallbackInfo &info)
+{
+	const uint32_t interface = id_of(info);
+	if (info[1].IsUndefined()) {
+		tables_->set_queues(interface, nullptr);
+		return info.Env().Undefined();
+	}
+	const sl_egress_row row = egress_row(object(info[1], "queues"));
+	tables_->set_queues(interface, &row);
+	return info.Env().Undefined();
+}
+
+Result TablesObject::queue_counters(const CallbackInfo &info)
+{
+	const uint32_t slot = unsigned_integer(info[1], "slot", SL_QUEUE_KERNEL);
+	const sl_queue_counters sum = tables_->queue_counters(id_of(info), slot);
+	Object to = Object::New(info.Env());
+	to.Set("packets", bigint(info.Env(), sum.packets));
+	to.Set("bytes", bigint(info.Env(), sum.bytes));
+	to.Set("dropped", bigint(info.Env(), sum.dropped));
+	to.Set("depth", sum.depth);
+	to.Set("maxDepth", sum.max_depth);
 	return to;
 }
 

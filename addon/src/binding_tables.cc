@@ -329,6 +329,8 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::classes>("classes"),
 				   bound<&TablesObject::set_policers>("setPolicers"),
 				   bound<&TablesObject::policer_counters>("policerCounters"),
+				   bound<&TablesObject::set_queues>("setQueues"),
+				   bound<&TablesObject::queue_counters>("queueCounters"),
 				   bound<&TablesObject::set_path_mtu_floor>("setPathMtuFloor"),
 				   bound<&TablesObject::worker>("worker"),
 				   bound<&TablesObject::drops>("drops"),

@@ -115,6 +115,8 @@ private:
 	Result classes(const CallbackInfo &info);
 	Result set_policers(const CallbackInfo &info);
 	Result policer_counters(const CallbackInfo &info);
+	Result set_queues(const CallbackInfo &info);
+	Result queue_counters(const CallbackInfo &info);
 	Result worker(const CallbackInfo &info);
 	Result drops(const CallbackInfo &info);
 	Result interface_counters(const CallbackInfo &info);

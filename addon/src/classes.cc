@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classes of packets by DSCP, and the policers of interfaces. All of it may be stored while packets flow.
+// Classes of packets by DSCP, the policers and the queues of interfaces. All of it may be stored while packets flow.
 #include <cstring>
 
 #include "tables.h"
@@ -49,6 +49,28 @@ void Tables::set_policers(uint32_t interface, sl_police kind,
 	}
 	if (kind != SL_POLICE_NONE)
 		store_word(row.police, uint32_t{kind});
+}
+
+void Tables::set_queues(uint32_t interface, const sl_egress_row *wanted)
+{
+	interfaces.require(interface);
+	uint8_t &queues = segment_.tables()->interface[interface].queues;
+	sl_egress_row &row = segment_.tables()->egress[interface];
+	if (wanted == nullptr) {
+		store(queues, uint8_t{0});
+		return;
+	}
+	store(row.cost, wanted->cost);
+	store(row.depth, wanted->depth);
+	for (uint32_t slot = 0; slot < SL_INTERFACE_QUEUES; slot++) {
+		store(row.limit[slot], wanted->limit[slot]);
+		store(row.quantum[slot], wanted->quantum[slot]);
+		store(row.strict[slot], wanted->strict[slot]);
+	}
+	for (uint32_t i = 0; i < SL_MAX_CLASSES; i++)
+		store(row.queue_of_class[i], wanted->queue_of_class[i]);
+	store_word(row.change, row.change + 1);
+	__atomic_store_n(&queues, uint8_t{1}, __ATOMIC_RELEASE);
 }
 
 uint32_t Tables::live_policers() const

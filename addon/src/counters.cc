@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums over the worker's threads. Each counter has one writer and is read whole; a sum is not an
 // instant's picture.
+#include <algorithm>
+
 #include "tables.h"
 
 namespace sealane
@@ -9,7 +11,7 @@ namespace sealane
 namespace
 {
 
-uint64_t load(const uint64_t &word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
+template <class T> T load(const T &word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
 
 /// Adds the words of one counter struct to another's; all its fields are 64-bit counters.
 template <class T> void add(T &sum, const T &part)
@@ -65,6 +67,23 @@ sl_policer_counters Tables::policer_counters(uint32_t interface, uint32_t slot)
 	const uint32_t at = sl_policer_index(interface, slot);
 	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
 		add(sum, state->lcore[i].block.policer[at]);
+	return sum;
+}
+
+sl_queue_counters Tables::queue_counters(uint32_t interface, uint32_t slot)
+{
+	interfaces.require(interface);
+	sl_queue_counters sum{};
+	const sl_state *state = state_.get();
+	const uint32_t at = sl_queue_index(interface, slot);
+	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++) {
+		const sl_queue_counters &one = state->lcore[i].block.queue[at];
+		sum.packets += load(one.packets);
+		sum.bytes += load(one.bytes);
+		sum.dropped += load(one.dropped);
+		sum.depth += load(one.depth);
+		sum.max_depth = std::max(sum.max_depth, load(one.max_depth));
+	}
 	return sum;
 }
 

@@ -70,6 +70,9 @@ public:
 	void set_policers(uint32_t interface, sl_police kind,
 	                  const std::array<sl_policer_row, SL_INTERFACE_POLICERS> &wanted);
 
+	/// Queues of what leaves by an interface; nullptr: none. What waits in those there were is sent still.
+	void set_queues(uint32_t interface, const sl_egress_row *wanted);
+
 	std::array<uint64_t, SL_DROP_COUNT> drops();
 	/// Meters that are there.
 	uint32_t live_policers() const;
@@ -77,6 +80,7 @@ public:
 	sl_vrf_counters vrf_counters(uint32_t id);
 	sl_label_counters label_counters(uint32_t label);
 	sl_policer_counters policer_counters(uint32_t interface, uint32_t slot);
+	sl_queue_counters queue_counters(uint32_t interface, uint32_t slot);
 	SaCounters sa_counters(Direction direction, uint32_t id);
 	std::vector<TableMemory> memory() const;
 	/// For tests: an empty string, or which derived structure disagrees with the rows.

@@ -166,6 +166,9 @@ uint32_t Interfaces::put(const sl_interface_row &wanted)
 	sl_interface_row &row = context_.tables->interface[id];
 	if (known == 0)
 		row = sl_interface_row{};
+	if (known == 0) // What may wait in queues under this number was another interface's.
+		store_word(context_.tables->egress[id].generation,
+		           context_.tables->egress[id].generation + 1);
 	store_word(row.flags, wanted.flags);
 	store_address(row.address4, wanted.address4);
 	store_address(row.address6, wanted.address6);

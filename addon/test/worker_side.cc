@@ -259,12 +259,20 @@ void counters()
 		block.interface[port].tx_bytes = 10u + lcore;
 		block.vrf[0].local_packets = 3;
 		block.label[16].bytes = 4;
+		sl_queue_counters &queue = block.queue[sl_queue_index(port, 8)];
+		queue.packets = 2;
+		queue.depth = 5;
+		queue.max_depth = lcore == 0 ? 9 : 6;
 		block.policer[sl_policer_index(port, 8)].packets[SL_RED] = 7;
 	}
 	CHECK(p.tables->drops()[SL_DROP_punt_tap] == 205, "drops");
 	CHECK(p.tables->interface_counters(port).tx_bytes == 21, "interface");
 	CHECK(p.tables->vrf_counters(0).local_packets == 6, "VRF");
 	CHECK(p.tables->policer_counters(port, 8).packets[SL_RED] == 14, "policer");
+	CHECK(p.tables->queue_counters(port, 8).packets == 4, "queue");
+	CHECK(p.tables->queue_counters(port, 8).depth == 10, "depth");
+	CHECK(p.tables->queue_counters(port, 8).max_depth == 9, "highest depth");
+	CHECK(p.tables->queue_counters(port, 7).packets == 0, "the queue before");
 	CHECK(p.tables->policer_counters(port, 7).packets[SL_RED] == 0, "the policer before");
 	CHECK(p.tables->label_counters(16).bytes == 0, "label counters that are not backed");
 	state->header.committed_labels = 17;

@@ -117,7 +117,7 @@ static uint64_t transmitted(void)
 /* The worker's, or the one with clocks. */
 struct path {
 	void (*receive)(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n);
-	void (*flush)(struct sl_worker *w);
+	uint32_t (*flush)(struct sl_worker *w);
 };
 static const struct path worker_path = {sl_pipeline_receive, sl_pipeline_flush};
 
@@ -158,7 +158,7 @@ static double run_path(struct bench *b, uint32_t port, uint64_t packets, bool in
 		b->worker.now_tsc = rte_rdtsc();
 		if (path != NULL) {
 			path->receive(&b->worker, port, frames, n);
-			path->flush(&b->worker);
+			(void)path->flush(&b->worker);
 		} else {
 			(void)rte_eth_tx_burst(dpdk, 0, frames, n);
 		}

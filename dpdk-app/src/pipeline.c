@@ -5,6 +5,7 @@
 #include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/pass.h"
+#include "stages/queue.h"
 #include "stages/reassemble.h"
 #include "stages/stage.h"
 
@@ -182,4 +183,5 @@ void sl_pipeline_end(struct sl_worker *w)
 {
 	sl_hold_end(w);
 	sl_reassembly_end(w);
+	sl_queues_end(w);
 }

@@ -25,7 +25,7 @@ static bool has_avx512(void)
 	uint32_t sl_pipeline_take_##variant(struct sl_worker *w);                                  \
 	uint32_t sl_pipeline_release_##variant(struct sl_worker *w);                               \
 	void sl_pipeline_end_##variant(struct sl_worker *w);                                       \
-	void sl_pipeline_flush_##variant(struct sl_worker *w);
+	uint32_t sl_pipeline_flush_##variant(struct sl_worker *w);
 
 SL_VARIANT_ENTRIES(generic)
 SL_VARIANT_ENTRIES(avx2)
@@ -78,4 +78,4 @@ uint32_t sl_pipeline_release(struct sl_worker *w) { return used->release(w); }
 
 void sl_pipeline_end(struct sl_worker *w) { used->end(w); }
 
-void sl_pipeline_flush(struct sl_worker *w) { used->flush(w); }
+uint32_t sl_pipeline_flush(struct sl_worker *w) { return used->flush(w); }

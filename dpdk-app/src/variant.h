@@ -20,7 +20,7 @@ struct sl_variant {
 	uint32_t (*take)(struct sl_worker *w);
 	uint32_t (*release)(struct sl_worker *w);
 	void (*end)(struct sl_worker *w);
-	void (*flush)(struct sl_worker *w);
+	uint32_t (*flush)(struct sl_worker *w);
 };
 
 /* Of all, the least demanding first. */

@@ -21,6 +21,7 @@
 struct IMB_MGR;
 union sl_buckets;   /* tables/policer.h */
 struct sl_capture;  /* stages/capture.h */
+struct sl_egress;   /* stages/queue.h */
 struct sl_sa_index; /* tables/sa_index.h */
 struct sl_sa_key;   /* expanded key of one SA, private to this process: esp/sa_key.h */
 
@@ -49,6 +50,7 @@ struct sl_packet {
 		uint64_t leaf; /* route found; 0 = none */
 		const struct sl_sa_key
 			*key; /* within ESP: read once, so all of a packet sees one key */
+		struct rte_mbuf *behind; /* in a queue: the next one; NULL = it is the last */
 	};
 	uint32_t label; /* label stack entry as received, host order */
 	struct sl_arrival arrival;
@@ -183,6 +185,14 @@ struct sl_pass_batch {
 	struct rte_mbuf *packets[SL_BURST];
 };
 
+/* Interfaces of this thread with packets in queues: stages/queue.c. */
+struct sl_queues {
+	uint32_t interfaces; /* how many there are in `interface` */
+	uint32_t packets[2]; /* in ordinary buffers, in large ones */
+	uint64_t next;       /* clock.h: when the first of them may send */
+	uint16_t interface[SL_MAX_INTERFACES];
+};
+
 /* One packet-path thread. Everything it may touch. */
 struct sl_worker {
 	const struct sl_tables *tables;
@@ -205,6 +215,7 @@ struct sl_worker {
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
 	union sl_buckets *buckets; /* [sl_policer_index()], of all packet threads */
+	struct sl_egress *egress;  /* [SL_MAX_INTERFACES], each one thread's: stages/queue.h */
 	uint64_t clock_scale;      /* 2^-12 ns of a TSC tick, times 2^32 */
 	uint64_t now_tsc;          /* taken once per round */
 	uint32_t icmp_tokens;      /* rate limit of generated ICMP errors */
@@ -227,6 +238,7 @@ struct sl_worker {
 	struct rte_mbuf *icmp[SL_BURST];
 	struct sl_hold hold;
 	struct sl_reassembly reassembly;
+	struct sl_queues queues;
 	uint32_t pass_pending; /* bit: pass_batch[thread] is not empty */
 	uint32_t pass_taken;   /* bit: packets of that thread were taken in this round */
 	uint64_t epoch_next;   /* seen, and not published yet; 0 = none */
@@ -260,8 +272,11 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 uint32_t sl_pipeline_release(struct sl_worker *w);
 /* The thread stops: free what it still holds. */
 void sl_pipeline_end(struct sl_worker *w);
-/* Hand everything queued to the ports, and to other threads; called at the end of each round that found packets. */
-void sl_pipeline_flush(struct sl_worker *w);
+/*
+ * Hand everything to the ports, and to other threads; called at the end of each round that found packets, or while some are
+ * in queues of interfaces. Returns how many left those.
+ */
+uint32_t sl_pipeline_flush(struct sl_worker *w);
 
 /* Count a drop (reason, interface, VRF as noted in the packet) and free the mbuf. */
 void sl_drop(struct sl_worker *w, struct rte_mbuf *mbuf, enum sl_drop_reason reason);

@@ -66,10 +66,11 @@ static struct {
 	unsigned int calls;
 } seen;
 
-static void note_flush(struct sl_worker *w)
+static uint32_t note_flush(struct sl_worker *w)
 {
 	seen.worker = w;
 	seen.calls++;
+	return 7;
 }
 
 static void the_one_in_use_is_called(void **state)
@@ -81,7 +82,7 @@ static void the_one_in_use_is_called(void **state)
 	assert_ptr_equal(sl_variant_used(), &sl_variants[0]);
 	own.flush = note_flush;
 	sl_variant_use(&own);
-	sl_pipeline_flush(&worker);
+	assert_int_equal(sl_pipeline_flush(&worker), 7);
 	sl_variant_use(&sl_variants[0]);
 	assert_int_equal(seen.calls, 1);
 	assert_ptr_equal(seen.worker, &worker);

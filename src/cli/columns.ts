@@ -118,6 +118,21 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     text: prose('MEANING'),
     packets: count('PACKETS'),
   },
+  queues: {
+    interface: text('INTERFACE'),
+    vrf: wide(text('VRF')),
+    class: text('CLASS'),
+    kind: text('KIND'),
+    weight: orNone(count('WEIGHT')),
+    limit: count('LIMIT'),
+    rate: wide(orNone(count('RATE'))),
+    burst: wide(count('BURST')),
+    packets: count('PACKETS'),
+    bytes: count('BYTES'),
+    dropped: count('DROPPED'),
+    depth: count('DEPTH'),
+    maxDepth: count('MAX DEPTH'),
+  },
   policers: {
     interface: text('INTERFACE'),
     vrf: wide(text('VRF')),
@@ -241,7 +256,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops'] as const),
-  ...(['policers', 'workers', 'transitions'] as const),
+  ...(['policers', 'queues', 'workers', 'transitions'] as const),
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

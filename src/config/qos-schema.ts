@@ -2,6 +2,7 @@
 /** Schemas of qos-types.ts. */
 import { DSCP_NAMES, dscpOf } from '../lib/dscp.js';
 import { suggest } from '../lib/suggest.js';
+import { entity } from './common-schema.js';
 import { boolean, integer, oneOf, scalar } from './scalars.js';
 import { byType, choiceByKey, list, strict, table } from './shapes.js';
 
@@ -39,4 +40,19 @@ const policer = strict({
 });
 
 export const police = choiceByKey({ rate: policer, classes: strict({ classes: table(policer) }) });
+/** layout.h: SL_EGRESS_MAX_LIMIT; a pool of packet buffers is seldom larger. */
+const MAX_LIMIT = 65_535;
+
+export const egress = strict({
+  rate: rate.exactOptional(),
+  burst: bytes(1).exactOptional(),
+  queues: list(
+    strict({
+      class: entity,
+      priority: boolean.exactOptional(),
+      weight: integer(1, 100, 'a weight').exactOptional(),
+      limit: integer(1, MAX_LIMIT, 'packets').exactOptional(),
+    }),
+  ).exactOptional(),
+});
 export const trafficClasses = table(strict({ dscp: list(dscp) }));

@@ -39,3 +39,25 @@ export interface Policer {
 
 /** One policer for all packets, or one for each of some classes. */
 export type Police = Policer | { readonly classes: Readonly<Record<string, Policer>> };
+
+/** Packets of a class on their way to the customer. */
+export interface EgressQueue {
+  /** Each class once; those that are not named share the queue of "default", which is there in any case. */
+  readonly class: string;
+  /** Strict priority: before all weighted queues, and among its like in the order of the list. Default false. */
+  readonly priority?: boolean;
+  /** Share of what strict priority leaves, in proportion to the weights of others that have packets; 1..100, default 1. */
+  readonly weight?: number;
+  /** Packets that may wait; default: what the rate sends in 50 ms, 64 to 4096; without a rate 1024. */
+  readonly limit?: number;
+}
+
+/** What leaves by a CE interface: frames of the kernel (ARP, ND, BGP) first, then by queues. */
+export interface Egress {
+  /** bit/s of Ethernet frames, without preamble, FCS and gap: 8,000 to 10,000,000,000,000. Default: as fast as the port takes it. */
+  readonly rate?: number;
+  /** Bytes by which sending may be behind the rate and catch up; default: what the rate sends in 4 ms, a frame at least. */
+  readonly burst?: number;
+  /** Default: one for everything. */
+  readonly queues?: readonly EgressQueue[];
+}

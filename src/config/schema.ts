@@ -33,7 +33,7 @@ import {
   scalar,
   vdev,
 } from './scalars.js';
-import { police, trafficClasses } from './qos-schema.js';
+import { egress, police, trafficClasses } from './qos-schema.js';
 import {
   choiceByKey,
   choiceByWord,
@@ -90,6 +90,7 @@ const ceInterface = strict({
   role: oneOf('ce'),
   vrf: entity,
   police: police.exactOptional(),
+  egress: egress.exactOptional(),
 });
 const coreInterface = strict({
   ...interfaceCommon,

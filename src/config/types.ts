@@ -7,7 +7,7 @@ import type { Algorithm } from '../lib/esp-suites.js';
 import type { Bgp, VrfBgp } from './bgp/types.js';
 import type { Encapsulation, ExportClass } from './classes.js';
 import type { Ike } from './ike/types.js';
-import type { Police, TrafficClass } from './qos-types.js';
+import type { Egress, Police, TrafficClass } from './qos-types.js';
 
 export type * from './bgp/policy-types.js';
 export type * from './bgp/types.js';
@@ -55,6 +55,8 @@ export interface CeInterface extends InterfaceCommon {
   readonly vrf: string;
   /** Of packets that come from the customer; default none. */
   readonly police?: Police;
+  /** Of frames that go to the customer; default: one behind the other, as they come. */
+  readonly egress?: Egress;
 }
 
 /** Towards other PEs. */

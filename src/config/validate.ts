@@ -7,6 +7,7 @@ import { checkIke } from './checks/ike.js';
 import { checkInterfaces } from './checks/interfaces.js';
 import { checkMarking } from './checks/marking.js';
 import { checkNames } from './checks/names.js';
+import { checkEgress } from './checks/egress.js';
 import { checkQos } from './checks/qos.js';
 import { checkReferences } from './checks/references.js';
 import { checkRoutes } from './checks/routes.js';
@@ -40,6 +41,7 @@ export function validateConfig(input: unknown): Validation {
   checkLsps(ctx);
   checkMarking(ctx);
   checkQos(ctx);
+  checkEgress(ctx);
   checkSas(ctx);
   checkIke(ctx);
   checkBgp(ctx);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Classes and policers: from the configuration to the tables. */
+/** Classes, policers and queues: from the configuration to the tables. */
 import type * as config from '../config/types.js';
 import { dscpOf } from '../lib/dscp.js';
 import { equalBytes } from '../lib/ip.js';
+import { egressOf, egressRow, frameBytes } from './egress.js';
 import {
   ACTION_DROP,
   ACTION_PASS,
@@ -84,7 +85,7 @@ export const slotOf = (name: string, numbers: Numbers): number | undefined =>
   name === '' ? POLICER_ALL : numbers.get(name);
 
 /**
- * Brings classes and policers to what the configuration says. Of packets that come meanwhile each is metered by old or
+ * Brings classes, policers and queues to what the configuration says. Of packets that come meanwhile each is metered by old or
  * new values; none is lost for that. What buckets hold stays: a policer that is changed starts from it.
  */
 export function applyQos(
@@ -109,5 +110,7 @@ export function applyQos(
       return slot === undefined ? [] : [policerRow(slot, policer)];
     });
     tables.setPolicers(id, rows);
+    const egress = egressOf(configured);
+    tables.setQueues(id, egress && egressRow(egress, frameBytes(configured), numbers));
   }
 }

@@ -87,6 +87,7 @@ export interface CaptureReply {
 export type DropRow = Readonly<pb.DropRow>;
 
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
+export type QueueRow = Narrow<pb.QueueRow, { kind: 'kernel' | 'priority' | 'weighted' }>;
 export type PolicerRow = Narrow<pb.PolicerRow, { meter: 'srtcm' | 'trtcm' }>;
 
 export type WorkerRow = Narrow<pb.WorkerRow, { state: WorkerState }>;
@@ -237,6 +238,7 @@ export interface ControlBackend {
   /** Every reason, also those that never happened. */
   drops(): Rows<DropRow>;
   policers(): Rows<PolicerRow>;
+  queues(): Rows<QueueRow>;
   workers(): Rows<WorkerRow>;
   bgpSummary(): Rows<BgpSummaryRow>;
   bgpNeighbors(): Rows<BgpNeighborRow>;

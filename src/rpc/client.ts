@@ -22,6 +22,7 @@ export interface TopicRows {
   readonly sas: pb.SaRow;
   readonly drops: pb.DropRow;
   readonly policers: pb.PolicerRow;
+  readonly queues: pb.QueueRow;
   readonly workers: pb.WorkerRow;
   readonly transitions: pb.TransitionRow;
   readonly 'bgp summary': pb.BgpSummaryRow;
@@ -34,7 +35,7 @@ export interface TopicRows {
 export type Topic = keyof TopicRows;
 
 export interface ShowFilter {
-  /** interfaces, vrfs, routes, labels, policers, transitions, bgp summary, neighbors and routes. */
+  /** interfaces, vrfs, routes, labels, policers, queues, transitions, bgp summary, neighbors and routes. */
   readonly vrf?: string;
   /** routes, bgp routes: inside of it. */
   readonly prefix?: string;
@@ -243,6 +244,7 @@ export class Client {
       sas: () => this.#client.showSas({}),
       drops: () => this.#client.showDrops({ all: filter.all ?? false }),
       policers: () => this.#client.showPolicers({ vrf: filter.vrf ?? '' }),
+      queues: () => this.#client.showQueues({ vrf: filter.vrf ?? '' }),
       workers: () => this.#client.showWorkers({}),
       transitions: () => this.#client.showTransitions({ vrf: filter.vrf ?? '' }),
       'bgp summary': () => this.#client.showBgpSummary({ vrf: filter.vrf ?? '' }),

@@ -67,6 +67,10 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
         all ? backend.drops() : filter(backend.drops(), ({ packets }) => packets > 0n),
       wrap,
     ),
+    showQueues: stream(
+      inVrf(() => backend.queues(), 'vrf'),
+      wrap,
+    ),
     showPolicers: stream(
       inVrf(() => backend.policers(), 'vrf'),
       wrap,

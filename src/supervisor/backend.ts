@@ -28,7 +28,7 @@ import { explainRoute } from './explain/destination.js';
 import { explainLabel } from './explain/label.js';
 import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
 import { bgpRouteRows } from './show-bgp-routes.js';
-import { policerRows } from './show-qos.js';
+import { policerRows, queueRows } from './show-qos.js';
 import { routeRows } from './show-routes.js';
 import { commandIke, ikeChildRows, ikeCounterRows, ikeSaRows } from './show-ike.js';
 import { interfaceRows, labelRows, saRows, tunnelRows, vrfRows } from './show-rows.js';
@@ -114,6 +114,9 @@ export class Backend implements ControlBackend {
   }
   drops(): Rows<rows.DropRow> {
     return this.#deps.supervisor.tables.drops();
+  }
+  queues(): Rows<rows.QueueRow> {
+    return queueRows(this.#deps.supervisor);
   }
   policers(): Rows<rows.PolicerRow> {
     return policerRows(this.#deps.supervisor);

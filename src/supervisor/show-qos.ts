@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Rows of `sealane show policers`. */
+/** Rows of `sealane show policers` and `sealane show queues`. */
 import type { Policer, PolicerAction } from '../config/types.js';
 import { actionsOf, classNumbers, policersOf, slotOf } from '../forwarding/qos.js';
+import { egressOf, queueSlot } from '../forwarding/egress.js';
 import { dscpOf, dscpText } from '../lib/dscp.js';
 import type * as rows from '../rpc/backend.js';
 import type { ShowSource } from './show-rows.js';
@@ -42,6 +43,28 @@ export function* policerRows({
         ...{ greenPackets: packets[0] ?? 0n, greenBytes: bytes[0] ?? 0n },
         ...{ yellowPackets: packets[1] ?? 0n, yellowBytes: bytes[1] ?? 0n },
         ...{ redPackets: packets[2] ?? 0n, redBytes: bytes[2] ?? 0n },
+      };
+    }
+  }
+}
+
+export function* queueRows({
+  tables,
+  instance,
+}: Pick<ShowSource, 'tables' | 'instance'>): Generator<rows.QueueRow> {
+  const config = instance.inForce?.plan.config;
+  if (config === undefined) return;
+  const numbers = classNumbers(tables.classes().names, Object.keys(config.classes ?? {}));
+  for (const [name, configured] of Object.entries(config.interfaces)) {
+    const id = instance.reconciler.live.interface(name);
+    const egress = egressOf(configured);
+    if (id === undefined || egress === undefined || configured.role !== 'ce') continue;
+    for (const queue of egress.queues) {
+      const slot = queueSlot(queue.class, numbers);
+      if (slot === undefined) continue;
+      yield {
+        ...{ interface: name, vrf: configured.vrf, rate: BigInt(egress.rate) },
+        ...{ burst: egress.burst, ...queue, ...tables.queueCounters(id, slot) },
       };
     }
   }

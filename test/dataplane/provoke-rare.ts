@@ -13,6 +13,7 @@ import { farEnd, tapName, type Harness, type PortOptions } from './harness.js';
 import { ANY, MAC, PE_CE, type Pe } from './pe.js';
 import { BFD } from './provoke-bfd.js';
 import { FRAGMENTS } from './provoke-fragments.js';
+import { QUEUES } from './provoke-queues.js';
 import { cePacket, COUNT, espFrame, fromCe, labelled, SA_MISSING } from './provoke.js';
 import { Exchange } from './run.js';
 import { spoil, type Tracer } from './tracer.js';
@@ -311,6 +312,7 @@ export const RARE: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   group_unknown: groupUnknown,
   held_expired: heldExpired,
   ...FRAGMENTS,
+  ...QUEUES,
   sa_not_ready: saNotReady,
   esp_not_ready: espNotReady,
 };

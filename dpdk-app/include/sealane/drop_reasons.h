@@ -101,6 +101,9 @@
 	X(ecn_not_ect, "congestion marked outside, and what is inside cannot say so (RFC 6040)")   \
 	/* classes */                                                                              \
 	X(policed, "beyond the rate of a policer, whose action for that colour is drop")           \
+	X(queue_full, "the queue of its class has as many packets as it may")                      \
+	X(queue_buffers, "queues hold as many packet buffers as they may")                         \
+	X(queue_gone, "waited in a queue whose interface went, or when the worker stopped")        \
 	/* large frames */                                                                         \
 	X(jumbo_no_buffer, "too large for an ordinary buffer, and no large one is free")           \
 	X(jumbo_too_long, "frame in several buffers, longer than any buffer here")                 \

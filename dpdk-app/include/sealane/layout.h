@@ -61,6 +61,7 @@
 #define SL_MAX_CLASSES 8u /* of packets by DSCP; 0 is "default" */
 #define SL_CLASS_NAME_LEN 32u
 #define SL_INTERFACE_POLICERS (SL_MAX_CLASSES + 1) /* one of each class, and one of all */
+#define SL_INTERFACE_QUEUES (SL_MAX_CLASSES + 1)   /* one of each class, and the kernel's */
 #define SL_MAX_SPS 64u /* secured label tables: 1..63; 0 is the unsecured one */
 
 /* Id 0 of every table means "none", except VRF 0, which is the core's routing table. */

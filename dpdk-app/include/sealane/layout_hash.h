@@ -46,10 +46,19 @@
 	F(sl_interface_row, linklocal6)                                                            \
 	F(sl_interface_row, name)                                                                  \
 	F(sl_interface_row, police)                                                                \
+	F(sl_interface_row, queues)                                                                \
 	F(sl_policer_row, cost)                                                                    \
 	F(sl_policer_row, depth)                                                                   \
 	F(sl_policer_row, meter)                                                                   \
 	F(sl_policer_row, action)                                                                  \
+	F(sl_egress_row, cost)                                                                     \
+	F(sl_egress_row, depth)                                                                    \
+	F(sl_egress_row, generation)                                                               \
+	F(sl_egress_row, change)                                                                   \
+	F(sl_egress_row, limit)                                                                    \
+	F(sl_egress_row, quantum)                                                                  \
+	F(sl_egress_row, strict)                                                                   \
+	F(sl_egress_row, queue_of_class)                                                           \
 	F(sl_class_table, class_of_dscp)                                                           \
 	F(sl_class_table, name)                                                                    \
 	F(sl_nexthop_slot, active)                                                                 \
@@ -146,6 +155,7 @@
 	F(sl_tables, host_policy_head)                                                             \
 	F(sl_tables, host_policy)                                                                  \
 	F(sl_tables, policer)                                                                      \
+	F(sl_tables, egress)                                                                       \
 	F(sl_tables, accept)                                                                       \
 	F(sl_tables, nexthop)                                                                      \
 	F(sl_tables, nexthop_name)                                                                 \
@@ -196,6 +206,11 @@
 	F(sl_vrf_counters, fragmented)                                                             \
 	F(sl_policer_counters, packets)                                                            \
 	F(sl_policer_counters, bytes)                                                              \
+	F(sl_queue_counters, packets)                                                              \
+	F(sl_queue_counters, bytes)                                                                \
+	F(sl_queue_counters, dropped)                                                              \
+	F(sl_queue_counters, depth)                                                                \
+	F(sl_queue_counters, max_depth)                                                            \
 	F(sl_label_counters, packets)                                                              \
 	F(sl_label_counters, bytes)                                                                \
 	F(sl_lcore_block, epoch)                                                                   \
@@ -213,6 +228,7 @@
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \
 	F(sl_lcore_block, policer)                                                                 \
+	F(sl_lcore_block, queue)                                                                   \
 	F(sl_lcore_block, label)                                                                   \
 	F(sl_state_header, segment)                                                                \
 	F(sl_state_header, control_epoch)                                                          \
@@ -258,6 +274,8 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_host_policy_row),
 	                                 sizeof(struct sl_policer_row),
 	                                 sizeof(struct sl_policer_counters),
+	                                 sizeof(struct sl_egress_row),
+	                                 sizeof(struct sl_queue_counters),
 	                                 sizeof(struct sl_prefix_row),
 	                                 sizeof(struct sl_group_row),
 	                                 sizeof(struct sl_sa_share_row),

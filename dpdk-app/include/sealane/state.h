@@ -78,6 +78,16 @@ struct sl_policer_counters {
 };
 SL_SIZE(struct sl_policer_counters, 64);
 
+/* Of a queue of an interface. `depth` and `max_depth` in packets. */
+struct sl_queue_counters {
+	uint64_t packets; /* sent */
+	uint64_t bytes;   /* Ethernet frames without FCS */
+	uint64_t dropped; /* packets that found no room */
+	uint32_t depth;   /* that wait now */
+	uint32_t max_depth;
+};
+SL_SIZE(struct sl_queue_counters, 32);
+
 /*
  * One per packet-path thread; written by that thread alone.
  * `epoch`: 0 = offline (holds no reference into `tables`); else the tables' reclaim_epoch as read at
@@ -99,6 +109,7 @@ struct sl_lcore_block {
 	struct sl_interface_counters interface[SL_MAX_INTERFACES];
 	struct sl_vrf_counters vrf[SL_MAX_VRFS];
 	struct sl_policer_counters policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
+	struct sl_queue_counters queue[SL_MAX_INTERFACES * SL_INTERFACE_QUEUES];
 	struct sl_label_counters label[SL_MAX_LABELS]; /* packets accepted by label, egress PE */
 };
 SL_AT(struct sl_lcore_block, drops, 80);

@@ -127,7 +127,7 @@ struct sl_interface_row {
 	uint16_t vlan;  /* C-VID (IEEE 802.1Q), 0 = untagged */
 	uint16_t mtu;   /* largest IP packet, bytes */
 	uint8_t role;   /* enum sl_role */
-	uint8_t reserved0;
+	uint8_t queues; /* atomic: 1 = what leaves here goes through queues: sl_egress_row */
 	uint8_t mac[6];
 	uint8_t address4[4];    /* first own IPv4 address: ICMP error source; 0 = none */
 	uint8_t address6[16];   /* first own global IPv6 address; 0 = none */
@@ -198,6 +198,42 @@ static inline uint64_t sl_policer_cost(uint64_t rate)
 static inline uint64_t sl_policer_time(uint64_t cost, uint32_t bytes)
 {
 	return (uint64_t)(((unsigned __int128)cost * bytes + 0x8000u) >> 16);
+}
+
+/* ---- Queues of CE interfaces ------------------------------------------------------------------
+ *
+ * What leaves by an interface waits in one of its queues: frames of the kernel, and packets by class. Slots of queues are
+ * numbers of classes; the kernel's comes behind them.
+ */
+#define SL_QUEUE_KERNEL SL_MAX_CLASSES
+
+/*
+ * By interface row. Words and bytes are atomic, each may be stored while packets flow; `change` is stored last. A
+ * queue that no class leads to any more has limit and quantum as well, until it is empty.
+ */
+struct sl_egress_row {
+	uint64_t cost;  /* 2^-28 ns that a byte of a frame takes: sl_policer_cost(); 0 = no rate */
+	uint64_t depth; /* 2^-12 ns by which sending may be behind the rate, to be made up for */
+	uint32_t
+		generation; /* raised when the interface row becomes an interface's; 0 = it never did */
+	uint32_t change;                       /* raised with each change of what is below */
+	uint32_t limit[SL_INTERFACE_QUEUES];   /* packets */
+	uint32_t quantum[SL_INTERFACE_QUEUES]; /* bytes in a round of deficit round robin */
+	/* slots of strict priority, in their order; SL_QUEUE_NONE behind the last */
+	uint8_t strict[SL_INTERFACE_QUEUES];
+	uint8_t queue_of_class[SL_MAX_CLASSES]; /* slot */
+	uint8_t reserved[15];
+};
+SL_SIZE(struct sl_egress_row, 128);
+#define SL_QUEUE_NONE 0xffu
+
+#define SL_EGRESS_MIN_QUANTUM 64u
+#define SL_EGRESS_MAX_QUANTUM (1u << 24)
+#define SL_EGRESS_MAX_LIMIT 65535u
+
+static inline uint32_t sl_queue_index(uint32_t interface, uint32_t slot)
+{
+	return (interface & (SL_MAX_INTERFACES - 1)) * SL_INTERFACE_QUEUES + slot;
 }
 
 /* ---- Labels ----------------------------------------------------------------------------------
@@ -552,7 +588,7 @@ struct sl_tables_header {
 #define SL_PAGED alignas(SL_PAGE)
 #endif
 
-/* The fixed-size tables up to `policer` are backed whole at creation: a packet can index any of their rows. */
+/* The fixed-size tables up to `egress` are backed whole at creation: a packet can index any of their rows. */
 struct sl_tables {
 	SL_PAGED struct sl_tables_header header;
 	SL_PAGED struct sl_vrf_row vrf[SL_MAX_VRFS];
@@ -565,6 +601,7 @@ struct sl_tables {
 	SL_PAGED uint32_t host_policy_head[SL_MAX_HOST_POLICIES];
 	SL_PAGED struct sl_host_policy_row host_policy[SL_MAX_HOST_POLICIES];
 	SL_PAGED struct sl_policer_row policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
+	SL_PAGED struct sl_egress_row egress[SL_MAX_INTERFACES];
 	/* arenas, backed in chunks */
 	SL_PAGED struct sl_accept_row accept[SL_MAX_ACCEPT_SETS];
 	SL_PAGED struct sl_nexthop_slot nexthop[SL_MAX_NEXTHOPS];
@@ -580,7 +617,7 @@ struct sl_tables {
 	SL_PAGED struct sl_group_row group[SL_MAX_GROUPS];
 	SL_PAGED struct sl_sa_share_row sa_share[SL_MAX_SAS];
 	/* never used: direct tables are whole huge pages (map.h) */
-	SL_PAGED uint8_t fib_direct_gap[104 * SL_PAGE];
+	SL_PAGED uint8_t fib_direct_gap[488 * SL_PAGE];
 	SL_PAGED struct sl_fib_direct18 fib_direct18[SL_MAX_FIB_DIRECT18];
 	SL_PAGED struct sl_fib_direct24 fib_direct24[SL_MAX_FIB_DIRECT24];
 };

@@ -16,6 +16,7 @@
 #include "net/eth.h"
 #include "ports/devargs.h"
 #include "stages/jumbo.h"
+#include "stages/queue.h"
 #include "tables/clock.h"
 #include "tables/policer.h"
 
@@ -128,6 +129,14 @@ static int make_tables(struct sl_worker *w, struct sl_fault *fault)
 	return 0;
 }
 
+static void forget_held(struct sl_lcore_block *block)
+{
+	block->held = 0;
+	for (uint32_t i = 0; i < SL_MAX_INTERFACES * SL_INTERFACE_QUEUES; i++)
+		if (block->queue[i].depth != 0)
+			block->queue[i].depth = 0;
+}
+
 int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault)
 {
 	struct sl_state *state = control->segment.state;
@@ -136,7 +145,7 @@ int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault)
 		return -1;
 	/* What threads before held went with them, those of a worker that had more, too. */
 	for (uint64_t i = 0; i < state->header.committed_lcores && i < SL_MAX_LCORES; i++)
-		state->lcore[i].block.held = 0;
+		forget_held(&state->lcore[i].block);
 	for (unsigned int i = 0; i < control->workers.count; i++) {
 		struct sl_worker *w = control->workers.thread[i];
 
@@ -162,7 +171,8 @@ static int make_shared(struct sl_control *control, struct sl_worker *shared, str
 	shared->ports = calloc(SL_MAX_PORTS, sizeof(*shared->ports));
 	shared->buckets =
 		calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*shared->buckets));
-	if (shared->ports == NULL || shared->buckets == NULL)
+	shared->egress = calloc(SL_MAX_INTERFACES, sizeof(*shared->egress));
+	if (shared->ports == NULL || shared->buckets == NULL || shared->egress == NULL)
 		return no_memory("ports", fault);
 	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
 		shared->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
@@ -253,6 +263,7 @@ void sl_control_free_workers(struct sl_control *control)
 		return;
 	rte_mempool_free(workers->thread[0]->jumbo);
 	rte_mempool_free(workers->thread[0]->pool);
+	free(workers->thread[0]->egress);
 	free(workers->thread[0]->buckets);
 	free_ports(workers->thread[0]->ports);
 	while (workers->count > 0)

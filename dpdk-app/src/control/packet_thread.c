@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "stages/pass.h"
+#include "stages/queue.h"
+#include "tables/clock.h"
 
 /* Empty rounds before each step of the ladder: poll, then pause, then sleep longer and longer. */
 #define SL_POLL_ROUNDS 32u
@@ -82,9 +84,26 @@ static uint32_t round_once(struct sl_packet_thread *thread)
 	if (w->threads > 1)
 		found += sl_pipeline_take(w);
 	found += sl_pipeline_release(w);
-	if (found > 0)
-		sl_pipeline_flush(w);
+	if (found > 0 || unlikely(w->queues.interfaces != 0))
+		found += sl_pipeline_flush(w);
 	return found;
+}
+
+/*
+ * How long to sleep after so many steps of the ladder; 0 = not at all. What waits in a queue of an interface is sent in time: the
+ * kernel wakes a thread up some 50 us late.
+ */
+static uint32_t sleep_time(const struct sl_worker *w, uint32_t step)
+{
+	uint32_t ns = SL_LONGEST_SLEEP_NS, wait;
+
+	if (step < 16)
+		ns = RTE_MIN(SL_FIRST_SLEEP_NS << step / 3, SL_LONGEST_SLEEP_NS);
+	if (likely(w->queues.interfaces == 0))
+		return ns;
+	wait = sl_queues_wait_ns(w, sl_clock(rte_rdtsc(), w->clock_scale),
+	                         SL_LONGEST_SLEEP_NS + SL_FIRST_SLEEP_NS);
+	return wait <= 2 * SL_FIRST_SLEEP_NS ? 0 : RTE_MIN(ns, wait - SL_FIRST_SLEEP_NS);
 }
 
 /* What to do after the `empty`th round in a row without a packet. */
@@ -92,19 +111,18 @@ static void idle(struct sl_packet_thread *thread, uint32_t empty)
 {
 	struct sl_worker *w = thread->worker;
 	struct timespec time = {.tv_sec = 0};
-	uint32_t sleep_ns = SL_LONGEST_SLEEP_NS;
+	uint32_t sleep_ns = 0;
 	bool settled;
 
 	if (empty < SL_POLL_ROUNDS)
 		return;
-	if (thread->idle_poll || empty < SL_PAUSE_ROUNDS) {
+	if (!thread->idle_poll && empty >= SL_PAUSE_ROUNDS)
+		sleep_ns = sleep_time(w, empty - SL_PAUSE_ROUNDS);
+	if (sleep_ns == 0) {
 		for (uint32_t i = 0; i < SL_PAUSES; i++)
 			rte_pause();
 		return;
 	}
-	if (empty - SL_PAUSE_ROUNDS < 16)
-		sleep_ns = RTE_MIN(SL_FIRST_SLEEP_NS << (empty - SL_PAUSE_ROUNDS) / 3,
-		                   SL_LONGEST_SLEEP_NS);
 	time.tv_nsec = (long)sleep_ns;
 	settled = sl_pass_settled(w);
 	if (settled) {

@@ -24,6 +24,14 @@ static inline uint16_t sl_l3_len(const struct rte_mbuf *m, const struct sl_packe
 	return (uint16_t)(m->data_len - p->l3_offset);
 }
 
+/* DSCP of the packet; it is an IP packet. */
+static inline uint8_t sl_dscp(struct rte_mbuf *m, const struct sl_packet *p)
+{
+	const uint8_t *ip = sl_l3(m, p);
+
+	return p->family == 4 ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
+}
+
 /* Make the packet end `length` bytes after the IP header (which it reaches): link padding, ESP trailer. */
 static inline void sl_end_at(struct rte_mbuf *m, uint16_t length)
 {

@@ -6,11 +6,6 @@
 #include "stages/stage.h"
 #include "tables/clock.h"
 
-static uint8_t dscp_of(const uint8_t *ip, const struct sl_packet *p)
-{
-	return p->family == 4 ? (uint8_t)(ip[1] >> 2) : sl_ip6_dscp(ip);
-}
-
 /* Slot of the interface's policers that a packet belongs to; whether there is one, its row says. */
 static uint32_t slot_of(const struct sl_worker *w, uint32_t police, unsigned int dscp)
 {
@@ -27,7 +22,7 @@ static bool police(struct sl_worker *w, struct rte_mbuf *m, uint32_t kind, uint6
 {
 	struct sl_packet *p = sl_packet(m);
 	uint8_t *ip = sl_l3(m, p);
-	uint8_t dscp = dscp_of(ip, p), action;
+	uint8_t dscp = sl_dscp(m, p), action;
 	uint32_t at = sl_policer_index(p->interface, slot_of(w, kind, dscp));
 	const struct sl_policer_row *policer = &w->tables->policer[at];
 	uint32_t meter = __atomic_load_n(&policer->meter, __ATOMIC_ACQUIRE);

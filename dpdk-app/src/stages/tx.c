@@ -6,7 +6,9 @@
 #include "stages/capture.h"
 #include "stages/packet.h"
 #include "stages/pass.h"
+#include "stages/queue.h"
 #include "stages/stage.h"
+#include "tables/clock.h"
 
 /* Count frames that the driver took; the mbufs are its own now, so the queue's notes are read. */
 static void count_sent(struct sl_worker *w, const struct sl_tx_queue *queue, uint16_t sent)
@@ -26,8 +28,8 @@ static void count_sent(struct sl_worker *w, const struct sl_tx_queue *queue, uin
 	}
 }
 
-/* One burst to the driver; what it does not take is dropped: a queue that waits would only grow. */
-static void flush_port(struct sl_worker *w, uint32_t port)
+/* One burst to the driver. Returns how many it took, and counts them. */
+static uint16_t hand_over(struct sl_worker *w, uint32_t port)
 {
 	struct sl_tx_queue *queue = &w->tx[port];
 	uint16_t sent;
@@ -37,7 +39,15 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 	sent = rte_eth_tx_burst(w->ports[port].dpdk_port, (uint16_t)w->index, queue->frames,
 	                        queue->count);
 	count_sent(w, queue, sent);
-	for (uint16_t i = sent; i < queue->count; i++)
+	return sent;
+}
+
+/* What the driver does not take is dropped: a queue that waits would only grow. */
+static void flush_port(struct sl_worker *w, uint32_t port)
+{
+	struct sl_tx_queue *queue = &w->tx[port];
+
+	for (uint16_t i = hand_over(w, port); i < queue->count; i++)
 		sl_drop(w, queue->frames[i], SL_DROP_tx_full);
 	queue->count = 0;
 	w->tx_pending[port / 64] &= ~(1ull << port % 64);
@@ -46,28 +56,43 @@ static void flush_port(struct sl_worker *w, uint32_t port)
 /* With the port's number: it has no queue for this thread. */
 #define SL_QUEUE_ELSEWHERE (1u << 31)
 
+/* With the port's number: the interface has queues of its own (stages/queue.h). */
+#define SL_QUEUE_OF_CLASS (1u << 30)
+
 /* The port that frames for an interface are queued on; 0 = it has none that runs. */
 static uint32_t output_port(struct sl_worker *w, uint32_t interface)
 {
-	uint32_t port = sl_interface(w, interface)->port & (SL_MAX_PORTS - 1);
+	const struct sl_interface_row *row = sl_interface(w, interface);
+	uint32_t port = row->port & (SL_MAX_PORTS - 1);
 
 	if (unlikely(w->ports[port].dpdk_port == RTE_MAX_ETHPORTS))
 		return 0;
+	if (unlikely(__atomic_load_n(&row->queues, __ATOMIC_RELAXED) != 0))
+		return port | SL_QUEUE_OF_CLASS;
 	if (unlikely(w->index > w->ports[port].last_tx_queue))
 		return port | SL_QUEUE_ELSEWHERE;
 	return port;
 }
 
-/* A frame that cannot be queued here: another thread has its port's queue (true), or nobody has. */
+/*
+ * A frame that does not go to this thread's queue of a port: the interface has queues of its own, or another thread has
+ * its port's (true), or nobody has.
+ */
 static bool send_elsewhere(struct sl_worker *w, struct rte_mbuf *m, uint32_t port,
                            uint32_t interface)
 {
+	unsigned int owner = w->ports[port & (SL_MAX_PORTS - 1)].last_tx_queue;
+
 	if (port == 0) {
 		sl_drop(w, m, SL_DROP_tx_no_port);
 		return false;
 	}
+	if ((port & SL_QUEUE_OF_CLASS) != 0)
+		owner = sl_queue_owner(interface, (uint16_t)owner);
+	if (owner == w->index)
+		return sl_queue_put(w, m, interface);
 	sl_packet(m)->interface = interface;
-	sl_pass(w, m, w->ports[port & (SL_MAX_PORTS - 1)].last_tx_queue, SL_LANE_PORT);
+	sl_pass(w, m, owner, SL_LANE_PORT);
 	return true;
 }
 
@@ -143,6 +168,7 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 		uint32_t id = sl_packet(m)->interface;
 		const struct sl_interface_row *row = sl_interface(w, id);
 
+		sl_packet(m)->family = 0; /* not looked at: for stages/queue.c it is the kernel's */
 		if (unlikely(m->nb_segs != 1 || m->data_len < SL_ETH_LEN))
 			sl_drop(w, m, SL_DROP_inject_malformed);
 		else if (row->vlan != 0 && unlikely(!push_tags(m, row)))
@@ -153,10 +179,69 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 	return 0;
 }
 
-void sl_pipeline_flush(struct sl_worker *w)
+/* Send what may be sent of what waits for an interface. Returns how many frames that was. */
+static uint32_t drain(struct sl_worker *w, uint32_t interface, uint64_t now)
 {
+	uint32_t port = sl_interface(w, interface)->port & (SL_MAX_PORTS - 1);
+	struct sl_tx_queue *queue = &w->tx[port];
+	struct rte_mbuf *m;
+	uint16_t sent;
+
+	if (!sl_queue_begin(w, interface, now))
+		return 0;
+	if (unlikely(w->ports[port].dpdk_port == RTE_MAX_ETHPORTS)) {
+		sl_queue_lose(w, interface, SL_DROP_tx_no_port);
+		return 0;
+	}
+	if (queue->count != 0)
+		flush_port(w, port);
+	while (queue->count < SL_TX_QUEUE && (m = sl_queue_take(w, interface, now)) != NULL) {
+		queue->note[queue->count].interface = interface;
+		queue->note[queue->count].bytes = m->pkt_len;
+		queue->frames[queue->count++] = m;
+	}
+	if (queue->count == 0)
+		return 0;
+	sent = hand_over(w, port);
+	sl_queue_refused(w, interface, queue->frames + sent, (uint16_t)(queue->count - sent));
+	queue->count = 0;
+	return sent;
+}
+
+/* The same for all interfaces for which something waits. */
+static uint32_t drain_all(struct sl_worker *w)
+{
+	struct sl_queues *queues = &w->queues;
+	uint64_t now = sl_clock(w->now_tsc, w->clock_scale);
+	uint32_t sent = 0;
+
+	queues->next = now + SL_CLOCK_SKEW;
+	for (uint32_t i = queues->interfaces; i-- > 0;) {
+		uint32_t interface = queues->interface[i];
+		struct sl_egress *egress = &w->egress[interface];
+
+		sent += drain(w, interface, now);
+		if (egress->count == 0) {
+			egress->listed = false;
+			queues->interface[i] = queues->interface[--queues->interfaces];
+		} else if (egress->refused.count != 0) {
+			queues->next = now;
+		} else if ((int64_t)(egress->free_at - queues->next) < 0) {
+			queues->next = egress->free_at;
+		}
+	}
+	return sent;
+}
+
+uint32_t sl_pipeline_flush(struct sl_worker *w)
+{
+	uint32_t drained = 0;
+
+	if (unlikely(w->queues.interfaces != 0))
+		drained = drain_all(w);
 	for (uint32_t word = 0; word < SL_MAX_PORTS / 64; word++)
 		while (w->tx_pending[word] != 0)
 			flush_port(w, word * 64 + (uint32_t)__builtin_ctzll(w->tx_pending[word]));
 	sl_pass_flush(w);
+	return drained;
 }

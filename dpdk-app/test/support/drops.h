@@ -42,6 +42,7 @@ enum drops_program {
 	DROPS_HOST_POLICY_IN,
 	DROPS_MARKING,
 	DROPS_POLICERS,
+	DROPS_QUEUES,
 	DROPS_TOO_BIG,
 	DROPS_ELSEWHERE
 };
@@ -125,6 +126,9 @@ static const uint8_t drops_provoked_by[SL_DROP_COUNT] = {
 	[SL_DROP_reassembly_size] = DROPS_ELSEWHERE,    /* eal_reassemble.c */
 	[SL_DROP_ecn_not_ect] = DROPS_MARKING,
 	[SL_DROP_policed] = DROPS_POLICERS,
+	[SL_DROP_queue_full] = DROPS_QUEUES,
+	[SL_DROP_queue_buffers] = DROPS_QUEUES,
+	[SL_DROP_queue_gone] = DROPS_QUEUES,
 	[SL_DROP_jumbo_no_buffer] = DROPS_ELSEWHERE, /* eal_jumbo.c */
 	[SL_DROP_jumbo_too_long] = DROPS_ELSEWHERE,  /* eal_jumbo.c */
 	[SL_DROP_too_big_quote] = DROPS_TOO_BIG,

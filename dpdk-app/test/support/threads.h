@@ -51,6 +51,7 @@ static inline void threads_set(void)
 	                            .pool = w->pool,
 	                            .jumbo = w->jumbo,
 	                            .buckets = w->buckets,
+	                            .egress = w->egress,
 	                            .clock_scale = w->clock_scale,
 	                            .sa_index = w->sa_index,
 	                            .too_big = w->too_big,

@@ -33,6 +33,7 @@
 #include "net/bytes.h"
 #include "net/checksum.h"
 #include "stages/poison.h"
+#include "stages/queue.h"
 #include "support/hex.h"
 #include "support/trie.h"
 #include "tables/clock.h"
@@ -161,6 +162,8 @@ static inline void world_start(void)
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
+	w->threads = 1;
+	w->egress = calloc(SL_MAX_INTERFACES, sizeof(*w->egress));
 	w->clock_scale = sl_clock_scale(1000000000); /* a tick is a nanosecond */
 	world.keys_out = world_map(SL_MAX_SAS * sizeof(void *));
 	world.keys_in = world_map(SL_MAX_SAS * sizeof(void *));
@@ -432,6 +435,7 @@ static inline void world_reset(void)
 	w->now_tsc = 1;
 	w->reassembly.next_look_tsc = 0;
 	memset(w->buckets, 0, SL_MAX_INTERFACES * SL_INTERFACE_POLICERS * sizeof(*w->buckets));
+	memset(w->egress, 0, SL_MAX_INTERFACES * sizeof(*w->egress));
 	w->icmp_tokens = 0;
 	w->icmp_refill_tsc = 0;
 	world.nexthops = world.versions = world.accepts = 0;

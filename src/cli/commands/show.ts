@@ -55,7 +55,7 @@ function topicOf(words: readonly string[]): { topic: Topic; argument: ShowFilter
 /** Which topics take which filter. */
 const FILTERS: Readonly<Record<keyof ShowFilter | 'detail', readonly Topic[]>> = {
   vrf: [
-    ...(['interfaces', 'vrfs', 'routes', 'labels', 'policers', 'transitions'] as const),
+    ...(['interfaces', 'vrfs', 'routes', 'labels', 'policers', 'queues', 'transitions'] as const),
     ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ],
   prefix: ['routes', 'bgp routes'],

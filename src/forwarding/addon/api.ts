@@ -360,6 +360,29 @@ export interface PolicerRow {
   readonly colourAware: boolean;
   readonly actions: Uint8Array; // of green, yellow, red packets
 }
+/** Slot of the queue of the kernel's frames; those below are of classes. */
+export const QUEUE_KERNEL = MAX_CLASSES;
+export const QUEUE_NONE = 0xff;
+
+export interface QueueRow {
+  readonly limit: number; // packets
+  readonly quantum: number; // bytes in a round of deficit round robin
+}
+export interface EgressRow {
+  readonly rate: bigint; // bit/s of frames without FCS; 0 = none
+  readonly burst: number; // bytes
+  readonly queues: readonly QueueRow[]; // of all 9 slots
+  readonly strict: Uint8Array; // 9 slots: those of strict priority in their order, then QUEUE_NONE
+  readonly queueOfClass: Uint8Array; // slot, by number of class
+}
+export interface QueueCounters {
+  readonly packets: bigint; // sent
+  readonly bytes: bigint; // frames without FCS
+  readonly dropped: bigint;
+  readonly depth: number; // packets that wait now
+  readonly maxDepth: number;
+}
+
 /** Of green, yellow, red packets, before they were dropped or marked. */
 export interface PolicerCounters {
   readonly packets: readonly bigint[];
@@ -466,6 +489,9 @@ export interface Tables {
   /** All policers of a CE interface; what its buckets hold stays, as time. One of slot POLICER_ALL is alone. */
   setPolicers(interfaceId: number, policers: readonly PolicerRow[]): void;
   policerCounters(interfaceId: number, slot: number): PolicerCounters;
+  /** Queues of what leaves by a CE interface; undefined: none. What waits is sent, by the new ones or at once. */
+  setQueues(interfaceId: number, egress: EgressRow | undefined): void;
+  queueCounters(interfaceId: number, slot: number): QueueCounters;
   /** No ICMP message of the core lowers a path MTU below this: bytes, 0 = none is believed. */
   setPathMtuFloor(bytes: number): void;
 

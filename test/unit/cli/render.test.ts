@@ -151,7 +151,12 @@ describe('JSON', () => {
     const all = {
       ...{ interfaces: sample.interfaces, vrfs: sample.vrfs, routes: [sample.route(1)] },
       ...{ labels: sample.labels, tunnels: sample.tunnels, sas: sample.sas },
-      ...{ drops: sample.drops, policers: sample.policers, workers: sample.workers },
+      ...{
+        drops: sample.drops,
+        policers: sample.policers,
+        queues: sample.queues,
+        workers: sample.workers,
+      },
       ...{ 'bgp summary': bgp.summary, 'bgp neighbors': bgp.neighbors },
       ...{ 'ike sas': ike.sas, 'ike children': ike.children, 'ike counters': ike.counters },
       ...{ 'bgp routes': [bgp.bgpRoute(1)], transitions: bgp.transitions },

@@ -97,6 +97,14 @@ export const drops: readonly backend.DropRow[] = [
   { reason: 'ip4_checksum', text: 'bad IPv4 header checksum', packets: 0n },
 ];
 
+export const queues: readonly backend.QueueRow[] = [
+  {
+    ...{ interface: 'ce-a', vrf: 'a', class: 'bulk', kind: 'weighted', weight: 100, limit: 65_535 },
+    ...{ rate: 10_000_000_000_000n, burst: 3000, packets: 1n, bytes: 100n, dropped: 2n },
+    ...{ depth: 3, maxDepth: 4 },
+  },
+];
+
 export const policers: readonly backend.PolicerRow[] = [
   {
     ...{ interface: 'ce-a', vrf: 'a', class: 'voice', meter: 'trtcm', rate: 10_000_000_000_000n },
@@ -226,6 +234,7 @@ export function sampleBackend(): SampleBackend {
     },
     drops: () => drops,
     policers: () => policers,
+    queues: () => queues,
     workers: () => workers,
     reload: async (request) => {
       sample.reloads.push(request);
