@@ -39,6 +39,7 @@
 #define SL_ESP_FRONT_LEN (SL_ESP_HEADER_LEN + SL_ESP_IV_LEN) /* all in front of the payload */
 #define SL_ESP_ICV_LEN 16u
 #define SL_ESP_TRAILER_MIN 2u /* pad length, next header */
+#define SL_ESP_ALIGN 4u       /* of payload and trailer (RFC 4303 2.4) */
 #define SL_ESP_MIN_LEN (SL_ESP_FRONT_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
 /* of any suite: without IV, and with the shortest ICV */
 #define SL_ESP_LEAST_LEN (SL_ESP_HEADER_LEN + SL_ESP_TRAILER_MIN + SL_ESP_ICV_LEN)
@@ -67,6 +68,16 @@ static inline void sl_esp_write_trailer(uint8_t *at, unsigned int length, uint8_
 		at[i] = (uint8_t)(i + 1);
 	at[padding] = (uint8_t)padding;
 	at[padding + 1] = next_header;
+}
+
+/* The same for up to three bytes of padding, without a loop; up to eight bytes at `at` are written. */
+static inline void sl_esp_write_short_trailer(uint8_t *at, unsigned int length, uint8_t next_header)
+{
+	unsigned int padding = length - SL_ESP_TRAILER_MIN, bits = 8 * padding;
+	uint64_t bytes = (0x030201u & ((1u << bits) - 1)) |
+	                 (uint64_t)(padding | (uint32_t)next_header << 8) << bits;
+
+	memcpy(at, &bytes, sizeof(bytes)); /* the first of them is the lowest: x86 */
 }
 
 /* Write sequence number and IV behind the SPI at `esp`, and the 12-byte nonce. */

@@ -29,9 +29,9 @@ static inline bool sl_mpls_bottom(uint32_t entry) { return (entry >> 8 & 1u) != 
 static inline uint8_t sl_mpls_ttl(uint32_t entry) { return (uint8_t)entry; }
 
 /* Bottom-of-stack entry. */
-static inline uint32_t sl_mpls_entry(uint32_t label, uint8_t tc, uint8_t ttl)
+static inline uint32_t sl_mpls_entry(uint32_t label, uint32_t tc, uint32_t ttl)
 {
-	return label << 12 | (uint32_t)(tc & 7u) << 9 | 1u << 8 | ttl;
+	return label << 12 | (tc & 7u) << 9 | 1u << 8 | ttl;
 }
 
 /* The label in place of another's: TC and S as they were, TTL less one (which must not be 0 or 1). */

@@ -12,7 +12,7 @@
 #include "tables/sa_share.h"
 
 /* What packets with the same version share. */
-struct tunnel {
+struct sl_tunnel {
 	const struct sl_version_row *version;
 	uint32_t sa;  /* 0 without ESP */
 	uint32_t spi; /* where it is not the template's; else 0 */
@@ -21,7 +21,9 @@ struct tunnel {
 	struct sl_sa_out_state *state;
 	uint64_t sequence; /* next */
 	uint64_t bytes;
+	unsigned int inside; /* bytes of the template within the ESP payload */
 	uint8_t next_header;
+	bool plain; /* as most are: AES-GCM or AES-GMAC, outer IPv4, neither UDP nor transport labels */
 };
 
 /* Bytes that the template has for ESP header and IV. */
@@ -37,7 +39,7 @@ static inline uint32_t longest(const struct sl_version_row *v, const struct sl_s
 }
 
 /* Fill in an SA, of this generation. False: it is gone, or its key is of another one or another suite. */
-static inline bool find_sa(const struct sl_worker *w, struct tunnel *t, uint32_t sa,
+static inline bool find_sa(const struct sl_worker *w, struct sl_tunnel *t, uint32_t sa,
                            uint64_t generation)
 {
 	t->sa = sa & (SL_MAX_SAS - 1);
@@ -49,7 +51,7 @@ static inline bool find_sa(const struct sl_worker *w, struct tunnel *t, uint32_t
 	       esp_front(t->version) == t->key->front_len;
 }
 
-static inline bool is_ready(const struct tunnel *t, uint64_t generation)
+static inline bool is_ready(const struct sl_tunnel *t, uint64_t generation)
 {
 	return __atomic_load_n(&t->state->ready_generation, __ATOMIC_ACQUIRE) == generation;
 }
@@ -58,9 +60,9 @@ static inline bool is_ready(const struct tunnel *t, uint64_t generation)
  * In the place of another thread's SA: one of this thread's own with the same peer (RFC 9611), where there is one that
  * the template and the version's MTU fit. False: there is none, and the tunnel stays as it is.
  */
-static inline bool use_share(const struct sl_worker *w, struct tunnel *t)
+static inline bool use_share(const struct sl_worker *w, struct sl_tunnel *t)
 {
-	struct tunnel own = *t;
+	struct sl_tunnel own = *t;
 	uint64_t word = sl_sa_share(w->tables, t->sa, w->index);
 
 	if (word == 0 || !find_sa(w, &own, sl_host_sa_row(word), sl_host_sa_generation(word)))
@@ -77,12 +79,12 @@ static inline bool use_share(const struct sl_worker *w, struct tunnel *t)
  * Reserve sequence numbers for `n` packets by version `id`. Returns how many packets may use the
  * tunnel; *reason says why the others may not: SL_PASSED when the SA is another thread's.
  */
-static inline uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n, struct tunnel *t,
-                                   enum sl_drop_reason *reason)
+static inline uint32_t sl_open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n,
+                                      struct sl_tunnel *t, enum sl_drop_reason *reason)
 {
 	const struct sl_version_row *v = &w->tables->version[id];
 
-	*t = (struct tunnel){.version = v};
+	*t = (struct sl_tunnel){.version = v};
 	*reason = SL_DROP_nexthop_unusable;
 	if (unlikely(v->template_len < 16 || v->template_len > SL_TEMPLATE_LEN))
 		return 0;
@@ -101,6 +103,9 @@ static inline uint32_t open_tunnel(struct sl_worker *w, uint32_t id, uint32_t n,
 		return 0;
 	}
 	rte_prefetch0(&t->key->gcm);
+	t->inside = (unsigned int)v->template_len - v->esp_off - t->key->front_len;
+	t->plain = !t->key->special && v->family == 4 && v->ip_off != 0 && v->udp_off == 0 &&
+	           v->core_labels == 0;
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
 	*reason = SL_DROP_sa_exhausted;
 	n = sl_esp_byte_room(t->state, t->row, n, longest(v, t->key));
