@@ -209,6 +209,161 @@ static void outer_family(void **state)
 	scene_expect_drops(SL_DROP_esp_outer_address, 1);
 }
 
+/* What is under the label of a packet out of SA 1, and around it. */
+struct under {
+	enum sl_drop_reason reason; /* SL_DROP_none: it goes to the CE */
+	uint8_t at, value,
+		mask;   /* a byte of the inner header, with the sum made right; mask 0: none */
+	uint8_t length; /* bytes of the inner packet that there are, 0 = all */
+	uint8_t label_ttl, outer_ecn;
+	bool top, wrong_sum;
+};
+
+static void add_under(const struct under *u)
+{
+	build_payload(&b, 40);
+	build_ip4(&b, THERE4, HERE4, 17, 33);
+	build_bytes(&b)[u->at] = (uint8_t)((build_bytes(&b)[u->at] & ~u->mask) | u->value);
+	if (u->mask != 0)
+		build_sum4(&b);
+	build_bytes(&b)[10] ^= u->wrong_sum;
+	if (u->length != 0)
+		b.end = b.at + u->length;
+	build_label(&b, LABEL_ALL, !u->top, u->label_ttl);
+	build_gre(&b, 0, 0x8847);
+	build_esp(&b, 1, ++sequence, 47);
+	build_ip4(&b, REMOTE4, LOCAL4, 50, 60);
+	build_bytes(&b)[1] = u->outer_ecn;
+	build_sum4(&b);
+	build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+	add_frame();
+}
+
+/* The label and the way it came are those of the packet before; what is under it is not. */
+static void inner_packets(void **state)
+{
+	static const struct under cases[] = {
+		{.reason = SL_DROP_label_ttl_expired, .label_ttl = 0},
+		{.reason = SL_DROP_label_stack, .label_ttl = 9, .top = true},
+		{.reason = SL_DROP_ip4_checksum, .label_ttl = 9, .wrong_sum = true},
+		{.reason = SL_DROP_ip_source, .label_ttl = 9, .at = 12, .mask = 255, .value = 127},
+		{.reason = SL_DROP_ip_multicast,
+	         .label_ttl = 9,
+	         .at = 16,
+	         .mask = 255,
+	         .value = 230},
+		{.reason = SL_DROP_ip4_header, .label_ttl = 9, .length = 59},
+		{.reason = SL_DROP_ip4_header, .label_ttl = 9, .length = 19},
+		{.reason = SL_DROP_label_truncated, .label_ttl = 9, .length = 255},
+		{.reason = SL_DROP_inner_not_ip,
+	         .label_ttl = 9,
+	         .at = 0,
+	         .mask = 255,
+	         .value = 0x55},
+		{.reason = SL_DROP_ecn_not_ect, .label_ttl = 9, .outer_ecn = 3},
+		{.label_ttl = 1},
+		{.label_ttl = 9,
+	         .at = 1,
+	         .mask = 3,
+	         .value = 2,
+	         .outer_ecn = 3},                                      /* takes CE over */
+		{.label_ttl = 9, .at = 0, .mask = 255, .value = 0x46}, /* options */
+	};
+	static const struct under good = {.label_ttl = 255};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct under u = cases[i];
+		bool empty = u.length == 255;
+		uint64_t before = world_all_drops();
+
+		count = 0;
+		add_under(&good);
+		add_under(&good);
+		if (empty) {
+			build_payload(&b, 0);
+			build_label(&b, LABEL_ALL, true, 9);
+			build_gre(&b, 0, 0x8847);
+			build_esp(&b, 1, ++sequence, 47);
+			build_core4(&b, 50);
+			add_frame();
+		} else {
+			add_under(&u);
+		}
+		add_under(&good);
+		assert_int_equal(run_burst(), u.reason == SL_DROP_none ? 4 : 3);
+		assert_int_equal(world_all_drops() - before, u.reason != SL_DROP_none);
+		if (u.reason != SL_DROP_none) {
+			assert_true(world_drops(u.reason) >= 1);
+			world.worker.block->drops[u.reason] = 0;
+		}
+	}
+	world_expect_quiet();
+}
+
+/* Headers of one burst by port, each but one in the middle as the others. */
+static void outer_headers(void **state)
+{
+	static const struct {
+		uint32_t port;
+		enum sl_drop_reason reason;
+		uint8_t at,
+			value; /* of the IP header; the sum is made right unless it is the sum */
+		bool group;    /* in a multicast frame */
+	} cases[] = {
+		{PORT_CE, SL_DROP_ip4_checksum, 10, 0, false},
+		{PORT_CE, SL_DROP_ip_source, 12, 0, false},
+		{PORT_CE, SL_DROP_ip_multicast, 16, 239, false},
+		{PORT_CE, SL_DROP_ip4_header, 3, 255, false},
+		{PORT_CE, SL_DROP_ip4_header, 0, 0x44, false},
+		{PORT_CE, SL_DROP_rx_not_our_mac, 8, 64, true},
+		{PORT_CORE, SL_DROP_ip4_checksum, 10, 0, false},
+		{PORT_CORE, SL_DROP_ip_source, 12, 127, false},
+		{PORT_CORE, SL_DROP_ip4_header, 3, 255, false},
+		{PORT_CORE, SL_DROP_rx_not_our_mac, 8, 64, true},
+		{PORT_CORE, SL_DROP_gre_clear, 9, 47, false},
+	};
+
+	(void)state;
+	world.tables->interface[IF_CORE].flags = 0;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool ce = cases[i].port == PORT_CE;
+
+		count = 0;
+		for (unsigned int j = 0; j < 4; j++) {
+			uint8_t *frame, *ip;
+
+			if (ce)
+				build_from_ce4(&b, THERE4, 40, 64);
+			else
+				build_secured4(&b, 1, ++sequence, LABEL_ALL, HERE4);
+			frame = build_bytes(&b);
+			ip = frame + 14;
+			if (j == 2) {
+				ip[cases[i].at] = cases[i].value;
+				if (cases[i].at != 10) {
+					sl_put16(ip + 10, 0);
+					sl_put16(ip + 10,
+					         (uint16_t)~sl_sum_fold(sl_sum(ip, 20, 0)));
+				}
+				frame[0] |= cases[i].group;
+			}
+			add_frame();
+		}
+		sl_pipeline_receive(&world.worker, cases[i].port, burst, count);
+		sl_pipeline_flush(&world.worker);
+		assert_int_equal(world_drops(cases[i].reason), 1);
+		assert_int_equal(world_all_drops(), 1);
+		world.worker.block->drops[cases[i].reason] = 0;
+		for (unsigned int j = 0; j < 3; j++) {
+			uint8_t frame[2048];
+
+			assert_true(world_sent(ce ? PORT_CORE : PORT_CE, frame) > 0);
+		}
+	}
+	world_expect_quiet();
+}
+
 #define CASE(test) cmocka_unit_test_setup(test, fresh)
 
 int main(void)
@@ -216,7 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(labels_by_arrival), CASE(routes_by_arrival),  CASE(arrivals_by_label),
 		CASE(next_hops_by_way),  CASE(sas_by_spi),         CASE(outer_addresses6),
-		CASE(outer_family),      CASE(interfaces_by_vlan),
+		CASE(outer_family),      CASE(interfaces_by_vlan), CASE(inner_packets),
+		CASE(outer_headers),
 	};
 
 	return cmocka_run_group_tests_name("eal_runs", tests, NULL, NULL);

@@ -44,6 +44,24 @@ static void take_link(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet 
 		sl_punt_frame(w, m);
 }
 
+/* What nearly all of them are: IPv4 without options around ESP that is no fragment. */
+static inline bool classify_plain(struct rte_mbuf *m, struct sl_packet *p)
+{
+	const uint8_t *ip = sl_l3(m, p);
+	uint32_t total;
+
+	if (unlikely(p->family != 4 || p->l2_group || p->ttl_source != 0))
+		return false;
+	total = sl_ip4_plain(ip, sl_l3_len(m, p));
+	if (unlikely(total == 0 || ip[9] != SL_PROTO_ESP || sl_ip4_is_fragment(ip)))
+		return false;
+	sl_end_at(m, (uint16_t)(p->l3_offset + total));
+	p->upper_offset = (uint16_t)(p->l3_offset + SL_IP4_LEN);
+	p->in_udp = 0;
+	p->lane = SL_LANE_ESP;
+	return true;
+}
+
 static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	enum sl_drop_reason reason = sl_check_ip(m, p);
@@ -91,7 +109,8 @@ uint16_t sl_stage_core(struct sl_worker *w, struct rte_mbuf **packets, uint16_t 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_CORE || classify(w, packets[i], p))
+		if (p->lane != SL_LANE_CORE || likely(classify_plain(packets[i], p)) ||
+		    classify(w, packets[i], p))
 			packets[kept++] = packets[i];
 	}
 	return kept;

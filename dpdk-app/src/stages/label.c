@@ -32,6 +32,7 @@ struct run {
 	uint64_t leaf; /* SL_LANE_DIRECT, SL_LANE_SWAP */
 	uint32_t vrf;
 	uint32_t flags; /* of the VRF */
+	bool into_vrf;  /* accepted, and IP packets are looked up in the VRF */
 	uint64_t packets, bytes;
 };
 
@@ -77,6 +78,7 @@ static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t 
 	if (run->lane != SL_LANE_SWAP) /* what is under a swapped label is not looked at */
 		run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
 	run->reason = sl_check_arrival(w, p, sl_label_accept(row));
+	run->into_vrf = run->lane == SL_LANE_IP && run->reason == SL_DROP_none;
 }
 
 /* Read the stack; notes the VPN label's entry and moves to the inner packet. */
@@ -159,8 +161,43 @@ static enum sl_drop_reason check_swap(const struct sl_worker *w, struct rte_mbuf
 	return m->data_len == p->l3_offset ? SL_DROP_label_truncated : SL_DROP_none;
 }
 
-static inline bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                       struct run *run)
+/*
+ * What nearly every packet is: the label of the one before, at the bottom of the stack, into a VRF, and under it IPv4
+ * without options and nothing of the outer header that it has to take over. False: nothing has been done.
+ */
+static inline bool pop_plain(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                             struct run *run)
+{
+	const uint8_t *stack = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
+	uint32_t inner = (uint32_t)p->upper_offset + SL_MPLS_LEN, entry, total;
+	const uint8_t *ip = stack + SL_MPLS_LEN;
+
+	if (unlikely(m->data_len < inner + SL_IP4_LEN))
+		return false;
+	entry = sl_get32(stack);
+	if (unlikely(sl_mpls_label(entry) != run->label || !sl_mpls_bottom(entry) ||
+	             sl_mpls_ttl(entry) == 0 || sl_arrival_key(p) != run->arrival ||
+	             !run->into_vrf))
+		return false;
+	total = sl_ip4_plain(ip, m->data_len - inner);
+	if (unlikely(total == 0 || sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)))
+		return false;
+	sl_end_at(m, (uint16_t)(inner + total));
+	p->label = entry;
+	p->vrf = run->vrf;
+	p->leaf = SL_LEAF_NONE;
+	p->l3_offset = (uint16_t)inner;
+	p->family = 4;
+	p->lane = SL_LANE_IP;
+	if (unlikely(run->flags & SL_VRF_TTL_UNIFORM) ||
+	    (run->flags != 0 && unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
+		apply_uniform(w, m, p, run->flags);
+	run->packets++;
+	run->bytes += total;
+	return true;
+}
+
+static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, struct run *run)
 {
 	uint8_t ecn = sl_outer_ecn(m, p);
 	enum sl_drop_reason reason = read_stack(m, p);
@@ -201,7 +238,8 @@ uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_MPLS || pop(w, packets[i], p, &run))
+		if (p->lane != SL_LANE_MPLS || likely(pop_plain(w, packets[i], p, &run)) ||
+		    pop(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
 	count_run(w, &run);
