@@ -107,9 +107,28 @@ const LABEL = of('stages/label.c', [
   ],
   [
     'a decision is shared only by packets that came alike',
-    ' || sl_arrival_key(p) != run->arrival',
-    '',
+    'run->label || sl_arrival_key(p) != run->arrival',
+    'run->label',
     'eal_runs: labels_by_arrival',
+  ],
+  [
+    'also where most packets are decided at once',
+    'sl_arrival_key(p) != run->arrival ||\n\t             !run->into_vrf',
+    '!run->into_vrf',
+    'eal_runs: labels_by_arrival',
+  ],
+  [
+    'which looks for the bottom of the stack',
+    ' || !sl_mpls_bottom(entry)',
+    '',
+    'eal_runs: inner_packets',
+  ],
+  ['at the label’s TTL', 'sl_mpls_ttl(entry) == 0 ||', '', 'eal_runs: inner_packets'],
+  [
+    'and at congestion outside',
+    ' || sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)',
+    '',
+    'eal_runs: inner_packets',
   ],
   [
     'and by packets of one label',

@@ -201,6 +201,18 @@ const FORWARD = [
   ]),
   ...of('net/ip4.h', [
     [
+      'the checksum of the common header',
+      'good &= sum % 0xffffu == 0;',
+      '',
+      'ip4_plain: ip4_plain_headers',
+    ],
+    [
+      'its length',
+      'good &= total >= SL_IP4_LEN && total <= length;',
+      '',
+      'ip4_plain: ip4_plain_headers',
+    ],
+    [
       'the IPv4 header checksum',
       'return good ? SL_IP_OK : SL_IP_CHECKSUM;',
       'return good ? SL_IP_OK : SL_IP_OK;',
