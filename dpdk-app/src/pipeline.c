@@ -75,10 +75,12 @@ static void answer(struct sl_worker *w)
 /* Packets from the core, which no SA claims (their route found) or which one does. */
 static void open_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	n = sl_stage_local(w, packets, n);
+	if (unlikely(w->unclaimed))
+		n = sl_stage_local(w, packets, n);
 	n = sl_stage_esp_sa(w, packets, n);
 	n = sl_stage_esp_open(w, packets, n);
-	n = sl_stage_host_tcp(w, packets, n);
+	if (unlikely(w->opened_tcp))
+		n = sl_stage_host_tcp(w, packets, n);
 	n = sl_stage_decap(w, packets, n);
 	n = sl_stage_label(w, packets, n);
 	if (unlikely(w->capture != NULL))
@@ -104,7 +106,8 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	forward(w, ce, c);
 
 	n = sl_stage_core(w, frames, n);
-	n = sl_stage_lookup(w, frames, n);
+	if (unlikely(w->unclaimed))
+		n = sl_stage_lookup(w, frames, n);
 	open_tunnels(w, frames, n);
 }
 
@@ -144,6 +147,7 @@ static void resume(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	enter_tunnels(w, some, split(packets, &n, SL_LANE_TUNNEL, some));
 	sl_stage_tx_passed(w, some, split(packets, &n, SL_LANE_PORT, some));
 	sl_pipeline_inject(w, some, split(packets, &n, SL_LANE_HOST, some));
+	w->unclaimed = true; /* there may be fragments */
 	open_tunnels(w, packets, n);
 }
 

@@ -230,6 +230,8 @@ struct sl_worker {
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
 	bool policed;      /* some of this burst came by an interface with policers */
 	bool special_keys; /* of the packets in lane ESP some have a special key: esp/suite.h */
+	bool unclaimed;    /* some of this burst from the core may be in lane LOCAL */
+	bool opened_tcp;   /* some may be in lane TCP */
 	struct sl_capture *capture; /* `capture_next` as it was when the round began */
 	uint16_t icmp_count;        /* ICMP errors built in this burst, still to be forwarded */
 	uint16_t oversized;         /* packets of this burst to be fragmented */

@@ -95,6 +95,8 @@ static bool classify(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 		p->lane = SL_LANE_ESP;
 		p->in_udp = 0;
 		p->upper_offset = upper.offset;
+	} else {
+		w->unclaimed = true;
 	}
 	return true;
 drop:

@@ -34,8 +34,9 @@ static enum sl_drop_reason authenticate(struct sl_worker *w, struct rte_mbuf *m,
 #define SL_TCP_LEN 20u /* without options */
 
 /* An SA of BGP yields TCP with the ports it was negotiated for, 179 one of them: never a label. */
-static enum sl_drop_reason select_tcp(const struct sl_sa_row *row, struct sl_packet *p,
-                                      const struct sl_esp_trailer *trailer, const uint8_t *tcp)
+static enum sl_drop_reason select_tcp(struct sl_worker *w, const struct sl_sa_row *row,
+                                      struct sl_packet *p, const struct sl_esp_trailer *trailer,
+                                      const uint8_t *tcp)
 {
 	uint16_t source, destination;
 
@@ -49,19 +50,21 @@ static enum sl_drop_reason select_tcp(const struct sl_sa_row *row, struct sl_pac
 	    (source != SL_PORT_BGP && destination != SL_PORT_BGP))
 		return SL_DROP_esp_selector;
 	p->lane = SL_LANE_TCP;
+	w->opened_tcp = true;
 	return SL_DROP_none;
 }
 
 /* Application and selectors; notes what the label lookup is told about the packet. */
-static enum sl_drop_reason select_lane(const struct sl_sa_row *row, struct sl_packet *p,
+static enum sl_drop_reason select_lane(struct sl_worker *w, struct sl_packet *p,
                                        const struct sl_esp_trailer *trailer, const uint8_t *payload)
 {
+	const struct sl_sa_row *row = &w->tables->sa_in[p->sa];
 	uint8_t next_header = trailer->next_header;
 
 	if (next_header == SL_PROTO_NONE)
 		return SL_DROP_esp_dummy;
 	if (row->application == SL_APP_BGP)
-		return select_tcp(row, p, trailer, payload);
+		return select_tcp(w, row, p, trailer, payload);
 	if (row->application != SL_APP_VPN)
 		return SL_DROP_esp_application;
 	if (next_header != row->selector_protocol ||
@@ -88,7 +91,7 @@ static bool open_packet(struct sl_worker *w, struct rte_mbuf *m, struct sl_packe
 	reason = SL_DROP_esp_padding;
 	if (unlikely(!sl_esp_read_trailer(esp + front, length, &trailer)))
 		goto drop;
-	reason = select_lane(&w->tables->sa_in[p->sa], p, &trailer, esp + front);
+	reason = select_lane(w, p, &trailer, esp + front);
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->leaf = SL_LEAF_NONE; /* takes the key's place again */

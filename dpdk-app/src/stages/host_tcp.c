@@ -37,6 +37,7 @@ uint16_t sl_stage_host_tcp(struct sl_worker *w, struct rte_mbuf **packets, uint1
 {
 	uint16_t kept = 0;
 
+	w->opened_tcp = false;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 

@@ -105,6 +105,7 @@ uint16_t sl_stage_local(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 {
 	uint16_t kept = 0;
 
+	w->unclaimed = false;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 		struct rte_mbuf *m = packets[i];
