@@ -6,8 +6,8 @@
  * the kernel's packets.
  */
 import { isBgpSa, type SaRow } from '../forwarding/addon/api.js';
+import { encrypts } from '../lib/esp-suites.js';
 import { formatAddress } from '../lib/ip.js';
-import { protectionOf } from './show-rows.js';
 
 interface Owned {
   /** Of resource 0, whether there is an SA of it or not; counted modulo the threads, negative too. */
@@ -20,7 +20,7 @@ const modulo = (value: number, of: number): number => ((value % of) + of) % of;
 const keyOf = (row: SaRow): string =>
   [
     ...[formatAddress(row.source), formatAddress(row.destination)],
-    ...(isBgpSa(row) ? ['bgp'] : [row.encapsulation, protectionOf(row.algorithm)]),
+    ...(isBgpSa(row) ? ['bgp'] : [row.encapsulation, String(encrypts(row.algorithm))]),
   ].join(' ');
 
 /** SAs of one direction. */

@@ -165,6 +165,17 @@ describe('child SAs (policy-model 16)', () => {
     );
   });
 
+  it('are as many of each as there are packet threads, and the peer may make more (RFC 9611)', () => {
+    const threads = (lcores?: number) => {
+      const config = { ...checked(plain), ...(lcores !== undefined && { worker: { lcores } }) };
+      const found = peer(compileIkePolicy(config, new Map()), '192.0.2.2').children;
+      const all = found(at('192.0.2.1'), at('192.0.2.2'));
+      return new Set(all.map(({ resources, mostResources }) => `${resources} of ${mostResources}`));
+    };
+    expect(threads()).toStrictEqual(new Set(['1 of 32']));
+    expect(threads(4)).toStrictEqual(new Set(['4 of 32']));
+  });
+
   it('encrypt, or do nothing but authenticate, and each offer can be made', () => {
     for (const { service, proposals } of children(at('2001:db8::1'), at('2001:db8::2'))) {
       const does = proposals.flatMap(({ ciphers }) => ciphers.map(({ encrypts }) => encrypts));
