@@ -18,7 +18,7 @@ const reasons = [...readFileSync(header, 'utf8').matchAll(/\bX\((\w+), "/g)]
   .map(([, name = '']) => name)
   .filter((name) => name !== 'none');
 
-/** No buffer is left: dpdk-app/test/eal_fragment.c, eal_jumbo.c and eal_queues.c; a second packet thread stands still: eal_pass.c. */
+/** No buffer is left: dpdk-app/test/eal_fragment.c, eal_jumbo.c and eal_queues_change.c; a second packet thread stands still: eal_pass.c. */
 const BY_EAL_TESTS = ['no_mbuf', 'jumbo_no_buffer', 'queue_buffers', 'pass_full'];
 
 it('every reason of drop_reasons.h is provoked', () => {

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deficit round robin as Shreedhar and Varghese have it ("Efficient Fair Queuing Using Deficit Round-Robin", 1996): queues
- * with packets are in a list; the first one gets its quantum, sends what that pays for, and goes to the end.
- *
  * The rate is that of a link that is busy for as long as a frame takes. Looking late costs nothing while it is no more than
  * the row's depth: then frames are sent as if they had been on time.
  */
 #include "stages/queue.h"
 
 #include "net/eth.h"
-#include "stages/stage.h"
+#include "stages/turns.h"
 #include "tables/clock.h"
 
 /* No frame is under way for longer, at any rate: what seems to be is of 26 days ago, when the clock was on its way round. */
@@ -30,25 +27,6 @@ static struct sl_queue_counters *counters(struct sl_worker *w, uint32_t interfac
 	return &w->block->queue[sl_queue_index(interface, slot)];
 }
 
-static void push(struct sl_fifo *queue, struct rte_mbuf *m)
-{
-	sl_packet(m)->behind = NULL;
-	if (queue->count++ == 0)
-		queue->first = m;
-	else
-		sl_packet(queue->last)->behind = m;
-	queue->last = m;
-}
-
-static struct rte_mbuf *pop(struct sl_fifo *queue)
-{
-	struct rte_mbuf *m = queue->first;
-
-	queue->first = sl_packet(m)->behind;
-	queue->count--;
-	return m;
-}
-
 /* A frame that is in queues (1) or is not any more (-1). */
 static void account(struct sl_worker *w, struct sl_egress *e, const struct rte_mbuf *m, int by)
 {
@@ -59,75 +37,13 @@ static void account(struct sl_worker *w, struct sl_egress *e, const struct rte_m
 	w->queues.packets[large] += (uint32_t)by;
 }
 
-static bool is_strict(const struct sl_egress_row *row, uint32_t slot)
-{
-	for (uint32_t i = 0; i < SL_INTERFACE_QUEUES; i++)
-		if (__atomic_load_n(&row->strict[i], __ATOMIC_RELAXED) == slot)
-			return true;
-	return false;
-}
-
-/* A weighted queue that has packets gets its turns. */
-static void join_turns(struct sl_egress *e, const struct sl_egress_row *row, uint32_t slot)
-{
-	for (uint32_t i = 0; i < e->turns; i++)
-		if (e->turn[i] == slot)
-			return;
-	if (is_strict(row, slot))
-		return;
-	e->deficit[slot] = 0;
-	e->turn[e->turns++] = (uint8_t)slot;
-}
-
-/* The first one's turn is over; it comes again when it still has packets. */
-static void end_turn(struct sl_egress *e)
-{
-	uint8_t slot = e->turn[0];
-
-	memmove(e->turn, e->turn + 1, --e->turns);
-	e->begun = false;
-	if (e->queue[slot].count != 0)
-		e->turn[e->turns++] = slot;
-}
-
-/* Slot of the queue that may send now; SL_INTERFACE_QUEUES: none has anything. */
-static uint32_t choose(struct sl_egress *e, const struct sl_egress_row *row)
-{
-	for (uint32_t i = 0; i < SL_INTERFACE_QUEUES; i++) {
-		uint8_t slot = __atomic_load_n(&row->strict[i], __ATOMIC_RELAXED);
-
-		if (slot < SL_INTERFACE_QUEUES && e->queue[slot].count != 0)
-			return slot;
-	}
-	while (e->turns != 0) {
-		uint8_t slot = e->turn[0];
-
-		if (!e->begun) {
-			uint32_t quantum = word(&row->quantum[slot]);
-
-			e->deficit[slot] += RTE_MAX(quantum, SL_EGRESS_MIN_QUANTUM);
-			e->begun = true;
-		}
-		if (e->queue[slot].count != 0 && e->queue[slot].first->pkt_len <= e->deficit[slot])
-			return slot;
-		end_turn(e);
-	}
-	return SL_INTERFACE_QUEUES;
-}
-
-/* The frame has gone out of its queue: what it took of its turn, and of the rate. */
-static void pay(struct sl_egress *e, const struct sl_egress_row *row, uint32_t slot, uint32_t bytes,
-                uint64_t cost)
+/* What a frame takes of the rate. */
+static void pay(struct sl_egress *e, uint64_t cost, uint32_t bytes)
 {
 	unsigned __int128 time = (unsigned __int128)cost * bytes + e->fraction;
 
 	e->free_at += (uint64_t)(time >> 16);
 	e->fraction = (uint32_t)time & 0xffffu;
-	if (!e->begun || e->turn[0] != slot || is_strict(row, slot))
-		return;
-	e->deficit[slot] -= bytes;
-	if (e->queue[slot].count == 0)
-		end_turn(e);
 }
 
 /* Its rate in 2^-28 ns for a byte; 0 = none, as when the queues have been taken away and are but emptied. */
@@ -188,10 +104,10 @@ bool sl_queue_put(struct sl_worker *w, struct rte_mbuf *m, uint32_t interface)
 		w->queues.interface[w->queues.interfaces++] = (uint16_t)interface;
 	}
 	sl_unpoison(m);
-	push(queue, m);
+	sl_fifo_push(queue, m);
 	account(w, e, m, 1);
 	if (queue->count == 1)
-		join_turns(e, row, slot);
+		sl_turns_join(e, row, slot);
 	c->depth = queue->count;
 	if (queue->count > c->max_depth)
 		c->max_depth = queue->count;
@@ -215,7 +131,7 @@ bool sl_queue_begin(struct sl_worker *w, uint32_t interface, uint64_t now)
 		e->change = change;
 		for (uint32_t slot = 0; slot < SL_INTERFACE_QUEUES; slot++)
 			if (e->queue[slot].count != 0)
-				join_turns(e, row, slot);
+				sl_turns_join(e, row, slot);
 		/* what was sent at a lower rate is through by now */
 		longest = sl_policer_time(cost, its->mtu + SL_ETH_LEN + 2u * SL_VLAN_LEN);
 	}
@@ -239,18 +155,19 @@ struct rte_mbuf *sl_queue_take(struct sl_worker *w, uint32_t interface, uint64_t
 	uint32_t slot;
 
 	if (e->refused.count != 0) {
-		m = pop(&e->refused);
+		m = sl_fifo_pop(&e->refused);
 		account(w, e, m, -1);
 		return m;
 	}
 	if (e->count == 0 || (int64_t)(e->free_at - now) > 0)
 		return NULL;
-	slot = choose(e, row);
+	slot = sl_turns_choose(e, row);
 	if (unlikely(slot == SL_INTERFACE_QUEUES)) /* the row is being changed */
 		return NULL;
-	m = pop(&e->queue[slot]);
+	m = sl_fifo_pop(&e->queue[slot]);
 	account(w, e, m, -1);
-	pay(e, row, slot, m->pkt_len, cost_of(w, interface));
+	pay(e, cost_of(w, interface), m->pkt_len);
+	sl_turns_sent(e, row, slot, m->pkt_len);
 	c = counters(w, interface, slot);
 	c->packets++;
 	c->bytes += m->pkt_len;
@@ -263,7 +180,7 @@ void sl_queue_refused(struct sl_worker *w, uint32_t interface, struct rte_mbuf *
 	struct sl_egress *e = &w->egress[interface];
 
 	for (uint16_t i = 0; i < n; i++) {
-		push(&e->refused, frames[i]);
+		sl_fifo_push(&e->refused, frames[i]);
 		account(w, e, frames[i], 1);
 	}
 }
@@ -272,7 +189,7 @@ static void lose_all(struct sl_worker *w, struct sl_egress *e, struct sl_fifo *q
                      enum sl_drop_reason reason)
 {
 	while (queue->count != 0) {
-		struct rte_mbuf *m = pop(queue);
+		struct rte_mbuf *m = sl_fifo_pop(queue);
 
 		/* Where it came from may be another's row by now: the reason alone is counted. */
 		account(w, e, m, -1);

@@ -15,6 +15,25 @@ struct sl_fifo {
 	uint32_t count;
 };
 
+static inline void sl_fifo_push(struct sl_fifo *queue, struct rte_mbuf *m)
+{
+	sl_packet(m)->behind = NULL;
+	if (queue->count++ == 0)
+		queue->first = m;
+	else
+		sl_packet(queue->last)->behind = m;
+	queue->last = m;
+}
+
+static inline struct rte_mbuf *sl_fifo_pop(struct sl_fifo *queue)
+{
+	struct rte_mbuf *m = queue->first;
+
+	queue->first = sl_packet(m)->behind;
+	queue->count--;
+	return m;
+}
+
 /* What waits for one interface. Zeros: nothing, of no generation. */
 struct sl_egress {
 	struct sl_fifo queue[SL_INTERFACE_QUEUES];

@@ -8,8 +8,7 @@ const PATH = 'interfaces["ce-a"].egress';
 
 function egress(draft: Draft, wanted: config.Egress): void {
   draft.classes = { voice: { dscp: ['ef'] }, bulk: { dscp: ['af11'] } };
-  const row = draft.interfaces['ce-a'];
-  if (row?.role === 'ce') row.egress = wanted;
+  put(draft, 'interfaces.ce-a.egress', wanted);
 }
 
 it('names classes that there are, each once, and gives strict priority no weight', () => {
