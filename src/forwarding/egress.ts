@@ -11,7 +11,7 @@ import {
 } from './addon/api.js';
 import { DEFAULT_CLASS } from './qos.js';
 
-/** Ethernet header; with 802.1Q four more. */
+/** Ethernet header; four more for each tag. */
 const LINK_BYTES = 14;
 const TAG_BYTES = 4;
 /** What a queue holds by default: so many milliseconds at the rate, in packets of the MTU, within bounds. */
@@ -47,8 +47,9 @@ const clamp = (value: number, least: number, most: number): number =>
   Math.min(most, Math.max(least, value));
 
 /** Bytes of the largest frame of an interface, without FCS. */
-export function frameBytes({ mtu = DEFAULT_MTU, vlan }: config.Interface): number {
-  return mtu + LINK_BYTES + (vlan === undefined ? 0 : TAG_BYTES);
+export function frameBytes({ mtu = DEFAULT_MTU, vlan, serviceVlan }: config.Interface): number {
+  const tags = [vlan, serviceVlan].filter((id) => id !== undefined).length;
+  return mtu + LINK_BYTES + tags * TAG_BYTES;
 }
 
 /** Defaults filled in; undefined: the interface has no queues. */

@@ -7,8 +7,8 @@ import type { CeInterface, EgressQueue } from '../types.js';
 import type { Context } from './context.js';
 
 const DEFAULT_CLASS = 'default';
-/** Ethernet header and 802.1Q tag. */
-const LINK_BYTES = 18;
+/** Ethernet header and two tags. */
+const LINK_BYTES = 22;
 
 export function checkEgress(ctx: Context): void {
   for (const [name, configured] of Object.entries(ctx.config.interfaces)) {

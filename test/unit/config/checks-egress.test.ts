@@ -36,19 +36,19 @@ it('names classes that there are, each once, and gives strict priority no weight
 it('has a burst with a rate alone, and room for a frame in it', () => {
   expectMistakes(
     (draft) => {
-      egress(draft, { burst: 1517, queues: [{ class: 'voice' }] });
+      egress(draft, { burst: 1521, queues: [{ class: 'voice' }] });
     },
-    `${PATH}.burst: there is no rate it belongs to (1517): a rate as well`,
-    `${PATH}.burst: less than a frame of the interface's MTU (1517): at least 1518`,
+    `${PATH}.burst: there is no rate it belongs to (1521): a rate as well`,
+    `${PATH}.burst: less than a frame of the interface's MTU (1521): at least 1522`,
   );
 });
 
 it('goes by the MTU of the interface', () => {
   const draft = good();
   draft.interfaces['ce-a']!.mtu = 9000;
-  egress(draft, { rate: 8000, burst: 9017 });
+  egress(draft, { rate: 8000, burst: 9021 });
   expect(told(draft).errors).toEqual([
-    `${PATH}.burst: less than a frame of the interface's MTU (9017): at least 9018`,
+    `${PATH}.burst: less than a frame of the interface's MTU (9021): at least 9022`,
   ]);
 });
 
@@ -83,7 +83,7 @@ it('may be as it should', () => {
   const draft = good();
   egress(draft, {
     rate: 40_000_000_000,
-    burst: 1518,
+    burst: 1522,
     queues: [
       { class: 'voice', priority: true, limit: 1 },
       { class: 'bulk', weight: 100, limit: 65_535 },

@@ -58,6 +58,7 @@ it('strict priority goes first, in its own order', () => {
 it('a frame is as long as MTU and tag make it', () => {
   expect(frameBytes(ce())).toBe(1514);
   expect(frameBytes(ce(undefined, { mtu: 9000, vlan: 7 }))).toBe(9018);
+  expect(frameBytes(ce(undefined, { mtu: 9000, vlan: 7, serviceVlan: 8 }))).toBe(9022);
 });
 
 describe('rows', () => {
