@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, configDigest, configDigestHex } from '../../../src/config/canonical.js';
 import { diffConfigs, formatChange, type Effect } from '../../../src/config/diff.js';
-import type { CeInterface, Config } from '../../../src/config/types.js';
+import type { Config } from '../../../src/config/types.js';
 import { good, put, type Draft } from './good.js';
 
 function diff(change: (draft: Draft) => void): { lines: string[]; effect: Effect } {
@@ -197,7 +197,7 @@ describe('what a change takes', () => {
   });
 
   it('a first service VLAN on a port: a restart of the worker, for the room of its tag; a second one: nothing', () => {
-    const stacked = (vlan: number): CeInterface => ({
+    const stacked = (vlan: number): Draft['interfaces'][string] => ({
       ...{ role: 'ce', vrf: 'a', device: { kernel: 'cust' } },
       ...{ vlan, serviceVlan: 100, addresses: [] },
     });
