@@ -92,7 +92,6 @@ export class Supervisor {
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
     const { addon, paths, log } = deps;
-    const { kernel } = addon;
     this.routeLabels = routeLabels({
       ...{ paths, log: log.area('labels'), epoch: deps.clock },
       offers: () => this.instance.inForce?.plan.labelRegister.offers,
@@ -100,7 +99,7 @@ export class Supervisor {
       reserve: async (labels) => this.worker.reserveLabels(labels),
     });
     this.tables = openSegments(addon, paths, log.area('segments'));
-    this.#kernelPort = deps.kernelPort(kernel, {
+    this.#kernelPort = deps.kernelPort(addon.kernel, {
       onChange: () => {
         this.#refreshSoon();
       },
@@ -113,7 +112,7 @@ export class Supervisor {
       },
     });
     this.worker = this.#makeWorker();
-    this.#bfd = new BfdSessions({ kernel, log: log.area('bfd') });
+    this.#bfd = new BfdSessions({ kernel: addon.kernel, log: log.area('bfd') });
     const ledger = ledgerFile(paths.keyLedger);
     this.saRows = new SaRows(this.tables);
     const isForeign = (name: string): boolean => ChildSas.owns(name);
@@ -122,12 +121,12 @@ export class Supervisor {
     this.tunnels = this.#makeTunnels();
     this.pathMtus = this.#makePathMtus();
     this.hostPolicies = this.#makeHostPolicies();
-    this.#namespaces = new Namespaces(kernel, (vrf) => this.#namespacePath(vrf));
+    this.#namespaces = new Namespaces(addon.kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
     this.instance = new Instance({
       ...{ bgp: this.bgp, bfd: this.#bfd, routeLabels: this.routeLabels, ike: this.ike },
-      ...{ tunnels: this.tunnels, pathMtus: this.pathMtus },
-      ...{ tables: this.tables, kernel, kernelPort: this.#kernelPort, worker: this.worker, sas },
+      ...{ tunnels: this.tunnels, pathMtus: this.pathMtus, kernelPort: this.#kernelPort },
+      ...{ tables: this.tables, kernel: addon.kernel, worker: this.worker, sas },
       ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
     });
     this.#committer = new Committer({

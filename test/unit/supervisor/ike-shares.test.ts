@@ -119,7 +119,7 @@ function publish(): void {
           ...{ kind: 'tunnel', interface: real.interfaces()[0]!.id, mtu: 1400, sa: used },
           ...{ protection: 'encrypt', encapsulation: 'gre', dscpCopy: true, ecnCopy: false },
           header: {
-            ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), 0, 4),
+            ethernet: ethernetHeader(new Uint8Array(6), new Uint8Array(6), { vlan: 0 }, 4),
             ...{ source: LOCAL, destination: REMOTE },
             ...{ ttl: 64, dscp: 0, flowLabel: 0, spi: now.spi },
           },
