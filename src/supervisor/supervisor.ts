@@ -143,7 +143,7 @@ export class Supervisor {
       revive: async () => this.#serial.run(async () => this.instance.revive()),
     });
     this.workerRows = new WorkerRows(this.tables, this.worker, (pid) =>
-      kernel.processStartTime(pid),
+      addon.kernel.processStartTime(pid),
     );
   }
 
