@@ -132,6 +132,39 @@ static void same_bytes(void **state)
 	world_expect_quiet();
 }
 
+/* Over IPv6 the core spreads SAs by flow label: each has one of its own (RFC 6438). */
+static void a_flow_label_each(void **state)
+{
+	/* tunnelFlowLabel() of LOCAL6, REMOTE6 and OWN_SPI: test/unit/forwarding/project.test.ts */
+	enum { OWN_LABEL = 0x6778f };
+	struct sl_sa_row first = world_sa_row(SL_ALG_AES_GCM_128, 6, false, SL_ENCAP_GRE);
+	struct sl_version_row row = world_tunnel(SL_ENCAP_GRE, 6, 1, true);
+	uint8_t *ip = row.template_bytes + row.ip_off;
+
+	(void)state;
+	world_sa_out(1, &first);
+	own = first;
+	own.spi = OWN_SPI;
+	own.generation = 77;
+	own.worker = 1;
+	world_sa_out(2, &own);
+	world.keys_out[2]->owner = 1;
+	sl_put16(ip + 2, 0x1234); /* of the template's */
+	ip[1] = (uint8_t)((ip[1] & 0xf0) | 5);
+	world_route(VRF_A, 4, THERE4, 24, world_nexthop(&row), VEC_LABEL_OUT, 0);
+	world_commit();
+	receive(&world.worker, 1);
+	assert_true(world_sent(PORT_CORE, got) > 0);
+	assert_int_equal(sl_get32(got + 14) & 0xfffff, 0x51234);
+	receive(&second, 1);
+	threads_settle();
+	assert_true(world_sent(PORT_CORE, alone) > 0);
+	assert_int_equal(sl_get32(alone + 14) & 0xfffff, OWN_LABEL);
+	assert_int_equal(sl_get32(alone + 14) >> 20, sl_get32(got + 14) >> 20);
+	assert_int_equal(sl_get32(alone + 54), OWN_SPI);
+	world_expect_quiet();
+}
+
 /* What is left of the share then: the packet is sealed by the owner of SA 1, with that. */
 static void expect_passed(const char *why)
 {
@@ -275,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_by_its_own, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(same_bytes, two_threads, one_thread),
+		cmocka_unit_test_setup_teardown(a_flow_label_each, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(shares_that_do_not_count, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(another_share, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(too_big_for_a_share, two_threads, one_thread),

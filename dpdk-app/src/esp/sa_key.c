@@ -65,6 +65,26 @@ static bool expand_cbc(struct sl_hmac_key *key, struct IMB_MGR *manager, const u
 	return true;
 }
 
+/* As src/forwarding/headers.ts makes it for templates: FNV-1a over addresses and SPI, folded, never 0. */
+static uint32_t flow_label(const struct sl_sa_row *row)
+{
+	const uint8_t spi[4] = {(uint8_t)(row->spi >> 24), (uint8_t)(row->spi >> 16),
+	                        (uint8_t)(row->spi >> 8), (uint8_t)row->spi};
+	const struct {
+		const uint8_t *bytes;
+		size_t n;
+	} parts[] = {{row->source, 16}, {row->destination, 16}, {spi, sizeof(spi)}};
+	uint32_t hash = 0x811c9dc5u;
+
+	if (row->family != 6)
+		return 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (size_t at = 0; at < parts[i].n; at++)
+			hash = (hash ^ parts[i].bytes[at]) * 0x01000193u;
+	hash = (hash ^ hash >> 20) & 0xfffffu;
+	return hash == 0 ? 1 : hash;
+}
+
 bool sl_sa_key_expand(struct sl_sa_key *key, struct IMB_MGR *manager, const struct sl_sa_row *row)
 {
 	const struct sl_suite *suite = sl_suite_of(row->algorithm);
@@ -79,6 +99,7 @@ bool sl_sa_key_expand(struct sl_sa_key *key, struct IMB_MGR *manager, const stru
 	key->align = suite->align;
 	key->authenticate_only = suite->kind == SL_SUITE_GMAC;
 	key->special = key->esn || (suite->kind != SL_SUITE_GCM && suite->kind != SL_SUITE_GMAC);
+	key->flow_label = flow_label(row);
 	memcpy(key->salt, row->salt, SL_SALT_LEN);
 	switch (suite->kind) {
 	case SL_SUITE_GCM:

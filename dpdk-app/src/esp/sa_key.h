@@ -47,7 +47,8 @@ struct sl_sa_key {
 	uint8_t kind;      /* enum sl_suite_kind */
 	uint8_t front_len; /* ESP header and IV */
 	uint8_t icv_len;
-	uint8_t align; /* of payload and trailer; a power of two */
+	uint8_t align;       /* of payload and trailer; a power of two */
+	uint32_t flow_label; /* 20 bits, of IPv6 in front of the SA's packets; 0: of IPv4 */
 	uint8_t owner; /* index of the packet thread that alone seals or opens with it: its maker's to set */
 };
 

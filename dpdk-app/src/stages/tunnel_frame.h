@@ -76,6 +76,13 @@ static inline void sl_finish_outer(const struct sl_version_row *v, uint8_t *ip, 
 	}
 }
 
+/* Entropy for the core is per SA (RFC 6438): that of the SA in the place of the one whose template it is. */
+static inline void sl_put_flow_label(uint8_t *ip, uint32_t label)
+{
+	ip[1] = (uint8_t)((ip[1] & 0xf0u) | label >> 16);
+	sl_put16(ip + 2, label & 0xffffu);
+}
+
 /* Sequence, IV, nonce and a trailer of `trailer` bytes behind the ESP payload of `payload` bytes. */
 static inline void sl_write_esp(struct sl_packet *p, struct sl_tunnel *t, uint8_t *esp,
                                 unsigned int payload, unsigned int trailer, bool plain)
@@ -158,6 +165,8 @@ static __rte_always_inline bool sl_tunnel_frame(struct sl_worker *w, struct rte_
 		sl_put16(frame + v->udp_off + 4, (uint16_t)(length - v->udp_off));
 	if (plain || v->ip_off != 0)
 		sl_finish_outer(v, frame + v->ip_off, length - v->ip_off, tos, plain);
+	if (!plain && t->spi != 0 && v->family == 6)
+		sl_put_flow_label(frame + v->ip_off, t->key->flow_label);
 	t->bytes += length - v->ip_off;
 	return true;
 }

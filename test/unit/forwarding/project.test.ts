@@ -304,6 +304,9 @@ describe('headers', () => {
     const labels = [1, 2, 3, 4].map((spi) => tunnelFlowLabel(bytes('::1'), bytes('::2'), spi));
     expect(new Set(labels).size).toBe(4);
     expect(labels.every((label) => label > 0 && label <= 0xfffff)).toBe(true);
+    // the worker's, of an SA that is not the template's: dpdk-app/test/eal_shares.c
+    const [ours, theirs] = [bytes('2001:db8:f::1'), bytes('2001:db8:f::2')];
+    expect(tunnelFlowLabel(ours, theirs, 0x21436587)).toBe(0x6778f);
   });
   it('make link-local addresses as RFC 4291 appendix A has it', () => {
     expect(formatAddress(linkLocalOf(Uint8Array.of(0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde)))).toBe(
