@@ -3,6 +3,8 @@
 import type { Config, Device, Interface } from './types.js';
 
 export const DEFAULT_MTU = 1500; // bytes, largest IP packet
+/** The class of all that is in no other; its number is 0. */
+export const DEFAULT_CLASS = 'default';
 export const DEFAULT_REPLAY_WINDOW = 1024; // packets
 /** RFC 3032 §2.1: never on the wire. In a list of transport labels it says that there is none. */
 export const IMPLICIT_NULL = 3;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Queues of CE interfaces: from the configuration to the tables. */
-import { DEFAULT_MTU } from '../config/defaults.js';
+import { DEFAULT_CLASS, DEFAULT_MTU } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import {
   MAX_CLASSES,
@@ -9,7 +9,6 @@ import {
   type EgressRow,
   type QueueRow,
 } from './addon/api.js';
-import { DEFAULT_CLASS } from './qos.js';
 
 /** Ethernet header; four more for each tag. */
 const LINK_BYTES = 14;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Classes, policers and queues: from the configuration to the tables. */
+import { DEFAULT_CLASS } from '../config/defaults.js';
 import type * as config from '../config/types.js';
 import { dscpOf } from '../lib/dscp.js';
 import { equalBytes } from '../lib/ip.js';
@@ -13,9 +14,6 @@ import {
   type PolicerRow,
   type Tables,
 } from './addon/api.js';
-
-/** The class of all that is in no other; its number is 0. */
-export const DEFAULT_CLASS = 'default';
 
 type Numbers = ReadonlyMap<string, number>;
 

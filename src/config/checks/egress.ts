@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Queues of CE interfaces: what goes with what. */
 import { suggest } from '../../lib/suggest.js';
-import { DEFAULT_MTU } from '../defaults.js';
+import { DEFAULT_CLASS, DEFAULT_MTU } from '../defaults.js';
 import type { Path } from '../issues.js';
 import type { CeInterface, EgressQueue } from '../types.js';
 import type { Context } from './context.js';
 
-const DEFAULT_CLASS = 'default';
 /** Ethernet header and two tags. */
 const LINK_BYTES = 22;
 

@@ -2,7 +2,7 @@
 /** Classes and policers: what goes with what. */
 import { dscpOf, dscpText } from '../../lib/dscp.js';
 import { suggest } from '../../lib/suggest.js';
-import { DEFAULT_MTU } from '../defaults.js';
+import { DEFAULT_CLASS, DEFAULT_MTU } from '../defaults.js';
 import type { Path } from '../issues.js';
 import { nameMistake } from '../scalars.js';
 import type { Policer } from '../types.js';
@@ -11,7 +11,6 @@ import type { Context } from './context.js';
 /** dpdk-app/include/sealane/layout.h: SL_MAX_CLASSES less the default class, SL_CLASS_NAME_LEN less its NUL. */
 const MAX_CLASSES = 7;
 const LONGEST_CLASS = 31;
-const DEFAULT_CLASS = 'default';
 
 export function checkQos(ctx: Context): void {
   checkClasses(ctx);
