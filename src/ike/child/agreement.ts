@@ -175,7 +175,7 @@ function concludeMode(
 const isPlain = ({ vpn }: ChildPolicy): boolean =>
   vpn === undefined || vpn.application === VPN_APPLICATION.mplsVpn;
 
-/** undefined: SA_RESOURCE_INFO is not there; NaN: it is, without a number in it. */
+/** undefined: SA_RESOURCE_INFO is not there; NaN: it is, and its data are no number of ours (RFC 9611 §5.1: opaque). */
 function resourceOf(payloads: readonly Payload[]): number | undefined {
   const info = findNotify(payloads, NOTIFY.SA_RESOURCE_INFO);
   if (info === undefined) return undefined;
@@ -188,17 +188,34 @@ interface Asked extends SelectorPair {
   readonly vpn: VpnId | undefined;
   /** Whether the peer would have sent a VPN-ID. */
   readonly knowsVpnId: boolean;
-  readonly resource: number;
-  /** It replaces one of that resource. */
-  readonly isRekey: boolean;
+  /** As of resourceOf(). */
+  readonly said: number | undefined;
+  /** Resource of what it replaces. */
+  readonly replaces: number | undefined;
+  readonly taken: (service: string) => ReadonlySet<number>;
   readonly withKe: boolean;
+}
+
+const NONE_TAKEN: ReadonlySet<number> = new Set();
+
+/**
+ * Which of our resources a child SA is of: a further one is of the one that the peer said, if we have such a one
+ * and there is none of it yet, else of the first that is free: others number theirs in their own way. undefined: none is free.
+ */
+function resourceFor(policy: ChildPolicy, { said, replaces, taken }: Asked): number | undefined {
+  // A peer that does not know of resources does not say them at a rekey either.
+  if (replaces !== undefined || said === undefined) return replaces ?? 0;
+  const has = taken(policy.service);
+  const most = policy.mostResources ?? policy.resources;
+  const free = Array.from({ length: most - 1 }, (_, i) => i + 1).filter((one) => !has.has(one));
+  return free.includes(said) ? said : free[0];
 }
 
 function answer(
   sink: ChildSink,
   policies: readonly ChildPolicy[],
   payloads: readonly Payload[],
-  { withKe, vpnId: knowsVpnId, replaces }: Answering,
+  { withKe, vpnId: knowsVpnId, replaces, taken = () => NONE_TAKEN }: Answering,
 ): Outcome<ChildAnswer> {
   const core = coreOf(payloads);
   if (core === undefined) return incomplete;
@@ -206,20 +223,17 @@ function answer(
   if (vpn !== undefined && isFault(vpn)) return bad('INVALID_SYNTAX', 'us', vpn.reason);
   const said = resourceOf(payloads);
   const asked: Asked = {
-    // A peer that does not know of resources does not say them at a rekey either.
-    ...{ core, vpn, knowsVpnId, withKe, resource: replaces ?? said ?? 0 },
-    isRekey: replaces !== undefined,
+    ...{ core, vpn, knowsVpnId, withKe, said, replaces, taken },
     isTransport: findNotify(payloads, NOTIFY.USE_TRANSPORT_MODE) !== undefined,
     local: fromTrafficSelectors(core.responder),
     remote: fromTrafficSelectors(core.initiator),
   };
   const fitting = choosePolicy(policies, asked);
   if (!fitting.ok) return fitting;
-  const { policy, choice, local, remote } = fitting.value;
+  const { policy, choice, resource, local, remote } = fitting.value;
   const wrongKe = judgeKe(choice.chosen.ke, payloads);
   if (wrongKe !== undefined) return { ok: false, failure: wrongKe };
   const inboundSpi = sink.allocateSpi();
-  const { resource } = asked;
   const { chosen } = choice;
   return good({
     agreed: { policy, inboundSpi, outboundSpi: chosen.spi, chosen, local, remote, resource },
@@ -239,6 +253,7 @@ function answer(
 interface Fitting extends SelectorPair {
   readonly policy: ChildPolicy;
   readonly choice: EspChoice;
+  readonly resource: number;
 }
 
 /** The first policy that fits; else the reason of the one that came closest. */
@@ -259,14 +274,13 @@ function fit(policy: ChildPolicy, asked: Asked): Outcome<Fitting> {
   if (policy.mode === 'transport' && !asked.isTransport) {
     return bad('NO_PROPOSAL_CHOSEN', 'us', 'tunnel mode offered where transport mode is the rule');
   }
-  const most = policy.mostResources ?? policy.resources;
-  // NaN, an information that says no number, compares as false as well.
-  if (!asked.isRekey && !(asked.resource < most)) {
-    return bad('TS_MAX_QUEUE', 'us', `no more than ${most} child SAs of this kind`);
+  const resource = resourceFor(policy, asked);
+  if (resource === undefined) {
+    return bad('TS_MAX_QUEUE', 'us', 'no more child SAs of this kind');
   }
   const choice = chooseEsp(asked.core.sa, policy.proposals, asked.withKe);
   if (!choice.ok) return choice;
-  return good({ policy, choice: choice.value, ...selectors.value });
+  return good({ policy, choice: choice.value, resource, ...selectors.value });
 }
 
 function vpnFits(policy: ChildPolicy, { vpn, knowsVpnId }: Asked): boolean {

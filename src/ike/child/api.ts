@@ -59,6 +59,8 @@ export interface Answering {
   readonly vpnId: boolean;
   /** Resource of the child SA that is rekeyed, which the new one has as well; absent: none is. */
   readonly replaces?: number;
+  /** Resources that there are child SAs of already, of this service; absent: there is none yet. */
+  readonly taken?: (service: string) => ReadonlySet<number>;
 }
 
 export interface ChildAgreement {

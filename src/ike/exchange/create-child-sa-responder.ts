@@ -20,6 +20,8 @@ export interface ChildResponder extends SaContext {
   readonly followUps: FollowUps;
   /** By the SPI in packets that the peer receives, which is how it names child SAs. */
   childOfPeer(spi: number): ChildSa | undefined;
+  /** Of the child SAs that there are of a service. */
+  resourcesOf(service: string): ReadonlySet<number>;
   /** Why there can be no new child SA now, or none in the place of this one. Asked again after each wait. */
   refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined;
   /** It is installed; the answer that says so is about to be sent. */
@@ -78,6 +80,7 @@ async function accept(
   const answer = env.agreement.answer(env.sink, policies, payloads, {
     ...{ withKe: true, vpnId },
     ...(replaces && { replaces: replaces.resource }),
+    taken: (service) => context.resourcesOf(service),
   });
   if (!answer.ok) return answer;
   const { agreed } = answer.value;

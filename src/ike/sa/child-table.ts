@@ -66,6 +66,14 @@ export class ChildTable {
     return this.#byOutbound.get(outboundSpi);
   }
 
+  /** Resources (RFC 9611) of a service's child SAs, but for those that are going. */
+  resources(service: string): ReadonlySet<number> {
+    const those = [...this.all].filter(({ child, phase }) => {
+      return child.policy.service === service && (phase === 'live' || phase === 'rekeying');
+    });
+    return new Set(those.map(({ child }) => child.resource));
+  }
+
   has(entry: ChildEntry): boolean {
     return this.#byInbound.get(entry.child.inboundSpi) === entry;
   }

@@ -420,6 +420,10 @@ export class IkeSaMachine
     return this.table.findPeers(spi)?.child;
   }
 
+  resourcesOf(service: string): ReadonlySet<number> {
+    return this.table.resources(service);
+  }
+
   refuseChild(replaces: ChildSa | undefined): IkeFailure | undefined {
     return requested.refuseChild(this, replaces);
   }

@@ -58,11 +58,19 @@ function agree(
 const answered = (
   change: (payloads: readonly Payload[]) => readonly Payload[],
   b: readonly ChildPolicy[],
-  { a = ours, withKe = false, vpnId = false, resource = 0 } = {},
+  { a = ours, withKe = false, vpnId = false, resource = 0, taken = [] as number[] } = {},
 ): Outcome<ChildAnswer> => {
   const offer = agreement.offer(planes.a, a, withKe, vpnId, resource);
-  return agreement.answer(planes.b, b, change(offer.payloads), { withKe, vpnId });
+  const how = { withKe, vpnId, taken: () => new Set(taken) };
+  return agreement.answer(planes.b, b, change(offer.payloads), how);
 };
+/** SA_RESOURCE_INFO with other data. */
+const saying =
+  (data: Uint8Array) =>
+  (payloads: readonly Payload[]): Payload[] =>
+    payloads.map((p) =>
+      p.kind === 'N' && p.notify === NOTIFY.SA_RESOURCE_INFO ? { ...p, data } : p,
+    );
 /** What becomes of B's answer, changed on its way. */
 const concluded = (
   change: (payloads: readonly Payload[]) => readonly Payload[],
@@ -184,8 +192,24 @@ describe('a responder refuses', () => {
 
   it('no more further ones than a peer may make, which are more than we want (RFC 9611)', () => {
     const most = { ...theirs, resources: 1, mostResources: 3 };
-    expect(codeOf(answered(as, [most], { resource: 2 }))).toBe('ok');
-    expect(codeOf(answered(as, [most], { resource: 3 }))).toBe('TS_MAX_QUEUE');
+    expect(codeOf(answered(as, [most], { resource: 2, taken: [0, 1] }))).toBe('ok');
+    const full = answered(as, [most], { resource: 3, taken: [0, 1, 2] });
+    expect(codeOf(full)).toBe('TS_MAX_QUEUE');
+  });
+
+  it.each([
+    ['as said', [0, 0, 0, 2], [0], 2],
+    ['as said, of no other', [0, 0, 0, 2], [0, 1, 3], 2],
+    ['another, as there is one of that', [0, 0, 0, 2], [0, 2], 1],
+    ['another, as 0 is of the first', [0, 0, 0, 0], [0, 1], 2],
+    ['another, as we have no such', [0, 0, 0, 9], [0], 1],
+    ['any, as nothing is said', [], [0, 1], 2],
+    ['any, as it is said in other words', [...new TextEncoder().encode('cpu-0')], [0], 1],
+  ])('but takes one whose resource is %s', (_, data, taken, resource) => {
+    const most = { ...theirs, resources: 1, mostResources: 4 };
+    const change = saying(Uint8Array.from(data));
+    const { agreed } = value(answered(change, [most], { resource: 1, taken }));
+    expect(agreed.resource).toBe(resource);
   });
 
   it('what replaces one has its resource, whether the peer says it or not, or says how many we want', () => {
@@ -195,8 +219,8 @@ describe('a responder refuses', () => {
     expect(answer.agreed.resource).toBe(5);
     // Who says nothing of resources is told nothing of them.
     expect(notifies(answer.payloads)).not.toContain(NOTIFY.SA_RESOURCE_INFO);
-    const saying = agreement.offer(planes.a, ours, true, false, 5);
-    const said = value(agreement.answer(planes.b, [theirs], saying.payloads, how));
+    const numbered = agreement.offer(planes.a, ours, true, false, 5);
+    const said = value(agreement.answer(planes.b, [theirs], numbered.payloads, how));
     expect(notifies(said.payloads)).toContain(NOTIFY.SA_RESOURCE_INFO);
   });
 
@@ -208,13 +232,9 @@ describe('a responder refuses', () => {
     const [, b] = policies({ proposals: [gmac] });
     expect(codeOf(answered(as, [b]))).toBe('NO_PROPOSAL_CHOSEN');
     expect(codeOf(answered(as, [theirs], { resource: 1 }))).toBe('TS_MAX_QUEUE');
-    const unsaid = (payloads: readonly Payload[]): Payload[] =>
-      payloads.map((p) =>
-        p.kind === 'N' && p.notify === NOTIFY.SA_RESOURCE_INFO
-          ? { ...p, data: new Uint8Array(0) }
-          : p,
-      );
-    expect(codeOf(answered(unsaid, [theirs], { resource: 1 }))).toBe('TS_MAX_QUEUE');
+    expect(codeOf(answered(saying(new Uint8Array(0)), [theirs], { resource: 1 }))).toBe(
+      'TS_MAX_QUEUE',
+    );
     expect(planes.b.reserved.size).toBe(0);
   });
 
