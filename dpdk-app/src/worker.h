@@ -172,14 +172,17 @@ struct sl_reassembly {
 /* Packets on their way from one packet thread to another, and how far they are: stages/pass.c. */
 #define SL_PASS_RING 2048u /* what comes in the millisecond that the other one may sleep */
 struct sl_pass {
-	struct rte_ring *ring; /* one writer, one reader */
-	/* the writer's own */
-	uint64_t put;  /* packets ever put in */
-	uint64_t mark; /* `put` as it was when the next epoch was seen */
-	/* the reader's */
-	uint64_t taken __rte_cache_aligned; /* packets ever taken out */
-	uint64_t done; /* atomic; of these, those that it holds nothing of any more */
+	struct {                       /* the writer's own */
+		struct rte_ring *ring; /* one writer, one reader */
+		uint64_t put;          /* packets ever put in */
+		uint64_t mark;         /* `put` as it was when the next epoch was seen */
+	} __rte_cache_aligned;
+	struct {                /* the reader's */
+		uint64_t taken; /* packets ever taken out */
+		uint64_t done;  /* atomic; of these, those that it holds nothing of any more */
+	} __rte_cache_aligned;
 };
+_Static_assert(offsetof(struct sl_pass, taken) == RTE_CACHE_LINE_SIZE, "no line is both ends'");
 struct sl_pass_batch {
 	uint16_t count;
 	struct rte_mbuf *packets[SL_BURST];

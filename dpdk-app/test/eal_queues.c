@@ -50,7 +50,7 @@ static void run_link(const struct vec_link *link, uint64_t start)
 		}
 	}
 	assert_int_equal(world_drops(SL_DROP_queue_full), world_all_drops());
-	sl_pipeline_end(&world.worker);
+	end(&world.worker);
 	world_expect_quiet();
 }
 

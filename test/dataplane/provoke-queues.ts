@@ -9,6 +9,8 @@ import { CLASSES, queues } from './queues.js';
 
 const TO = '198.51.100.77';
 const LIMIT = 5;
+/** Long ones: at 8 kbit/s, the lowest rate, the next leaves a second and a half later, when the test is over. */
+const packet = (): Buffer => cePacket(TO, { payload: Buffer.alloc(1460) });
 
 interface Stage {
   readonly pe: Pe;
@@ -22,12 +24,12 @@ async function filled(pe: Pe, over: number): Promise<{ id: number; hop: number; 
   tables.setClasses(CLASSES);
   const id = tables.putInterface({ ...row, name: 'queued', vlan: 77 });
   tables.setQueues(id, queues(8000n, LIMIT));
-  const header = toCe(cePacket(TO), MAC.a, 77).subarray(0, 18);
+  const header = toCe(packet(), MAC.a, 77).subarray(0, 18);
   const own = { kind: 'adjacency', interface: id, vrf: pe.vrfs.a, mtu: 1500 } as const;
   const hop = pe.nexthop({ ...own, neighbour: Uint8Array.of(10, 1, 1, 1), header });
   pe.route('a', TO, hop);
-  const frames = Array.from({ length: over }, () => fromCe(cePacket(TO)));
-  const first = await pe.run({ ce: [fromCe(cePacket(TO))] });
+  const frames = Array.from({ length: over }, () => fromCe(packet()));
+  const first = await pe.run({ ce: [fromCe(packet())] });
   expect(first).toMatchObject({ drops: {}, out: { ce: { length: 1 } } });
   const { drops } = await pe.run({ ce: frames });
   return { id, hop, drops };

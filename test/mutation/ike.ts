@@ -272,8 +272,14 @@ const CHILD = of('child/agreement.ts', [
   ],
   [
     'no more child SAs than the policy has resources (RFC 9611)',
-    'if (!asked.isRekey && !(asked.resource < most)) {',
-    'if (asked.resource < 0) {',
+    'return free.includes(said) ? said : free[0];',
+    'return free.includes(said) ? said : (free[0] ?? most);',
+    'child/agreement.test.ts',
+  ],
+  [
+    'a resource that has a child SA gets no other (RFC 9611)',
+    'return free.includes(said) ? said : free[0];',
+    'return said;',
     'child/agreement.test.ts',
   ],
 ]);

@@ -211,16 +211,6 @@ void sl_queue_lose(struct sl_worker *w, uint32_t interface, enum sl_drop_reason 
 	e->begun = false;
 }
 
-void sl_queues_end(struct sl_worker *w)
-{
-	while (w->queues.interfaces != 0) {
-		uint32_t interface = w->queues.interface[--w->queues.interfaces];
-
-		sl_queue_lose(w, interface, SL_DROP_queue_gone);
-		w->egress[interface].listed = false;
-	}
-}
-
 uint32_t sl_queues_wait_ns(const struct sl_worker *w, uint64_t now, uint32_t most)
 {
 	int64_t wait = (int64_t)(w->queues.next - now);

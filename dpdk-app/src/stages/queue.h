@@ -80,7 +80,10 @@ void sl_queue_refused(struct sl_worker *w, uint32_t interface, struct rte_mbuf *
 /* Drop all that waits for an interface. */
 void sl_queue_lose(struct sl_worker *w, uint32_t interface, enum sl_drop_reason reason);
 
-/* Nothing will be sent any more: drop what still waits. */
+/*
+ * This thread sends no more: what waits goes at once, whatever the rate, and what the ports do not take is dropped. In
+ * tx.c.
+ */
 void sl_queues_end(struct sl_worker *w);
 
 /* Nanoseconds until something may be sent, `most` at most: 0 = now. */

@@ -179,9 +179,13 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 	return 0;
 }
 
-/* Send what may be sent of what waits for an interface. Returns how many frames that was. */
-static uint32_t drain(struct sl_worker *w, uint32_t interface, uint64_t now)
+/*
+ * Send what may be sent of what waits for an interface, or, `at_once`, all of it as if it were time. Returns how many
+ * frames that was, a burst at most.
+ */
+static uint32_t drain(struct sl_worker *w, uint32_t interface, uint64_t now, bool at_once)
 {
+	const struct sl_egress *egress = &w->egress[interface];
 	uint32_t port = sl_interface(w, interface)->port & (SL_MAX_PORTS - 1);
 	struct sl_tx_queue *queue = &w->tx[port];
 	struct rte_mbuf *m;
@@ -195,7 +199,8 @@ static uint32_t drain(struct sl_worker *w, uint32_t interface, uint64_t now)
 	}
 	if (queue->count != 0)
 		flush_port(w, port);
-	while (queue->count < SL_TX_QUEUE && (m = sl_queue_take(w, interface, now)) != NULL) {
+	while (queue->count < SL_TX_QUEUE &&
+	       (m = sl_queue_take(w, interface, at_once ? egress->free_at : now)) != NULL) {
 		queue->note[queue->count].interface = interface;
 		queue->note[queue->count].bytes = m->pkt_len;
 		queue->frames[queue->count++] = m;
@@ -220,7 +225,7 @@ static uint32_t drain_all(struct sl_worker *w)
 		uint32_t interface = queues->interface[i];
 		struct sl_egress *egress = &w->egress[interface];
 
-		sent += drain(w, interface, now);
+		sent += drain(w, interface, now, false);
 		if (egress->count == 0) {
 			egress->listed = false;
 			queues->interface[i] = queues->interface[--queues->interfaces];
@@ -231,6 +236,20 @@ static uint32_t drain_all(struct sl_worker *w)
 		}
 	}
 	return sent;
+}
+
+void sl_queues_end(struct sl_worker *w)
+{
+	uint64_t now = sl_clock(w->now_tsc, w->clock_scale);
+
+	for (; w->queues.interfaces != 0; w->queues.interfaces--) {
+		uint32_t interface = w->queues.interface[w->queues.interfaces - 1];
+
+		while (drain(w, interface, now, true) != 0)
+			;
+		sl_queue_lose(w, interface, SL_DROP_queue_gone);
+		w->egress[interface].listed = false;
+	}
 }
 
 uint32_t sl_pipeline_flush(struct sl_worker *w)

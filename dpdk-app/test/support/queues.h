@@ -121,6 +121,17 @@ static inline void expect_left(uint32_t first, uint32_t n)
 		assert_int_equal(left(NULL), first + i);
 }
 
+/* The thread ends: what waits is sent, and nobody looks at it. */
+static inline void end(struct sl_worker *w)
+{
+	uint8_t frame[2048];
+
+	sl_pipeline_end(w);
+	assert_int_equal(w->queues.interfaces, 0);
+	while (world_sent(PORT_CE, frame) != 0)
+		;
+}
+
 #define QUEUES(test) cmocka_unit_test_setup(test, queues)
 
 #endif

@@ -408,6 +408,8 @@ static inline void world_reset(void)
 
 	if (world.tables == NULL)
 		world_start();
+	else
+		sl_pipeline_end(w);
 	while (world_sent(PORT_CE, frame) != 0 || world_sent(PORT_CORE, frame) != 0)
 		;
 	while ((m = world_punted()) != NULL)
@@ -417,7 +419,6 @@ static inline void world_reset(void)
 	sl_sa_index_free(&world.sa_index);
 	world_check(sl_sa_index_init(&world.sa_index, 0x5ea1a5e) == 0, "index");
 	if (world.tables != NULL) {
-		sl_pipeline_end(w);
 		munmap(w->hold.asked_tsc, SL_MAX_NEXTHOPS * sizeof(*w->hold.asked_tsc));
 		munmap(world.tables, sizeof(*world.tables));
 		munmap(world.state, sizeof(*world.state));
