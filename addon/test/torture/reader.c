@@ -19,6 +19,7 @@
 #include "net/mpls.h"
 #include "segments/state_segment.h"
 #include "stages/packet.h"
+#include "stages/queue.h"
 #include "stages/stage.h"
 #include "worker.h"
 
@@ -307,6 +308,12 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 	(void)w, (void)frames;
 	REQUIRE(n == 0, "nothing comes from the kernel");
 	return 0;
+}
+
+/* Nothing gets that far. */
+void sl_queues_end(struct sl_worker *w)
+{
+	REQUIRE(w->queues.interfaces == 0, "nothing waits in a queue");
 }
 
 /* ---- Rounds ----------------------------------------------------------------------------------- */
