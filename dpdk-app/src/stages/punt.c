@@ -3,6 +3,7 @@
 #include "net/eth.h"
 #include "stages/capture.h"
 #include "stages/packet.h"
+#include "stages/tags.h"
 
 /* False: the ring is full and the packet, its notes unchanged, still the caller's. */
 static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, uint32_t interface)
@@ -22,23 +23,12 @@ static bool enqueue(struct sl_worker *w, struct rte_mbuf *m, enum sl_punt kind, 
 	return true;
 }
 
-/* The TAP of a VLAN's interface is untagged: the MAC addresses move up over the tags. */
-static void pop_tags(struct rte_mbuf *m, struct sl_packet *p)
-{
-	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-	uint16_t tags = (uint16_t)(p->l3_offset - SL_ETH_LEN);
-
-	memmove(frame + tags, frame, 2 * SL_MAC_LEN);
-	rte_pktmbuf_adj(m, tags);
-	p->l3_offset = SL_ETH_LEN;
-}
-
 void sl_punt_frame(struct sl_worker *w, struct rte_mbuf *m)
 {
 	struct sl_packet *p = sl_packet(m);
 
 	if (p->l3_offset > SL_ETH_LEN)
-		pop_tags(m, p);
+		sl_pop_tags(m, p);
 	if (unlikely(!enqueue(w, m, SL_PUNT_FRAME, p->interface)))
 		sl_drop(w, m, SL_DROP_punt_full);
 }

@@ -8,6 +8,7 @@
 #include "stages/pass.h"
 #include "stages/queue.h"
 #include "stages/stage.h"
+#include "stages/tags.h"
 #include "tables/clock.h"
 
 /* Count frames that the driver took; the mbufs are its own now, so the queue's notes are read. */
@@ -141,26 +142,6 @@ uint16_t sl_stage_tx_passed(struct sl_worker *w, struct rte_mbuf **frames, uint1
 	return 0;
 }
 
-/* Put the interface's tag or tags into a frame from its TAP. False: no room in front. */
-static bool push_tags(struct rte_mbuf *m, const struct sl_interface_row *row)
-{
-	uint16_t tags = row->svlan != 0 ? 2 * SL_VLAN_LEN : SL_VLAN_LEN;
-	uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(m, tags);
-
-	sl_unpoison(m);
-	if (unlikely(frame == NULL))
-		return false;
-	memmove(frame, frame + tags, 2 * SL_MAC_LEN);
-	if (row->svlan != 0) {
-		sl_put16(frame + 12, row->stag_type);
-		sl_put16(frame + 14, row->svlan & 0x0fffu);
-	}
-	frame += tags - SL_VLAN_LEN;
-	sl_put16(frame + 12, SL_ETHERTYPE_VLAN);
-	sl_put16(frame + 14, row->vlan & 0x0fffu);
-	return true;
-}
-
 uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
@@ -171,7 +152,7 @@ uint16_t sl_stage_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t
 		sl_packet(m)->family = 0; /* not looked at: for stages/queue.c it is the kernel's */
 		if (unlikely(m->nb_segs != 1 || m->data_len < SL_ETH_LEN))
 			sl_drop(w, m, SL_DROP_inject_malformed);
-		else if (row->vlan != 0 && unlikely(!push_tags(m, row)))
+		else if (row->vlan != 0 && unlikely(!sl_push_tags(m, row)))
 			sl_drop(w, m, SL_DROP_no_mbuf);
 		else if (likely(enqueue(w, m, output_port(w, id), id)))
 			sl_interface_counters(w, id)->injected++;
