@@ -2,9 +2,10 @@
 # Builds into build/. Parts: js worker addon (default: all). A part whose inputs have not changed
 # since its last good build is skipped, so calling this is always cheap.
 #
-#   scripts/build.sh [--force] [--werror] [--asan] [part...]
+#   scripts/build.sh [--force] [--asan] [part...]
 #
-#   --werror   compiler warnings are errors (CI); own folders: build/werror/
+# With CI set, compiler warnings are errors, from the first build of a clone on.
+#
 #   --asan     address and undefined-behaviour sanitizers, clang; own folders: build/asan/
 #   --force    build even what looks up to date
 set -euo pipefail
@@ -17,10 +18,6 @@ cmake_options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo)
 for arg in "$@"; do
   case $arg in
     --force) force=yes ;;
-    --werror)
-      prefix=build/werror
-      cmake_options+=(-DSEALANE_WERROR=ON)
-      ;;
     --asan)
       prefix=build/asan
       cmake_options+=('-DSEALANE_SANITIZE=address,undefined' -DSEALANE_FUZZ=ON
@@ -34,6 +31,9 @@ for arg in "$@"; do
   esac
 done
 [ ${#parts[@]} -gt 0 ] || parts=(js worker addon)
+werror=OFF
+if [ -n "${CI:-}" ] && [ "$prefix" = build ]; then werror=ON; fi
+cmake_options+=("-DSEALANE_WERROR=$werror")
 
 jobs=$(nproc)
 mkdir -p "$prefix"
@@ -105,7 +105,7 @@ build_addon() {
   say "addon -> $prefix/addon"
   if [ "$prefix" = build ]; then
     with_stamp "$prefix/.addon.stamp" node_modules/.bin/cmake-js build -l warn -d addon -O build/addon \
-      -G Ninja --parallel "$jobs" -B Release --CDCMAKE_EXPORT_COMPILE_COMMANDS=ON
+      -G Ninja --parallel "$jobs" -B Release --CDCMAKE_EXPORT_COMPILE_COMMANDS=ON --CDSEALANE_WERROR="$werror"
   else
     with_stamp "$prefix/.addon.stamp" configure_and_build addon "$prefix/addon"
   fi
