@@ -29,6 +29,15 @@ Napi::Object lcore_object(Napi::Env env, uint32_t index, const sl_lcore_block &b
 	return to;
 }
 
+Napi::Object pool_object(Napi::Env env, const sl_pool_state &pool)
+{
+	Napi::Object to = Napi::Object::New(env);
+	to.Set("size", bigint(env, load(pool.size)));
+	to.Set("free", bigint(env, load(pool.free)));
+	to.Set("least", bigint(env, load(pool.least)));
+	return to;
+}
+
 } // namespace
 
 Napi::Object counters_object(Napi::Env env, const sl_interface_counters &c)
@@ -67,9 +76,26 @@ Napi::Object counters_object(Napi::Env env, const sl_label_counters &c)
 	return to;
 }
 
+Napi::Object counters_object(Napi::Env env, const PortCounters &c)
+{
+	Napi::Object to = Napi::Object::New(env);
+	to.Set("rxPackets", bigint(env, c.driver.rx_packets));
+	to.Set("rxMissed", bigint(env, c.driver.rx_missed));
+	to.Set("rxErrors", bigint(env, c.driver.rx_errors));
+	to.Set("rxNoBuffer", bigint(env, c.driver.rx_no_buffer));
+	to.Set("txPackets", bigint(env, c.driver.tx_packets));
+	to.Set("txFull", bigint(env, c.tx_full));
+	to.Set("txErrors", bigint(env, c.driver.tx_errors));
+	return to;
+}
+
 Napi::Object worker_object(Napi::Env env, StateView &view)
 {
 	const sl_state *state = view.get();
+	Napi::Array pools = Napi::Array::New(env);
+	for (uint32_t i = 0; i < SL_POOLS; i++)
+		pools.Set(i, pool_object(env, state == nullptr ? sl_pool_state{}
+		                                               : state->header.pool[i]));
 	Napi::Array lcores = Napi::Array::New(env);
 	for (uint32_t i = 0; state != nullptr && i < view.lcores(); i++) {
 		const sl_lcore_block &block = state->lcore[i].block;
@@ -82,6 +108,7 @@ Napi::Object worker_object(Napi::Env env, StateView &view)
 	to.Set("starts", bigint(env, state == nullptr ? 0 : load(state->header.worker_starts)));
 	to.Set("controlHeartbeatNs",
 	       bigint(env, state == nullptr ? 0 : load(state->header.control_heartbeat_ns)));
+	to.Set("pools", pools);
 	to.Set("lcores", lcores);
 	return to;
 }

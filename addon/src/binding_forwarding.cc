@@ -275,6 +275,11 @@ Result TablesObject::interface_counters(const CallbackInfo &info)
 	return counters_object(info.Env(), tables_->interface_counters(id_of(info)));
 }
 
+Result TablesObject::port_counters(const CallbackInfo &info)
+{
+	return counters_object(info.Env(), tables_->port_counters(id_of(info)));
+}
+
 Result TablesObject::vrf_counters(const CallbackInfo &info)
 {
 	return counters_object(info.Env(), tables_->vrf_counters(id_of(info)));

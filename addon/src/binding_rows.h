@@ -33,6 +33,7 @@ uint32_t owner_of(const Napi::Value &name);
 Napi::Object counters_object(Napi::Env env, const sl_interface_counters &c);
 Napi::Object counters_object(Napi::Env env, const sl_vrf_counters &c);
 Napi::Object counters_object(Napi::Env env, const sl_label_counters &c);
+Napi::Object counters_object(Napi::Env env, const PortCounters &c);
 Napi::Object worker_object(Napi::Env env, StateView &state);
 
 /// Names of drop_reasons.h, by number.

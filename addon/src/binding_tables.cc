@@ -335,6 +335,7 @@ Napi::Function TablesObject::define(Napi::Env env)
 				   bound<&TablesObject::worker>("worker"),
 				   bound<&TablesObject::drops>("drops"),
 				   bound<&TablesObject::interface_counters>("interfaceCounters"),
+				   bound<&TablesObject::port_counters>("portCounters"),
 				   bound<&TablesObject::vrf_counters>("vrfCounters"),
 				   bound<&TablesObject::label_counters>("labelCounters"),
 				   bound<&TablesObject::memory>("memory"),

@@ -120,6 +120,7 @@ private:
 	Result worker(const CallbackInfo &info);
 	Result drops(const CallbackInfo &info);
 	Result interface_counters(const CallbackInfo &info);
+	Result port_counters(const CallbackInfo &info);
 	Result vrf_counters(const CallbackInfo &info);
 	Result label_counters(const CallbackInfo &info);
 	Result memory(const CallbackInfo &info);

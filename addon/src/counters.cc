@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tables.h"
+#include "tables_error.h"
 
 namespace sealane
 {
@@ -46,6 +47,22 @@ sl_interface_counters Tables::interface_counters(uint32_t id)
 	const sl_state *state = state_.get();
 	for (uint32_t i = 0; state != nullptr && i < state_.lcores(); i++)
 		add(sum, state->lcore[i].block.interface[id]);
+	return sum;
+}
+
+PortCounters Tables::port_counters(uint32_t id)
+{
+	const std::string name = id < SL_MAX_PORTS ? ports.name(id) : "";
+	PortCounters sum{};
+	const sl_state *state = state_.get();
+	if (name.empty())
+		throw TablesError("NOT_FOUND", "port " + std::to_string(id) + " does not exist");
+	if (state == nullptr ||
+	    load(state->header.port[id].name) != sl_name_hash(name.data(), name.size()))
+		return sum;
+	add(sum.driver, state->header.port[id]);
+	for (uint32_t i = 0; i < state_.lcores(); i++)
+		sum.tx_full += load(state->lcore[i].block.tx_full[id]);
 	return sum;
 }
 

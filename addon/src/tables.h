@@ -36,6 +36,12 @@ struct SaCounters {
 	uint64_t auth_failed;
 };
 
+/// Of a port; `driver.name` is no counter.
+struct PortCounters {
+	sl_port_counters driver;
+	uint64_t tx_full; // summed over the packet threads
+};
+
 class Tables
 {
 public:
@@ -77,6 +83,8 @@ public:
 	/// Meters that are there.
 	uint32_t live_policers() const;
 	sl_interface_counters interface_counters(uint32_t id);
+	/// Of the port with this id; zeros while another one's are there.
+	PortCounters port_counters(uint32_t id);
 	sl_vrf_counters vrf_counters(uint32_t id);
 	sl_label_counters label_counters(uint32_t label);
 	sl_policer_counters policer_counters(uint32_t interface, uint32_t slot);

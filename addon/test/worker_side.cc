@@ -278,6 +278,16 @@ void counters()
 	state->header.committed_labels = 17;
 	CHECK(p.tables->label_counters(16).bytes == 8, "label");
 	CHECK(code_of([&] { p.tables->interface_counters(port + 1); }) == "NOT_FOUND", "interface");
+	const uint32_t wire = p.tables->ports.id("wire");
+	state->header.port[wire].rx_missed = 4;
+	state->lcore[0].block.tx_full[wire] = 1;
+	state->lcore[1].block.tx_full[wire] = 2;
+	CHECK(p.tables->port_counters(wire).driver.rx_missed == 0, "another port's");
+	CHECK(p.tables->port_counters(wire).tx_full == 0, "another port's");
+	state->header.port[wire].name = sl_name_hash("wire", 4);
+	CHECK(p.tables->port_counters(wire).driver.rx_missed == 4, "port");
+	CHECK(p.tables->port_counters(wire).tx_full == 3, "port, by thread");
+	CHECK(code_of([&] { p.tables->port_counters(wire + 1); }) == "NOT_FOUND", "port");
 }
 
 /// The trie that another one has taken the place of stays whole for whoever is still in it.

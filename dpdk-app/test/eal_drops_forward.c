@@ -227,6 +227,8 @@ static void tx_full(void **state)
 		sent++;
 	assert_int_equal(sent, 1023);
 	assert_int_equal(world.worker.block->interface[IF_CORE].tx_packets, 1023);
+	assert_int_equal(world.worker.block->tx_full[PORT_CORE], 7);
+	assert_int_equal(world.worker.block->tx_full[PORT_CE], 0);
 	scene_expect_drops(SL_DROP_tx_full, 7);
 }
 

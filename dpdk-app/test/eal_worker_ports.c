@@ -395,6 +395,9 @@ static void test_losses_are_counted(void **cmocka)
 	assert_true(session_reaches(&state->header.control_drops[SL_DROP_rx_lost], SENT - RING));
 	assert_int_equal(drops[SL_DROP_rx_unknown_vlan], RING);
 	assert_int_equal(state->header.control_drops[SL_DROP_rx_lost], SENT - RING);
+	assert_int_equal(state->header.port[1].rx_missed, SENT - RING);
+	assert_int_equal(state->header.port[1].rx_packets, RING);
+	assert_int_equal(state->header.port[1].rx_errors, 0);
 	munmap((void *)(uintptr_t)state, sizeof(*state));
 	session_end(&worker);
 }

@@ -118,6 +118,19 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     text: prose('MEANING'),
     packets: count('PACKETS'),
   },
+  ports: {
+    device: prose('DEVICE'),
+    interfaces: prose('INTERFACES'),
+    mac: wide(text('MAC')),
+    link: text('LINK'),
+    rxPackets: count('RX'),
+    rxMissed: count('RX MISSED'),
+    rxErrors: wide(count('RX ERRORS')),
+    rxNoBuffer: count('NO BUFFER'),
+    txPackets: count('TX'),
+    txFull: count('TX FULL'),
+    txErrors: count('TX ERRORS'),
+  },
   queues: {
     interface: text('INTERFACE'),
     vrf: wide(text('VRF')),
@@ -171,6 +184,12 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     passed: wide(count('PASSED')),
     taken: wide(count('TAKEN')),
     passFull: wide(count('RING FULL')),
+    buffers: wide(count('BUFFERS')),
+    buffersFree: wide(count('FREE BUFFERS')),
+    buffersLeast: wide(count('LEAST')),
+    largeBuffers: wide(count('LARGE BUFFERS')),
+    largeBuffersFree: wide(count('FREE LARGE')),
+    largeBuffersLeast: wide(count('LEAST LARGE')),
   },
   transitions: {
     vrf: text('VRF'),
@@ -256,7 +275,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops'] as const),
-  ...(['policers', 'queues', 'workers', 'transitions'] as const),
+  ...(['ports', 'policers', 'queues', 'workers', 'transitions'] as const),
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

@@ -87,6 +87,7 @@ export interface CaptureReply {
 export type DropRow = Readonly<pb.DropRow>;
 
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
+export type PortRow = Narrow<pb.PortRow, { link: 'up' | 'down' | 'unknown' }>;
 export type QueueRow = Narrow<pb.QueueRow, { kind: 'kernel' | 'priority' | 'weighted' }>;
 export type PolicerRow = Narrow<pb.PolicerRow, { meter: 'srtcm' | 'trtcm' }>;
 
@@ -238,6 +239,7 @@ export interface ControlBackend {
   /** Every reason, also those that never happened. */
   drops(): Rows<DropRow>;
   policers(): Rows<PolicerRow>;
+  ports(): Rows<PortRow>;
   queues(): Rows<QueueRow>;
   workers(): Rows<WorkerRow>;
   bgpSummary(): Rows<BgpSummaryRow>;

@@ -22,6 +22,7 @@ export interface TopicRows {
   readonly sas: pb.SaRow;
   readonly drops: pb.DropRow;
   readonly policers: pb.PolicerRow;
+  readonly ports: pb.PortRow;
   readonly queues: pb.QueueRow;
   readonly workers: pb.WorkerRow;
   readonly transitions: pb.TransitionRow;
@@ -244,6 +245,7 @@ export class Client {
       sas: () => this.#client.showSas({}),
       drops: () => this.#client.showDrops({ all: filter.all ?? false }),
       policers: () => this.#client.showPolicers({ vrf: filter.vrf ?? '' }),
+      ports: () => this.#client.showPorts({}),
       queues: () => this.#client.showQueues({ vrf: filter.vrf ?? '' }),
       workers: () => this.#client.showWorkers({}),
       transitions: () => this.#client.showTransitions({ vrf: filter.vrf ?? '' }),

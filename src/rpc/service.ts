@@ -67,6 +67,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
         all ? backend.drops() : filter(backend.drops(), ({ packets }) => packets > 0n),
       wrap,
     ),
+    showPorts: stream(() => backend.ports(), wrap),
     showQueues: stream(
       inVrf(() => backend.queues(), 'vrf'),
       wrap,

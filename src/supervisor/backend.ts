@@ -28,6 +28,7 @@ import { explainRoute } from './explain/destination.js';
 import { explainLabel } from './explain/label.js';
 import { BGP_FAMILIES, bgpNeighborRows, bgpSummaryRows, clearBgp } from './show-bgp.js';
 import { bgpRouteRows } from './show-bgp-routes.js';
+import { portRows } from './show-ports.js';
 import { policerRows, queueRows } from './show-qos.js';
 import { routeRows } from './show-routes.js';
 import { commandIke, ikeChildRows, ikeCounterRows, ikeSaRows } from './show-ike.js';
@@ -114,6 +115,9 @@ export class Backend implements ControlBackend {
   }
   drops(): Rows<rows.DropRow> {
     return this.#deps.supervisor.tables.drops();
+  }
+  ports(): Rows<rows.PortRow> {
+    return portRows(this.#deps.supervisor);
   }
   queues(): Rows<rows.QueueRow> {
     return queueRows(this.#deps.supervisor);

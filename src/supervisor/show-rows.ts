@@ -38,7 +38,7 @@ export interface ShowSource {
 export const formatMac = (mac: Uint8Array): string =>
   [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
-function deviceText(device: Device): string {
+export function deviceText(device: Device): string {
   if ('kernel' in device) {
     return `kernel ${device.kernel}${device.netns === undefined ? '' : `@${device.netns}`}`;
   }

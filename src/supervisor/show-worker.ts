@@ -12,6 +12,11 @@ const STALL_NS = 1_000_000_000n;
 /** The only one there is: SAs are not shared between workers (policy-model 23). */
 const WORKER_ID = 1;
 
+type BufferCounts = Pick<
+  WorkerRow,
+  `${'b' | 'largeB'}uffers` | `${'b' | 'largeB'}uffersFree` | `${'b' | 'largeB'}uffersLeast`
+>;
+
 export interface WorkerHealth {
   readonly state: WorkerState;
   readonly reason: string;
@@ -41,6 +46,16 @@ function hugetlbKb(pid: number): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Those of a worker that is gone went with it. */
+function buffers({ alive, pools }: WorkerStatus): BufferCounts {
+  const none = { size: 0n, free: 0n, least: 0n };
+  const [ordinary = none, large = none] = alive ? pools : [];
+  return {
+    ...{ buffers: ordinary.size, buffersFree: ordinary.free, buffersLeast: ordinary.least },
+    ...{ largeBuffers: large.size, largeBuffersFree: large.free, largeBuffersLeast: large.least },
+  };
 }
 
 /** Says so when the worker would have taken hugepages, and has none. */
@@ -79,6 +94,7 @@ export class WorkerRows {
       uptimeSeconds: status.alive ? this.#uptime(status.pid) : 0n,
       starts: status.starts,
       hugepages: status.alive && (hugetlbKb(status.pid) ?? 0) > 0,
+      ...buffers(status),
     };
     if (!status.alive || status.lcores.length === 0) {
       yield {

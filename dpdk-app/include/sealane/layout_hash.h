@@ -213,6 +213,16 @@
 	F(sl_queue_counters, max_depth)                                                            \
 	F(sl_label_counters, packets)                                                              \
 	F(sl_label_counters, bytes)                                                                \
+	F(sl_port_counters, name)                                                                  \
+	F(sl_port_counters, rx_packets)                                                            \
+	F(sl_port_counters, tx_packets)                                                            \
+	F(sl_port_counters, rx_missed)                                                             \
+	F(sl_port_counters, rx_errors)                                                             \
+	F(sl_port_counters, rx_no_buffer)                                                          \
+	F(sl_port_counters, tx_errors)                                                             \
+	F(sl_pool_state, size)                                                                     \
+	F(sl_pool_state, free)                                                                     \
+	F(sl_pool_state, least)                                                                    \
 	F(sl_lcore_block, epoch)                                                                   \
 	F(sl_lcore_block, rounds)                                                                  \
 	F(sl_lcore_block, busy_rounds)                                                             \
@@ -225,6 +235,7 @@
 	F(sl_lcore_block, passed)                                                                  \
 	F(sl_lcore_block, taken)                                                                   \
 	F(sl_lcore_block, drops)                                                                   \
+	F(sl_lcore_block, tx_full)                                                                 \
 	F(sl_lcore_block, interface)                                                               \
 	F(sl_lcore_block, vrf)                                                                     \
 	F(sl_lcore_block, policer)                                                                 \
@@ -239,7 +250,9 @@
 	F(sl_state_header, committed_lcores)                                                       \
 	F(sl_state_header, committed_labels)                                                       \
 	F(sl_state_header, generation_floor)                                                       \
+	F(sl_state_header, pool)                                                                   \
 	F(sl_state_header, control_drops)                                                          \
+	F(sl_state_header, port)                                                                   \
 	F(sl_state, header)                                                                        \
 	F(sl_state, sa_out)                                                                        \
 	F(sl_state, sa_in)                                                                         \
@@ -276,6 +289,8 @@ static inline uint64_t sl_layout_hash(void)
 	                                 sizeof(struct sl_policer_counters),
 	                                 sizeof(struct sl_egress_row),
 	                                 sizeof(struct sl_queue_counters),
+	                                 sizeof(struct sl_port_counters),
+	                                 sizeof(struct sl_pool_state),
 	                                 sizeof(struct sl_prefix_row),
 	                                 sizeof(struct sl_group_row),
 	                                 sizeof(struct sl_sa_share_row),

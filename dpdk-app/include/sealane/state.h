@@ -89,6 +89,46 @@ struct sl_queue_counters {
 SL_SIZE(struct sl_queue_counters, 32);
 
 /*
+ * Of a port, as its driver and the kernel count, over all workers there were. Written by the control thread, once a
+ * second.
+ */
+struct sl_port_counters {
+	uint64_t name; /* whose they are: sl_name_hash(); an id may come to be another port's */
+	uint64_t rx_packets; /* taken by the packet path */
+	uint64_t tx_packets; /* taken by the driver, and sent */
+	uint64_t rx_missed;  /* lost: the receive ring was full */
+	uint64_t rx_errors;  /* lost: damaged */
+	uint64_t
+		rx_no_buffer; /* times that the driver found no packet buffer; frames wait meanwhile */
+	uint64_t tx_errors; /* taken by the driver, and lost */
+	uint64_t reserved;
+};
+SL_SIZE(struct sl_port_counters, 64);
+
+/* FNV-1a, 64 bits, of a port's name in `tables`. */
+static inline uint64_t sl_name_hash(const char *name, size_t size)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < size && name[i] != 0; i++)
+		hash = (hash ^ (uint8_t)name[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+/* Packet buffers of one pool. Written by the control thread, every 10 to 20 ms. */
+struct sl_pool_state {
+	uint64_t size;
+	uint64_t free;
+	uint64_t least; /* free ones when there were fewest, since the worker began */
+	uint64_t reserved;
+};
+SL_SIZE(struct sl_pool_state, 32);
+
+#define SL_POOL_ORDINARY 0u
+#define SL_POOL_LARGE 1u
+#define SL_POOLS 2u
+
+/*
  * One per packet-path thread; written by that thread alone.
  * `epoch`: 0 = offline (holds no reference into `tables`); else the tables' reclaim_epoch as read at
  * the start of the thread's present round. A thread is offline before it sleeps, online before it reads.
@@ -106,6 +146,7 @@ struct sl_lcore_block {
 	uint64_t passed;   /* packets handed to other packet threads, which own what they need */
 	uint64_t taken;    /* packets that other packet threads handed to this one */
 	uint64_t drops[SL_MAX_DROP_REASONS];
+	uint64_t tx_full[SL_MAX_PORTS]; /* drops of that reason, by port */
 	struct sl_interface_counters interface[SL_MAX_INTERFACES];
 	struct sl_vrf_counters vrf[SL_MAX_VRFS];
 	struct sl_policer_counters policer[SL_MAX_INTERFACES * SL_INTERFACE_POLICERS];
@@ -128,8 +169,10 @@ struct sl_state_header {
 	 * same epoch was lost, and what those SAs had sent is unknown (policy-model 22). 0 = none.
 	 */
 	uint64_t generation_floor;
-	uint64_t reserved[16];
+	struct sl_pool_state pool[SL_POOLS];
+	uint64_t reserved[8];
 	uint64_t control_drops[SL_MAX_DROP_REASONS]; /* counted by the control thread */
+	struct sl_port_counters port[SL_MAX_PORTS];
 };
 SL_AT(struct sl_state_header, control_drops, 256);
 

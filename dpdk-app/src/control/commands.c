@@ -5,6 +5,7 @@
 
 #include "control/bfd_commands.h"
 #include "control/control.h"
+#include "control/counters.h"
 #include "control/hand_over.h"
 #include "control/log.h"
 #include "control/privileges.h"
@@ -163,6 +164,7 @@ static int start(struct call *call, struct sl_fault *fault)
 	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
 		if (control->ports[id].exists)
 			ports += poll_port(control, id);
+	sl_counters_begin(control);
 	if (sl_privileges_drop(fault) != 0)
 		return -1;
 #ifndef SEALANE_SANITIZE /* their reports start programs */

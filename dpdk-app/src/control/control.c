@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/bfd_commands.h"
+#include "control/counters.h"
 #include "control/hand_over.h"
 #include "control/log.h"
 
@@ -39,8 +40,6 @@
 #define SL_BUSY_NS 2000000000ull
 #define SL_LAST_WORDS_MS 20
 #define SL_NEXT_BEGINS_NS 300000000 /* keys of many SAs are expanded first */
-/* A port that loses frames says so once a minute: it may for hours. */
-#define SL_LOSS_LOG_NS 60000000000ull
 
 uint64_t sl_monotonic_ns(void)
 {
@@ -207,24 +206,13 @@ static void handle(struct sl_control *control, const struct epoll_event *event)
 static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_ns)
 {
 	struct sl_port_info *port = &control->ports[id];
-	struct sl_port_losses *losses = &port->losses;
-	uint64_t lost = sl_port_losses_since(losses, port->dpdk_port);
 
 	if (sl_port_link_changed(port)) {
 		sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s: link %s", id, port->name,
 		       port->link_up ? "up" : "down");
 		sl_control_link_event(control, id);
 	}
-	if (lost == 0)
-		return;
-	control->segment.state->header.control_drops[SL_DROP_rx_lost] += lost;
-	losses->unlogged += lost;
-	if (now_ns < losses->next_log_ns)
-		return;
-	losses->next_log_ns = now_ns + SL_LOSS_LOG_NS;
-	sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s lost %" PRIu64 " frames", id, port->name,
-	       losses->unlogged);
-	losses->unlogged = 0;
+	sl_counters_port(control, id, now_ns);
 }
 
 static void every_second(struct sl_control *control, uint64_t now_ns)
@@ -267,8 +255,10 @@ static void turn(struct sl_control *control)
 	for (int i = 0; i < count && !control->stopping; i++)
 		handle(control, &events[i]);
 	now_ns = sl_monotonic_ns();
-	if (control->started)
+	if (control->started) {
 		punted = sl_kernel_path_punt(&control->kernel, now_ns);
+		sl_counters_pools(control, now_ns);
+	}
 	if (!control->server.greeted)
 		sl_captures_end(&control->captures);
 	if (control->server.greeted)

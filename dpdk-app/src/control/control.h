@@ -34,13 +34,15 @@ struct sl_control {
 	struct sl_server server;
 	int epoll_fd;
 	int signal_fd;
-	bool started;              /* Start was given */
-	bool stopping;             /* Shutdown or a signal was */
-	bool standing_by;          /* another worker forwards; TakeOver was not given yet */
-	bool handing_over;         /* stopping, and another worker stands by */
-	uint64_t standby_until_ns; /* when a standby that nobody wants goes */
-	uint64_t last_active_ns;   /* a packet or command was there */
-	uint64_t next_second_ns;   /* when the once-a-second work is due */
+	bool started;               /* Start was given */
+	bool stopping;              /* Shutdown or a signal was */
+	bool standing_by;           /* another worker forwards; TakeOver was not given yet */
+	bool handing_over;          /* stopping, and another worker stands by */
+	uint64_t standby_until_ns;  /* when a standby that nobody wants goes */
+	uint64_t last_active_ns;    /* a packet or command was there */
+	uint64_t next_second_ns;    /* when the once-a-second work is due */
+	uint64_t next_pools_ns;     /* when packet buffers are counted again */
+	uint64_t next_empty_log_ns; /* until when nothing more is said about packet buffers */
 };
 
 /* CLOCK_MONOTONIC. */

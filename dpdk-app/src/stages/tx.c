@@ -47,8 +47,11 @@ static uint16_t hand_over(struct sl_worker *w, uint32_t port)
 static void flush_port(struct sl_worker *w, uint32_t port)
 {
 	struct sl_tx_queue *queue = &w->tx[port];
+	uint16_t sent = hand_over(w, port);
 
-	for (uint16_t i = hand_over(w, port); i < queue->count; i++)
+	if (unlikely(sent < queue->count))
+		w->block->tx_full[port] += (uint64_t)(queue->count - sent);
+	for (uint16_t i = sent; i < queue->count; i++)
 		sl_drop(w, queue->frames[i], SL_DROP_tx_full);
 	queue->count = 0;
 	w->tx_pending[port / 64] &= ~(1ull << port % 64);

@@ -10,6 +10,7 @@ import type { CertificateLibrary } from '../../lib/certificate-api.js';
 import type { Algorithm } from '../../lib/esp-suites.js';
 import type { Kernel } from '../../lib/kernel-api.js';
 import type { NativeCrypto } from '../../lib/native-crypto.js';
+import type { PacketPool, PortCounters } from './ports.js';
 
 export type { AddonError, AddonErrorCode } from '../../lib/addon-error.js';
 export type { Kernel, PolledSocket, PolledSocketEvents } from '../../lib/kernel-api.js';
@@ -294,6 +295,8 @@ export interface WorkerStatus {
   readonly pid: number;
   readonly starts: bigint;
   readonly controlHeartbeatNs: bigint;
+  /** Packet buffers: ordinary ones, then large ones; all zero where there are none. */
+  readonly pools: readonly PacketPool[];
   readonly lcores: readonly {
     readonly index: number;
     readonly tid: number;
@@ -498,6 +501,7 @@ export interface Tables {
   worker(): WorkerStatus;
   drops(): readonly DropCount[];
   interfaceCounters(id: number): InterfaceCounters;
+  portCounters(id: number): PortCounters;
   vrfCounters(id: number): VrfCounters;
   labelCounters(label: number): { readonly packets: bigint; readonly bytes: bigint };
   multipath(): MultipathStatus;

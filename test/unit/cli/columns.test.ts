@@ -85,6 +85,7 @@ const messages = {
   sas: gen.SaRow,
   drops: gen.DropRow,
   policers: gen.PolicerRow,
+  ports: gen.PortRow,
   queues: gen.QueueRow,
   workers: gen.WorkerRow,
   status: gen.StatusReply,

@@ -154,6 +154,7 @@ describe('JSON', () => {
       ...{
         drops: sample.drops,
         policers: sample.policers,
+        ports: sample.ports,
         queues: sample.queues,
         workers: sample.workers,
       },

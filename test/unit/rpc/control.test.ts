@@ -98,6 +98,7 @@ describe('show', () => {
     ['tunnels', sample.tunnels],
     ['sas', sample.sas],
     ['policers', sample.policers],
+    ['ports', sample.ports],
     ['queues', sample.queues],
     ['workers', sample.workers],
   ] as const)('gives %s as they are', async (topic, expected) => {

@@ -97,6 +97,14 @@ export const drops: readonly backend.DropRow[] = [
   { reason: 'ip4_checksum', text: 'bad IPv4 header checksum', packets: 0n },
 ];
 
+export const ports: readonly backend.PortRow[] = [
+  {
+    ...{ device: 'kernel eth1', interfaces: 'ce-a ce-b', mac: '02:00:00:00:00:01', link: 'up' },
+    ...{ rxPackets: 1n, rxMissed: 2n, rxErrors: 3n, rxNoBuffer: 4n },
+    ...{ txPackets: 5n, txFull: 6n, txErrors: 7n },
+  },
+];
+
 export const queues: readonly backend.QueueRow[] = [
   {
     ...{ interface: 'ce-a', vrf: 'a', class: 'bulk', kind: 'weighted', weight: 100, limit: 65_535 },
@@ -120,10 +128,14 @@ export const workers: readonly backend.WorkerRow[] = [
     ...{ worker: 0, pid: 4242, state: 'running', reason: '', uptimeSeconds: 61n, starts: 2n },
     ...{ hugepages: false, lcore: 0, tid: 4243, busyPercent: 12.5, heartbeatAgeMs: 1n },
     ...{ held: 1n, released: 7n, passed: 40n, taken: 41n, passFull: 2n },
+    ...{ buffers: 15_981n, buffersFree: 15_900n, buffersLeast: 0n },
+    ...{ largeBuffers: 1500n, largeBuffersFree: 1499n, largeBuffersLeast: 1n },
   },
   {
     ...{ worker: 1, pid: 0, state: 'down', reason: 'it ended', uptimeSeconds: 0n, starts: 1n },
     hugepages: false,
+    ...{ buffers: 0n, buffersFree: 0n, buffersLeast: 0n },
+    ...{ largeBuffers: 0n, largeBuffersFree: 0n, largeBuffersLeast: 0n },
   },
 ];
 
@@ -234,6 +246,7 @@ export function sampleBackend(): SampleBackend {
     },
     drops: () => drops,
     policers: () => policers,
+    ports: () => ports,
     queues: () => queues,
     workers: () => workers,
     reload: async (request) => {
