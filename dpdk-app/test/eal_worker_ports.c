@@ -398,6 +398,13 @@ static void test_losses_are_counted(void **cmocka)
 	assert_int_equal(state->header.port[1].rx_missed, SENT - RING);
 	assert_int_equal(state->header.port[1].rx_packets, RING);
 	assert_int_equal(state->header.port[1].rx_errors, 0);
+	/* every buffer came back */
+	assert_in_range(state->header.pool[SL_POOL_ORDINARY].size, 1000, 100000);
+	assert_true(session_reaches(&state->header.pool[SL_POOL_ORDINARY].free,
+	                            state->header.pool[SL_POOL_ORDINARY].size));
+	assert_in_range(state->header.pool[SL_POOL_ORDINARY].least, 1,
+	                state->header.pool[SL_POOL_ORDINARY].size);
+	assert_int_equal(state->header.pool[SL_POOL_LARGE].size, 0);
 	munmap((void *)(uintptr_t)state, sizeof(*state));
 	session_end(&worker);
 }

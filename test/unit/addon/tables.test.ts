@@ -332,7 +332,9 @@ describe('the rest', () => {
   });
 
   it('counts zero without a worker', () => {
+    const NO_BUFFERS = { size: 0n, free: 0n, least: 0n };
     expect(tables.worker()).toEqual({
+      pools: [NO_BUFFERS, NO_BUFFERS],
       ...{ alive: false, pid: 0, starts: 0n, controlHeartbeatNs: 0n, lcores: [] },
     });
     const drops = tables.drops();
@@ -345,6 +347,12 @@ describe('the rest', () => {
     expect(tables.vrfCounters(0)).toMatchObject({ fromCePackets: 0n });
     expect(tables.labelCounters(16)).toEqual({ packets: 0n, bytes: 0n });
     expect(refusal(() => tables.interfaceCounters(1))).toBe('NOT_FOUND');
+    expect(refusal(() => tables.portCounters(1))).toBe('NOT_FOUND');
+    expect(tables.portCounters(tables.portId('wire'))).toEqual({
+      ...{ rxPackets: 0n, rxMissed: 0n, rxErrors: 0n, rxNoBuffer: 0n },
+      ...{ txPackets: 0n, txFull: 0n, txErrors: 0n },
+    });
+    expect(refusal(() => tables.portCounters(256))).toBe('NOT_FOUND');
     expect(tables.memory().map(({ table }) => table)).toContain('fib_node');
   });
 });
