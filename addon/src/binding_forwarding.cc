@@ -133,6 +133,8 @@ Result TablesObject::sa_state(const CallbackInfo &info)
 	to.Set("bytes", bigint(info.Env(), c.bytes));
 	to.Set("replayed", bigint(info.Env(), c.replayed));
 	to.Set("authFailed", bigint(info.Env(), c.auth_failed));
+	to.Set("probeRound", c.probe_round);
+	to.Set("probeBytes", c.probe_bytes);
 	return to;
 }
 

@@ -127,14 +127,19 @@ SaCounters Tables::sa_counters(Direction direction, uint32_t id)
 		        load(out->packets),
 		        load(out->bytes),
 		        0,
+		        0,
+		        0,
 		        0};
+	const uint64_t probe = in != nullptr ? load(in->probe) : 0;
 	if (in != nullptr && __atomic_load_n(&in->generation, __ATOMIC_ACQUIRE) == generation)
 		return {load(in->ready_generation) == generation,
 		        load(in->highest_sequence),
 		        load(in->packets),
 		        load(in->bytes),
 		        load(in->replayed),
-		        load(in->auth_failed)};
+		        load(in->auth_failed),
+		        sl_probe_seen_round(probe),
+		        sl_probe_seen_bytes(probe)};
 	return {};
 }
 

@@ -34,6 +34,8 @@ struct SaCounters {
 	uint64_t bytes;
 	uint64_t replayed;
 	uint64_t auth_failed;
+	uint32_t probe_round; // inbound: of the path MTU probe that came last
+	uint32_t probe_bytes; // the largest packet of it; 0: none has come
 };
 
 /// Of a port; `driver.name` is no counter.

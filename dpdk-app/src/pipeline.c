@@ -111,18 +111,27 @@ void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 	open_tunnels(w, frames, n);
 }
 
+static void send_probes(struct sl_worker *w, struct rte_mbuf **probes, uint16_t n)
+{
+	n = sl_stage_probe(w, probes, n);
+	n = sl_stage_esp_seal(w, probes, n);
+	sl_stage_tx(w, probes, n);
+}
+
 void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
 {
-	struct rte_mbuf *host[SL_BURST];
-	uint16_t h = 0, kept = 0;
+	struct rte_mbuf *host[SL_BURST], *probe[SL_BURST];
+	uint16_t h = 0, kept = 0, probes = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(frames[i]);
 		const struct sl_interface_row *row = sl_interface(w, p->interface);
 
 		p->vrf = row->vrf;
-		if (p->interface == 0 || p->interface >= SL_MAX_INTERFACES ||
-		    !sl_interface_live(row))
+		if (unlikely(p->punt == SL_PUNT_PROBE))
+			probe[probes++] = frames[i];
+		else if (p->interface == 0 || p->interface >= SL_MAX_INTERFACES ||
+		         !sl_interface_live(row))
 			sl_drop(w, frames[i], SL_DROP_inject_no_interface);
 		else if (row->role == SL_ROLE_HOST)
 			host[h++] = frames[i];
@@ -132,6 +141,8 @@ void sl_pipeline_inject(struct sl_worker *w, struct rte_mbuf **frames, uint16_t 
 	kept = sl_stage_host_policy(w, frames, kept);
 	kept = sl_stage_esp_seal(w, frames, kept);
 	sl_stage_inject(w, frames, kept);
+	if (unlikely(probes != 0))
+		send_probes(w, probe, probes);
 	h = sl_stage_host(w, host, h);
 	forward(w, host, h);
 	answer(w);

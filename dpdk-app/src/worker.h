@@ -36,8 +36,16 @@ struct sl_arrival {
 	uint8_t labelled;   /* 1: came by a label, so the route's accept set is checked */
 };
 
-/* Why an mbuf is on the punt ring. */
-enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3 };
+/* Why an mbuf is on the punt ring; SL_PUNT_PROBE: on the inject ring, and no frame of the kernel's. */
+enum sl_punt { SL_PUNT_FRAME = 1, SL_PUNT_PACKET = 2, SL_PUNT_RESOLVE = 3, SL_PUNT_PROBE = 4 };
+
+/* What an mbuf of SL_PUNT_PROBE holds, in the place of a packet: stages/probe.c. */
+struct sl_probe {
+	uint32_t nexthop; /* of the tunnel */
+	uint32_t sa;      /* outbound SA row that the tunnel has to have */
+	uint32_t round;   /* told to the other end within the packet */
+	uint32_t bytes;   /* of the outer IP packet, at most */
+};
 
 /*
  * Per-packet notes, in the mbuf's private area. Valid from classify to transmit, and across the punt

@@ -63,3 +63,5 @@ export function serviceTagOf({ serviceVlan: vlan, serviceTag = '802.1ad' }: Inte
 /** What the core says of path MTUs: lowest that is believed, bytes, and for how long, seconds (RFC 8201 §4). */
 export const DEFAULT_PATH_MTU_FLOOR = 1280;
 export const DEFAULT_PATH_MTU_AGE_S = 600;
+export const DEFAULT_PROBE_INTERVAL_S = 30;
+export const DEFAULT_PROBE_RAISE_S = 600;

@@ -174,9 +174,14 @@ const lsp = strict({
 });
 
 /** RFC 791: every module forwards 68 bytes, and a host takes 576; RFC 8201 §4: IPv6 has no less than 1280. */
+const pathMtuProbes = strict({
+  interval: integer(1, 3_600, 'seconds').exactOptional(),
+  raise: integer(1, 86_400, 'seconds').exactOptional(),
+});
 const pathMtu = strict({
   floor: integer(576, 9216, 'a path MTU in bytes').exactOptional(),
   age: integer(1, 86_400, 'seconds').exactOptional(),
+  probes: pathMtuProbes.exactOptional(),
 });
 
 const core = strict({

@@ -223,6 +223,16 @@ export interface Config {
       readonly floor?: number;
       /** Seconds until it is tried whether the way has become wider; default 600. */
       readonly age?: number;
+      /**
+       * Find out by packets of ESP of several sizes, where the core says nothing: of ways to PEs that tell which of them
+       * came, as Sealane does. Default: none are sent.
+       */
+      readonly probes?: {
+        /** Seconds between two looks at whether what passed still passes; default 30. */
+        readonly interval?: number;
+        /** Seconds until it is tried whether the way has become wider; default 600. */
+        readonly raise?: number;
+      };
     };
     /** Transport labels 16..32767 by which routers of the core may send to this PE: popped, nothing more. */
     readonly transportLabels?: readonly number[];

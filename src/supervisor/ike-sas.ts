@@ -10,7 +10,7 @@
  * Keys come fresh with each child SA and stay in their row for its life (policy-model 22); the ledger of manual
  * keys has no part in it.
  */
-import type { ChildInstall, ChildSink, ChildUsage } from '../ike/child/types.js';
+import type { ChildInstall, ChildSink, ChildUsage, ProbeSeen } from '../ike/child/types.js';
 import { bad, good, type Outcome, type Timers } from '../ike/types.js';
 import type { SaRow, Tables } from '../forwarding/addon/api.js';
 import { usesIke, type TunnelModel } from '../forwarding/model.js';
@@ -264,6 +264,13 @@ export class ChildSas implements ChildSink {
       ...{ inboundPackets: inbound?.packets ?? 0n, inboundBytes: inbound?.bytes ?? 0n },
       ...{ outboundPackets: outbound?.packets ?? 0n, outboundBytes: outbound?.bytes ?? 0n },
     };
+  }
+
+  probeSeen(inboundSpi: number): ProbeSeen | undefined {
+    const pair = this.#pairs.get(inboundSpi);
+    const state = pair && this.#deps.rows.state('in', pair.name);
+    if (state === undefined || state.probeBytes === 0) return undefined;
+    return { round: state.probeRound, bytes: state.probeBytes };
   }
 
   adopt(inboundSpi: number): boolean {

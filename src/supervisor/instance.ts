@@ -40,6 +40,7 @@ import type { IkePlan } from './ike-plan.js';
 import type { IkePort } from './ike-port.js';
 import type { ManualSas, SaPlan } from './manual-sas.js';
 import type { PathMtus } from './path-mtus.js';
+import { probeSettings, type PathProbes } from './path-probes.js';
 import type { Plan } from './plan.js';
 import { bgpEndsOf } from './ike-sa-row.js';
 import { TunnelsBySa } from './sa-follower.js';
@@ -58,6 +59,7 @@ export interface InstanceDeps {
   readonly log: Logger;
   readonly bfd: Pick<BfdSessions, 'event'>;
   readonly pathMtus: Pick<PathMtus, 'get' | 'learn' | 'configure'>;
+  readonly pathProbes: Pick<PathProbes, 'configure'>;
   /** What is in force serves it; it asks for rows by {@link Instance.reconciler}. */
   readonly bgp: BgpService;
   readonly routeLabels: Pick<RouteLabels, 'holds' | 'highest' | 'isAsked'>;
@@ -121,7 +123,9 @@ export class Instance {
     tunnels.configure(plan.model.tunnels, tunnelAddresses, shares, plan.config.core.ecn);
     await this.#followTunnels(tunnels.all);
     tables.setPathMtuFloor(plan.model.pathMtuFloor);
-    this.#deps.pathMtus.configure(plan.config.core.pathMtu?.age ?? DEFAULT_PATH_MTU_AGE_S);
+    const { pathMtu } = plan.config.core;
+    this.#deps.pathMtus.configure(pathMtu?.age ?? DEFAULT_PATH_MTU_AGE_S);
+    this.#deps.pathProbes.configure(probeSettings(pathMtu?.probes));
     const rows = projectConfig(plan.model, worker.macs, plan.policy);
     const changes = noChanges();
     this.#reconciler.prepare(rows, changes);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What routers of the core have said of the ways to far ends, and the worker believed (policy-model 21): the largest
- * outer IP packet between two tunnel addresses. After a while it is forgotten, so that a way that has become wider is
- * noticed (RFC 1191 §6.3, RFC 8201 §4); what does not pass then is told anew. A restart forgets it as well.
+ * The largest outer IP packet between two tunnel addresses: the smaller of two that are known of a way.
+ *
+ * What routers of the core have said, and the worker believed (policy-model 21). After a while it is forgotten, so that a way
+ * that has become wider is noticed (RFC 1191 §6.3, RFC 8201 §4); what does not pass then is told anew. And what probes have
+ * found (path-probes.ts), as long as they do not find something else. A restart forgets both.
  */
 import { DEFAULT_PATH_MTU_AGE_S } from '../config/defaults.js';
 import type { Timers } from '../ike/types.js';
@@ -20,7 +22,9 @@ export interface PathMtu {
   readonly mtu: number;
   /** Since 1970, ms. */
   readonly since: number;
-  readonly expires: number;
+  /** undefined: probes find out. */
+  readonly expires: number | undefined;
+  readonly source: 'icmp' | 'probe';
 }
 
 export interface PathMtusDeps {
@@ -42,6 +46,7 @@ const keyOf = ({ local, remote }: Ends): string =>
 export class PathMtus {
   readonly #deps: PathMtusDeps;
   readonly #entries = new Map<string, Entry>();
+  readonly #probed = new Map<string, PathMtu>();
   #ageMs = DEFAULT_PATH_MTU_AGE_S * 1000;
   #closed = false;
 
@@ -55,7 +60,22 @@ export class PathMtus {
   }
 
   get(ends: Ends): PathMtu | undefined {
-    return this.#entries.get(keyOf(ends));
+    const key = keyOf(ends);
+    const [told, probed] = [this.#entries.get(key), this.#probed.get(key)];
+    if (told === undefined || probed === undefined) return told ?? probed;
+    return told.mtu < probed.mtu ? told : probed;
+  }
+
+  /** Probes found that packets of at most this size pass; undefined: they find nothing that does not. */
+  probed(ends: Ends, mtu: number | undefined): void {
+    const key = keyOf(ends);
+    if (this.#closed || this.#probed.get(key)?.mtu === mtu) return;
+    if (mtu === undefined) this.#probed.delete(key);
+    else {
+      const since = this.#deps.now();
+      this.#probed.set(key, { mtu, since, expires: undefined, source: 'probe' });
+    }
+    this.#deps.changed(ends);
   }
 
   /** Packets between these that were larger did not pass. What is not less than what is known says nothing new. */
@@ -70,7 +90,8 @@ export class PathMtus {
       this.#say(ends, 'the path MTU has aged: larger packets are tried again', { mtu });
       this.#deps.changed(ends);
     });
-    this.#entries.set(key, { mtu, since, expires: since + this.#ageMs, cancel });
+    const expires = since + this.#ageMs;
+    this.#entries.set(key, { mtu, since, expires, source: 'icmp', cancel });
     this.#say(ends, 'the core passes no larger packets', { mtu });
     this.#deps.changed(ends);
   }

@@ -23,6 +23,7 @@ import type { InForce, Instance } from './instance.js';
 import type { LabelSwap } from '../vpn/label-wish.js';
 import type { RouteLabels } from '../vpn/route-labels.js';
 import type { PathMtus } from './path-mtus.js';
+import type { PathProbes } from './path-probes.js';
 import type { SaRows } from './sa-rows.js';
 import type { WorkerLink } from './worker-link.js';
 
@@ -33,6 +34,7 @@ export interface ShowSource {
   readonly worker: WorkerLink;
   readonly routeLabels: Pick<RouteLabels, 'rows'>;
   readonly pathMtus: Pick<PathMtus, 'get'>;
+  readonly pathProbes: Pick<PathProbes, 'row'>;
 }
 
 export const formatMac = (mac: Uint8Array): string =>
@@ -190,8 +192,20 @@ function pathMtuWords(
     return { pathMtu: 0, pathMtuSource: '', pathMtuSince: '', pathMtuExpires: '' };
   }
   return {
-    ...{ pathMtu: known.mtu, pathMtuSource: 'icmp' },
-    ...{ pathMtuSince: time(known.since), pathMtuExpires: time(known.expires) },
+    ...{ pathMtu: known.mtu, pathMtuSource: known.source, pathMtuSince: time(known.since) },
+    pathMtuExpires: known.expires === undefined ? '' : time(known.expires),
+  };
+}
+
+/** Of its pair of addresses; empty where nothing is probed. */
+function probeWords(
+  { pathProbes }: Pick<ShowSource, 'pathProbes'>,
+  tunnel: TunnelModel,
+): Pick<rows.TunnelRow, 'probing' | 'probesSent' | 'probesConfirmed' | 'probesLost'> {
+  const row = tunnel.protection === 'mpls' ? undefined : pathProbes.row(tunnel);
+  return {
+    ...{ probing: row?.state ?? '', probesSent: BigInt(row?.sent ?? 0) },
+    ...{ probesConfirmed: BigInt(row?.confirmed ?? 0), probesLost: BigInt(row?.lost ?? 0) },
   };
 }
 
@@ -208,6 +222,7 @@ export function* tunnelRows(source: ShowSource): Generator<rows.TunnelRow> {
       ...{ sa: sa === undefined ? (ike ?? '') : saNameOf(sa.row), protection, encapsulation },
       ...tunnelPath(nexthop),
       ...pathMtuWords(source, tunnel),
+      ...probeWords(source, tunnel),
     };
   }
 }
@@ -217,6 +232,7 @@ export const protectionOf = (algorithm: Algorithm): 'encrypt' | 'authenticate' =
 
 const NO_STATE: SaState = {
   ...{ ready: false, sequence: 0n, packets: 0n, bytes: 0n, replayed: 0n, authFailed: 0n },
+  ...{ probeRound: 0, probeBytes: 0 },
 };
 
 /** Its row's, of the packet threads that there are. */

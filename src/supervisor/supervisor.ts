@@ -20,10 +20,11 @@ import { ExportSteps, STEP_MS } from './export-steps.js';
 import { HostPolicies } from './host-policies.js';
 import { ChildSas } from './ike-sas.js';
 import { IkeService } from './ike-service.js';
-import { pairSaKeys } from './ike-sa-row.js';
 import { TIMERS } from './ike-timers.js';
 import { Instance } from './instance.js';
-import { PathMtus } from './path-mtus.js';
+import type { PathMtus } from './path-mtus.js';
+import { pathParts } from './path-parts.js';
+import type { PathProbes } from './path-probes.js';
 import type { KernelPort } from './kernel-port.js';
 import { ledgerFile } from './key-ledger.js';
 import { routeLabels } from './label-rows.js';
@@ -60,6 +61,7 @@ export class Supervisor {
   readonly hostPolicies: HostPolicies;
   readonly saRows: SaRows;
   readonly pathMtus: PathMtus;
+  readonly pathProbes: PathProbes;
   readonly #namespaces: Namespaces;
   readonly #bfd: BfdSessions;
   readonly #deps: SupervisorDeps;
@@ -119,7 +121,9 @@ export class Supervisor {
     const sas = new ManualSas({ tables: this.tables, rows: this.saRows, isForeign, ledger });
     this.ike = this.#makeIke();
     this.tunnels = this.#makeTunnels();
-    this.pathMtus = this.#makePathMtus();
+    const ways = pathParts(this, this.#saFollower, log.area('core'));
+    this.pathMtus = ways.mtus;
+    this.pathProbes = ways.probes;
     this.hostPolicies = this.#makeHostPolicies();
     this.#namespaces = new Namespaces(addon.kernel, (vrf) => this.#namespacePath(vrf));
     this.bgp = this.#makeBgp();
@@ -128,6 +132,7 @@ export class Supervisor {
       ...{ tunnels: this.tunnels, pathMtus: this.pathMtus, kernelPort: this.#kernelPort },
       ...{ tables: this.tables, kernel: addon.kernel, worker: this.worker, sas },
       ...{ log: log.area('worker'), saRows: this.saRows, hostPolicies: this.hostPolicies },
+      pathProbes: this.pathProbes,
     });
     this.#committer = new Committer({
       ...{ tables: this.tables, instance: this.instance, sas, worker: this.worker, paths },
@@ -197,15 +202,6 @@ export class Supervisor {
     return new HostPolicies({
       ...{ tables: this.tables, rows: this.saRows, timers: TIMERS },
       sas: () => this.ike.sas,
-    });
-  }
-
-  #makePathMtus(): PathMtus {
-    return new PathMtus({
-      ...{ now: Date.now, timers: TIMERS, log: this.#deps.log.area('core') },
-      changed: (ends) => {
-        for (const key of pairSaKeys(ends)) this.#saFollower.soon(key);
-      },
     });
   }
 
@@ -305,6 +301,7 @@ export class Supervisor {
       this.#keeper.missing();
       return;
     }
+    this.pathProbes.tick();
     const verdict = this.#stall.look(this.workerRows.health());
     if (verdict === 'fine') return;
     const { reason } = this.workerRows.health();
@@ -446,6 +443,7 @@ export class Supervisor {
     clearTimeout(this.#gatewaysTimer);
     this.#saFollower.close();
     this.pathMtus.close();
+    this.pathProbes.close();
     this.bgp.abandon();
     this.routeLabels.close();
     this.ike.close();

@@ -13,6 +13,7 @@ import {
   type HelloReply,
   type PortInfo,
   type Reply,
+  type SendProbes,
 } from '../rpc/gen/worker.js';
 
 export const PROTOCOL_VERSION = 1;
@@ -143,6 +144,10 @@ export class WorkerClient {
   }
   async reserveLabels(labels: number): Promise<void> {
     await this.call({ $case: 'reserveLabels', value: { labels } });
+  }
+  /** Path MTU probes by this tunnel, as long as its SA is that: row ids, and bytes of the outer IP packets. */
+  async sendProbes(value: SendProbes): Promise<void> {
+    await this.call({ $case: 'sendProbes', value });
   }
   async start(): Promise<void> {
     await this.call({ $case: 'start', value: {} });

@@ -8,7 +8,7 @@ import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { Logger } from '../lib/log.js';
-import type { Event, PortInfo } from '../rpc/gen/worker.js';
+import type { Event, PortInfo, SendProbes } from '../rpc/gen/worker.js';
 import { codeOf, messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { KernelPort } from './kernel-port.js';
 import type { Plan } from './plan.js';
@@ -391,6 +391,9 @@ export class WorkerLink {
         setTimeout(wake, AWAY_POLL_MS);
       });
     }
+  }
+  async sendProbes(probes: SendProbes): Promise<void> {
+    await this.#command(async (client) => client.sendProbes(probes));
   }
   async start(): Promise<void> {
     if (this.#started) return;

@@ -298,7 +298,7 @@ const ESP_OPEN = of('stages/esp_open.c', [
   ],
   [
     'dummy packets',
-    'if (next_header == SL_PROTO_NONE)\n\t\treturn SL_DROP_esp_dummy;',
+    'if (unlikely(next_header == SL_PROTO_NONE))\n\t\treturn note_dummy(w, p, trailer, payload, bytes);',
     '',
     'eal_drops: esp_dummy',
   ],

@@ -188,6 +188,7 @@
 	F(sl_sa_in_state, replayed)                                                                \
 	F(sl_sa_in_state, auth_failed)                                                             \
 	F(sl_sa_in_state, window)                                                                  \
+	F(sl_sa_in_state, probe)                                                                   \
 	F(sl_interface_counters, rx_packets)                                                       \
 	F(sl_interface_counters, rx_bytes)                                                         \
 	F(sl_interface_counters, tx_packets)                                                       \

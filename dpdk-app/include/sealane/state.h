@@ -36,8 +36,21 @@ struct sl_sa_in_state {
 	uint64_t replayed;    /* dropped: seen before or left of the window */
 	uint64_t auth_failed; /* dropped: ICV mismatch */
 	uint64_t window[SL_REPLAY_WORDS];
+	/*
+	 * The largest packet of the path MTU probe that came last (docs/adr/0032-path-mtu-probes.md), atomic: the probe's
+	 * round, then bytes of the outer IP packet, 32 bits each. 0 = none has come.
+	 */
+	uint64_t probe;
+	uint64_t reserved[7];
 };
-SL_SIZE(struct sl_sa_in_state, 1088);
+SL_SIZE(struct sl_sa_in_state, 1152);
+
+static inline uint64_t sl_probe_seen(uint32_t round, uint32_t bytes)
+{
+	return (uint64_t)round << 32 | bytes;
+}
+static inline uint32_t sl_probe_seen_round(uint64_t seen) { return (uint32_t)(seen >> 32); }
+static inline uint32_t sl_probe_seen_bytes(uint64_t seen) { return (uint32_t)seen; }
 
 struct sl_interface_counters {
 	uint64_t rx_packets;

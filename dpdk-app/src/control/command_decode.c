@@ -5,6 +5,7 @@
 #include "control/captures.h"
 #include "control/message.h"
 #include "control/options.h"
+#include "control/probes.h"
 #include "sealane/layout.h"
 
 static int malformed(struct sl_fault *fault, const char *what)
@@ -78,6 +79,11 @@ static int check(const SlCommand *command, unsigned int fd_count, struct sl_faul
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_START_CAPTURE:
 		wrong = sl_captures_check(command->start_capture);
+		if (wrong != NULL)
+			return malformed(fault, wrong);
+		break;
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SEND_PROBES:
+		wrong = sl_probes_check(command->send_probes);
 		if (wrong != NULL)
 			return malformed(fault, wrong);
 		break;

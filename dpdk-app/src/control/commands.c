@@ -9,6 +9,7 @@
 #include "control/hand_over.h"
 #include "control/log.h"
 #include "control/privileges.h"
+#include "control/probes.h"
 #include "control/system_calls.h"
 
 /* A command under way, and what its reply will hold. */
@@ -193,6 +194,14 @@ static int take_over(struct call *call, struct sl_fault *fault)
 	return sl_server_rename(&control->server, control->options->socket, fault);
 }
 
+static int send_probes(struct call *call, struct sl_fault *fault)
+{
+	if (!call->control->started)
+		return sl_fail(fault, SL_FAULT_STATE, "send Start first",
+		               "no packet leaves before Start");
+	return sl_probes_send(call->control->workers.thread[0], call->command->send_probes, fault);
+}
+
 static int stop(struct call *call)
 {
 	call->control->stopping = true;
@@ -250,6 +259,7 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_STOP_CAPTURE:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SEND_PROBES:
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__NOT_SET:
 	case _SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__CASE_IS_INT_SIZE:
@@ -292,6 +302,8 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 		                            fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
 		return take_over(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SEND_PROBES:
+		return send_probes(call, fault);
 	default:
 		return start(call, fault);
 	}

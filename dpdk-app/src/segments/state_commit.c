@@ -3,7 +3,7 @@
 #include "segments/header.h"
 #include "segments/state_segment.h"
 
-/* Rows added at a time: 64 KiB outbound, 272 KiB inbound. */
+/* Rows added at a time: 64 KiB outbound, 288 KiB inbound. */
 #define SL_SA_OUT_CHUNK 1024u
 #define SL_SA_IN_CHUNK 256u
 #define SL_LABEL_CHUNK 4096u /* 64 KiB for each packet thread */

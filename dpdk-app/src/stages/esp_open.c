@@ -54,15 +54,35 @@ static enum sl_drop_reason select_tcp(struct sl_worker *w, const struct sl_sa_ro
 	return SL_DROP_none;
 }
 
+/* What a path MTU probe says first; a dummy packet of anybody else's begins with anything. */
+#define SL_PROBE_ROUND_LEN 4u
+
+/* A dummy packet (RFC 4303 2.6): nobody's data, but the other end may want to know how large it was when it came. */
+static enum sl_drop_reason note_dummy(struct sl_worker *w, const struct sl_packet *p,
+                                      const struct sl_esp_trailer *trailer, const uint8_t *payload,
+                                      uint32_t bytes)
+{
+	struct sl_sa_in_state *state = &w->state->sa_in[p->sa];
+	uint32_t round;
+
+	if (trailer->payload_len < SL_PROBE_ROUND_LEN)
+		return SL_DROP_esp_dummy;
+	round = sl_get32(payload);
+	if (sl_probe_seen_round(state->probe) != round || sl_probe_seen_bytes(state->probe) < bytes)
+		__atomic_store_n(&state->probe, sl_probe_seen(round, bytes), __ATOMIC_RELEASE);
+	return SL_DROP_esp_dummy;
+}
+
 /* Application and selectors; notes what the label lookup is told about the packet. */
 static enum sl_drop_reason select_lane(struct sl_worker *w, struct sl_packet *p,
-                                       const struct sl_esp_trailer *trailer, const uint8_t *payload)
+                                       const struct sl_esp_trailer *trailer, const uint8_t *payload,
+                                       uint32_t bytes)
 {
 	const struct sl_sa_row *row = &w->tables->sa_in[p->sa];
 	uint8_t next_header = trailer->next_header;
 
-	if (next_header == SL_PROTO_NONE)
-		return SL_DROP_esp_dummy;
+	if (unlikely(next_header == SL_PROTO_NONE))
+		return note_dummy(w, p, trailer, payload, bytes);
 	if (row->application == SL_APP_BGP)
 		return select_tcp(w, row, p, trailer, payload);
 	if (row->application != SL_APP_VPN)
@@ -91,7 +111,7 @@ static bool open_packet(struct sl_worker *w, struct rte_mbuf *m, struct sl_packe
 	reason = SL_DROP_esp_padding;
 	if (unlikely(!sl_esp_read_trailer(esp + front, length, &trailer)))
 		goto drop;
-	reason = select_lane(w, p, &trailer, esp + front);
+	reason = select_lane(w, p, &trailer, esp + front, sl_l3_len(m, p));
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->leaf = SL_LEAF_NONE; /* takes the key's place again */

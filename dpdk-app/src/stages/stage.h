@@ -52,6 +52,8 @@ uint16_t sl_stage_decap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* IP packets from a VRF's host TAP: header. */
 uint16_t sl_stage_host(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
+/* Path MTU probes of the supervisor: a dummy packet of the size asked for in the place of each, to be sealed. */
+uint16_t sl_stage_probe(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Longest-prefix match in the packet's VRF. */
 uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Route to next-hop version: accepted set of the route, local delivery, discard routes. */

@@ -192,6 +192,9 @@ export interface SaState {
   readonly bytes: bigint;
   readonly replayed: bigint;
   readonly authFailed: bigint;
+  /** Inbound: the path MTU probe that came last, and the largest packet of it, bytes; 0: none has come. */
+  readonly probeRound: number;
+  readonly probeBytes: number;
 }
 
 export interface LabelRow {

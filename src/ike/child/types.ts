@@ -73,6 +73,13 @@ export interface ChildUsage {
   readonly outboundBytes: bigint;
 }
 
+/** A path MTU probe that has come: docs/adr/0032-path-mtu-probes.md. */
+export interface ProbeSeen {
+  readonly round: number;
+  /** The largest of its packets: octets of the outer IP packet. */
+  readonly bytes: number;
+}
+
 /** The data plane, as child SAs see it. Child SAs are named by their inbound SPI, which is unique here. */
 export interface ChildSink {
   /** An SPI that nobody uses, unpredictable (16 random bits at least, policy-model 21). */
@@ -95,4 +102,6 @@ export interface ChildSink {
    * child SA is of no use. What nobody adopts is removed after a while.
    */
   adopt?(inboundSpi: number): boolean;
+  /** The path MTU probe that came last by it; undefined: none has. */
+  probeSeen?(inboundSpi: number): ProbeSeen | undefined;
 }

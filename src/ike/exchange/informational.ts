@@ -6,6 +6,7 @@
  * their halves are in our own request (RFC 7296 §1.4.1).
  */
 import { u32 } from '../../lib/octets.js';
+import { type PathProbe, pathProbeAnswer, pathProbeAsked } from '../child/path-probe.js';
 import { NOTIFY, notifyName } from '../codec/names/notify.js';
 import type { Payload, PayloadOf } from '../codec/payload.js';
 import type { Reply, SaContext } from '../sa/context.js';
@@ -19,6 +20,8 @@ export interface InformationalResponder extends SaContext {
   ikeDeleted(failure: IkeFailure): void;
   /** RFC 4478: it will not let this SA live longer than so many seconds from now. */
   authLifetime(seconds: number): void;
+  /** Octets of the largest packet of a path MTU probe that came, 0: none. undefined: no child SA of this IKE SA. */
+  probeSeen(probe: PathProbe): number | undefined;
   /** RFC 6290: its token for this IKE SA. */
   peerToken(token: Uint8Array): void;
 }
@@ -43,7 +46,15 @@ export function answerInformational(
     .flatMap((payload) => payload.spis)
     .map((spi) => context.childDeleted(spi))
     .filter((spi) => spi !== undefined);
-  return { payloads: spis.length === 0 ? [] : [{ kind: 'D', protocol: PROTOCOL.esp, spis }] };
+  const named: Payload[] = spis.length === 0 ? [] : [{ kind: 'D', protocol: PROTOCOL.esp, spis }];
+  return { payloads: [...named, ...aboutProbe(context, payloads)] };
+}
+
+function aboutProbe(context: InformationalResponder, payloads: readonly Payload[]): Payload[] {
+  const probe = pathProbeAsked(payloads);
+  if (probe === undefined) return [];
+  const octets = context.probeSeen(probe);
+  return octets === undefined ? [] : [pathProbeAnswer(probe, octets)];
 }
 
 /** An initiator whose check of our AUTH fails says so here (RFC 7296 §2.21.2). */

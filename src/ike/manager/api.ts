@@ -70,6 +70,15 @@ export interface IkeManager {
   want(wanted: Wanted, onChange: (state: WantedState) => void): () => void;
   /** Traffic waits (worker's event): no back-off, at once. */
   hurry(local: Uint8Array, remote: Uint8Array, service: string): void;
+  /**
+   * Asks the peer about path MTU probes by its child SA of this SPI ({@link IkeSa.askProbe}). undefined: there is no
+   * such child SA, or the peer has not announced that it answers.
+   */
+  prober(
+    local: Uint8Array,
+    remote: Uint8Array,
+    outboundSpi: number,
+  ): ((round: number) => Promise<number | undefined>) | undefined;
   /** Operators' commands: how many SAs they met. */
   initiate(selection: IkeSelection): Promise<Outcome<number>>;
   terminate(selection: IkeSelection): Promise<Outcome<number>>;

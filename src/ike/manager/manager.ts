@@ -10,6 +10,7 @@ import type { IkeSa } from '../sa/api.js';
 import type { IkeManager } from './api.js';
 import { Core } from './core.js';
 import type { IkeCounters, ManagerDeps } from './deps.js';
+import { isUsable } from './duplicates.js';
 import { Intake } from './intake.js';
 import { Operators } from './operators.js';
 import { restoreAll } from './restore.js';
@@ -54,6 +55,7 @@ export function createIkeManager(deps: ManagerDeps): IkeManager {
     hurry(local, remote, service) {
       core.peerIfAny(local, remote)?.hurry(service);
     },
+    prober: (local, remote, spi) => proberOf(core, local, remote, spi),
     initiate: (selection) => operators.initiate(selection),
     terminate: (selection) => operators.terminate(selection),
     rekey: (selection, what) => operators.rekey(selection, what),
@@ -64,6 +66,20 @@ export function createIkeManager(deps: ManagerDeps): IkeManager {
       detach(core);
     },
   };
+}
+
+function proberOf(
+  core: Core,
+  local: Uint8Array,
+  remote: Uint8Array,
+  spi: number,
+): ReturnType<IkeManager['prober']> {
+  const sas = [...(core.peerIfAny(local, remote)?.sas.keys() ?? [])];
+  const sa = sas.find(
+    (one) => isUsable(one) && one.children.some(({ outboundSpi }) => outboundSpi === spi),
+  );
+  if (sa?.open.features.pathProbes !== true) return undefined;
+  return (round) => sa.askProbe({ spi, round });
 }
 
 function setPolicy(core: Core, policy: IkePolicy): void {

@@ -19,7 +19,7 @@ import { ownSpiOf } from './tables.js';
 const MAGIC = Buffer.from('SLIKESA\x01', 'latin1');
 const DIGEST_BYTES = 32;
 /** Raised with each change of Kept, and of what is in it. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** Where they are kept: the driver's, by our SPI. None of it throws for want of room: it says so in the log. */
 export interface SaStore {

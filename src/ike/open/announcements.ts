@@ -2,6 +2,7 @@
 /** What the two sides say in IKE_SA_INIT that they can do. */
 import type { PeerAuthHints } from '../auth/api.js';
 import { announcesVpnId, vpnIdVendorPayload } from '../child/vpn-id.js';
+import { announcesPathProbes, pathProbeVendorPayload } from '../child/path-probe.js';
 import { u16 } from '../../lib/octets.js';
 import { NOTIFY } from '../codec/names/notify.js';
 import type { Payload } from '../codec/payload.js';
@@ -15,6 +16,7 @@ export interface Announced {
   readonly intermediate: boolean;
   readonly childless: boolean;
   readonly vpnId: boolean;
+  readonly pathProbes: boolean;
   readonly ppk: boolean;
   readonly hints: PeerAuthHints;
 }
@@ -43,6 +45,7 @@ export const announcedIn = (payloads: readonly Payload[]): Announced => ({
   intermediate: saysNotify(payloads, NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED),
   childless: saysNotify(payloads, NOTIFY.CHILDLESS_IKEV2_SUPPORTED),
   vpnId: announcesVpnId(payloads),
+  pathProbes: announcesPathProbes(payloads),
   ppk: saysNotify(payloads, NOTIFY.USE_PPK),
   hints: addHints(NO_HINTS, payloads),
 });
@@ -62,5 +65,6 @@ export function announcements(policy: PeerPolicy, peer?: Announced): readonly Pa
   say(NOTIFY.INTERMEDIATE_EXCHANGE_SUPPORTED, true, peer?.intermediate);
   say(NOTIFY.USE_PPK, policy.ppk !== undefined, peer?.ppk);
   say(NOTIFY.CHILDLESS_IKEV2_SUPPORTED, peer !== undefined, true);
-  return [...types.map((type) => notifyOf(type)), vpnIdVendorPayload()];
+  const vendors = [vpnIdVendorPayload(), pathProbeVendorPayload()];
+  return [...types.map((type) => notifyOf(type)), ...vendors];
 }

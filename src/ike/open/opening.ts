@@ -134,6 +134,7 @@ export function openedOf(
       intermediate: said.intermediate,
       childless: said.childless,
       vpnId: said.vpnId,
+      pathProbes: said.pathProbes,
       window: terms.window,
       natLocal: nat?.local === true,
       natRemote: nat?.remote === true,

@@ -19,6 +19,8 @@ export interface PeerFeatures {
   readonly childless: boolean;
   /** Understands the notify of docs/ike-vpn-id.md. */
   readonly vpnId: boolean;
+  /** Answers the notify of docs/adr/0032-path-mtu-probes.md. */
+  readonly pathProbes: boolean;
   readonly window: number;
   /** A NAT was found, on either side: UDP encapsulation and keepalives. */
   readonly natLocal: boolean;

@@ -14,6 +14,7 @@
 import type { Channel, ChannelOptions, ChannelState } from '../channel/api.js';
 import type { ChildAgreement } from '../child/api.js';
 import type { ChildSa } from '../child/child-sa.js';
+import type { PathProbe } from '../child/path-probe.js';
 import type { ChildPolicy, ChildSink } from '../child/types.js';
 import type { IkeSaRow } from '../manager/api.js';
 import type { OpenIkeSa } from '../open/types.js';
@@ -75,6 +76,11 @@ export interface IkeSa {
   /** A live child SA of this policy's service and resource: the one that is there, or a new one. */
   want(policy: ChildPolicy, resource: number): Promise<Outcome<ChildSa>>;
   closeChild(inboundSpi: number): Promise<Outcome<void>>;
+  /**
+   * Octets of the largest packet of a path MTU probe that the peer got by its child SA of this SPI, 0: of none. undefined:
+   * it does not say, or is not asked because it would not know.
+   */
+  askProbe(probe: PathProbe): Promise<number | undefined>;
   /** The child SA that replaces it, whoever's exchange made it. */
   rekeyChild(inboundSpi: number): Promise<Outcome<ChildSa>>;
   /** The IKE SA that replaces this one, whoever's exchange made it. */

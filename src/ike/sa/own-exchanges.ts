@@ -37,6 +37,11 @@ export type Task = Tried &
     | { readonly kind: 'delete'; readonly entry: ChildEntry; readonly done: Done<undefined>[] }
     | { readonly kind: 'rekeyIke'; readonly done: Done<IkeSa>[] }
     | { readonly kind: 'tell'; readonly payloads: readonly Payload[]; readonly isLiveness: boolean }
+    | {
+        readonly kind: 'question';
+        readonly payloads: readonly Payload[];
+        readonly done: Done<readonly Payload[]>[];
+      }
   );
 
 type TaskOf<Kind extends Task['kind']> = Extract<Task, { kind: Kind }>;
@@ -73,7 +78,8 @@ export class OwnExchanges {
   /** What is being asked now. */
   get running(): Task['kind'] | 'liveness' | undefined {
     const task = this.#running;
-    return task?.kind === 'tell' && task.isLiveness ? 'liveness' : task?.kind;
+    if (task?.kind === 'tell' && task.isLiveness) return 'liveness';
+    return task?.kind === 'question' ? 'liveness' : task?.kind;
   }
 
   /** Something of this kind waits or is under way. */
@@ -140,6 +146,13 @@ export class OwnExchanges {
     this.#add({ kind: 'tell', payloads, isLiveness, ...fresh() });
   }
 
+  /** What changes nothing here or there: when it is interrupted nobody has to know what the answer was. */
+  question(payloads: readonly Payload[]): Promise<Outcome<readonly Payload[]>> {
+    return new Promise((done) => {
+      this.#add({ kind: 'question', payloads, done: [done], ...fresh() });
+    });
+  }
+
   #find<T extends Task>(is: (task: Task) => task is T): T | undefined {
     if (this.#running !== undefined && is(this.#running)) return this.#running;
     return this.#queue.find(is);
@@ -194,6 +207,12 @@ export class OwnExchanges {
       case 'tell':
         await this.#host.ask(EXCHANGE.informational, task.payloads);
         this.#running = undefined;
+        break;
+      case 'question': {
+        const answer = await this.#host.ask(EXCHANGE.informational, task.payloads);
+        this.#running = undefined;
+        for (const done of task.done) done(answer);
+      }
     }
     this.kick();
   }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What an IKE SA is at any moment; what happens to it is in ike-sa.ts. */
+import { type PathProbe, pathProbeQuestion, pathProbeSaid } from '../child/path-probe.js';
 import type { OpenIkeSa } from '../open/types.js';
 import type { PeerPolicy } from '../policy.js';
 import { bad, type IkeFailure } from '../types.js';
 import type { IkeSaPhase, SaEnvironment } from './api.js';
 import { type Limits, limitsOf } from './child-entry.js';
+import type { ChildTable } from './child-table.js';
+import type { OwnExchanges } from './own-exchanges.js';
 import { planReauthentication, type Reauthentication } from './reauthentication.js';
 
 /** Where there is nothing yet: one for all IKE SAs. */
@@ -82,6 +85,23 @@ export abstract class SaCore {
 
   trafficSeen(): void {
     this.trafficAt = this.env.timers.now();
+  }
+
+  abstract readonly own: Pick<OwnExchanges, 'question'>;
+  abstract readonly table: Pick<ChildTable, 'find'>;
+
+  /** See IkeSa. */
+  async askProbe(probe: PathProbe): Promise<number | undefined> {
+    if (this.isEnding || !this.open.features.pathProbes) return undefined;
+    const answer = await this.own.question([pathProbeQuestion(probe)]);
+    return answer.ok ? pathProbeSaid(answer.value, probe) : undefined;
+  }
+
+  /** See InformationalResponder. */
+  probeSeen({ spi, round }: PathProbe): number | undefined {
+    if (this.table.find(spi) === undefined) return undefined;
+    const seen = this.env.sink.probeSeen?.(spi);
+    return seen?.round === round ? seen.bytes : 0;
   }
 
   abstract fatal(failure: IkeFailure): void;

@@ -82,8 +82,12 @@ function explainPathMtu(
   if (tunnel === undefined || tunnel.protection === 'mpls') return;
   const known = source.pathMtus.get(tunnel);
   if (known === undefined) return;
-  const until = new Date(known.expires).toISOString();
-  steps.fact('path MTU', `${known.mtu} bytes outside, as the core said by ICMP; until ${until}`);
+  const { mtu, expires } = known;
+  const how =
+    expires === undefined
+      ? 'as probes found'
+      : `as the core said by ICMP; until ${new Date(expires).toISOString()}`;
+  steps.fact('path MTU', `${mtu} bytes outside, ${how}`);
 }
 
 export const encapsulationWord = (encapsulation: string): string =>

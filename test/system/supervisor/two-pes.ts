@@ -186,8 +186,13 @@ export class TwoPes {
   }
 
   /** Starts a supervisor with the file that was written last; returns at once. */
-  start(end: End, env: NodeJS.ProcessEnv = process.env): ChildProcess {
-    const argv = [...MAIN, 'run', `${this.run}/pe${end}.json`, '--log-level', 'debug'];
+  start(
+    end: End,
+    env: NodeJS.ProcessEnv = process.env,
+    options: readonly string[] = [],
+  ): ChildProcess {
+    const file = `${this.run}/pe${end}.json`;
+    const argv = [...MAIN, 'run', file, '--log-level', 'debug', ...options];
     const child = this.lab.start(this.pe(end), argv, this.log(end), env);
     this.#supervisors.set(end, child);
     return child;

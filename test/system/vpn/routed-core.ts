@@ -45,6 +45,8 @@ export const PLAN: Readonly<Record<Family, Plan>> = {
 export class RoutedCore {
   readonly net: TwoPes;
   readonly family: Family;
+  /** core.pathMtu.probes of both PEs, as {@link RoutedCore.config} has it. */
+  probes: NonNullable<Config['core']['pathMtu']>['probes'];
   readonly #age: number;
 
   private constructor(net: TwoPes, family: Family, age: number) {
@@ -76,6 +78,11 @@ export class RoutedCore {
     return it;
   }
 
+  /** Folder with the keys of a PE's SAs, as tshark reads them. */
+  keys(end: End): string {
+    return `${this.net.run}/keys${end}`;
+  }
+
   config(end: End): Config {
     const plan = PLAN[this.family];
     const { tunnels = {}, ...rest } = this.net.config(end);
@@ -83,9 +90,11 @@ export class RoutedCore {
     if (peer === undefined) throw new Error('the lab has no tunnel');
     const { protection, encapsulation } = peer;
     const ends = { local: plan.tunnel[end], remote: plan.tunnel[otherEnd(end)] };
+    const { probes } = this;
+    const pathMtu = { age: this.#age, ...(probes && { probes }) };
     const config: Config = {
       ...rest,
-      core: { tunnelAddresses: [plan.tunnel[end]], pathMtu: { age: this.#age } },
+      core: { tunnelAddresses: [plan.tunnel[end]], pathMtu },
       interfaces: {
         ...rest.interfaces,
         core0: {
@@ -113,7 +122,7 @@ export class RoutedCore {
     const plan = PLAN[family];
     for (const end of [1, 2] as const) {
       net.write(end, this.config(end));
-      net.start(end);
+      net.start(end, process.env, ['--debug-keys', this.keys(end)]);
     }
     for (const end of [1, 2] as const) {
       const route = `-${family} route replace ${plan.ranges} via ${plan.router[end]} src ${plan.tunnel[end]}`;
@@ -126,10 +135,9 @@ export class RoutedCore {
     await net.reach(1, '10.2.0.2');
   }
 
-  /** PE 1's. */
-  async tunnel(): Promise<TopicRows['tunnels']> {
-    const [row] = await this.net.show(1, 'tunnels');
-    if (row === undefined) throw new Error('PE 1 has no tunnel');
+  async tunnel(end: End = 1): Promise<TopicRows['tunnels']> {
+    const [row] = await this.net.show(end, 'tunnels');
+    if (row === undefined) throw new Error(`PE ${end} has no tunnel`);
     return row;
   }
 

@@ -73,12 +73,14 @@ export const tunnels: readonly backend.TunnelRow[] = [
     ...{ mac: '02:00:00:00:00:99', mtu: 1430, state: 'up', reason: '', labels: '' },
     ...{ pathMtu: 1492, pathMtuSource: 'icmp', pathMtuSince: '2026-11-01T00:00:00.000Z' },
     pathMtuExpires: '2026-11-01T00:10:00.000Z',
+    ...{ probing: 'complete', probesSent: 12n, probesConfirmed: 10n, probesLost: 2n },
   },
   {
     ...{ name: 'pe3', local: '2001:db8::1', remote: '2001:db8::3', protection: 'tunnel' },
     ...{ encapsulation: 'ip', sa: '', interface: '', nextHop: '', mac: '', mtu: 0 },
     ...{ state: 'down', reason: 'no route to 2001:db8::3', labels: '' },
     ...{ pathMtu: 0, pathMtuSource: '', pathMtuSince: '', pathMtuExpires: '' },
+    ...{ probing: '', probesSent: 0n, probesConfirmed: 0n, probesLost: 0n },
   },
 ];
 

@@ -119,6 +119,7 @@ function makeInstance(): Instance {
     },
     ...{ routeLabels: { holds: () => false, highest: 0, isAsked: () => false }, bfd: {} },
     pathMtus: { get: () => undefined, configure: () => undefined, learn: () => undefined },
+    pathProbes: { configure: () => undefined },
     log: createLogger({ write: () => undefined, now: () => '' }, 'error'),
   } as never);
 }

@@ -35,7 +35,14 @@ export const IKE: IkeProposal = {
   ...{ ke: [31], additional: [] },
 };
 const FEATURES: PeerFeatures = {
-  ...{ fragmentation: true, intermediate: false, childless: true, vpnId: false, window: 1 },
+  ...{
+    fragmentation: true,
+    intermediate: false,
+    childless: true,
+    vpnId: false,
+    pathProbes: true,
+    window: 1,
+  },
   ...{ natLocal: false, natRemote: false, qcdToken: undefined },
 };
 const endpoint = (address: Uint8Array) => ({ address, port: 500 });

@@ -7,6 +7,7 @@ import type {
   ChildInstall,
   ChildPolicy,
   ChildSink,
+  ProbeSeen,
   ChildUsage,
 } from '../../../../src/ike/child/types.js';
 import { ESP_CIPHERS } from '../../../../src/ike/negotiation/esp-ciphers.js';
@@ -89,6 +90,13 @@ export class Plane implements ChildSink {
       this.inbound.delete(inboundSpi);
       this.onChange();
     });
+  }
+
+  /** Path MTU probes that have come, by inbound SPI. */
+  readonly probes = new Map<number, ProbeSeen>();
+
+  probeSeen(inboundSpi: number): ProbeSeen | undefined {
+    return this.probes.get(inboundSpi);
   }
 
   usage(inboundSpi: number): ChildUsage | undefined {
