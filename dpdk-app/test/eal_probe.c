@@ -94,12 +94,13 @@ static void send_and_receive(uint8_t algorithm, uint8_t family, bool esn, bool i
 static void by_every_suite(void **state)
 {
 	(void)state;
-	for (uint8_t algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
+	for (unsigned int algorithm = 1; algorithm <= SL_ALG_NULL_SHA_512; algorithm++)
 		for (int family = 4; family <= 6; family += 2)
 			for (int esn = 0; esn < 2; esn++) {
-				send_and_receive(algorithm, (uint8_t)family, esn != 0, false);
+				send_and_receive((uint8_t)algorithm, (uint8_t)family, esn != 0,
+				                 false);
 				if (family == 4)
-					send_and_receive(algorithm, 4, esn != 0, true);
+					send_and_receive((uint8_t)algorithm, 4, esn != 0, true);
 			}
 }
 
