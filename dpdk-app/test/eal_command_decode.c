@@ -163,6 +163,46 @@ static void test_interface_limits(void **cmocka)
 	assert_int_equal(code_of(&labels_command, 0), SL_FAULT_MALFORMED);
 }
 
+static void test_probe_limits(void **cmocka)
+{
+	SlCommand command = new_command(PB_CASE(SEND_PROBES));
+	PB(SendProbes) probes = SEALANE__WORKER__V1__SEND_PROBES__INIT;
+	uint32_t bytes[17] = {68, 9600};
+
+	(void)cmocka;
+	command.send_probes = &probes;
+	probes.nexthop = (1u << 20) - 1;
+	probes.sa = (1u << 17) - 1;
+	probes.bytes = bytes;
+	probes.n_bytes = 2;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_NONE);
+	assert_int_equal(code_of(&command, 1),
+	                 SL_FAULT_MALFORMED); /* nothing to do with a descriptor */
+	for (unsigned int i = 0; i < 17; i++)
+		bytes[i] = 1280;
+	probes.n_bytes = 16;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_NONE);
+	probes.n_bytes = 17;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	probes.n_bytes = 0;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	probes.n_bytes = 2;
+	bytes[1] = 67;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	bytes[1] = 9601;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	bytes[1] = 1280;
+	probes.nexthop++;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	probes.nexthop = 0;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	probes.nexthop = 1;
+	probes.sa++;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+	probes.sa = 0;
+	assert_int_equal(code_of(&command, 0), SL_FAULT_MALFORMED);
+}
+
 static void test_nothing_and_unknown(void **cmocka)
 {
 	static const uint8_t unknown_command[] = {0x08, 0x01, 0xa2, 0x06, 0x00}; /* field 100 */
@@ -255,9 +295,13 @@ static void test_replies_round_trip(void **cmocka)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),         cmocka_unit_test(test_port_limits),
-		cmocka_unit_test(test_interface_limits), cmocka_unit_test(test_nothing_and_unknown),
-		cmocka_unit_test(test_mutations),        cmocka_unit_test(test_replies_round_trip),
+		cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_port_limits),
+		cmocka_unit_test(test_interface_limits),
+		cmocka_unit_test(test_nothing_and_unknown),
+		cmocka_unit_test(test_probe_limits),
+		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_replies_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
