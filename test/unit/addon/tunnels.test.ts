@@ -174,6 +174,7 @@ describe('SAs', () => {
     expect(Object.keys(out!)).not.toContain('key');
     expect(tables.saState('out', id)).toEqual({
       ...{ ready: false, sequence: 0n, packets: 0n, bytes: 0n, replayed: 0n, authFailed: 0n },
+      ...{ probeRound: 0, probeBytes: 0 },
     });
     tables.removeSa('out', id);
     expect(tables.sas('out')).toEqual([]);
