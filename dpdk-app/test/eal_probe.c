@@ -4,6 +4,7 @@
  * what cannot be sent is dropped by name.
  */
 #include "stages/stage.h"
+#include "support/build.h"
 #include "support/drops.h"
 #include "support/scene.h"
 #include "support/threads.h"
@@ -171,17 +172,36 @@ static void what_cannot_be_sent(void **state)
 	set(SL_ALG_AES_GCM_128, 4, false, false);
 	world.tables->sa_out[SA].byte_limit = 1299;
 	expect_unsent(tunnel, SA, 1300, SL_DROP_sa_exhausted);
+	set(SL_ALG_AES_GCM_128, 4, false, false);
+	world.tables->version[sl_nexthop_active(&world.worker, tunnel)].template_len = 40;
+	expect_unsent(tunnel, SA, 1300, SL_DROP_nexthop_unusable); /* its ESP header is beyond */
 }
 
-/* A dummy packet that is too short to say a round, or of whoever sends such, is dropped as any. */
+/* In it are the round and the trailer, and nothing else. */
+static void the_least(void **state)
+{
+	(void)state;
+	set(SL_ALG_AES_GCM_128, 4, false, false);
+	send_as(tunnel, SA, 58); /* 20 + 16 + 16, and 6, which is no whole block */
+	assert_int_equal(world_sent(PORT_CORE, got), 0);
+	send_as(tunnel, SA, 60);
+	assert_int_equal(world_sent(PORT_CORE, got), 14 + 60);
+}
+
+/* Of whoever sends such: there is no round in it, and it is dropped as any. */
 static void a_short_dummy(void **state)
 {
 	(void)state;
 	set(SL_ALG_AES_GCM_128, 4, false, false);
-	send_as(tunnel, SA, 58); /* 20 + 16 + 16, and 6: the round and the trailer */
-	assert_int_equal(world_sent(PORT_CORE, got), 0);
-	send_as(tunnel, SA, 60);
-	assert_int_equal(world_sent(PORT_CORE, got), 14 + 60);
+	for (unsigned int payload = 0; payload <= 4; payload++) {
+		build_payload(&b, payload);
+		build_esp(&b, SA, payload + 1, 59);
+		build_ip4(&b, LOCAL4, REMOTE4, 50, 60); /* as the row has it */
+		build_eth(&b, PE_CORE_MAC, P_MAC, 0, 0x0800);
+		build_receive(&b, PORT_CORE);
+		assert_int_equal(world.worker.block->drops[SL_DROP_esp_dummy], payload + 1);
+		assert_int_equal(world.state->sa_in[SA].probe != 0, payload == 4);
+	}
 }
 
 /* The SA's owner makes it. */
@@ -205,6 +225,7 @@ int main(void)
 		cmocka_unit_test(by_every_suite),
 		cmocka_unit_test(the_largest_of_a_round_counts),
 		cmocka_unit_test(what_cannot_be_sent),
+		cmocka_unit_test(the_least),
 		cmocka_unit_test(a_short_dummy),
 		cmocka_unit_test(made_by_the_owner),
 	};

@@ -303,6 +303,18 @@ const ESP_OPEN = of('stages/esp_open.c', [
     'eal_drops: esp_dummy',
   ],
   [
+    'a dummy packet without a round says nothing of the path MTU',
+    'if (trailer->payload_len < SL_PROBE_ROUND_LEN)\n\t\treturn SL_DROP_esp_dummy;',
+    '',
+    'eal_probe: a_short_dummy',
+  ],
+  [
+    'the largest packet of a round counts',
+    ' || sl_probe_seen_bytes(state->probe) < bytes)',
+    ' || true)',
+    'eal_probe: the_largest_of_a_round_counts',
+  ],
+  [
     'the application of the SA (policy-model 17)',
     'if (row->application != SL_APP_VPN)\n\t\treturn SL_DROP_esp_application;',
     '',

@@ -27,6 +27,8 @@ static enum sl_drop_reason find_tunnel(struct sl_worker *w, const struct sl_prob
 		return SL_DROP_nexthop_unusable;
 	if (!find_sa(w, t, v->sa, v->sa_generation))
 		return SL_DROP_sa_not_ready;
+	if (v->esp_off < v->ip_off || v->esp_off + esp_front(v) > v->template_len)
+		return SL_DROP_nexthop_unusable;
 	if (t->key->owner != w->index)
 		return SL_PASSED;
 	return is_ready(t, v->sa_generation) ? SL_DROP_none : SL_DROP_sa_not_ready;
