@@ -152,16 +152,10 @@ export class PathProbes {
     const known = this.#pairs.get(key);
     if (known === undefined) {
       this.#pairs.set(key, {
-        ...{
-          ends: path.ends,
-          path,
-          mtu: undefined,
-          isBusy: false,
-          dueAt: now,
-          raiseAt: Infinity,
-          seenAt: now,
-        },
-        ...{ search: new PathSearch(path.range), counters: { sent: 0, confirmed: 0, lost: 0 } },
+        ...{ ends: path.ends, path, mtu: undefined, isBusy: false },
+        ...{ dueAt: now, raiseAt: Infinity, seenAt: now },
+        search: new PathSearch(path.range),
+        counters: { sent: 0, confirmed: 0, lost: 0 },
       });
       return;
     }

@@ -75,11 +75,11 @@ export class OwnExchanges {
     this.#host = host;
   }
 
-  /** What is being asked now. */
+  /** What is being asked now; 'liveness' as well of what changes as little as that, and can be gone on without. */
   get running(): Task['kind'] | 'liveness' | undefined {
     const task = this.#running;
-    if (task?.kind === 'tell' && task.isLiveness) return 'liveness';
-    return task?.kind === 'question' ? 'liveness' : task?.kind;
+    const isHarmless = task?.kind === 'question' || (task?.kind === 'tell' && task.isLiveness);
+    return isHarmless ? 'liveness' : task?.kind;
   }
 
   /** Something of this kind waits or is under way. */
