@@ -16,7 +16,8 @@ check() {
     return 0
   fi
   touch "$stamp.new"
-  if ! clang-tidy-14 --quiet --checks="$checks" -p "$database" "$file" 2>"$stamp.err"; then
+  # -Werror of the build is about gcc's warnings: clang has others, and .clang-tidy says which of those count.
+  if ! clang-tidy-14 --quiet --checks="$checks" --extra-arg=-Wno-error -p "$database" "$file" 2>"$stamp.err"; then
     grep -v 'warnings generated\|Suppressed\|Use -header-filter' "$stamp.err" || true
     rm -f "$stamp.new" "$stamp.err"
     return 1
