@@ -269,8 +269,7 @@ export class ChildSas implements ChildSink {
   probeSeen(inboundSpi: number): ProbeSeen | undefined {
     const pair = this.#pairs.get(inboundSpi);
     const state = pair && this.#deps.rows.state('in', pair.name);
-    if (state === undefined || state.probeBytes === 0) return undefined;
-    return { round: state.probeRound, bytes: state.probeBytes };
+    return state && { round: state.probeRound, bytes: state.probeBytes };
   }
 
   adopt(inboundSpi: number): boolean {

@@ -91,7 +91,7 @@ export class PathSearch {
   answer(octets: number): void {
     const came = this.#asked.filter((index) => this.#size(index) <= octets).at(-1) ?? -1;
     const missing = this.#asked.find((index) => index > came);
-    if (!this.#isVerifying) this.#passes = Math.max(this.#passes, came);
+    this.#passes = Math.max(this.#passes, came);
     if (missing === undefined) {
       this.#settle();
     } else if (this.#asked[0] !== missing) {

@@ -1,12 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SaRow, Tables } from '../../../src/forwarding/addon/api.js';
 import { keyCheck, loadAddon } from '../../../src/forwarding/addon/load.js';
 import { ethernetHeader } from '../../../src/forwarding/headers.js';
-import type { TunnelModel } from '../../../src/forwarding/model.js';
-import type { ChildInstall, ChildPolicy } from '../../../src/ike/child/types.js';
-import type { EspCipher, Selector } from '../../../src/ike/negotiation/types.js';
+import type { ChildInstall } from '../../../src/ike/child/types.js';
 import { createLogger } from '../../../src/lib/log.js';
 import { parseAddress } from '../../../src/lib/ip.js';
 import { INTEGRITY } from '../../../src/ike/crypto/algorithms.js';
@@ -16,54 +15,14 @@ import { tunnelSaKey } from '../../../src/supervisor/ike-sa-row.js';
 import { SaRows } from '../../../src/supervisor/sa-rows.js';
 import { saRows, type ShowSource } from '../../../src/supervisor/show-rows.js';
 import { SpiPool } from '../../../src/supervisor/spi-pool.js';
+import { GCM, LOCAL, POLICY, REMOTE, TUNNEL, child, only } from './child-install.js';
 import { VirtualTime } from './virtual-time.js';
-
-const LOCAL = parseAddress('192.0.2.1')!;
-const REMOTE = parseAddress('192.0.2.2')!;
-
-const TUNNEL: TunnelModel = {
-  ...{ name: 'peer', local: LOCAL, remote: REMOTE, protection: 'encrypt', encapsulation: 'gre' },
-  ...{ dscp: 'copy', ecn: 'compatibility', ttl: 64, sa: undefined },
-};
-
-const only = (address: Uint8Array, protocol = 47): Selector => ({
-  ...{ start: address, end: address, protocol, startPort: 0, endPort: 65535 },
-});
-const GCM: EspCipher = {
-  ...{ name: 'ENCR_AES_GCM_16', id: 20, keyBits: 128, keyBytes: 20, saltBytes: 4 },
-  ...{ kind: 'aead' as const, encrypts: true },
-};
-const POLICY: ChildPolicy = {
-  ...{ service: 'encrypt/gre', mode: 'transport', proposals: [], resources: 1 },
-  ...{ local: [only(LOCAL)], remote: [only(REMOTE)] },
-  lifetimes: {
-    ...{ softSeconds: 0, hardSeconds: 0, softBytes: 0n, hardBytes: 0n },
-    ...{ softPackets: 0n, hardPackets: 5000n, jitter: 0 },
-  },
-};
-
-function child(inboundSpi: number, more: Partial<ChildInstall> = {}): ChildInstall {
-  const direction = () => ({ encryption: randomBytes(20), integrity: Buffer.alloc(0) });
-  return {
-    policy: POLICY,
-    peer: {
-      ...{ address: REMOTE, sp: 'own', method: 'psk', subject: '', anchor: 'a' },
-      validUntil: undefined,
-    },
-    path: { local: { address: LOCAL, port: 500 }, remote: { address: REMOTE, port: 500 } },
-    udpEncapsulation: false,
-    suite: { cipher: GCM, integrity: undefined, esn: false },
-    ...{ inboundSpi, outboundSpi: 0x2000_0000 + (inboundSpi & 0xffff) },
-    ...{ local: POLICY.local, remote: POLICY.remote },
-    ...{ inboundKeys: direction(), outboundKeys: direction(), resource: 0, replaces: undefined },
-    ...more,
-  };
-}
 
 /** Real tables; a worker that installs what it is told. */
 let folder: string;
 let real: Tables;
 let installed: Set<string>;
+let probe: { probeRound: number; probeBytes: number };
 let activated: number[];
 let tables: Tables;
 let rows: SaRows;
@@ -80,6 +39,7 @@ function withWorker(): Tables {
   const state: Tables['saState'] = (direction, id) => ({
     ...real.saState(direction, id),
     ready: installed.has(`${direction} ${String(id)}`),
+    ...(direction === 'in' && probe),
   });
   const activate: Tables['activateSa'] = (id) => {
     if (!installed.has(`in ${String(id)}`)) throw new Error('not installed');
@@ -145,6 +105,7 @@ beforeEach(() => {
       mplsOtherSp: false,
     },
   });
+  probe = { probeRound: 0, probeBytes: 0 };
   installed = new Set();
   [activated, published, log] = [[], [], []];
   time = new VirtualTime();
@@ -190,6 +151,15 @@ describe('child SAs in the tables', () => {
     expect(sas.usage(spi)).toEqual({
       ...{ inboundPackets: 0n, inboundBytes: 0n, outboundPackets: 0n, outboundBytes: 0n },
     });
+  });
+
+  it('say which probe came last by the inbound one', async () => {
+    const spi = sas.allocateSpi();
+    await sas.install(child(spi));
+    expect(sas.probeSeen(spi)).toEqual({ round: 0, bytes: 0 });
+    probe = { probeRound: 0xffffffff, probeBytes: 1496 };
+    expect(sas.probeSeen(spi)).toEqual({ round: 0xffffffff, bytes: 1496 });
+    expect(sas.probeSeen(spi + 1)).toBeUndefined();
   });
 
   it('are replaced make before break: the next hop has the new one before the old row goes', async () => {

@@ -69,6 +69,27 @@ describe('a path MTU', () => {
     expect(changed).toEqual([ENDS, SIX, SIX]);
   });
 
+  it('is the smaller one of what is told and what probes find, until either goes', async () => {
+    paths.probed(ENDS, 1400);
+    expect(paths.get(ENDS)).toEqual({
+      ...{ mtu: 1400, since: START, expires: undefined, source: 'probe' },
+    });
+    paths.probed(ENDS, 1400);
+    expect(changed).toHaveLength(1);
+    paths.learn(ENDS, 1450);
+    expect(paths.get(ENDS)).toMatchObject({ mtu: 1400, source: 'probe' });
+    paths.learn(ENDS, 1300);
+    expect(paths.get(ENDS)).toMatchObject({ mtu: 1300, source: 'icmp' });
+    await time.pass(600_000);
+    expect(paths.get(ENDS)?.mtu).toBe(1400);
+    paths.probed(ENDS, undefined);
+    expect(paths.get(ENDS)).toBeUndefined();
+    expect(changed).toHaveLength(5);
+    paths.close();
+    paths.probed(ENDS, 1400);
+    expect(paths.get(ENDS)).toBeUndefined();
+  });
+
   it('comes and goes no more once closed', async () => {
     paths.learn(ENDS, 1400);
     paths.close();

@@ -132,7 +132,9 @@ describe('path MTU probes', () => {
   it('nothing follows from a peer that does not say, or a worker that is away', async () => {
     way().answers = false;
     await pass(20);
-    expect([way().asked > 2, found, probes.row(ENDS)?.lost]).toEqual([true, [], 0]);
+    expect([found, probes.row(ENDS)?.lost]).toEqual([[], 0]);
+    // Once, and then every five seconds.
+    expect([way().asked, sent.length]).toEqual([4, 4]);
     failing = true;
     await pass(20);
     expect(found).toEqual([]);
@@ -166,6 +168,27 @@ describe('path MTU probes', () => {
     expect([found, sent.length]).toEqual([[1400, undefined], before]);
     expect(probeSettings(undefined)).toBeUndefined();
     expect(probeSettings({})).toEqual({ interval: 30, raise: 600 });
+  });
+
+  it('what is said of a round from before it was switched off has no effect', async () => {
+    way().mtu = 1400;
+    probes.tick();
+    probes.configure(undefined);
+    expect(found).toEqual([undefined]);
+    await pass(5);
+    expect([sent.length, found, probes.row(ENDS)]).toEqual([1, [undefined], undefined]);
+  });
+
+  it('nor of one from before the interface was another', async () => {
+    await pass(31);
+    way().mtu = 0;
+    probes.tick();
+    await time.pass(100);
+    expect(sent.at(-1)).toEqual([1500]);
+    way().range = { least: 1280, largest: 1496, step: 4 };
+    way().mtu = 1500;
+    await pass(10);
+    expect([found, said]).toEqual([[undefined, undefined], []]);
   });
 
   it('another interface or suite has it searched anew', async () => {
@@ -202,4 +225,9 @@ describe('sizes of probes', () => {
       expect(range).toEqual({ least: 1280, largest, step });
     },
   );
+
+  it('of an interface that does not take the floor there is one', () => {
+    const range = probeRange(1280, 1000, 4, espOverhead('aes-gcm-128', false));
+    expect(range).toEqual({ least: 1000, largest: 1000, step: 4 });
+  });
 });
