@@ -9,7 +9,7 @@
 // it is the only one. `waits` (ms) and `jitter` (the share that is random) are of retransmissions. Who gets no answer
 // to the last of them begins anew, by another SPI, as PEs do, for `persistMs` from the beginning (default 0: not at all);
 // { ..., restarted } says how often. `respond` answers on each address, prints "ready", and on SIGUSR2 { opened }, with
-// `list` also children: [[address, inbound SPI], ...]. test/system/ike/load.ts runs it as well.
+// `list` also children: [[address, inbound SPI], ...]. test/load/ike-load.ts runs it as well.
 import { Buffer } from 'node:buffer';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';

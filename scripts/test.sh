@@ -3,12 +3,12 @@
 #
 #   npm test [-- [--asan] [suite...] [argument of vitest...]]
 #
-# Suites (default: all): c (cmocka), unit, dataplane, interop, system. Any other argument goes to
+# Suites (default: all): c (cmocka), unit, dataplane, load, interop, system. Any other argument goes to
 # vitest: `npm test -- unit bgp/codec`, `npm test -- system -t restart`.
 # --asan runs the suites against the sanitizer builds: the C tests of build/asan; the addon of
 # build/asan in the unit tests; the worker of build/asan in the others. Tests and product find the
 # two by SEALANE_ADDON and SEALANE_WORKER, when set. Any sanitizer report fails the run.
-# With CI set, the files of dataplane, interop and system in which a test failed are run once more, one at a time, on a
+# With CI set, the files of dataplane, load, interop and system in which a test failed are run once more, one at a time, on a
 # machine that does nothing else by then. What passes there counts as passed and is named at the end with the reason of
 # its first failure: a busy machine, or a defect that shows seldom.
 set -uo pipefail
@@ -19,12 +19,12 @@ vitest_args=()
 asan=no
 for arg in "$@"; do
   case $arg in
-    c | unit | dataplane | interop | system) suites+=("$arg") ;;
+    c | unit | dataplane | load | interop | system) suites+=("$arg") ;;
     --asan) asan=yes ;;
     *) vitest_args+=("$arg") ;;
   esac
 done
-[ ${#suites[@]} -gt 0 ] || suites=(c unit dataplane interop system)
+[ ${#suites[@]} -gt 0 ] || suites=(c unit dataplane load interop system)
 
 build_dir=build
 groups=(build run test)

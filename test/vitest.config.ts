@@ -6,10 +6,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Projects that make namespaces, start workers or boot kernels, and how many files of theirs run at a time. A file's
- * namespaces have names of its own, and most of its time is spent waiting for timers; those of the data plane load both
- * cores.
+ * namespaces have names of its own, and most of its time is spent waiting for timers; those of the data plane, and those
+ * with thousands of peers, load both cores.
  */
-const apart = { dataplane: 1, interop: 2, system: 2, nic: 1 };
+const apart = { dataplane: 1, load: 1, interop: 2, system: 2, nic: 1 };
 
 /** What a configuration imports; in the tests it is the source, not the build. */
 const alias = { sealane: `${root}src/config/index.ts` };

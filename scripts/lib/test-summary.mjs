@@ -6,7 +6,7 @@
 // failed test that stands on a network, a worker or a peer. A unit test has no excuse.
 import { existsSync, readFileSync } from 'node:fs';
 
-const APART = /^test\/(dataplane|interop|system)\//;
+const APART = /^test\/(dataplane|load|interop|system)\//;
 
 const failedFiles = ({ failed }) =>
   new Set(failed.map(({ file = '' }) => file).filter((file) => APART.test(file)));

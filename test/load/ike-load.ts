@@ -2,9 +2,9 @@
 /** Many initiators at once: the benchmark's load generator, which has machines of its own, as a process. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { eventually, type Lab } from '../../../scripts/lib/lab.js';
+import { eventually, type Lab } from '../../scripts/lib/lab.js';
 
-const LOAD = fileURLToPath(new URL('../../../perf/ike-load.mjs', import.meta.url));
+const LOAD = fileURLToPath(new URL('../../perf/ike-load.mjs', import.meta.url));
 /** The limit of last resort, of a machine that has much else to do: nothing but a lock-up comes to it. */
 const PERSIST_MS = 480_000;
 const LOAD_MS = 600_000;

@@ -7,12 +7,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { eventually, outcome } from '../../../scripts/lib/lab.js';
-import type { Config } from '../../../src/config/types.js';
-import { IkePes } from './ike-pes.js';
-import { initiateAll, type LoadReport, type LoadSa } from './load.js';
+import { eventually, outcome } from '../../scripts/lib/lab.js';
+import type { Config } from '../../src/config/types.js';
+import { IkePes } from '../system/ike/ike-pes.js';
+import { initiateAll, type LoadReport, type LoadSa } from './ike-load.js';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const PEERS = 2000;
 /** Of the two that let all come: on a machine that does much else they take minutes. */
 const COME_MS = 900_000;
