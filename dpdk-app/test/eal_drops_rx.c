@@ -28,6 +28,11 @@ static void rx_not_our_mac(void **state)
 	build_eth(&b, P_MAC, CE_MAC, 0, 0x0800);
 	from_ce();
 	EXPECT(rx_not_our_mac);
+	build_payload(&b, 10); /* what the kernel gets of us, to somebody else */
+	build_ip4(&b, HERE4, A4(224, 0, 0, 5), 89, 1);
+	build_eth(&b, P_MAC, CE_MAC, 0, 0x0800);
+	from_ce();
+	EXPECT(rx_not_our_mac);
 	build_payload(&b, 10); /* a unicast address in a multicast frame */
 	build_ip4(&b, HERE4, THERE4, 17, 64);
 	build_eth(&b, group, CE_MAC, 0, 0x0800);

@@ -192,6 +192,7 @@ static void test_key_refusals(void **cmocka)
 {
 	struct test_worker worker;
 	struct sl_tables *tables;
+	uint64_t counted;
 
 	(void)cmocka;
 	session_begin(&worker, test_no_huge);
@@ -214,6 +215,11 @@ static void test_key_refusals(void **cmocka)
 	assert_int_equal(test_install(&worker, 2, 0), PB_CODE(KEY_REFUSED));
 	tables->sa_out[1].key[0] ^= 1; /* the same generation, another key */
 	assert_int_equal(test_install(&worker, 1, 0), PB_CODE(KEY_REFUSED));
+	counted = test_sa(tables, &tables->sa_out[3], 4);
+	assert_int_equal(test_install(&worker, 3, 0), PB_CODE(OK));
+	(void)test_sa(tables, &tables->sa_out[3], 5); /* a new key, an older generation */
+	tables->sa_out[3].generation = counted - 1;
+	assert_int_equal(test_install(&worker, 3, 0), PB_CODE(KEY_REFUSED));
 	(void)test_sa(tables, &tables->sa_in[2], 9);
 	tables->sa_in[2].algorithm = SL_ALG_AES_GMAC_128; /* protection does not follow from it */
 	assert_int_equal(test_install(&worker, 0, 2), PB_CODE(MALFORMED));

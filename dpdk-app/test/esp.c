@@ -150,6 +150,21 @@ static void trailers(void **state)
 }
 
 /* Up to 255 bytes of padding are accepted; any wrong byte, or more than there is, is not. */
+/* Where the payload would begin if its length were allowed to fall below 0, there is padding as it should be. */
+static void padding_beyond(void **state)
+{
+	uint8_t *packet = calloc(1, UINT16_MAX + 2);
+	struct sl_esp_trailer trailer;
+
+	(void)state;
+	assert_non_null(packet);
+	packet[0] = 1;
+	packet[1] = 137;
+	packet[UINT16_MAX] = 1;
+	assert_false(sl_esp_read_trailer(packet, 2, &trailer));
+	free(packet);
+}
+
 static void foreign_padding(void **state)
 {
 	(void)state;
@@ -209,6 +224,7 @@ int main(void)
 		cmocka_unit_test(unknown_algorithms_have_no_key),
 		cmocka_unit_test(trailers),
 		cmocka_unit_test(foreign_padding),
+		cmocka_unit_test(padding_beyond),
 		cmocka_unit_test(sequence_and_nonce),
 	};
 

@@ -352,7 +352,7 @@ const ESP = of('esp/esp.c', [
     'padding that is longer than the packet',
     'if (padding + SL_ESP_TRAILER_MIN > length)\n\t\treturn false;',
     '',
-    'esp: foreign_padding',
+    'esp: padding_beyond',
   ],
   [
     'the series 1, 2, 3',
