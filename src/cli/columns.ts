@@ -150,6 +150,29 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     depth: count('DEPTH'),
     maxDepth: count('MAX DEPTH'),
   },
+  lags: {
+    interfaces: text('INTERFACES'),
+    member: text('MEMBER'),
+    link: text('LINK'),
+    selected: wide(flag('SELECTED')),
+    collecting: flag('COLLECTING'),
+    distributing: flag('DISTRIBUTING'),
+    state: wide(text('STATE')),
+    system: wide(text('SYSTEM')),
+    key: wide(count('KEY')),
+    port: wide(count('PORT')),
+    partnerSystem: text('PARTNER'),
+    partnerKey: wide(count('PARTNER KEY')),
+    partnerPort: wide(count('PARTNER PORT')),
+    partnerState: wide(text('PARTNER STATE')),
+    rxLacpdus: count('RX LACPDUS'),
+    txLacpdus: count('TX LACPDUS'),
+    rxMalformed: wide(count('RX MALFORMED')),
+    rxPackets: count('RX PACKETS'),
+    rxBytes: wide(count('RX BYTES')),
+    txPackets: count('TX PACKETS'),
+    txBytes: wide(count('TX BYTES')),
+  },
   policers: {
     interface: text('INTERFACE'),
     vrf: wide(text('VRF')),
@@ -279,7 +302,7 @@ export const POLICY_TEST_COLUMNS: Columns<PolicyTestRow> = {
 
 export const TOPICS: readonly Topic[] = [
   ...(['interfaces', 'vrfs', 'routes', 'labels', 'tunnels', 'sas', 'drops'] as const),
-  ...(['ports', 'policers', 'queues', 'workers', 'transitions'] as const),
+  ...(['ports', 'lags', 'policers', 'queues', 'workers', 'transitions'] as const),
   ...(['bgp summary', 'bgp neighbors', 'bgp routes'] as const),
   ...(['ike sas', 'ike children', 'ike counters'] as const),
 ];

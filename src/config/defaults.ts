@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a configuration means where it is silent. types.ts names the same values in words. */
-import type { Config, Device, Interface } from './types.js';
+import type { Config, Device, Interface, SingleDevice } from './types.js';
 
 export const DEFAULT_MTU = 1500; // bytes, largest IP packet
 /** The class of all that is in no other; its number is 0. */
@@ -11,6 +11,7 @@ export const IMPLICIT_NULL = 3;
 /** Pipe model: as if the first hop of a path of its own (RFC 3443 section 3.3). */
 export const DEFAULT_LSP_TTL = 255;
 export const DEFAULT_TUNNEL_TTL = 64;
+export const DEFAULT_LACP_RATE = 'fast';
 export const DEFAULT_LCORES = 1;
 /** As many as rows in the segments have room for. */
 export const MAX_LCORES = 32;
@@ -42,7 +43,16 @@ export function tapNetns(config: Config, configured: Interface): string | undefi
 export function deviceKey(device: Device): string {
   if ('kernel' in device) return `kernel ${device.kernel}@${device.netns ?? ''}`;
   if ('pci' in device) return `pci ${device.pci}`;
+  if ('lag' in device) {
+    // The first member's MAC address is the group's.
+    return `lag of ${device.lag[0] === undefined ? '' : deviceKey(device.lag[0])}`;
+  }
   return `vdev ${device.vdev.split(',')[0] ?? ''}`;
+}
+
+/** The devices that a port is made of: itself, or the members of a group. */
+export function singleDevices(device: Device): readonly SingleDevice[] {
+  return 'lag' in device ? device.lag : [device];
 }
 
 /** MTU of the port, bytes: a device has room for one tag above its MTU, and may have none for a second one. */

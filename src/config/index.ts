@@ -7,7 +7,7 @@
  *
  * Every function here returns plain data; nothing is read, opened or remembered.
  */
-import type { Config, Device, StaticRoute } from './types.js';
+import type { Config, Device, SingleDevice, StaticRoute } from './types.js';
 
 export type * from './types.js';
 export {
@@ -34,7 +34,7 @@ export function defineConfig(config: Config): Config {
 export function kernelInterface(
   name: string,
   options: { readonly netns?: string; readonly driver?: 'af_packet' | 'af_xdp' } = {},
-): Device {
+): SingleDevice {
   return { kernel: name, ...options };
 }
 
@@ -42,13 +42,24 @@ export function kernelInterface(
  * A NIC by its PCI address, e.g. "0000:03:00.0", bound to vfio-pci or another DPDK driver.
  * @param options driver options, e.g. "rx_desc=1024"
  */
-export function pci(address: string, options?: string): Device {
+export function pci(address: string, options?: string): SingleDevice {
   return options === undefined ? { pci: address } : { pci: address, options };
 }
 
 /** A DPDK virtual device by its arguments, e.g. "net_memif0,role=client,socket=/run/m.sock". */
-export function vdev(devargs: string): Device {
+export function vdev(devargs: string): SingleDevice {
   return { vdev: devargs };
+}
+
+/**
+ * Several devices as one port by LACP (IEEE 802.1AX). The group has the MAC address of the first.
+ * @param options.rate how often the other end shall send LACPDUs: every second (default) or every 30
+ */
+export function lag(
+  members: readonly SingleDevice[],
+  options: { readonly rate?: 'fast' | 'slow' } = {},
+): Device {
+  return { lag: members, ...(options.rate !== undefined && { lacpRate: options.rate }) };
 }
 
 /** A static route to a CE. The interface is needed for a link-local next hop only. */

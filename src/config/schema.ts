@@ -63,7 +63,7 @@ const instance = scalar<string>('a name', (value) => {
   };
 });
 
-const device = choiceByKey({
+const singleDevices = {
   kernel: strict({
     kernel: kernelName,
     netns: netns.exactOptional(),
@@ -74,6 +74,13 @@ const device = choiceByKey({
     options: nonEmpty('driver options', '"rx_desc=1024"').exactOptional(),
   }),
   vdev: strict({ vdev }),
+};
+const device = choiceByKey({
+  ...singleDevices,
+  lag: strict({
+    lag: list(choiceByKey(singleDevices)),
+    lacpRate: oneOf('fast', 'slow').exactOptional(),
+  }),
 });
 
 const interfaceCommon = {

@@ -16,7 +16,8 @@ export type * from './ike/types.js';
 export type * from './qos-types.js';
 
 /** Where packets come from. Interfaces with an equal device share one port. */
-export type Device =
+/** One that can be a member of a link aggregation group. */
+export type SingleDevice =
   | {
       /** A kernel network interface, taken over and made deaf. */
       readonly kernel: string;
@@ -34,6 +35,16 @@ export type Device =
       /** Any DPDK virtual device by its devargs, e.g. "net_memif0,role=client,...". */
       readonly vdev: string;
     };
+
+/** Several devices as one port by LACP (IEEE 802.1AX). Of the kernel interfaces among them all are in one namespace. */
+export interface Lag {
+  /** At least one, at most eight; the group has the MAC address of the first. */
+  readonly lag: readonly SingleDevice[];
+  /** How often the other end shall send LACPDUs: every second or every 30; default 'fast'. */
+  readonly lacpRate?: 'fast' | 'slow';
+}
+
+export type Device = SingleDevice | Lag;
 
 interface InterfaceCommon {
   readonly device: Device;

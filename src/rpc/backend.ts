@@ -89,6 +89,7 @@ export type DropRow = Readonly<pb.DropRow>;
 export type WorkerState = 'starting' | 'running' | 'stalled' | 'down';
 export type PortRow = Narrow<pb.PortRow, { link: 'up' | 'down' | 'unknown' }>;
 export type QueueRow = Narrow<pb.QueueRow, { kind: 'kernel' | 'priority' | 'weighted' }>;
+export type LagRow = Narrow<pb.LagRow, { link: 'up' | 'down' }>;
 export type PolicerRow = Narrow<pb.PolicerRow, { meter: 'srtcm' | 'trtcm' }>;
 
 export type WorkerRow = Narrow<pb.WorkerRow, { state: WorkerState }>;
@@ -241,6 +242,8 @@ export interface ControlBackend {
   policers(): Rows<PolicerRow>;
   ports(): Rows<PortRow>;
   queues(): Rows<QueueRow>;
+  /** Asked of the worker; none while it is down. */
+  lags(): Promise<Rows<LagRow>>;
   workers(): Rows<WorkerRow>;
   bgpSummary(): Rows<BgpSummaryRow>;
   bgpNeighbors(): Rows<BgpNeighborRow>;

@@ -24,6 +24,7 @@ export interface TopicRows {
   readonly policers: pb.PolicerRow;
   readonly ports: pb.PortRow;
   readonly queues: pb.QueueRow;
+  readonly lags: pb.LagRow;
   readonly workers: pb.WorkerRow;
   readonly transitions: pb.TransitionRow;
   readonly 'bgp summary': pb.BgpSummaryRow;
@@ -247,6 +248,7 @@ export class Client {
       policers: () => this.#client.showPolicers({ vrf: filter.vrf ?? '' }),
       ports: () => this.#client.showPorts({}),
       queues: () => this.#client.showQueues({ vrf: filter.vrf ?? '' }),
+      lags: () => this.#client.showLags({}),
       workers: () => this.#client.showWorkers({}),
       transitions: () => this.#client.showTransitions({ vrf: filter.vrf ?? '' }),
       'bgp summary': () => this.#client.showBgpSummary({ vrf: filter.vrf ?? '' }),

@@ -76,6 +76,7 @@ export function controlService(backend: ControlBackend, options: ServiceOptions)
       inVrf(() => backend.policers(), 'vrf'),
       wrap,
     ),
+    showLags: stream(async () => backend.lags(), wrap),
     showWorkers: stream(() => backend.workers(), wrap),
     restartWorker: unary(async () => ({ ...(await backend.restartWorker()) })),
     ...bgpHandlers(backend, { unary, stream }),

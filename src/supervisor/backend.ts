@@ -23,6 +23,7 @@ import { bgpProtection } from './bgp-protection.js';
 import { messageOf, oneLine, remedyOf, SupervisorError } from './errors.js';
 import type { Prepared } from './commit.js';
 import { Captures } from './captures.js';
+import { lagRows } from './show-lags.js';
 import { dumpBgp } from './dump-bgp.js';
 import { explainRoute } from './explain/destination.js';
 import { explainLabel } from './explain/label.js';
@@ -121,6 +122,9 @@ export class Backend implements ControlBackend {
   }
   queues(): Rows<rows.QueueRow> {
     return queueRows(this.#deps.supervisor);
+  }
+  async lags(): Promise<Rows<rows.LagRow>> {
+    return lagRows(this.#deps.supervisor);
   }
   policers(): Rows<rows.PolicerRow> {
     return policerRows(this.#deps.supervisor);

@@ -3,6 +3,7 @@
  * Keeps the kernel interfaces behind our ports deaf (policy-model 20), and remembers over restarts
  * what each was like before, so that the last stop gives it back as it was.
  */
+import { singleDevices } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
 import { deafProblems, makeDeaf, undoDeaf, type BeforeDeaf } from '../kernel/deaf.js';
 import type { NamespaceContext } from '../kernel/device.js';
@@ -18,9 +19,11 @@ export interface KernelInterface {
 }
 
 export function kernelInterfaces(devices: Iterable<Device>): KernelInterface[] {
-  return [...devices].flatMap((device) =>
-    'kernel' in device ? [{ netns: device.netns, name: device.kernel }] : [],
-  );
+  return [...devices]
+    .flatMap(singleDevices)
+    .flatMap((device) =>
+      'kernel' in device ? [{ netns: device.netns, name: device.kernel }] : [],
+    );
 }
 
 export interface DeafGuardDeps {

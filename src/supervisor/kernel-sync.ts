@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The host's kernel, brought to what a plan needs: namespaces, TAPs, neighbours, core routes. */
-import { tapNetns, vrfNetns } from '../config/defaults.js';
+import { singleDevices, tapNetns, vrfNetns } from '../config/defaults.js';
 import type { Device } from '../config/types.js';
 import type { GatewayModel, LspModel, TunnelModel } from '../forwarding/model.js';
 import type { CoreRoute, Neighbour } from '../forwarding/overlay.js';
@@ -240,7 +240,9 @@ export class KernelSync implements KernelPort {
 
   portNamespace(device: Device): number | undefined {
     // Opened by deafen(), which comes before any port is made.
-    return 'kernel' in device ? this.#spaces.get(device.netns ?? '')?.context.netns : undefined;
+    // All kernel interfaces of a group are in one namespace.
+    const kernel = singleDevices(device).find((one) => 'kernel' in one);
+    return kernel && this.#spaces.get(kernel.netns ?? '')?.context.netns;
   }
   vrfNamespace(vrf: string): string {
     return this.#plan === undefined ? '' : vrfNetns(this.#plan.config, vrf);

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Ports as the worker is told of them. */
-import type { Device } from '../config/types.js';
+import { DEFAULT_LACP_RATE } from '../config/defaults.js';
+import type { Device, SingleDevice } from '../config/types.js';
 import type { PortModel } from '../forwarding/model.js';
 import type { PortInfo } from '../rpc/gen/worker.js';
 
 /** DPDK device arguments. The stable port id makes the name of a virtual device unique. */
 export function devargs(id: number, device: Device): string {
+  if (!('lag' in device)) return singleDevargs(String(id), device);
+  const members = device.lag.map((one, i) => singleDevargs(`${id}_${i}`, one));
+  return [`lag,rate=${device.lacpRate ?? DEFAULT_LACP_RATE}`, ...members].join(';');
+}
+
+function singleDevargs(id: string, device: SingleDevice): string {
   if ('kernel' in device) {
     return `net_${device.driver ?? 'af_packet'}${id},iface=${device.kernel}`;
   }

@@ -41,6 +41,7 @@ export const formatMac = (mac: Uint8Array): string =>
   [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 
 export function deviceText(device: Device): string {
+  if ('lag' in device) return `lag ${device.lag.map(deviceText).join(', ')}`;
   if ('kernel' in device) {
     return `kernel ${device.kernel}${device.netns === undefined ? '' : `@${device.netns}`}`;
   }

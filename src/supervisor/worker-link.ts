@@ -8,7 +8,7 @@ import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { PortMacs } from '../forwarding/project.js';
 import type { Logger } from '../lib/log.js';
-import type { Event, PortInfo, SendProbes } from '../rpc/gen/worker.js';
+import type { Event, LagMember, PortInfo, SendProbes } from '../rpc/gen/worker.js';
 import { codeOf, messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { KernelPort } from './kernel-port.js';
 import type { Plan } from './plan.js';
@@ -363,6 +363,14 @@ export class WorkerLink {
     }
     await this.#command(async (client) => client.attachInterface(id, queue));
     this.#attached.add(id);
+  }
+  /** Members of link aggregation groups; none while the worker is down. */
+  async lags(): Promise<readonly LagMember[]> {
+    if (this.#client === undefined) return [];
+    const reply = await this.#command(async (client) =>
+      client.call({ $case: 'listLags', value: {} }),
+    );
+    return reply.lags?.members ?? [];
   }
   async detachInterface(id: number): Promise<void> {
     await this.#command(async (client) => client.detachInterface(id));

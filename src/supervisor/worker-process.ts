@@ -8,6 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
+import { singleDevices } from '../config/defaults.js';
 import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
@@ -59,7 +60,9 @@ export function workerArguments(config: Config, paths: InstancePaths): string[] 
   const { worker = {} } = config;
   const mtus = Object.values(config.interfaces).map(({ mtu = 1500 }) => mtu);
   const huge = { auto: 'auto', never: 'off', require: 'on' }[worker.hugepages ?? 'auto'];
-  const pci = Object.values(config.interfaces).some(({ device }) => 'pci' in device);
+  const pci = Object.values(config.interfaces).some(({ device }) =>
+    singleDevices(device).some((one) => 'pci' in one),
+  );
   return [
     ...['--instance-dir', paths.runtime, '--tables', paths.tables, '--state', paths.state],
     ...['--socket', paths.workerSocket, '--log', paths.workerLog],

@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "control/counters.h"
 #include "control/hand_over.h"
+#include "control/lag_list.h"
 #include "control/log.h"
 #include "control/privileges.h"
 #include "control/probes.h"
@@ -152,6 +153,11 @@ static uint32_t poll_port(struct sl_control *control, uint32_t id)
 		if (i < control->ports[id].queues.rx)
 			thread->port_ids[thread->port_count++] = id;
 	}
+	if (control->ports[id].lag != NULL) {
+		struct sl_packet_thread *first = &control->threads.thread[0];
+
+		first->lag_ids[first->lag_count++] = id;
+	}
 	return 1;
 }
 
@@ -259,6 +265,7 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_STOP_CAPTURE:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_PREPARE_HAND_OVER:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_LAGS:
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SEND_PROBES:
 		break;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND__NOT_SET:
@@ -302,6 +309,9 @@ static int dispatch(struct call *call, struct sl_fault *fault)
 		                            fault);
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_TAKE_OVER:
 		return take_over(call, fault);
+	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_LIST_LAGS:
+		call->reply.lags = sl_lag_list(call->control->ports);
+		return 0;
 	case SEALANE__WORKER__V1__WORKER_COMMAND__COMMAND_SEND_PROBES:
 		return send_probes(call, fault);
 	default:

@@ -16,6 +16,7 @@
 #include "control/counters.h"
 #include "control/hand_over.h"
 #include "control/log.h"
+#include "ports/lag.h"
 
 /* What an event is about, in the upper half of epoll's data. */
 #define SL_TAG_SIGNAL (1ull << 32)
@@ -40,6 +41,8 @@
 #define SL_BUSY_NS 2000000000ull
 #define SL_LAST_WORDS_MS 20
 #define SL_NEXT_BEGINS_NS 300000000 /* keys of many SAs are expanded first */
+/* How often links of members are looked at, and LACP's machines run. */
+#define SL_LAGS_NS 100000000u
 
 uint64_t sl_monotonic_ns(void)
 {
@@ -203,15 +206,29 @@ static void handle(struct sl_control *control, const struct epoll_event *event)
 	}
 }
 
-static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_ns)
+static void look_at_link(struct sl_control *control, uint32_t id)
 {
 	struct sl_port_info *port = &control->ports[id];
 
-	if (sl_port_link_changed(port)) {
-		sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s: link %s", id, port->name,
-		       port->link_up ? "up" : "down");
-		sl_control_link_event(control, id);
-	}
+	if (!sl_port_link_changed(port))
+		return;
+	sl_log(SL_LOG_WARNING, "port %" PRIu32 " %s: link %s", id, port->name,
+	       port->link_up ? "up" : "down");
+	sl_control_link_event(control, id);
+}
+
+/* Link aggregation groups: LACP, and what follows of it. */
+static void serve_lags(struct sl_control *control, uint64_t now_ns)
+{
+	sl_lag_step(control->ports, SL_MAX_PORTS, control->workers.thread[0]->pool, now_ns);
+	for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+		if (control->ports[id].exists && control->ports[id].lag != NULL)
+			look_at_link(control, id);
+}
+
+static void look_at_port(struct sl_control *control, uint32_t id, uint64_t now_ns)
+{
+	look_at_link(control, id);
 	sl_counters_port(control, id, now_ns);
 }
 
@@ -263,6 +280,10 @@ static void turn(struct sl_control *control)
 		sl_captures_end(&control->captures);
 	if (control->server.greeted)
 		sl_bfd_link_tell(&control->bfd);
+	if (control->started && now_ns >= control->next_lags_ns) {
+		serve_lags(control, now_ns);
+		control->next_lags_ns = now_ns + SL_LAGS_NS;
+	}
 	if (now_ns >= control->next_second_ns) {
 		every_second(control, now_ns);
 		control->next_second_ns = now_ns + 1000000000u;

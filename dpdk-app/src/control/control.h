@@ -40,6 +40,7 @@ struct sl_control {
 	bool handing_over;          /* stopping, and another worker stands by */
 	uint64_t standby_until_ns;  /* when a standby that nobody wants goes */
 	uint64_t last_active_ns;    /* a packet or command was there */
+	uint64_t next_lags_ns;      /* when link aggregation groups are looked at */
 	uint64_t next_second_ns;    /* when the once-a-second work is due */
 	uint64_t next_pools_ns;     /* when packet buffers are counted again */
 	uint64_t next_empty_log_ns; /* until when nothing more is said about packet buffers */

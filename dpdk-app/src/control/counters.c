@@ -59,7 +59,7 @@ void sl_counters_port(struct sl_control *control, uint32_t id, uint64_t now_ns)
 
 	if (!control->started)
 		begin_port(control, id);
-	lost = sl_port_losses_since(losses, port->dpdk_port, &header->port[id]);
+	lost = sl_port_lost(port, &header->port[id]);
 	if (lost == 0)
 		return;
 	header->control_drops[SL_DROP_rx_lost] += lost;

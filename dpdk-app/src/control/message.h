@@ -47,6 +47,7 @@ struct sl_reply {
 	const struct sl_port_info *port;   /* NULL = not an AddPort's */
 	uint32_t port_id;
 	Sealane__Worker__V1__BfdList *bfd;          /* NULL = not a ListBfd's */
+	Sealane__Worker__V1__LagList *lags;         /* NULL = not a ListLags' */
 	Sealane__Worker__V1__CaptureChunk *capture; /* NULL = not a ReadCapture's */
 };
 

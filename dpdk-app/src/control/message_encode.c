@@ -104,6 +104,7 @@ int sl_encode_reply(struct sl_encoded *encoded, const struct sl_reply *reply)
 		out.port = &infos[0];
 	}
 	out.bfd = reply->bfd;
+	out.lags = reply->lags;
 	out.capture = reply->capture;
 	return encode(encoded, &message);
 }

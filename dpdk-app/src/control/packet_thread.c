@@ -135,6 +135,16 @@ static void idle(struct sl_packet_thread *thread, uint32_t empty)
 		go_online(w);
 }
 
+/* LACPDUs that wait in the bonding driver go out with what is sent; so that they do when nothing is: */
+static void send_lacp(const struct sl_packet_thread *thread)
+{
+	const struct sl_worker *w = thread->worker;
+
+	for (uint32_t i = 0; i < thread->lag_count; i++)
+		(void)rte_eth_tx_burst(w->ports[thread->lag_ids[i]].dpdk_port, (uint16_t)w->index,
+		                       NULL, 0);
+}
+
 static int packet_loop(void *context)
 {
 	struct sl_packet_thread *thread = context;
@@ -159,6 +169,8 @@ static int packet_loop(void *context)
 		if (w->now_tsc >= next_heartbeat) {
 			w->block->heartbeat_ns = monotonic_ns();
 			next_heartbeat = w->now_tsc + heartbeat_tsc;
+			if (unlikely(thread->lag_count > 0))
+				send_lacp(thread);
 		}
 		if (empty > 0)
 			idle(thread, empty);

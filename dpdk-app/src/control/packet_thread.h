@@ -18,7 +18,9 @@ struct sl_packet_thread {
 	bool idle_poll;                  /* never sleep */
 	uint32_t port_count;             /* fixed while it runs */
 	uint32_t port_ids[SL_MAX_PORTS]; /* stable ids of the ports that it has a queue of */
-	uint32_t stop;                   /* atomic: 1 = leave */
+	uint32_t lag_count;              /* of these, those whose LACPDUs it sends */
+	uint32_t lag_ids[SL_MAX_PORTS];
+	uint32_t stop; /* atomic: 1 = leave */
 	bool launched;
 	unsigned int lcore;
 };

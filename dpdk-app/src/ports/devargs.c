@@ -67,6 +67,8 @@ int sl_devargs_parse(const char *text, struct sl_devargs *devargs, struct sl_fau
 		devargs->kind = SL_DEVICE_AF_PACKET;
 	else if (starts_with(text, "net_af_xdp"))
 		devargs->kind = SL_DEVICE_AF_XDP;
+	else if (starts_with(text, "lag,"))
+		devargs->kind = SL_DEVICE_LAG;
 	else
 		devargs->kind = SL_DEVICE_VIRTUAL;
 	if (devargs->kind != SL_DEVICE_AF_PACKET && devargs->kind != SL_DEVICE_AF_XDP)

@@ -19,6 +19,7 @@ enum sl_device_kind {
 	SL_DEVICE_AF_PACKET, /* a kernel interface through AF_PACKET */
 	SL_DEVICE_AF_XDP,    /* a kernel interface through AF_XDP */
 	SL_DEVICE_VIRTUAL,   /* net_null, net_ring, net_pcap, net_memif, ... */
+	SL_DEVICE_LAG,       /* a link aggregation group of others: lag.h */
 };
 
 struct sl_devargs {

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "control/log.h"
+#include "ports/attempt.h"
 #include "ports/kernel_device.h"
 #include "ports/kernel_link.h"
+#include "ports/lag.h"
 #include "ports/netns.h"
 #include "ports/pci.h"
 #include "ports/xdp.h"
@@ -22,17 +24,8 @@
 #define SL_RX_DESCRIPTORS 512u
 #define SL_TX_DESCRIPTORS 512u
 
-/* Everything one attempt needs, for the function called inside the namespace. */
-struct attempt {
-	struct sl_port_info *port;
-	const struct sl_port_request *request;
-	const struct sl_port_limits *limits;
-	struct sl_devargs devargs;
-	char probed[SL_DEVARGS_LEN + 64];
-};
-
 /* DPDK's drivers often return -1 and give the reason only in their log. */
-static int fail(const struct attempt *a, int error, const char *what, struct sl_fault *fault)
+int sl_attempt_fail(const struct sl_attempt *a, int error, const char *what, struct sl_fault *fault)
 {
 	enum sl_fault_code code = sl_fault_of_errno(error);
 	const char *why = sl_log_recent_dpdk();
@@ -48,24 +41,19 @@ static int fail(const struct attempt *a, int error, const char *what, struct sl_
 	               a->devargs.name, what, why[0] != '\0' ? why : strerror(error));
 }
 
-static bool is_kernel_device(const struct sl_devargs *devargs)
-{
-	return devargs->kind == SL_DEVICE_AF_PACKET || devargs->kind == SL_DEVICE_AF_XDP;
-}
-
 /* Largest MTU the generic layer accepts: AF_PACKET reports a frame size that has nothing to do with it. */
-static uint16_t rx_mtu(const struct attempt *a, const struct rte_eth_dev_info *info)
+static uint16_t rx_mtu(const struct sl_attempt *a, const struct rte_eth_dev_info *info)
 {
 	unsigned int mtu = a->request->mtu;
 
-	if (is_kernel_device(&a->devargs) || mtu > info->max_mtu)
+	if (a->kernel || mtu > info->max_mtu)
 		mtu = RTE_MIN(RTE_MIN((unsigned int)RTE_ETHER_MTU, (unsigned int)info->max_mtu),
 		              mtu);
 	return (uint16_t)mtu;
 }
 
 /* Whether an ordinary buffer holds whatever comes with that MTU. */
-static bool is_ordinary(const struct attempt *a)
+static bool is_ordinary(const struct sl_attempt *a)
 {
 	return a->limits->jumbo == NULL ||
 	       RTE_PKTMBUF_HEADROOM + sl_af_packet_frame(a->request->mtu) <=
@@ -76,7 +64,7 @@ static bool is_ordinary(const struct attempt *a)
  * What a port receives into. A large frame takes several ordinary buffers where the driver can do that, so that small
  * ones do not take large buffers; the packet path makes one of them (ADR 30). Other drivers get large ones.
  */
-static struct rte_mempool *receive_pool(const struct attempt *a,
+static struct rte_mempool *receive_pool(const struct sl_attempt *a,
                                         const struct rte_eth_dev_info *info,
                                         struct rte_eth_conf *conf)
 {
@@ -88,7 +76,7 @@ static struct rte_mempool *receive_pool(const struct attempt *a,
 	return a->limits->pool;
 }
 
-static int set_queues_up(const struct attempt *a, struct rte_mempool *pool)
+static int set_queues_up(const struct sl_attempt *a, struct rte_mempool *pool)
 {
 	uint16_t id = a->port->dpdk_port, rx = SL_RX_DESCRIPTORS, tx = SL_TX_DESCRIPTORS;
 	int error = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
@@ -100,7 +88,7 @@ static int set_queues_up(const struct attempt *a, struct rte_mempool *pool)
 	return error;
 }
 
-static int configure(struct attempt *a, struct sl_fault *fault)
+int sl_attempt_configure(struct sl_attempt *a, struct sl_fault *fault)
 {
 	uint16_t id = a->port->dpdk_port;
 	struct rte_eth_dev_info info;
@@ -109,8 +97,8 @@ static int configure(struct attempt *a, struct sl_fault *fault)
 	int error = rte_eth_dev_info_get(id, &info);
 
 	if (error != 0)
-		return fail(a, -error, "reading its abilities", fault);
-	if (info.max_mtu != 0 && !is_kernel_device(&a->devargs) && a->request->mtu > info.max_mtu)
+		return sl_attempt_fail(a, -error, "reading its abilities", fault);
+	if (info.max_mtu != 0 && !a->kernel && a->request->mtu > info.max_mtu)
 		return sl_fail(fault, SL_FAULT_MALFORMED, "choose a smaller MTU",
 		               "port %s (%s): MTU %u is above the device's %u", a->request->name,
 		               a->devargs.name, a->request->mtu, info.max_mtu);
@@ -118,15 +106,16 @@ static int configure(struct attempt *a, struct sl_fault *fault)
 	memset(&conf, 0, sizeof(conf));
 	pool = receive_pool(a, &info, &conf);
 	conf.rxmode.mtu = rx_mtu(a, &info);
-	a->port->queues = sl_port_queues(&a->devargs, &info, a->limits->threads);
+	if (a->devargs.kind != SL_DEVICE_LAG)
+		a->port->queues = sl_port_queues(&a->devargs, &info, a->limits->threads);
 	if (a->port->queues.rx > 1)
 		sl_port_spread(&conf, &info);
 	error = rte_eth_dev_configure(id, a->port->queues.rx, a->port->queues.tx, &conf);
 	if (error != 0)
-		return fail(a, -error, "configuring", fault);
+		return sl_attempt_fail(a, -error, "configuring", fault);
 	error = set_queues_up(a, pool);
 	if (error != 0)
-		return fail(a, -error, "setting its queues up", fault);
+		return sl_attempt_fail(a, -error, "setting its queues up", fault);
 	return 0;
 }
 
@@ -143,25 +132,24 @@ static bool filters_vlans(uint16_t id)
 }
 
 /* What the driver cannot do is no error: the frames then come anyway, or the supervisor sees to it. */
-static int start(struct attempt *a, struct sl_fault *fault)
+static int start(struct sl_attempt *a, struct sl_fault *fault)
 {
 	uint16_t id = a->port->dpdk_port;
 	struct rte_ether_addr mac;
 	int error;
 
-	if (is_kernel_device(&a->devargs) &&
-	    sl_kernel_device_prepare(a->devargs.iface, a->request->mtu, a->request->promiscuous,
-	                             fault) != 0)
+	if (a->kernel && sl_kernel_device_prepare(a->devargs.iface, a->request->mtu,
+	                                          a->request->promiscuous, fault) != 0)
 		return -1;
 	error = rte_eth_dev_start(id);
 	if (error != 0)
-		return fail(a, -error, "starting", fault);
-	if (!is_kernel_device(&a->devargs)) {
+		return sl_attempt_fail(a, -error, "starting", fault);
+	if (!a->kernel) {
 		error = a->request->promiscuous || filters_vlans(id)
 		                ? rte_eth_promiscuous_enable(id)
 		                : rte_eth_allmulticast_enable(id);
 		if (error != 0 && error != -ENOTSUP)
-			return fail(a, -error, "setting its receive filter", fault);
+			return sl_attempt_fail(a, -error, "setting its receive filter", fault);
 	}
 	if (rte_eth_macaddr_get(id, &mac) == 0)
 		memcpy(a->port->mac, mac.addr_bytes, sizeof(a->port->mac));
@@ -169,7 +157,7 @@ static int start(struct attempt *a, struct sl_fault *fault)
 	return 0;
 }
 
-static int probe(struct attempt *a, struct sl_fault *fault)
+static int probe(struct sl_attempt *a, struct sl_fault *fault)
 {
 	struct sl_port_losses *losses = &a->port->losses;
 	int error;
@@ -189,7 +177,7 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 	}
 	error = rte_dev_probe(a->probed);
 	if (error != 0)
-		return fail(a, error < -1 ? -error : rte_errno, "probing", fault);
+		return sl_attempt_fail(a, error < -1 ? -error : rte_errno, "probing", fault);
 	losses->sockets = sl_af_packet_sockets_take(losses->packet_socket);
 	error = rte_eth_dev_get_port_by_name(a->devargs.name, &a->port->dpdk_port);
 	if (error != 0)
@@ -198,11 +186,11 @@ static int probe(struct attempt *a, struct sl_fault *fault)
 		               "port %s (%s): DPDK made no Ethernet port of it", a->request->name,
 		               a->devargs.name);
 	if (sl_af_packet_join(losses->packet_socket, losses->sockets, a->request->standby) != 0)
-		return fail(a, errno, "joining its group of sockets", fault);
+		return sl_attempt_fail(a, errno, "joining its group of sockets", fault);
 	return 0;
 }
 
-static const struct sl_port_info no_port = {.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
+const struct sl_port_info sl_no_port = {.dpdk_port = RTE_MAX_ETHPORTS, .claim = -1};
 
 /* A device to be ended by another thread, and whether that has been done. */
 struct ending {
@@ -237,7 +225,7 @@ static void end_in_interrupt_thread(struct ending *ending)
 }
 
 /* Undo what part of an attempt was done. */
-static void discard(struct sl_port_info *port)
+void sl_port_discard(struct sl_port_info *port)
 {
 	struct rte_eth_dev_info info;
 
@@ -254,15 +242,13 @@ static void discard(struct sl_port_info *port)
 	}
 	if (port->claim >= 0)
 		close(port->claim);
-	*port = no_port;
+	sl_lag_free(port->lag);
+	*port = sl_no_port;
 }
 
-/* Inside the namespace. */
-static int make(void *context, struct sl_fault *fault)
+int sl_attempt_open(struct sl_attempt *a, struct sl_fault *fault)
 {
-	struct attempt *a = context;
-
-	if (is_kernel_device(&a->devargs)) {
+	if (a->kernel) {
 		a->port->claim = sl_kernel_device_claim(a->devargs.iface, fault);
 		/* Only AF_PACKET's frames can be told whose they are. */
 		if (a->port->claim < 0 && fault->code == SL_FAULT_DEVICE_BUSY &&
@@ -273,19 +259,32 @@ static int make(void *context, struct sl_fault *fault)
 		if (a->port->claim < 0)
 			return -1;
 	}
-	if ((a->devargs.kind == SL_DEVICE_AF_XDP &&
-	     sl_xdp_detach_stale(a->devargs.iface, fault) != 0) ||
-	    probe(a, fault) != 0 || configure(a, fault) != 0 || start(a, fault) != 0) {
-		discard(a->port);
+	if (a->devargs.kind == SL_DEVICE_AF_XDP &&
+	    sl_xdp_detach_stale(a->devargs.iface, fault) != 0)
 		return -1;
-	}
-	return 0;
+	return probe(a, fault);
 }
 
-static int check(struct attempt *a, struct sl_fault *fault)
+/* Inside the namespace. */
+static int make(void *context, struct sl_fault *fault)
 {
-	if (sl_devargs_parse(a->request->devargs, &a->devargs, fault) != 0 ||
-	    sl_devargs_complete(a->request->devargs, &a->devargs, a->request->mtu,
+	struct sl_attempt *a = context;
+
+	if (a->devargs.kind == SL_DEVICE_LAG
+	            ? sl_lag_make(a, fault) == 0
+	            : sl_attempt_open(a, fault) == 0 && sl_attempt_configure(a, fault) == 0 &&
+	                      start(a, fault) == 0)
+		return 0;
+	sl_port_discard(a->port);
+	return -1;
+}
+
+int sl_attempt_check(struct sl_attempt *a, struct sl_fault *fault)
+{
+	if (sl_devargs_parse(a->request->devargs, &a->devargs, fault) != 0)
+		return -1;
+	a->kernel = a->devargs.kind == SL_DEVICE_AF_PACKET || a->devargs.kind == SL_DEVICE_AF_XDP;
+	if (sl_devargs_complete(a->request->devargs, &a->devargs, a->request->mtu,
 	                        a->limits->threads, a->probed, sizeof(a->probed), fault) != 0)
 		return -1;
 	if (a->request->mtu > a->limits->max_mtu)
@@ -305,12 +304,12 @@ static int check(struct attempt *a, struct sl_fault *fault)
 int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request,
                 const struct sl_port_limits *limits, struct sl_fault *fault)
 {
-	struct attempt a = {.port = port, .request = request, .limits = limits};
+	struct sl_attempt a = {.port = port, .request = request, .limits = limits};
 	struct rte_eth_dev_info info;
 
-	if (check(&a, fault) != 0)
+	if (sl_attempt_check(&a, fault) != 0)
 		return -1;
-	*port = no_port;
+	*port = sl_no_port;
 	if (sl_with_netns(request->netns, make, &a, fault) != 0)
 		return -1;
 	if (rte_eth_dev_info_get(port->dpdk_port, &info) == 0 && info.driver_name != NULL)
@@ -323,7 +322,7 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 	/* Without a program all frames of a group go to its first member. A standby's come when it is its turn. */
 	if (port->queues.rx > 1 && port->losses.sockets != 0 && !request->standby &&
 	    sl_port_direct(port, SL_PORT_FIRST, fault) != 0) {
-		discard(port);
+		sl_port_discard(port);
 		return -1;
 	}
 	/* Not the device arguments: memif's hold a secret. */
@@ -335,7 +334,7 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 void sl_port_remove(struct sl_port_info *port)
 {
 	if (port->exists)
-		discard(port);
+		sl_port_discard(port);
 }
 
 int sl_port_direct(const struct sl_port_info *port, enum sl_port_member member,
@@ -347,6 +346,11 @@ int sl_port_direct(const struct sl_port_info *port, enum sl_port_member member,
 	if (has_group && sl_af_packet_direct(port->losses.packet_socket[0],
 	                                     (uint32_t)member * queues, queues) == 0)
 		return 0;
+	if (port->lag != NULL)
+		return sl_fail(
+			fault, SL_FAULT_STATE, "stop this worker before the next one starts",
+			"port %s: LACP begins anew with the next worker, and takes seconds more",
+			port->name);
 	return sl_fail(fault, SL_FAULT_STATE, "stop this worker before the next one starts",
 	               "port %s: %s gives its frames to one process only", port->name,
 	               has_group ? "this kernel" : port->driver);
@@ -372,12 +376,20 @@ void sl_port_disclaim(struct sl_port_info *port)
 	port->claim = -1;
 }
 
+uint64_t sl_port_lost(struct sl_port_info *port, struct sl_port_counters *counters)
+{
+	return port->lag != NULL ? sl_lag_lost(port->lag, counters)
+	                         : sl_port_losses_since(&port->losses, port->dpdk_port, counters);
+}
+
 bool sl_port_link_changed(struct sl_port_info *port)
 {
 	struct rte_eth_link link = {0};
 	bool up;
 
-	if (port->losses.sockets != 0)
+	if (port->lag != NULL)
+		up = sl_lag_is_up(port->lag);
+	else if (port->losses.sockets != 0)
 		up = sl_kernel_link_up(port->losses.packet_socket[0]);
 	else if (rte_eth_link_get_nowait(port->dpdk_port, &link) == 0)
 		up = link.link_status == RTE_ETH_LINK_UP;

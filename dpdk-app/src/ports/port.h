@@ -25,6 +25,8 @@ struct sl_port_request {
 	bool standby; /* the worker that forwards may have the device, too */
 };
 
+struct sl_lag; /* ports/lag.h */
+
 struct sl_port_info {
 	bool exists;
 	char name[SL_PORT_NAME_LEN];
@@ -39,6 +41,7 @@ struct sl_port_info {
 	bool claim_due; /* another worker has it still: sl_port_claim() */
 	struct sl_port_queues queues;
 	struct sl_port_losses losses;
+	struct sl_lag *lag; /* its members, NULL when it is no link aggregation group */
 };
 
 /* What the worker can give to ports. */
@@ -95,6 +98,9 @@ int sl_port_claim(struct sl_port_info *port, struct sl_fault *fault);
 
 /* Let another worker claim the port's device, which stays open here. */
 void sl_port_disclaim(struct sl_port_info *port);
+
+/* sl_port_losses_since() of the port, or of all members of a group. */
+uint64_t sl_port_lost(struct sl_port_info *port, struct sl_port_counters *counters);
 
 /* Read the link state; true when it differs from port->link_up, which is updated. */
 bool sl_port_link_changed(struct sl_port_info *port);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Interfaces: their devices, VLANs, VRFs and addresses. */
 import { equalBytes, formatAddress, hostPrefix, networkOf, parseAddress } from '../../lib/ip.js';
-import { deviceKey } from '../defaults.js';
+import { DEFAULT_LACP_RATE, deviceKey } from '../defaults.js';
 import { overlapsOf, PrefixIndex } from '../prefix-index.js';
-import type { Device, Interface } from '../types.js';
+import type { Device, Interface, Lag } from '../types.js';
 import type { Context, OwnPrefix } from './context.js';
+import { checkLags } from './lags.js';
 
 const MAX_PORTS = 255;
 
 export function checkInterfaces(ctx: Context): void {
   checkDevices(ctx);
+  checkLags(ctx);
   checkAddresses(ctx, undefined);
   // VRFs that were cut out still have interfaces.
   for (const vrf of ctx.names('vrfs')) checkAddresses(ctx, vrf);
@@ -66,7 +68,12 @@ function checkTags(ctx: Context, name: string, configured: Interface): void {
 /** What must be equal where the key is. */
 function attributes(device: Device): string {
   if ('kernel' in device) return device.driver ?? 'af_packet';
+  if ('lag' in device) return lagAttributes(device);
   return 'pci' in device ? (device.options ?? '') : device.vdev;
+}
+
+function lagAttributes({ lag, lacpRate = DEFAULT_LACP_RATE }: Lag): string {
+  return [lacpRate, ...lag.flatMap((one) => [deviceKey(one), attributes(one)])].join(';');
 }
 
 /** Own subnets and addresses of one routing table do not overlap. */

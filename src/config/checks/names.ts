@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Names: keys of tables, namespaces, SPs, and how many of each there may be. */
 import { suggest } from '../../lib/suggest.js';
-import { tapNetns, vrfNetns } from '../defaults.js';
+import { singleDevices, tapNetns, vrfNetns } from '../defaults.js';
 import { LONGEST } from '../common-schema.js';
 import { MAX_SPS } from '../schema.js';
 import { nameMistake } from '../scalars.js';
@@ -119,7 +119,9 @@ function checkTapNames(ctx: Context): void {
   const interfaces = Object.entries(ctx.config.interfaces);
   const devices = new Map<string, string>();
   for (const [name, { device }] of interfaces) {
-    if ('kernel' in device) devices.set(`${device.netns ?? ''} ${device.kernel}`, name);
+    for (const one of singleDevices(device)) {
+      if ('kernel' in one) devices.set(`${one.netns ?? ''} ${one.kernel}`, name);
+    }
   }
   for (const [name, configured] of interfaces) {
     const user = devices.get(`${tapNetns(ctx.config, configured) ?? ''} ${name}`);

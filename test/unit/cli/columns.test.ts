@@ -87,6 +87,7 @@ const messages = {
   policers: gen.PolicerRow,
   ports: gen.PortRow,
   queues: gen.QueueRow,
+  lags: gen.LagRow,
   workers: gen.WorkerRow,
   status: gen.StatusReply,
   changes: gen.ConfigChange,

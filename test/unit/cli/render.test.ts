@@ -156,6 +156,7 @@ describe('JSON', () => {
         policers: sample.policers,
         ports: sample.ports,
         queues: sample.queues,
+        lags: sample.lags,
         workers: sample.workers,
       },
       ...{ 'bgp summary': bgp.summary, 'bgp neighbors': bgp.neighbors },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Names, namespaces, devices, addresses and the worker, against each other. */
 import { describe, expect, it } from 'vitest';
+import type { SingleDevice } from '../../../src/config/types.js';
 import { expectMistakes, expectWarnings, good, put, told, type Draft } from './good.js';
 
 const rename = (draft: Draft, from: string, to: string): void => {
@@ -144,6 +145,64 @@ describe('devices', () => {
 
   const twice =
     'describes the same device in another way: the same driver and options for all interfaces of a device';
+
+  const members = (draft: Draft, ...lag: SingleDevice[]): void => {
+    draft.interfaces['core0']!.device = { lag };
+  };
+  it('may be groups of others', () => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'wan1' }, { pci: '0000:03:00.0' });
+      // A second interface on the same group, by a VLAN.
+      const device = draft.interfaces['core0']!.device;
+      Object.assign(draft.interfaces['ce-b']!, { device, vlan: 30 });
+    });
+  });
+
+  const alone = 'a member belongs to one group, and carries no interface or VLAN of its own';
+  it.each<[string, SingleDevice[], string]>([
+    ['no member', [], ': a group without members ([]): 1..8 devices'],
+    [
+      'nine members',
+      Array.from('123456789', (kernel) => ({ kernel })),
+      ': 9 members ([{"kernel":"1"},{"kernel":"2"},{"kernel":"3"},{"kernel":"4"},{"kernel":"5"},{...): 1..8 devices',
+    ],
+    ['a member twice', [{ kernel: 'w' }, { kernel: 'w' }], '[1]: named twice: remove one'],
+    [
+      'a port by itself',
+      [{ kernel: 'w' }, { kernel: 'cust' }],
+      `[1]: interface "ce-b" has this device by itself: ${alone}`,
+    ],
+    [
+      'two namespaces',
+      [{ kernel: 'w' }, { pci: '0000:03:00.0' }, { kernel: 'x', netns: 'far' }],
+      '[2]: in another namespace than the other kernel interfaces of the group: all of them in one namespace',
+    ],
+    [
+      'arguments that end the member',
+      [{ vdev: 'net_null0,x=1;y' }],
+      '[0]: a ";" in its arguments: arguments without it',
+    ],
+  ])('are no group with %s', (_, lag, mistake) => {
+    expectMistakes((draft) => {
+      members(draft, ...lag);
+    }, `interfaces.core0.device.lag${mistake}`);
+  });
+
+  it('are members of one group', () => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'wan1' });
+      draft.interfaces['ce-b']!.device = { lag: [{ kernel: 'wan2' }, { kernel: 'wan1' }] };
+    }, `interfaces["ce-b"].device.lag[1]: interface "core0" has it in another group: ${alone}`);
+  });
+
+  it('are groups of the same members and rate for all interfaces of it', () => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'wan1' });
+      const device = { lag: [{ kernel: 'wan' }, { kernel: 'wan1' }], lacpRate: 'slow' } as const;
+      Object.assign(draft.interfaces['ce-b']!, { device, vlan: 30 });
+    }, `interfaces["ce-b"].device: interface "core0" ${twice}`);
+  });
+
   it.each([
     [{ kernel: 'cust' }, { kernel: 'cust', driver: 'af_xdp' }],
     [{ pci: '0000:03:00.0' }, { pci: '0000:03:00.0', options: 'rx_desc=1024' }],

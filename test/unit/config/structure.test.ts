@@ -113,7 +113,11 @@ const cases: readonly (readonly [path: string, value: unknown, line: string])[] 
     'eth0',
     'expected an object, got a string ("eth0"): give an object: { ... }',
   ],
-  ['interfaces.core0.device', {}, 'says none of the ways ({}): give one of: kernel, pci, vdev'],
+  [
+    'interfaces.core0.device',
+    {},
+    'says none of the ways ({}): give one of: kernel, pci, vdev, lag',
+  ],
   [
     'interfaces.core0.device.driver',
     'xdp',
@@ -334,8 +338,8 @@ describe('keys', () => {
         put(draft, 'interfaces.core0.device.vdev', 'net_null0');
         put(draft, 'vrfs.a.routes.0.via', '10.1.0.2');
       },
-      'interfaces.core0.device.pci: does not go with "kernel" ("0000:03:00.0"): give one of: kernel, pci, vdev',
-      'interfaces.core0.device.vdev: does not go with "kernel" ("net_null0"): give one of: kernel, pci, vdev',
+      'interfaces.core0.device.pci: does not go with "kernel" ("0000:03:00.0"): give one of: kernel, pci, vdev, lag',
+      'interfaces.core0.device.vdev: does not go with "kernel" ("net_null0"): give one of: kernel, pci, vdev, lag',
       'vrfs.a.routes[0].tunnel: does not go with "via" ("pe2"): give one of: via, tunnel, discard',
       'vrfs.a.routes[0].label: unknown key: known keys: prefix, via, interface',
     );

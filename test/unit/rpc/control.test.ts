@@ -100,6 +100,7 @@ describe('show', () => {
     ['policers', sample.policers],
     ['ports', sample.ports],
     ['queues', sample.queues],
+    ['lags', sample.lags],
     ['workers', sample.workers],
   ] as const)('gives %s as they are', async (topic, expected) => {
     expect(await rows(topic)).toEqual(expected);

@@ -115,6 +115,17 @@ export const queues: readonly backend.QueueRow[] = [
   },
 ];
 
+export const lags: readonly backend.LagRow[] = [
+  {
+    ...{ interfaces: 'core0', member: 'eth1', link: 'up', selected: true },
+    ...{ collecting: true, distributing: false, state: 'activity collecting' },
+    ...{ system: '32768,02:00:00:00:00:01', key: 1, port: 17 },
+    ...{ partnerSystem: '65535,02:00:00:00:00:02', partnerKey: 15, partnerPort: 2 },
+    ...{ partnerState: 'activity', rxLacpdus: 1n, txLacpdus: 2n, rxMalformed: 3n },
+    ...{ rxPackets: 4n, rxBytes: 5n, txPackets: 6n, txBytes: 7n },
+  },
+];
+
 export const policers: readonly backend.PolicerRow[] = [
   {
     ...{ interface: 'ce-a', vrf: 'a', class: 'voice', meter: 'trtcm', rate: 10_000_000_000_000n },
@@ -250,6 +261,7 @@ export function sampleBackend(): SampleBackend {
     policers: () => policers,
     ports: () => ports,
     queues: () => queues,
+    lags: async () => Promise.resolve(lags),
     workers: () => workers,
     reload: async (request) => {
       sample.reloads.push(request);

@@ -14,6 +14,14 @@ describe('device arguments', () => {
     [{ pci: '0000:03:00.0' }, '0000:03:00.0'],
     [{ pci: '0000:03:00.0', options: 'rx_desc=1024' }, '0000:03:00.0,rx_desc=1024'],
     [{ vdev: 'net_memif0,role=client' }, 'net_memif0,role=client'],
+    [{ lag: [{ kernel: 'eth0' }] }, 'lag,rate=fast;net_af_packet7_0,iface=eth0'],
+    [
+      {
+        lag: [{ kernel: 'eth0', driver: 'af_xdp' as const }, { pci: '0000:03:00.0' }],
+        lacpRate: 'slow' as const,
+      },
+      'lag,rate=slow;net_af_xdp7_0,iface=eth0;0000:03:00.0',
+    ],
   ])('of %j', (device, expected) => {
     expect(devargs(7, device)).toBe(expected);
   });
