@@ -144,14 +144,14 @@ static void test_groups_of_two_threads(void **cmocka)
 
 static void test_refusals(void **cmocka)
 {
+	static const char nine[] = "lag,rate=fast;net_null0;net_null1;net_null2;net_null3;"
+				   "net_null4;net_null5;net_null6;net_null7;net_null8";
 	static const char *const wrong[] = {
 		"lag,rate=fast",
 		"lag,rate=often;net_af_packet1_0,iface=la0",
 		"lag,rate=fast;",
 		"lag,rate=fast;lag,rate=fast;net_null0",
-		"lag,rate=fast;net_null0;net_null1;net_null2;net_null3;net_null4;net_null5;net_"
-		"null6;"
-		"net_null7;net_null8",
+		nine,
 	};
 	struct test_worker worker, second;
 
