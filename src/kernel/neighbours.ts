@@ -5,7 +5,8 @@
  *
  * The fast path refreshes nothing, so the kernel must: a *managed* neighbour (NTF_EXT_MANAGED, Linux 5.16)
  * is probed every interval_probe_time_ms, in use or not. An older kernel ignores the flag without a word; it
- * is then asked to resolve again at the same pace.
+ * is then asked to resolve again at the same pace. A *permanent* one is an operator's, and left alone: to be asked for it would
+ * make the kernel forget that it is permanent.
  */
 import { equalBytes, formatAddress } from '../lib/ip.js';
 import { NLM_F, NUD, RTM } from './codec/constants.js';
@@ -43,7 +44,7 @@ export interface NeighbourWatcherOptions {
 interface Managed {
   readonly interface: string;
   readonly address: Uint8Array;
-  /** The kernel has confirmed that it manages the entry. */
+  /** The kernel has confirmed that it manages the entry, or somebody has made it a permanent one. */
   managed: boolean;
   /** When it was last asked for, ms. */
   asked: number;
@@ -55,6 +56,7 @@ const ASK_AGAIN_MS = 1000;
 const stateNames = new Map<number, string>(
   Object.entries(NUD).map(([name, bit]) => [bit, name.toLowerCase()]),
 );
+const PERMANENT = stateNames.get(NUD.PERMANENT);
 const keyOf = (name: string, address: Uint8Array): string => `${name}|${formatAddress(address)}`;
 
 export class NeighbourWatcher {
@@ -105,10 +107,11 @@ export class NeighbourWatcher {
     this.#resolve(entry);
   }
 
-  /** The kernel's entry goes too: nobody is known to need it. */
+  /** The kernel's entry goes too, but a permanent one: nobody is known to need it. */
   unmanage(interfaceName: string, address: Uint8Array): void {
     const link = this.#monitor.link(interfaceName);
-    if (!this.#managed.delete(keyOf(interfaceName, address)) || link === undefined) return;
+    const wasManaged = this.#managed.delete(keyOf(interfaceName, address));
+    if (!wasManaged || link === undefined || this.#isPermanent(interfaceName, address)) return;
     const payload = encodeDeleteNeighbour(link.index, address);
     this.#monitor.netlink
       .request(RTM.DELNEIGH, 0, payload, `delete neighbour ${formatAddress(address)}`)
@@ -149,6 +152,10 @@ export class NeighbourWatcher {
     const { netlink } = this.#monitor;
     const link = this.#monitor.link(entry.interface);
     if (link?.up !== true) return;
+    if (this.#isPermanent(entry.interface, entry.address)) {
+      entry.managed = true;
+      return;
+    }
     entry.asked = Date.now();
     const what = `resolve ${formatAddress(entry.address)} on ${entry.interface}`;
     const payload = encodeResolve(link.index, entry.address, !once);
@@ -157,6 +164,10 @@ export class NeighbourWatcher {
     const question = encodeGetNeighbour(link.index, entry.address);
     const answer = await netlink.get(RTM.GETNEIGH, question, what);
     entry.managed = answer !== undefined && decodeNeighbour(answer.payload)?.managed === true;
+  }
+
+  #isPermanent(interfaceName: string, address: Uint8Array): boolean {
+    return this.lookup(interfaceName, address)?.state === PERMANENT;
   }
 
   #refresh(): void {
@@ -198,7 +209,7 @@ export class NeighbourWatcher {
     };
     const managed = this.#managed.get(key);
     if (managed) {
-      managed.managed = !removed && neighbour.managed;
+      managed.managed = !removed && (neighbour.managed || entry.state === PERMANENT);
       if (removed && Date.now() - managed.asked >= ASK_AGAIN_MS) this.#resolve(managed);
     }
     this.#report(key, entry, removed);

@@ -158,6 +158,37 @@ test('a managed neighbour that fails becomes unusable, and usable again when it 
   await macOf(watcher, '10.8.0.2');
 });
 
+test.each(['before', 'after'])(
+  'a permanent one, made %s it is managed, is left alone',
+  async (when) => {
+    const watcher = watch(100);
+    const [address, device] = ['10.8.0.9', 'slkn0'];
+    const make = async (): Promise<void> =>
+      lab.ip(NS, [`neigh replace ${address} lladdr 02:00:00:00:00:09 dev ${device} nud permanent`]);
+    const shown = async (): Promise<unknown> => {
+      const rows = await ipJson<{ lladdr: string; state: string[] }>(lab, NS, [
+        ...['neigh', 'show', address],
+      ]);
+      return rows.map(({ lladdr, state }) => [lladdr, state]);
+    };
+    const ours = [['02:00:00:00:00:09', ['PERMANENT']]];
+    if (when === 'before') await make();
+    watcher.manage(device, ip(address));
+    if (when === 'after') await make();
+    expect(await macOf(watcher, address)).toEqual(mac('02:00:00:00:00:09'));
+    await settle(600); // six times that it is looked at
+    expect(await shown()).toEqual(ours);
+    await lab.ip(NS, [`link set ${device} down`, `link set ${device} up`]);
+    await make();
+    await settle(600);
+    expect(await shown()).toEqual(ours);
+    watcher.unmanage(device, ip(address));
+    await settle(300);
+    expect(await shown()).toEqual(ours);
+    await lab.ip(NS, [`neigh del ${address} dev ${device}`]);
+  },
+);
+
 test('a neighbour of a device that has just gone is given up without complaint', async () => {
   await lab.ip(NS, ['link add slkn9 type veth peer name slkn8', 'addr add 10.9.0.1/24 dev slkn9']);
   await lab.ip(NS, ['link set slkn9 up']);
