@@ -14,6 +14,7 @@ import { convergence } from './convergence.js';
 import { dataplane } from './dataplane.js';
 import { fib } from './fib.js';
 import { ike } from './ike.js';
+import { memif } from './memif.js';
 import { plot } from './plot.js';
 import { printTable, type Result } from './result.js';
 import { start } from './start.js';
@@ -21,6 +22,7 @@ import { vpnSpi } from './vpn-spi.js';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<Result>>> = {
   dataplane,
+  memif,
   fib,
   bgp,
   ike,
