@@ -24,7 +24,6 @@
 	X(decap)                                                                                   \
 	X(label)                                                                                   \
 	X(nexthop)                                                                                 \
-	X(ttl_mtu)                                                                                 \
 	X(encap)                                                                                   \
 	X(esp_seal)                                                                                \
 	X(link)                                                                                    \
@@ -71,7 +70,6 @@ SL_CLOCKED_ENTRY(avx512)
 #define sl_stage_decap(...) SL_CLOCKED(decap, sl_stage_decap(__VA_ARGS__))
 #define sl_stage_label(...) SL_CLOCKED(label, sl_stage_label(__VA_ARGS__))
 #define sl_stage_nexthop(...) SL_CLOCKED(nexthop, sl_stage_nexthop(__VA_ARGS__))
-#define sl_stage_ttl_mtu(...) SL_CLOCKED(ttl_mtu, sl_stage_ttl_mtu(__VA_ARGS__))
 #define sl_stage_encap(...) SL_CLOCKED(encap, sl_stage_encap(__VA_ARGS__))
 #define sl_stage_esp_seal(...) SL_CLOCKED(esp_seal, sl_stage_esp_seal(__VA_ARGS__))
 #define sl_stage_link(...) SL_CLOCKED(link, sl_stage_link(__VA_ARGS__))

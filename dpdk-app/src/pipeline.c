@@ -9,14 +9,17 @@
 #include "stages/reassemble.h"
 #include "stages/stage.h"
 
-/* Move the packets of one lane to `out`, both in order; returns how many, and leaves *n others. */
-static uint16_t split(struct rte_mbuf **packets, uint16_t *n, enum sl_lane lane,
+#define FROM_CE (1u << SL_LANE_IP | 1u << SL_LANE_CE)
+#define UNDER_GRE (1u << SL_LANE_GRE | 1u << SL_LANE_MPLS)
+
+/* Move the packets of some lanes (bits) to `out`, both in order; returns how many, and leaves *n others. */
+static uint16_t split(struct rte_mbuf **packets, uint16_t *n, uint32_t lanes,
                       struct rte_mbuf **out)
 {
 	uint16_t kept = 0, taken = 0;
 
 	for (uint16_t i = 0; i < *n; i++)
-		if (sl_packet(packets[i])->lane == lane)
+		if ((lanes >> sl_packet(packets[i])->lane & 1u) != 0)
 			out[taken++] = packets[i];
 		else
 			packets[kept++] = packets[i];
@@ -41,10 +44,21 @@ static void leave(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	struct rte_mbuf *tunnel[SL_BURST];
 	uint16_t t;
 
-	t = split(packets, &n, SL_LANE_TUNNEL, tunnel);
+	t = split(packets, &n, 1u << SL_LANE_TUNNEL, tunnel);
 	enter_tunnels(w, tunnel, t);
 	n = sl_stage_link(w, packets, n);
 	sl_stage_tx(w, packets, n);
+}
+
+/* The same, all of which leave by what they have in common mostly; `lanes`: of any of them. */
+static void leave_alike(struct sl_worker *w, uint32_t lanes, struct rte_mbuf **packets, uint16_t n)
+{
+	if (likely(lanes == 1u << SL_LANE_TUNNEL))
+		enter_tunnels(w, packets, n);
+	else if (likely(lanes == 1u << SL_LANE_SENT))
+		sl_stage_tx(w, packets, n);
+	else
+		leave(w, packets, n);
 }
 
 /* IP packets with a VRF or a next hop: one lookup, then out. */
@@ -52,11 +66,10 @@ static void forward(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	n = sl_stage_lookup(w, packets, n);
 	n = sl_stage_nexthop(w, packets, n);
-	n = sl_stage_ttl_mtu(w, packets, n);
 	if (unlikely(w->oversized != 0))
 		sl_fragment(w, packets, n, leave);
 	else
-		leave(w, packets, n);
+		leave_alike(w, w->lanes, packets, n);
 }
 
 /* The ICMP errors of this burst. They cause none themselves, so this ends. */
@@ -72,17 +85,21 @@ static void answer(struct sl_worker *w)
 		forward(w, packets, n);
 }
 
-/* Packets from the core, which no SA claims (their route found) or which one does. */
-static void open_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+/* Packets from the core, which no SA claims (their route found) or which one does; `found`: all of them have theirs. */
+static void open_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n, bool found)
 {
-	if (unlikely(w->unclaimed))
-		n = sl_stage_local(w, packets, n);
-	n = sl_stage_esp_sa(w, packets, n);
+	if (unlikely(!found)) {
+		if (w->unclaimed)
+			n = sl_stage_local(w, packets, n);
+		n = sl_stage_esp_sa(w, packets, n);
+	}
 	n = sl_stage_esp_open(w, packets, n);
 	if (unlikely(w->opened_tcp))
 		n = sl_stage_host_tcp(w, packets, n);
-	n = sl_stage_decap(w, packets, n);
-	n = sl_stage_label(w, packets, n);
+	if (unlikely((w->lanes & UNDER_GRE) != 0)) {
+		n = sl_stage_decap(w, packets, n);
+		n = sl_stage_label(w, packets, n);
+	}
 	if (unlikely(w->capture != NULL))
 		sl_capture_labelled(w, packets, n);
 	forward(w, packets, n);
@@ -91,24 +108,39 @@ static void open_tunnels(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 		sl_capture_burst_end(w);
 }
 
+/* What came from CEs; `lanes`: of any of the burst. */
+static void from_ces(struct sl_worker *w, uint32_t lanes, struct rte_mbuf **packets, uint16_t n)
+{
+	if (unlikely((lanes & 1u << SL_LANE_CE) != 0))
+		n = sl_stage_ce(w, packets, n);
+	if (unlikely(w->policed))
+		n = sl_stage_police(w, packets, n);
+	forward(w, packets, n);
+}
+
 void sl_pipeline_receive(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
 	struct rte_mbuf *ce[SL_BURST];
+	uint32_t lanes;
 	uint16_t c;
 
 	if (unlikely(w->capture != NULL))
 		sl_capture_received(w, port, frames, n);
 	n = sl_stage_rx(w, port, frames, n);
-	c = split(frames, &n, SL_LANE_IP, ce);
-	c = sl_stage_ce(w, ce, c);
-	if (unlikely(w->policed))
-		c = sl_stage_police(w, ce, c);
-	forward(w, ce, c);
-
-	n = sl_stage_core(w, frames, n);
-	if (unlikely(w->unclaimed))
-		n = sl_stage_lookup(w, frames, n);
-	open_tunnels(w, frames, n);
+	lanes = w->lanes;
+	if (likely((lanes & ~FROM_CE) == 0)) {
+		from_ces(w, lanes, frames, n);
+		n = 0;
+	} else if (unlikely((lanes & FROM_CE) != 0)) {
+		c = split(frames, &n, FROM_CE, ce);
+		from_ces(w, lanes, ce, c);
+	}
+	if (unlikely((lanes & 1u << SL_LANE_CORE) != 0)) {
+		n = sl_stage_core(w, frames, n);
+		if (unlikely(w->unclaimed))
+			n = sl_stage_lookup(w, frames, n);
+	}
+	open_tunnels(w, frames, n, likely((lanes & 1u << SL_LANE_CORE) == 0));
 }
 
 static void send_probes(struct sl_worker *w, struct rte_mbuf **probes, uint16_t n)
@@ -155,11 +187,11 @@ static void resume(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 
 	if (unlikely(w->capture != NULL))
 		sl_capture_taken(w, packets, n);
-	enter_tunnels(w, some, split(packets, &n, SL_LANE_TUNNEL, some));
-	sl_stage_tx_passed(w, some, split(packets, &n, SL_LANE_PORT, some));
-	sl_pipeline_inject(w, some, split(packets, &n, SL_LANE_HOST, some));
+	enter_tunnels(w, some, split(packets, &n, 1u << SL_LANE_TUNNEL, some));
+	sl_stage_tx_passed(w, some, split(packets, &n, 1u << SL_LANE_PORT, some));
+	sl_pipeline_inject(w, some, split(packets, &n, 1u << SL_LANE_HOST, some));
 	w->unclaimed = true; /* there may be fragments */
-	open_tunnels(w, packets, n);
+	open_tunnels(w, packets, n, false);
 }
 
 uint32_t sl_pipeline_take(struct sl_worker *w)

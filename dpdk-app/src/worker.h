@@ -239,6 +239,7 @@ struct sl_worker {
 	struct sl_capture *capture_next; /* atomic; what the control thread has captured, or NULL */
 	/* Below: the packet path's own, zero at start. */
 	uint64_t tx_pending[SL_MAX_PORTS / 64]; /* bit set: tx[port] is not empty */
+	uint32_t lanes;    /* of the packets that a stage has sorted: 1 << enum sl_lane */
 	bool policed;      /* some of this burst came by an interface with policers */
 	bool special_keys; /* of the packets in lane ESP some have a special key: esp/suite.h */
 	bool unclaimed;    /* some of this burst from the core may be in lane LOCAL */

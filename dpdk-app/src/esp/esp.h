@@ -129,4 +129,23 @@ struct sl_esp_trailer {
  */
 bool sl_esp_read_trailer(const uint8_t *payload, size_t length, struct sl_esp_trailer *trailer);
 
+#define SL_ESP_SHORT_PADDING 3u
+
+/*
+ * Bytes of padding, 0 to SL_ESP_SHORT_PADDING, in an opened packet of at least five bytes that ends at `end`; more: it is
+ * longer than that or not the series 1, 2, 3, and sl_esp_read_trailer() says what it is.
+ */
+static inline uint32_t sl_esp_short_padding(const uint8_t *end)
+{
+	static const uint32_t mask[] = {0xff000000u, 0xffff0000u, 0xffffff00u, 0xffffffffu};
+	static const uint32_t right[] = {0x00000000u, 0x01010000u, 0x02020100u, 0x03030201u};
+	uint32_t last, padding;
+
+	memcpy(&last, end - 5, sizeof(last)); /* up to the pad length, which is the highest: x86 */
+	padding = last >> 24;
+	if (__builtin_expect(padding > SL_ESP_SHORT_PADDING, 0))
+		return padding;
+	return __builtin_expect((last & mask[padding]) == right[padding], 1) ? padding : UINT8_MAX;
+}
+
 #endif

@@ -83,14 +83,20 @@ static inline enum sl_ip_result sl_ip4_check(const uint8_t *ip, size_t length)
 	return good ? SL_IP_OK : SL_IP_CHECKSUM;
 }
 
-/* Decrement the TTL (which is > 0) and update the checksum. */
+/*
+ * Decrement the TTL (which is > 0) and update the checksum: sl_checksum_update() for a word that becomes 0x0100 less, in
+ * memory's order of bytes.
+ */
 static inline void sl_ip4_decrement_ttl(uint8_t *ip)
 {
-	uint16_t before = sl_get16(ip + 8);
-	uint16_t after = (uint16_t)(before - 0x0100u);
+	uint16_t raw;
+	uint32_t sum;
 
-	sl_put16(ip + 8, after);
-	sl_put16(ip + 10, sl_checksum_update(sl_get16(ip + 10), before, after));
+	memcpy(&raw, ip + 10, sizeof(raw));
+	sum = raw + 1u;
+	raw = (uint16_t)(sum + (sum >= 0xffffu));
+	memcpy(ip + 10, &raw, sizeof(raw));
+	ip[8]--;
 }
 
 /* Store another TTL and update the checksum. */
@@ -136,38 +142,44 @@ static inline bool sl_ip4_is_martian(uint32_t a)
 {
 	return a >> 24 == 0 || a >> 24 == 127 || a >> 28 == 0xfu;
 }
-/* Neither martian nor multicast: what nearly every address is, so asked first. */
+/* Neither martian nor multicast: what nearly every address is, so asked first. By the first octet alone: */
+static inline bool sl_ip4_octet_is_unicast(uint32_t first)
+{
+	return first - 1 < 223 && first != 127;
+}
 static inline bool sl_ip4_is_unicast(uint32_t a)
 {
-	uint32_t first = a >> 24;
-
-	return first - 1 < 126 || first - 128 < 96;
+	return sl_ip4_octet_is_unicast(a >> 24);
 }
 
 /*
  * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good, from and to a
- * unicast address? Then its total length, else 0, and somebody has to look closer. Few branches, and none
- * that is not taken alike by packet after packet.
+ * unicast address? Then its total length, else 0, and somebody has to look closer. Branches that packet after packet
+ * does not take cost less than the arithmetic in their place would.
  */
 static inline uint32_t sl_ip4_plain(const uint8_t *ip, uint32_t length)
 {
 	uint64_t first, second, sum;
 	uint32_t third, total;
-	bool good;
+	bool carry;
 
-	if (__builtin_expect(length < SL_IP4_LEN, 0))
+	if (__builtin_expect(length < SL_IP4_LEN || ip[0] != 0x45, 0))
 		return 0;
+	total = sl_ip4_total_len(ip);
+	if (__builtin_expect(total - SL_IP4_LEN > length - SL_IP4_LEN, 0))
+		return 0;
+	/* as in sl_ip4_sum_good(), and 2^64 is 1 too: what is carried out of it goes in again */
 	memcpy(&first, ip, sizeof(first));
 	memcpy(&second, ip + 8, sizeof(second));
 	memcpy(&third, ip + 16, sizeof(third));
-	total = __builtin_bswap16((uint16_t)(first >> 16));
-	sum = (uint32_t)first + (first >> 32) + (uint32_t)second + (second >> 32) + third;
-	good = (first & 0xffu) == 0x45u;
-	good &= total >= SL_IP4_LEN && total <= length;
-	good &= sum % 0xffffu == 0;
-	good &= sl_ip4_is_unicast(__builtin_bswap32((uint32_t)(second >> 32)));
-	good &= sl_ip4_is_unicast(__builtin_bswap32(third));
-	return __builtin_expect(good, 1) ? total : 0;
+	carry = __builtin_add_overflow(first, second, &sum);
+	carry = __builtin_add_overflow(sum, (uint64_t)third + carry, &sum);
+	if (__builtin_expect((sum + carry) % 0xffffu != 0, 0))
+		return 0;
+	if (__builtin_expect(!sl_ip4_octet_is_unicast(ip[12]), 0) ||
+	    __builtin_expect(!sl_ip4_octet_is_unicast(ip[16]), 0))
+		return 0;
+	return total;
 }
 
 #endif

@@ -68,6 +68,7 @@ static inline bool accept(struct sl_worker *w, struct rte_mbuf *m, struct sl_pac
 	}
 	run->packets++;
 	run->bytes += length;
+	p->lane = SL_LANE_IP;
 	return true;
 }
 
@@ -79,7 +80,7 @@ uint16_t sl_stage_ce(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_IP || accept(w, packets[i], p, &run))
+		if (p->lane != SL_LANE_CE || accept(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
 	count_run(w, &run);

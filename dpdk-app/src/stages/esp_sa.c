@@ -6,7 +6,7 @@
 #include "sealane/fib.h"
 #include "stages/packet.h"
 #include "stages/pass.h"
-#include "stages/sa_prefetch.h"
+#include "stages/sa_run.h"
 #include "stages/stage.h"
 
 /* Is the packet for an address of ours in the core's table? Asked about packets no SA claims. */
@@ -33,51 +33,6 @@ static bool same_addresses(const struct sl_sa_row *row, const uint8_t *ip, uint8
 	return memcmp(row->source, ip + 8, 16) == 0 && memcmp(row->destination, ip + 24, 16) == 0;
 }
 
-/* The SA of the packet before: mostly the next one's too. */
-struct run {
-	const struct sl_sa_row *row;
-	const struct sl_sa_key *key; /* NULL = not ready */
-	struct sl_sa_in_state *state;
-	uint32_t id; /* 0 = no SA has this SPI */
-	uint32_t spi;
-	bool begun;
-	uint16_t runs; /* of this burst */
-};
-
-/* Is the SA of row `id` installed, and the key the one of its present generation? */
-static const struct sl_sa_key *ready_key(const struct sl_worker *w, uint32_t id)
-{
-	uint64_t generation = __atomic_load_n(&w->tables->sa_in[id].generation, __ATOMIC_ACQUIRE);
-
-	if (unlikely(generation == 0 || __atomic_load_n(&w->state->sa_in[id].ready_generation,
-	                                                __ATOMIC_ACQUIRE) != generation))
-		return NULL;
-	return __atomic_load_n(&w->keys_in[id], __ATOMIC_ACQUIRE);
-}
-
-static uint32_t row_of(const struct sl_worker *w, uint32_t spi)
-{
-	return __atomic_load_n(&w->tables->spi[spi & (SL_SPI_SLOTS - 1)], __ATOMIC_ACQUIRE) &
-	       (SL_MAX_SAS - 1);
-}
-
-static void find_spi(const struct sl_worker *w, uint32_t spi, struct run *run)
-{
-	uint32_t id = row_of(w, spi);
-
-	*run = (struct run){.spi = spi,
-	                    .runs = (uint16_t)(run->runs + 1),
-	                    .begun = true,
-	                    .row = &w->tables->sa_in[id],
-	                    .state = &w->state->sa_in[id]};
-	if (id == 0 || run->row->spi != spi)
-		return;
-	run->id = id;
-	run->key = ready_key(w, id);
-	if (run->key != NULL)
-		rte_prefetch0(&run->key->gcm);
-}
-
 /* Whether a packet of a special key has the length that its suite wants (RFC 4303 2.4). */
 static bool has_its_length(const struct rte_mbuf *m, const struct sl_packet *p,
                            const struct sl_sa_key *key)
@@ -90,7 +45,7 @@ static bool has_its_length(const struct rte_mbuf *m, const struct sl_packet *p,
 
 /* The special part of find_sa(): lengths, and the whole sequence number. */
 static enum sl_drop_reason find_special(struct sl_worker *w, const struct rte_mbuf *m,
-                                        const struct sl_packet *p, const struct run *run,
+                                        const struct sl_packet *p, const struct sl_sa_run *run,
                                         uint64_t *sequence)
 {
 	if (unlikely(!has_its_length(m, p, run->key)))
@@ -105,7 +60,7 @@ static enum sl_drop_reason find_special(struct sl_worker *w, const struct rte_mb
 
 /* Note the SA and its key, the replay window permitting. SL_PASSED: another thread does. */
 static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                                   struct run *run)
+                                   struct sl_sa_run *run)
 {
 	const uint8_t *esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
 	enum sl_drop_reason reason;
@@ -114,7 +69,7 @@ static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, stru
 	if (unlikely(m->data_len < p->upper_offset + SL_ESP_LEAST_LEN))
 		return SL_DROP_esp_truncated;
 	if (unlikely(sl_esp_spi(esp) != run->spi || !run->begun))
-		find_spi(w, sl_esp_spi(esp), run);
+		sl_sa_run_begin(w, sl_esp_spi(esp), run);
 	if (unlikely(run->id == 0))
 		return SL_DROP_esp_unknown_spi;
 	if (unlikely(!same_addresses(run->row, sl_l3(m, p), p->family)))
@@ -143,11 +98,12 @@ static enum sl_drop_reason find_sa(struct sl_worker *w, struct rte_mbuf *m, stru
 	p->key = run->key;
 	p->sequence_high = (uint32_t)(sequence >> 32);
 	sl_esp_read_nonce(esp, run->key->salt, p->nonce);
+	p->lane = SL_LANE_SEALED;
 	return SL_DROP_none;
 }
 
 static inline bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                         struct run *run)
+                         struct sl_sa_run *run)
 {
 	enum sl_drop_reason reason = find_sa(w, m, p, run);
 
@@ -158,50 +114,16 @@ static inline bool admit(struct sl_worker *w, struct rte_mbuf *m, struct sl_pack
 	return false;
 }
 
-/*
- * A burst of many peers, as the one before it was: everything of their SAs is asked for before any is waited for. What
- * is fetched is only ever looked at by find_sa().
- */
-static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
-{
-	struct {
-		uint32_t spi, sequence, id;
-	} fetched[SL_BURST];
-	uint16_t count = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sl_packet *p = sl_packet(packets[i]);
-		const uint8_t *esp =
-			rte_pktmbuf_mtod_offset(packets[i], const uint8_t *, p->upper_offset);
-
-		if (p->lane != SL_LANE_ESP ||
-		    packets[i]->data_len < p->upper_offset + SL_ESP_HEADER_LEN)
-			continue;
-		fetched[count].spi = sl_esp_spi(esp);
-		fetched[count].sequence = sl_esp_sequence(esp);
-		rte_prefetch0(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
-	}
-	for (uint16_t i = 0; i < count; i++) {
-		fetched[i].id = row_of(w, fetched[i].spi);
-		sl_prefetch_sa_in(w, fetched[i].id, fetched[i].sequence);
-	}
-	for (uint16_t i = 0; i < count; i++)
-		sl_prefetch_key(w->keys_in, fetched[i].id);
-}
-
 uint16_t sl_stage_esp_sa(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	struct run run = {.begun = false};
+	struct sl_sa_run run = {.begun = false};
 	uint16_t kept = 0;
 
-	if (unlikely(w->sa_runs > 1))
-		fetch_sas(w, packets, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
 		if (p->lane != SL_LANE_ESP || admit(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
-	w->sa_runs = run.runs;
 	return kept;
 }

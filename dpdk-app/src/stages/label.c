@@ -4,10 +4,8 @@
  * to the inner packet (pipe: nothing), and the outer ECN, which always counts. A label that is swapped leaves
  * what is under it alone.
  */
-#include "net/mpls.h"
-#include "stages/congestion.h"
 #include "stages/ip_header.h"
-#include "stages/stage.h"
+#include "stages/label_run.h"
 #include "tables/accept.h"
 
 enum sl_drop_reason sl_check_arrival(const struct sl_worker *w, const struct sl_packet *p,
@@ -20,23 +18,7 @@ enum sl_drop_reason sl_check_arrival(const struct sl_worker *w, const struct sl_
 		sl_accept_check(set, a->protection, a->encap, a->sp_table, p->interface));
 }
 
-/*
- * What a label means to packets that came in one way, and how many there were: mostly that of the
- * packet before. Counted when the run ends.
- */
-struct run {
-	uint32_t label;   /* 0 = none yet: explicit null never gets here */
-	uint64_t arrival; /* sl_arrival_key() */
-	enum sl_drop_reason reason;
-	enum sl_lane lane;
-	uint64_t leaf; /* SL_LANE_DIRECT, SL_LANE_SWAP */
-	uint32_t vrf;
-	uint32_t flags; /* of the VRF */
-	bool into_vrf;  /* accepted, and IP packets are looked up in the VRF */
-	uint64_t packets, bytes;
-};
-
-static void count_run(struct sl_worker *w, const struct run *run)
+void sl_label_run_count(struct sl_worker *w, const struct sl_label_run *run)
 {
 	if (run->packets == 0)
 		return;
@@ -47,15 +29,14 @@ static void count_run(struct sl_worker *w, const struct run *run)
 	sl_count_label(w, run->label, run->packets, run->bytes);
 }
 
-/* Look the label up and check its accepted set against the arrival. */
-static void find_label(struct sl_worker *w, const struct sl_packet *p, uint32_t label,
-                       struct run *run)
+void sl_label_run_begin(struct sl_worker *w, const struct sl_packet *p, uint32_t label,
+                        struct sl_label_run *run)
 {
 	uint64_t row = __atomic_load_n(&w->tables->label[label], __ATOMIC_ACQUIRE);
 	uint32_t target = sl_label_target(row);
 
-	count_run(w, run);
-	*run = (struct run){
+	sl_label_run_count(w, run);
+	*run = (struct sl_label_run){
 		.label = label, .arrival = sl_arrival_key(p), .reason = SL_DROP_label_unknown};
 	if (p->arrival.protection == SL_PROT_MPLS_OTHER_SP) /* used or not: told them it was not */
 		run->reason = SL_DROP_label_not_advertised;
@@ -161,43 +142,23 @@ static enum sl_drop_reason check_swap(const struct sl_worker *w, struct rte_mbuf
 	return m->data_len == p->l3_offset ? SL_DROP_label_truncated : SL_DROP_none;
 }
 
-/*
- * What nearly every packet is: the label of the one before, at the bottom of the stack, into a VRF, and under it IPv4
- * without options and nothing of the outer header that it has to take over. False: nothing has been done.
- */
-static inline bool pop_plain(const struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                             struct run *run)
+/* In clear, what nearly every packet is. False: nothing has been done. */
+static inline bool pop_plain(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                             struct sl_label_run *run)
 {
 	const uint8_t *stack = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->upper_offset);
-	uint32_t inner = (uint32_t)p->upper_offset + SL_MPLS_LEN, entry, total;
-	const uint8_t *ip = stack + SL_MPLS_LEN;
+	uint32_t room = (uint32_t)m->data_len - p->upper_offset, total;
 
-	if (unlikely(m->data_len < inner + SL_IP4_LEN))
+	if (unlikely(room < SL_MPLS_LEN + SL_IP4_LEN))
 		return false;
-	entry = sl_get32(stack);
-	if (unlikely(sl_mpls_label(entry) != run->label || !sl_mpls_bottom(entry) ||
-	             sl_mpls_ttl(entry) == 0 || sl_arrival_key(p) != run->arrival ||
-	             !run->into_vrf))
+	total = sl_label_plain(w, m, p, stack, room, run);
+	if (unlikely(total == 0))
 		return false;
-	total = sl_ip4_plain(ip, m->data_len - inner);
-	if (unlikely(total == 0 || sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)))
-		return false;
-	sl_end_at(m, (uint16_t)(inner + total));
-	p->label = entry;
-	p->vrf = run->vrf;
-	p->leaf = SL_LEAF_NONE;
-	p->l3_offset = (uint16_t)inner;
-	p->family = 4;
-	p->lane = SL_LANE_IP;
-	if (unlikely(run->flags & SL_VRF_TTL_UNIFORM) ||
-	    (run->flags != 0 && unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
-		apply_uniform(w, m, p, run->flags);
-	run->packets++;
-	run->bytes += total;
+	sl_label_pop_plain(m, p, p->upper_offset, total, run);
 	return true;
 }
 
-static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, struct run *run)
+static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, struct sl_label_run *run)
 {
 	uint8_t ecn = sl_outer_ecn(m, p);
 	enum sl_drop_reason reason = read_stack(m, p);
@@ -205,7 +166,7 @@ static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, st
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	if (unlikely(sl_mpls_label(p->label) != run->label || sl_arrival_key(p) != run->arrival))
-		find_label(w, p, sl_mpls_label(p->label), run);
+		sl_label_run_begin(w, p, sl_mpls_label(p->label), run);
 	reason = run->reason;
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
@@ -232,7 +193,7 @@ drop:
 
 uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	struct run run = {.label = 0};
+	struct sl_label_run run = {.label = 0};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
@@ -242,6 +203,6 @@ uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 		    pop(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}
-	count_run(w, &run);
+	sl_label_run_count(w, &run);
 	return kept;
 }

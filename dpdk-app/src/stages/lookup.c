@@ -9,6 +9,7 @@
  * which lookup answers a packet.
  */
 struct batch4 {
+	uint32_t vrf, root, address; /* looked up last; no VRF has this number: nothing yet */
 	uint32_t roots[SL_BURST];
 	uint32_t addresses[SL_BURST];
 	uint64_t leaves[SL_BURST];
@@ -26,19 +27,25 @@ struct batch6 {
 	unsigned int lookups, n, each; /* each: 1 when there are several roots */
 };
 
+#define NO_VRF UINT32_MAX
+
 static inline void add4(struct sl_worker *w, struct batch4 *b, struct sl_packet *p,
                         const uint8_t *ip)
 {
-	uint32_t root = sl_fib_root(w->tables, p->vrf, 4), address = sl_get32(ip + 16);
-	unsigned int last = b->lookups - 1;
+	uint32_t address = sl_get32(ip + 16);
 
-	if (b->lookups == 0 || b->addresses[last] != address || b->roots[last] != root) {
-		last = b->lookups++;
-		b->roots[last] = root;
-		b->each |= root != b->roots[0];
-		b->addresses[last] = address;
+	if (unlikely(p->vrf != b->vrf)) {
+		b->vrf = p->vrf;
+		b->root = sl_fib_root(w->tables, p->vrf, 4);
+		b->address = ~address;
 	}
-	b->slot[b->n] = (uint8_t)last;
+	if (address != b->address) {
+		b->address = address;
+		b->addresses[b->lookups] = address;
+		b->roots[b->lookups++] = b->root;
+		b->each |= b->root != b->roots[0];
+	}
+	b->slot[b->n] = (uint8_t)(b->lookups - 1);
 	b->packets[b->n++] = p;
 }
 
@@ -88,6 +95,7 @@ uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 	struct batch6 six;
 
 	four.n = four.lookups = four.each = 0;
+	four.vrf = NO_VRF;
 	six.n = six.lookups = six.each = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);

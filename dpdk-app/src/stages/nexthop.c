@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the route found to the active version of its next hop, and what ends there. */
+/* From the route found to the active version of its next hop, and what ends there; TTL, MTU and most link headers. */
 #include "stages/hold.h"
 #include "stages/packet.h"
 #include "stages/sa_prefetch.h"
@@ -11,10 +11,25 @@ struct run {
 	uint64_t leaf;    /* SL_LEAF_NONE = none yet */
 	uint64_t arrival; /* sl_arrival_key() */
 	uint32_t version;
+	uint32_t vrf;
 	uint8_t lane;
 	uint8_t leaves_by; /* lane to leave by; 0 = it ends here */
 	bool exported;
+	bool plain;           /* forward_plain() may be asked */
+	uint8_t header_len;   /* of an adjacency */
+	uint16_t mtu;         /* of the next hop */
+	const uint8_t *header;
+	uint64_t packets, bytes; /* plain ones from CE to CE */
+	uint32_t runs;           /* of this burst */
 };
+
+static void count_run(struct sl_worker *w, const struct run *run)
+{
+	if (run->packets == 0)
+		return;
+	sl_vrf_counters(w, run->vrf)->local_packets += run->packets;
+	sl_vrf_counters(w, run->vrf)->local_bytes += run->bytes;
+}
 
 /*
  * Policy-model 2: the route carries its own accepted set, whatever label led to its VRF; our own
@@ -40,21 +55,31 @@ static bool exported_this_way(const struct sl_worker *w, const struct sl_packet 
 }
 
 /* Decide for a packet that differs from the one before. */
-static void begin_run(const struct sl_worker *w, const struct sl_packet *p, struct run *run)
+static void begin_run(struct sl_worker *w, const struct sl_packet *p, struct run *run)
 {
 	const struct sl_version_row *version = &w->tables->version[p->version];
+	bool one_header = true;
 
+	count_run(w, run);
 	*run = (struct run){.leaf = p->leaf,
 	                    .arrival = sl_arrival_key(p),
 	                    .lane = p->lane,
-	                    .version = p->version};
+	                    .version = p->version,
+	                    .vrf = p->vrf,
+	                    .mtu = version->mtu,
+	                    .header = version->template_bytes,
+	                    .header_len = version->template_len,
+	                    .runs = run->runs + 1};
 	run->exported = exported_this_way(w, p, version);
 	if (version->kind == SL_NH_TUNNEL) {
 		run->leaves_by = SL_LANE_TUNNEL;
 		sl_prefetch_sa_out(w, version->sa);
 	} else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP) {
 		run->leaves_by = SL_LANE_LINK;
+		one_header = version->template_len >= SL_LINK_MIN && version->template_len <= SL_LINK_MAX;
 	}
+	run->plain = run->exported && run->leaves_by != 0 && one_header &&
+	             !(sl_vrf_flags(w, p->vrf) & SL_VRF_CLAMP_MSS);
 }
 
 /* One of our addresses. On the interface's own TAP the kernel sees the frame as any host would. */
@@ -111,17 +136,14 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 	}
 }
 
-/* True when the packet leaves by the version. */
-static inline bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                            struct run *run)
+/* True when the packet leaves by the version. `run`: the packet's. */
+static bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                     const struct run *run)
 {
 	if (unlikely(p->leaf == SL_LEAF_NONE)) {
 		sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
 		return false;
 	}
-	if (unlikely(p->leaf != run->leaf || sl_arrival_key(p) != run->arrival ||
-	             p->lane != run->lane || p->version != run->version))
-		begin_run(w, p, run);
 	if (unlikely(!run->exported)) {
 		sl_drop(w, m, SL_DROP_route_not_exported_this_way);
 		return false;
@@ -159,14 +181,78 @@ static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, 
 	}
 }
 
+/* The keys that will be needed, when there are several: encap.c and esp_seal.c find them in the cache. */
+static void fetch_keys(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+{
+	uint32_t version = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const struct sl_packet *p = sl_packet(packets[i]);
+
+		if (p->version != version && p->lane == SL_LANE_TUNNEL) {
+			version = p->version;
+			sl_prefetch_key(w->keys_out, w->tables->version[version].sa);
+		}
+	}
+}
+
+/*
+ * What nearly every packet is: IPv4 that may pass. What leaves by an adjacency gets its header here, and is in lane SENT
+ * then. False: nothing has been done.
+ */
+static __rte_always_inline bool forward_plain(struct rte_mbuf *m, struct sl_packet *p,
+                                              struct run *run)
+{
+	uint32_t start = (uint32_t)m->data_off + p->l3_offset, length = sl_l3_len(m, p);
+	uint8_t *ip = (uint8_t *)m->buf_addr + start;
+	unsigned int front = run->header_len;
+
+	if (unlikely(!run->plain || p->family != 4 || p->from_host || length > run->mtu ||
+	             ip[8] <= 1))
+		return false;
+	if (run->leaves_by == SL_LANE_TUNNEL) {
+		sl_ip4_decrement_ttl(ip);
+		p->lane = SL_LANE_TUNNEL;
+		return true;
+	}
+	if (unlikely(start < front))
+		return false;
+	sl_ip4_decrement_ttl(ip);
+	sl_put_link_header(ip - front, run->header, front);
+	m->data_off = (uint16_t)(start - front);
+	p->l3_offset = (uint16_t)front;
+	sl_end_at(m, (uint16_t)(front + length));
+	p->lane = SL_LANE_SENT;
+	if (!p->arrival.labelled) {
+		run->packets++;
+		run->bytes += length;
+	}
+	return true;
+}
+
 uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	struct run run = {.leaf = SL_LEAF_NONE};
+	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
 	find_versions(w, packets, n);
-	for (uint16_t i = 0; i < n; i++)
-		if (likely(dispatch(w, packets[i], sl_packet(packets[i]), &run)))
-			packets[kept++] = packets[i];
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = packets[i];
+		struct sl_packet *p = sl_packet(m);
+
+		if (unlikely(p->leaf != run.leaf || p->version != run.version || p->vrf != run.vrf ||
+		             sl_arrival_key(p) != run.arrival || p->lane != run.lane))
+			begin_run(w, p, &run);
+		if (unlikely(!forward_plain(m, p, &run)) &&
+		    (!dispatch(w, m, p, &run) || !sl_take_hop(w, m, p)))
+			continue;
+		lanes |= 1u << p->lane;
+		packets[kept++] = m;
+	}
+	count_run(w, &run);
+	if (unlikely(run.runs > 1))
+		fetch_keys(w, packets, kept);
+	w->lanes = lanes;
 	return kept;
 }

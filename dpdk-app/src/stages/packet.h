@@ -57,6 +57,17 @@ static inline uint8_t *sl_begin_before_l3(struct rte_mbuf *m, struct sl_packet *
 	return rte_pktmbuf_mtod(m, uint8_t *);
 }
 
+#define SL_LINK_MIN 14u
+#define SL_LINK_MAX 22u /* with two tags */
+/* The header of a link, SL_LINK_MIN to SL_LINK_MAX bytes, without a call: the first eight, the last eight, those between. */
+static inline void sl_put_link_header(uint8_t *to, const uint8_t *from, unsigned int length)
+{
+	memcpy(to, from, 8);
+	memcpy(to + length - 8, from + length - 8, 8);
+	if (unlikely(length > 16))
+		memcpy(to + 8, from + 8, 8);
+}
+
 /* How the packet came, as one word: to be compared with another packet's. */
 static inline uint32_t sl_arrival_word(const struct sl_packet *p)
 {
@@ -152,6 +163,12 @@ uint32_t sl_multipath(const struct sl_worker *w, struct rte_mbuf *m, struct sl_p
 
 /* The group of a leaf that names one; NULL when there is none under its number. */
 const struct sl_group_row *sl_find_group(const struct sl_worker *w, uint64_t leaf);
+
+/*
+ * TTL and MTU of a packet that leaves by version p->version (ttl_mtu.c). False: it ended here. One that is to be fragmented
+ * goes on, counted in w->oversized.
+ */
+bool sl_take_hop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p);
 
 /* Lower the MSS of a TCP SYN to what its way and the way back to its source carry. */
 void sl_clamp_mss(const struct sl_worker *w, struct rte_mbuf *m, const struct sl_packet *p);

@@ -2,43 +2,38 @@
 /* First stage: from frame to interface. */
 #include <rte_ether.h>
 
-#include "net/eth.h"
 #include "net/mpls.h"
 #include "stages/jumbo.h"
-#include "stages/packet.h"
-#include "stages/stage.h"
+#include "stages/plain_rx.h"
+#include "stages/sa_prefetch.h"
 
-/* The interface of the packet before, and what came by it: mostly the next one's too. */
-struct run {
-	const struct sl_interface_row *row;
-	uint32_t id;   /* 0 = none */
-	uint32_t tags; /* svlan << 16 | vlan */
-	uint64_t packets, bytes;
-};
-
-static void count_run(struct sl_worker *w, const struct run *run)
+static void count_run(struct sl_worker *w, const struct sl_rx_run *run)
 {
 	sl_interface_counters(w, run->id)->rx_packets += run->packets;
 	sl_interface_counters(w, run->id)->rx_bytes += run->bytes;
+	if (run->ip_packets == 0)
+		return;
+	sl_vrf_counters(w, run->vrf)->from_ce_packets += run->ip_packets;
+	sl_vrf_counters(w, run->vrf)->from_ce_bytes += run->ip_bytes;
 }
 
-static inline uint32_t tags_of(const struct sl_eth *eth)
+void sl_rx_run_begin(struct sl_worker *w, uint32_t port, uint32_t tags, struct sl_rx_run *run)
 {
-	return (uint32_t)eth->svlan << 16 | eth->vlan;
-}
+	const struct sl_interface_row *row;
 
-/* Begin a run for the interface of the frame's tags on the port. */
-static void find_interface(struct sl_worker *w, uint32_t port, const struct sl_eth *eth,
-                           struct run *run)
-{
 	count_run(w, run);
-	*run = (struct run){.tags = tags_of(eth)};
-	run->id =
-		sl_port_interface(&w->ports[port], eth->svlan, eth->vlan) & (SL_MAX_INTERFACES - 1);
-	run->row = sl_interface(w, run->id);
-	if (!sl_interface_live(run->row))
+	run->tags = tags;
+	run->packets = run->bytes = run->ip_packets = run->ip_bytes = 0;
+	run->id = sl_port_interface(&w->ports[port], (uint16_t)(tags >> 16), (uint16_t)tags) &
+	          (SL_MAX_INTERFACES - 1);
+	run->row = row = sl_interface(w, run->id);
+	run->vrf = row->vrf & (SL_MAX_VRFS - 1);
+	run->lane = row->role == SL_ROLE_CE ? SL_LANE_CE : SL_LANE_CORE;
+	run->mac = 0;
+	memcpy(&run->mac, row->mac, SL_MAC_LEN);
+	if (!sl_interface_live(row))
 		run->id = 0;
-	if (unlikely(__atomic_load_n(&run->row->police, __ATOMIC_RELAXED) != SL_POLICE_NONE))
+	if (unlikely(__atomic_load_n(&row->police, __ATOMIC_RELAXED) != SL_POLICE_NONE))
 		w->policed = true;
 }
 
@@ -87,15 +82,17 @@ static bool receive_other(struct sl_worker *w, struct rte_mbuf *m, struct sl_pac
 
 /* Read the Ethernet header, whose tag the driver may have taken off, and find the interface. */
 static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
-                                struct run *run, struct sl_eth *eth)
+                                struct sl_rx_run *run, struct sl_eth *eth)
 {
-	sl_poison_around(m);
+	uint32_t tags;
+
 	if (unlikely(!sl_eth_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, eth)))
 		return SL_DROP_rx_truncated;
 	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
 		sl_eth_unstrip(eth, m->vlan_tci);
-	if (unlikely(tags_of(eth) != run->tags))
-		find_interface(w, port, eth, run);
+	tags = (uint32_t)eth->svlan << 16 | eth->vlan;
+	if (tags != run->tags)
+		sl_rx_run_begin(w, port, tags, run);
 	if (unlikely(run->id == 0))
 		return SL_DROP_rx_unknown_vlan;
 	run->packets++;
@@ -104,7 +101,7 @@ static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_m
 }
 
 /* True when the packet goes on to the next stage. */
-static inline bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *m, struct run *run)
+static bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *m, struct sl_rx_run *run)
 {
 	struct sl_packet *p = sl_packet(m);
 	enum sl_drop_reason reason;
@@ -116,7 +113,7 @@ static inline bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *
 	if (unlikely(reason != SL_DROP_none))
 		goto drop;
 	p->interface = run->id;
-	p->vrf = run->row->vrf & (SL_MAX_VRFS - 1);
+	p->vrf = run->vrf;
 	p->l3_offset = eth.length;
 	frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (unlikely(!sl_mac_equal(frame, run->row->mac))) {
@@ -125,7 +122,7 @@ static inline bool receive(struct sl_worker *w, uint32_t port, struct rte_mbuf *
 			goto drop;
 		p->l2_group = 1;
 	}
-	p->lane = run->row->role == SL_ROLE_CE ? SL_LANE_IP : SL_LANE_CORE;
+	p->lane = run->lane;
 	p->family = 4;
 	if (likely(eth.type == SL_ETHERTYPE_IP4))
 		return true;
@@ -136,22 +133,58 @@ drop:
 	return false;
 }
 
+/*
+ * A burst of many peers, as the one before it was: everything of their SAs is asked for before any is waited for. What
+ * is read here may be anything, and decides nothing but what is fetched.
+ */
+static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
+{
+	struct {
+		uint32_t spi, sequence, id;
+	} fetched[SL_BURST];
+	uint16_t count = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *frame = rte_pktmbuf_mtod(frames[i], const uint8_t *);
+		uint32_t vlan, l2 = sl_plain_l2(frames[i], frame, &vlan);
+
+		if (l2 == 0 || frames[i]->data_len < l2 + SL_IP4_LEN + SL_ESP_HEADER_LEN)
+			continue;
+		fetched[count].spi = sl_esp_spi(frame + l2 + SL_IP4_LEN);
+		fetched[count].sequence = sl_esp_sequence(frame + l2 + SL_IP4_LEN);
+		rte_prefetch0(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
+	}
+	for (uint16_t i = 0; i < count; i++) {
+		fetched[i].id = sl_sa_row_of(w, fetched[i].spi);
+		sl_prefetch_sa_in(w, fetched[i].id, fetched[i].sequence);
+	}
+	for (uint16_t i = 0; i < count; i++)
+		sl_prefetch_key(w->keys_in, fetched[i].id);
+}
+
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
-	struct run run = {.tags = UINT32_MAX};
+	struct sl_rx_run run = {.tags = UINT32_MAX};
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	if (unlikely(w->sa_runs > 1))
+		fetch_sas(w, frames, n);
+	w->lanes = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = frames[i];
 
 		/* no byte format looks beyond the first buffer */
 		if (unlikely(m->nb_segs != 1) && (m = sl_join_chain(w, m)) == NULL)
 			continue;
-		if (likely(receive(w, port, m, &run)))
+		sl_poison_around(m);
+		if (likely(sl_receive_plain(w, port, m, &run)) || receive(w, port, m, &run)) {
+			w->lanes |= 1u << sl_packet(m)->lane;
 			frames[kept++] = m;
+		}
 	}
 	count_run(w, &run);
+	w->sa_runs = run.sa.runs;
 	return kept;
 }

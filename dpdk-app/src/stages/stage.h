@@ -16,13 +16,16 @@
 /* What a packet is, so which stages still concern it (struct sl_packet.lane). */
 enum sl_lane {
 	SL_LANE_IP = 1, /* IP packet to be looked up in the VRF noted */
+	SL_LANE_CE,     /* IP packet from a CE, not looked at yet */
 	SL_LANE_CORE,   /* IP packet from a core interface, not looked at yet */
 	SL_LANE_LOCAL,  /* the same, to be found local or not */
 	SL_LANE_ESP,    /* ESP at upper_offset */
+	SL_LANE_SEALED, /* the same, its SA found: to be opened */
 	SL_LANE_GRE,    /* GRE at upper_offset */
 	SL_LANE_MPLS,   /* label stack at upper_offset */
 	SL_LANE_DIRECT, /* IP packet whose next hop is known already: a label said so */
 	SL_LANE_LINK,   /* to leave by an adjacency */
+	SL_LANE_SENT,   /* the same, in its frame already */
 	SL_LANE_TUNNEL, /* to leave by a tunnel */
 	SL_LANE_SWAP, /* under a label that is swapped (family 0); its next hop is known already */
 	SL_LANE_TCP,  /* TCP at upper_offset, out of an SA, for the kernel */
@@ -58,8 +61,6 @@ uint16_t sl_stage_probe(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Route to next-hop version: accepted set of the route, local delivery, discard routes. */
 uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
-/* TTL and MTU. */
-uint16_t sl_stage_ttl_mtu(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Label, GRE or IP, ESP header and trailer, sequence numbers: all bytes but the encryption. */
 uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n);
 /* Encrypt. */

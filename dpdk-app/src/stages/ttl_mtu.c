@@ -4,7 +4,6 @@
  * is touched, because an ICMP error quotes it as it came.
  */
 #include "stages/packet.h"
-#include "stages/sa_prefetch.h"
 #include "stages/stage.h"
 
 /* Does the packet end here? What may be fragmented does not: it is counted, and goes to fragment.c. */
@@ -31,7 +30,7 @@ static bool forward_swapped(struct sl_worker *w, struct rte_mbuf *m, struct sl_p
 	return false;
 }
 
-static bool forward(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
+bool sl_take_hop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p)
 {
 	uint8_t *ip = sl_l3(m, p), ttl;
 
@@ -59,23 +58,4 @@ static bool forward(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p
 	else
 		ip[7]--;
 	return true;
-}
-
-uint16_t sl_stage_ttl_mtu(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
-{
-	uint32_t version = 0;
-	uint16_t kept = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		struct sl_packet *p = sl_packet(packets[i]);
-
-		/* encap.c and esp_seal.c come next, and find it in the cache */
-		if (unlikely(p->version != version && p->lane == SL_LANE_TUNNEL)) {
-			version = p->version;
-			sl_prefetch_key(w->keys_out, w->tables->version[version].sa);
-		}
-		if (likely(forward(w, packets[i], p)))
-			packets[kept++] = packets[i];
-	}
-	return kept;
 }
