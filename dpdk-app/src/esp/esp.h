@@ -70,14 +70,13 @@ static inline void sl_esp_write_trailer(uint8_t *at, unsigned int length, uint8_
 	at[padding + 1] = next_header;
 }
 
-/* The same for up to three bytes of padding, without a loop; up to eight bytes at `at` are written. */
-static inline void sl_esp_write_short_trailer(uint8_t *at, unsigned int length, uint8_t next_header)
+/* Trailer of 0 to 3 bytes of padding as it is in memory, the first octet lowest (x86); zeros behind it. */
+static inline uint64_t sl_esp_short_trailer(unsigned int padding, uint8_t next_header)
 {
-	unsigned int padding = length - SL_ESP_TRAILER_MIN, bits = 8 * padding;
-	uint64_t bytes = (0x030201u & ((1u << bits) - 1)) |
-	                 (uint64_t)(padding | (uint32_t)next_header << 8) << bits;
+	unsigned int bits = 8 * padding;
 
-	memcpy(at, &bytes, sizeof(bytes)); /* the first of them is the lowest: x86 */
+	return (0x030201u & ((1u << bits) - 1)) |
+	       (uint64_t)(padding | (uint32_t)next_header << 8) << bits;
 }
 
 /* Write sequence number and IV behind the SPI at `esp`, and the 12-byte nonce. */
@@ -109,13 +108,41 @@ static inline void sl_esp_read_nonce(const uint8_t *esp, const uint8_t *salt, ui
  * Encrypt in place and write the ICV. `esp`: ESP header, IV, then `length` bytes (payload and
  * trailer), then room for 16 bytes of ICV. The caller has made the nonce from the IV.
  */
-void sl_esp_seal(const struct sl_sa_key *key, uint8_t *esp, size_t length, const uint8_t *nonce);
+static inline void sl_esp_seal(const struct sl_sa_key *key, uint8_t *esp, size_t length,
+                               const uint8_t *nonce)
+{
+	struct gcm_context_data context;
+	uint8_t *payload = esp + SL_ESP_FRONT_LEN;
+
+	if (__builtin_expect(key->authenticate_only, 0))
+		key->seal(&key->gcm, &context, payload, payload, 0, nonce, esp,
+		          SL_ESP_FRONT_LEN + length, payload + length, SL_ESP_ICV_LEN);
+	else
+		key->seal(&key->gcm, &context, payload, payload, length, nonce, esp,
+		          SL_ESP_HEADER_LEN, payload + length, SL_ESP_ICV_LEN);
+}
 
 /*
  * Check the ICV in constant time and decrypt in place; layout as for sl_esp_seal(). Returns false
  * when the packet is forged or modified: the bytes are then of no use and must not be looked at.
  */
-bool sl_esp_open(const struct sl_sa_key *key, uint8_t *esp, size_t length, const uint8_t *nonce);
+static inline bool sl_esp_open(const struct sl_sa_key *key, uint8_t *esp, size_t length,
+                               const uint8_t *nonce)
+{
+	struct gcm_context_data context;
+	uint8_t *payload = esp + SL_ESP_FRONT_LEN;
+	uint64_t icv[2], carried[2];
+
+	if (__builtin_expect(key->authenticate_only, 0))
+		key->open(&key->gcm, &context, payload, payload, 0, nonce, esp,
+		          SL_ESP_FRONT_LEN + length, (uint8_t *)icv, SL_ESP_ICV_LEN);
+	else
+		key->open(&key->gcm, &context, payload, payload, length, nonce, esp,
+		          SL_ESP_HEADER_LEN, (uint8_t *)icv, SL_ESP_ICV_LEN);
+	/* in a time that does not depend on where they differ */
+	memcpy(carried, payload + length, sizeof(carried));
+	return ((icv[0] ^ carried[0]) | (icv[1] ^ carried[1])) == 0;
+}
 
 /* What the trailer of an opened packet says. */
 struct sl_esp_trailer {

@@ -15,12 +15,6 @@
 #include "stages/stage.h"
 #include "stages/tunnel_frame.h"
 
-/* The same of any packet into any tunnel. */
-static bool encapsulate(struct sl_worker *w, struct rte_mbuf *m, struct sl_tunnel *t)
-{
-	return sl_tunnel_frame(w, m, t, false);
-}
-
 /*
  * A packet with no room behind it for the trailer and the ICV, because a driver filled its buffer to the end: again, in
  * a larger buffer. NULL: it is dropped.
@@ -35,7 +29,7 @@ static struct rte_mbuf *encapsulate_moved(struct sl_worker *w, struct rte_mbuf *
 		sl_drop(w, m, reason);
 		return NULL;
 	}
-	if (encapsulate(w, moved, t))
+	if (sl_tunnel_frame(w, moved, t))
 		return moved;
 	sl_drop(w, moved, SL_DROP_no_mbuf);
 	return NULL;
@@ -62,9 +56,8 @@ uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 				sl_pass_or_drop(w, m, t.key, SL_LANE_TUNNEL, reason);
 				continue;
 			}
-			if (likely(t.plain ? sl_tunnel_frame(w, m, &t, true)
-			                   : encapsulate(w, m, &t)) ||
-			    (m = encapsulate_moved(w, m, &t)) != NULL)
+			if (likely(t.plain && sl_plain_frame(w, m, &t)) ||
+			    sl_tunnel_frame(w, m, &t) || (m = encapsulate_moved(w, m, &t)) != NULL)
 				packets[kept++] = m;
 		}
 		/* Not by nothing: when all were passed on, these are another thread's to write. */

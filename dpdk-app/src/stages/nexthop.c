@@ -191,7 +191,8 @@ static void fetch_keys(const struct sl_worker *w, struct rte_mbuf **packets, uin
 
 		if (p->version != version && p->lane == SL_LANE_TUNNEL) {
 			version = p->version;
-			sl_prefetch_key(w->keys_out, w->tables->version[version].sa);
+			sl_prefetch_key(w, w->keys_out, w->tables->version[version].sa,
+			                packets[i]->data_len);
 		}
 	}
 }

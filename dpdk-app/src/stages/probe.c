@@ -58,11 +58,10 @@ static void lay_out(struct rte_mbuf *m, struct sl_packet *p, struct sl_tunnel *t
 	memcpy(frame, v->template_bytes, front);
 	memset(frame + front, 0, sealed);
 	sl_put32(frame + front, round);
-	sl_write_esp(p, t, frame + v->esp_off, sealed - SL_ESP_TRAILER_MIN, SL_ESP_TRAILER_MIN,
-	             false);
+	sl_write_esp(p, t, frame + v->esp_off, sealed - SL_ESP_TRAILER_MIN, SL_ESP_TRAILER_MIN);
 	if (v->udp_off != 0)
 		sl_put16(frame + v->udp_off + 4, (uint16_t)(m->data_len - v->udp_off));
-	sl_finish_outer(v, frame + v->ip_off, sl_l3_len(m, p), 0, false);
+	sl_finish_outer(v, frame + v->ip_off, sl_l3_len(m, p), 0);
 }
 
 static enum sl_drop_reason make_probe(struct sl_worker *w, struct rte_mbuf *m)

@@ -140,7 +140,7 @@ drop:
 static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
 {
 	struct {
-		uint32_t spi, sequence, id;
+		uint32_t spi, sequence, id, bytes;
 	} fetched[SL_BURST];
 	uint16_t count = 0;
 
@@ -151,6 +151,7 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 		if (l2 == 0 || frames[i]->data_len < l2 + SL_IP4_LEN + SL_ESP_HEADER_LEN)
 			continue;
 		fetched[count].spi = sl_esp_spi(frame + l2 + SL_IP4_LEN);
+		fetched[count].bytes = frames[i]->data_len;
 		fetched[count].sequence = sl_esp_sequence(frame + l2 + SL_IP4_LEN);
 		rte_prefetch0(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
 	}
@@ -159,7 +160,7 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 		sl_prefetch_sa_in(w, fetched[i].id, fetched[i].sequence);
 	}
 	for (uint16_t i = 0; i < count; i++)
-		sl_prefetch_key(w->keys_in, fetched[i].id);
+		sl_prefetch_key(w, w->keys_in, fetched[i].id, fetched[i].bytes);
 }
 
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)

@@ -35,19 +35,33 @@ static inline void sl_prefetch_sa_in(const struct sl_worker *w, uint32_t sa, uin
 	rte_prefetch0(&w->keys_in[sa & (SL_MAX_SAS - 1)]);
 }
 
+/* Bytes of powers of the hash key, in AES-GCM's, with VAES and AVX-512: the highest power first. */
+#define SL_GCM_POWERS_BYTES (48u * 16u)
+
 /*
- * The key of a row, as long as a short packet needs it: round keys, the first powers of the hash key, and what is
- * behind them. `keys`: of the worker, by direction.
+ * What a packet of `bytes` needs of the key of a row: round keys, the powers of the hash key, one for each block (up to 48), and
+ * what is behind them. ipsec-mb has eight powers, the lowest first, where the CPU lacks VAES and AVX-512. `keys`: of the
+ * worker, by direction.
  */
-static inline void sl_prefetch_key(struct sl_sa_key *const *keys, uint32_t sa)
+static inline void sl_prefetch_key(const struct sl_worker *w, struct sl_sa_key *const *keys,
+                                   uint32_t sa, uint32_t bytes)
 {
 	const struct sl_sa_key *key =
 		__atomic_load_n(&keys[sa & (SL_MAX_SAS - 1)], __ATOMIC_RELAXED);
+	const bool highest_first =
+		(w->crypto->features & IMB_CPUFLAGS_AVX512_T2) == IMB_CPUFLAGS_AVX512_T2;
+	const uint8_t *at = (const uint8_t *)key;
+	uint32_t powers = RTE_MIN((bytes + 31) & ~15u, SL_GCM_POWERS_BYTES);
+	uint32_t from = (uint32_t)sizeof(key->gcm) - powers;
 
 	if (key == NULL)
 		return;
-	for (unsigned int at = 0; at < 8 * SL_LINE; at += SL_LINE)
-		rte_prefetch0((const uint8_t *)key + at);
+	for (uint32_t line = 0; line < (highest_first ? 3 : 8); line++)
+		rte_prefetch0(at + (size_t)line * SL_LINE);
+	if (highest_first)
+		for (uint32_t line = from / SL_LINE; line < sizeof(key->gcm) / SL_LINE; line++)
+			rte_prefetch0(at + (size_t)line * SL_LINE);
+	rte_prefetch0(&key->gcm.ghash_keys.vaes_avx512.shifted_hkey[SL_GCM_POWERS_BYTES - 1]);
 	rte_prefetch0(&key->seal);
 }
 

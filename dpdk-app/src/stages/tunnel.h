@@ -11,6 +11,10 @@
 #include "stages/packet.h"
 #include "tables/sa_share.h"
 
+/* Templates of these lengths are two vectors that may overlap. */
+#define SL_PLAIN_TEMPLATE_MIN 32u
+#define SL_PLAIN_TEMPLATE_MAX 64u
+
 /* What packets with the same version share. */
 struct sl_tunnel {
 	const struct sl_version_row *version;
@@ -23,7 +27,10 @@ struct sl_tunnel {
 	uint64_t bytes;
 	unsigned int inside; /* bytes of the template within the ESP payload */
 	uint8_t next_header;
-	bool plain; /* as most are: AES-GCM or AES-GMAC, outer IPv4, neither UDP nor transport labels */
+	/* as most are: AES-GCM or AES-GMAC, outer IPv4, neither UDP nor transport labels, the template's own SPI */
+	bool plain;
+	uint32_t salt;
+	uint64_t trailer[SL_ESP_ALIGN]; /* plain: of 0 to 3 bytes of padding, as in memory */
 };
 
 /* Bytes that the template has for ESP header and IV. */
@@ -105,8 +112,15 @@ static inline uint32_t sl_open_tunnel(struct sl_worker *w, uint32_t id, uint32_t
 	rte_prefetch0(&t->key->gcm);
 	t->inside = (unsigned int)v->template_len - v->esp_off - t->key->front_len;
 	t->plain = !t->key->special && v->family == 4 && v->ip_off != 0 && v->udp_off == 0 &&
-	           v->core_labels == 0;
+	           v->core_labels == 0 && t->spi == 0 &&
+	           v->template_len >= SL_PLAIN_TEMPLATE_MIN &&
+	           v->template_len <= SL_PLAIN_TEMPLATE_MAX;
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
+	if (likely(t->plain)) {
+		memcpy(&t->salt, t->key->salt, sizeof(t->salt));
+		for (unsigned int padding = 0; padding < SL_ESP_ALIGN; padding++)
+			t->trailer[padding] = sl_esp_short_trailer(padding, t->next_header);
+	}
 	*reason = SL_DROP_sa_exhausted;
 	n = sl_esp_byte_room(t->state, t->row, n, longest(v, t->key));
 	return sl_esp_reserve(t->state, sl_esp_last_sequence(t->row), n, &t->sequence);

@@ -59,12 +59,12 @@ static inline void sl_mark_stack(const struct sl_packet *p, const struct sl_vers
  * 0 in the template, so they are added to it, and to its sum.
  */
 static inline void sl_finish_outer(const struct sl_version_row *v, uint8_t *ip, uint32_t length,
-                                   uint32_t tos, bool plain)
+                                   uint32_t tos)
 {
 	const uint8_t *template = v->template_bytes + v->ip_off; /* not what was just stored */
 
 	tos &= v->tos_copy;
-	if (plain || v->family == 4) {
+	if (v->family == 4) {
 		uint16_t sum = sl_sum_fold(v->ip4_sum + length + tos);
 
 		ip[1] = (uint8_t)(template[1] | tos);
@@ -85,7 +85,7 @@ static inline void sl_put_flow_label(uint8_t *ip, uint32_t label)
 
 /* Sequence, IV, nonce and a trailer of `trailer` bytes behind the ESP payload of `payload` bytes. */
 static inline void sl_write_esp(struct sl_packet *p, struct sl_tunnel *t, uint8_t *esp,
-                                unsigned int payload, unsigned int trailer, bool plain)
+                                unsigned int payload, unsigned int trailer)
 {
 	const struct sl_sa_key *key = t->key;
 
@@ -93,9 +93,8 @@ static inline void sl_write_esp(struct sl_packet *p, struct sl_tunnel *t, uint8_
 	p->upper_offset = t->version->esp_off;
 	if (unlikely(t->spi != 0))
 		sl_put32(esp, t->spi);
-	if (plain || !key->special) {
-		sl_esp_write_short_trailer(esp + SL_ESP_FRONT_LEN + payload, trailer,
-		                           t->next_header);
+	if (!key->special) {
+		sl_esp_write_trailer(esp + SL_ESP_FRONT_LEN + payload, trailer, t->next_header);
 		sl_esp_write_sequence(esp, t->sequence++, key->salt, p->nonce);
 		return;
 	}
@@ -128,10 +127,8 @@ static inline uint32_t sl_outside_tos(const struct sl_worker *w, const struct sl
 /*
  * False: no room in front of the packet, or behind it for trailer and ICV; it is as it was then. What the mbuf says is
  * read once and stored once: its fields are a chain of stores and loads otherwise, as bytes may alias anything.
- * `plain`: the tunnel is (struct sl_tunnel); a constant, so that there are two of this function.
  */
-static __rte_always_inline bool sl_tunnel_frame(struct sl_worker *w, struct rte_mbuf *m,
-                                                struct sl_tunnel *t, bool plain)
+static inline bool sl_tunnel_frame(struct sl_worker *w, struct rte_mbuf *m, struct sl_tunnel *t)
 {
 	const struct sl_version_row *v = t->version;
 	struct sl_packet *p = sl_packet(m);
@@ -143,10 +140,10 @@ static __rte_always_inline bool sl_tunnel_frame(struct sl_worker *w, struct rte_
 	uint32_t tos = sl_outside_tos(w, p, inner, flags), tc = sl_tc_of_dscp(w, tos >> 2);
 	uint32_t label = sl_label_entry(p, inner, flags, tc);
 
-	if (plain || t->key != NULL) {
+	if (t->key != NULL) {
 		payload = length + t->inside;
-		trailer = sl_esp_trailer_len(payload, plain ? SL_ESP_ALIGN : t->key->align);
-		icv = plain ? SL_ESP_ICV_LEN : t->key->icv_len;
+		trailer = sl_esp_trailer_len(payload, t->key->align);
+		icv = t->key->icv_len;
 	}
 	if (unlikely(start < front || start + length + trailer + icv > m->buf_len))
 		return false;
@@ -157,17 +154,71 @@ static __rte_always_inline bool sl_tunnel_frame(struct sl_worker *w, struct rte_
 	sl_copy_template(frame, v->template_bytes, front);
 	sl_put32(frame + v->label_off, label);
 	p->sa = t->sa;
-	if (plain || t->key != NULL)
-		sl_write_esp(p, t, frame + v->esp_off, payload, trailer, plain);
-	if (!plain && v->core_labels != 0)
+	if (t->key != NULL)
+		sl_write_esp(p, t, frame + v->esp_off, payload, trailer);
+	if (v->core_labels != 0)
 		sl_mark_stack(p, v, frame, flags, p->family != 0 ? tc : sl_mpls_tc(p->label));
-	if (!plain && v->udp_off != 0) /* its checksum stays 0 (RFC 3948 2.1) */
+	if (v->udp_off != 0) /* its checksum stays 0 (RFC 3948 2.1) */
 		sl_put16(frame + v->udp_off + 4, (uint16_t)(length - v->udp_off));
-	if (plain || v->ip_off != 0)
-		sl_finish_outer(v, frame + v->ip_off, length - v->ip_off, tos, plain);
-	if (!plain && t->spi != 0 && v->family == 6)
+	if (v->ip_off != 0)
+		sl_finish_outer(v, frame + v->ip_off, length - v->ip_off, tos);
+	if (t->spi != 0 && v->family == 6)
 		sl_put_flow_label(frame + v->ip_off, t->key->flow_label);
 	t->bytes += length - v->ip_off;
+	return true;
+}
+
+/* Sequence number and IV, and the nonce: sl_esp_write_sequence(). */
+static __rte_always_inline void sl_write_plain_sequence(uint8_t *esp, uint64_t sequence,
+                                                        uint32_t salt, uint8_t *nonce)
+{
+	uint64_t iv = __builtin_bswap64(sequence);
+	uint32_t low = (uint32_t)(iv >> 32);
+
+	memcpy(esp + 4, &low, sizeof(low));
+	memcpy(esp + SL_ESP_HEADER_LEN, &iv, sizeof(iv));
+	memcpy(nonce, &salt, sizeof(salt));
+	memcpy(nonce + SL_SALT_LEN, &iv, sizeof(iv));
+}
+
+#define SL_NOT_PLAIN (SL_VRF_TTL_UNIFORM | SL_VRF_DSCP_FIXED)
+
+/*
+ * The same of IPv4 into a tunnel that is plain, by what nearly all of them have in common. False: this one has something else,
+ * or no room; nothing has been done, and sl_tunnel_frame() is to be asked.
+ */
+static __rte_always_inline bool sl_plain_frame(struct sl_worker *w, struct rte_mbuf *m,
+                                               struct sl_tunnel *t)
+{
+	const struct sl_version_row *v = t->version;
+	struct sl_packet *p = sl_packet(m);
+	unsigned int front = v->template_len, start = (unsigned int)m->data_off + p->l3_offset;
+	unsigned int length = sl_l3_len(m, p), payload = length + t->inside;
+	unsigned int padding = (0u - payload - SL_ESP_TRAILER_MIN) & (SL_ESP_ALIGN - 1);
+	unsigned int end = start + length + SL_ESP_TRAILER_MIN + padding + SL_ESP_ICV_LEN;
+	uint8_t *frame = (uint8_t *)m->buf_addr + start - front, *esp = frame + v->esp_off;
+	uint32_t tos;
+
+	if (unlikely(p->family != 4 || start < front || end > m->buf_len ||
+	             (sl_vrf_flags(w, p->vrf) & SL_NOT_PLAIN) != 0))
+		return false;
+	tos = frame[front + 1];
+	m->data_off = (uint16_t)(start - front);
+	length = end - start + front;
+	sl_end_at(m, (uint16_t)length);
+	memcpy(frame, v->template_bytes, 32);
+	memcpy(frame + front - 32, v->template_bytes + front - 32, 32);
+	sl_put32(frame + v->label_off,
+	         sl_mpls_entry(sl_leaf_label(p->leaf), sl_tc_of_dscp(w, tos >> 2), SL_PIPE_TTL));
+	memcpy(esp + SL_ESP_FRONT_LEN + payload, &t->trailer[padding], sizeof(t->trailer[0]));
+	sl_write_plain_sequence(esp, t->sequence++, t->salt, p->nonce);
+	p->l3_offset = (uint16_t)front;
+	p->upper_offset = v->esp_off;
+	p->sa = t->sa;
+	p->key = t->key;
+	length -= v->ip_off;
+	sl_finish_outer(v, frame + v->ip_off, length, tos);
+	t->bytes += length;
 	return true;
 }
 

@@ -119,18 +119,52 @@ static inline bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t por
 	return true;
 }
 
+/*
+ * Queue the first packets on a port, as many as leave by the version of the first and as there is room for. Returns how
+ * many; the queue's count is stored once.
+ */
+static inline uint16_t enqueue_run(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n,
+                                   uint32_t port, uint32_t interface)
+{
+	struct sl_tx_queue *queue = &w->tx[port];
+	uint32_t version = sl_packet(packets[0])->version, count = queue->count;
+	uint16_t done = 0;
+
+	if (unlikely(count == SL_TX_QUEUE)) {
+		flush_port(w, port);
+		count = 0;
+	}
+	if (count == 0)
+		w->tx_pending[port / 64] |= 1ull << port % 64;
+	do {
+		struct rte_mbuf *m = packets[done++];
+
+		queue->note[count].interface = interface;
+		queue->note[count].bytes = m->pkt_len;
+		queue->frames[count++] = m;
+		sl_unpoison(m);
+	} while (done < n && count < SL_TX_QUEUE && sl_packet(packets[done])->version == version);
+	queue->count = (uint16_t)count;
+	return done;
+}
+
 uint16_t sl_stage_tx(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	uint32_t interface = 0, port = 0; /* of the packet before: most go the same way */
+	uint32_t interface = 0, port = 0; /* of the packets before: most go the same way */
+	uint16_t i = 0;
 
-	for (uint16_t i = 0; i < n; i++) {
+	while (i < n) {
 		uint32_t next = w->tables->version[sl_packet(packets[i])->version].interface;
 
 		if (unlikely(next != interface || i == 0)) {
 			interface = next;
 			port = output_port(w, interface);
 		}
-		enqueue(w, packets[i], port, interface);
+		if (likely(port - 1 < SL_MAX_PORTS - 1))
+			i = (uint16_t)(i + enqueue_run(w, packets + i, (uint16_t)(n - i), port,
+			                               interface));
+		else
+			send_elsewhere(w, packets[i++], port, interface);
 	}
 	return 0;
 }
