@@ -71,7 +71,7 @@ const common = {
 /** A VRF, its CE interface, the adjacency there, and its label. */
 function addVrf(t: Tables, vlan: number, accept: number): { vrf: number; ce: number } {
   const name = `bench-${String(vlan)}`;
-  const marks = { ttlUniform: false, tcUniform: true, clampMss: false };
+  const marks = { ttlUniform: false, tcUniform: false, clampMss: false };
   const vrf = t.putVrf({ name, ...marks, hostInterface: 0 });
   const row = t.putInterface({
     ...common,

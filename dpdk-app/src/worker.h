@@ -119,6 +119,8 @@ static inline uint32_t sl_port_interface(const struct sl_port *port, uint16_t sv
 #define SL_TX_QUEUE (SL_BURST * 4)
 struct sl_tx_queue {
 	uint16_t count;
+	bool alike;     /* all of them are of one interface */
+	uint64_t bytes; /* of all of them */
 	struct rte_mbuf *frames[SL_TX_QUEUE];
 	/* for the interface's counters once a frame is sent and its mbuf gone */
 	struct {

@@ -31,4 +31,7 @@ static inline enum sl_gre_result sl_gre_parse(const uint8_t *gre, size_t length)
 	return sl_get16(gre + 2) == SL_ETHERTYPE_MPLS ? SL_GRE_MPLS : SL_GRE_PROTOCOL;
 }
 
+/* The same of what nearly every packet has, in four bytes that are there. */
+static inline bool sl_gre_is_mpls(const uint8_t *gre) { return sl_get32(gre) == SL_ETHERTYPE_MPLS; }
+
 #endif

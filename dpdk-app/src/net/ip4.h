@@ -153,11 +153,11 @@ static inline bool sl_ip4_is_unicast(uint32_t a)
 }
 
 /*
- * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good, from and to a
- * unicast address? Then its total length, else 0, and somebody has to look closer. Branches that packet after packet
- * does not take cost less than the arithmetic in their place would.
+ * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good? Then its total length, else
+ * 0, and somebody has to look closer. Branches that packet after packet does not take cost less than the arithmetic in
+ * their place would.
  */
-static inline uint32_t sl_ip4_plain(const uint8_t *ip, uint32_t length)
+static inline uint32_t sl_ip4_plain_header(const uint8_t *ip, uint32_t length)
 {
 	uint64_t first, second, sum;
 	uint32_t third, total;
@@ -174,12 +174,22 @@ static inline uint32_t sl_ip4_plain(const uint8_t *ip, uint32_t length)
 	memcpy(&third, ip + 16, sizeof(third));
 	carry = __builtin_add_overflow(first, second, &sum);
 	carry = __builtin_add_overflow(sum, (uint64_t)third + carry, &sum);
-	if (__builtin_expect((sum + carry) % 0xffffu != 0, 0))
-		return 0;
-	if (__builtin_expect(!sl_ip4_octet_is_unicast(ip[12]), 0) ||
-	    __builtin_expect(!sl_ip4_octet_is_unicast(ip[16]), 0))
-		return 0;
-	return total;
+	return __builtin_expect((sum + carry) % 0xffffu == 0, 1) ? total : 0;
+}
+
+/* From and to an address that is routed? */
+static inline bool sl_ip4_plain_ends(const uint8_t *ip)
+{
+	return sl_ip4_octet_is_unicast(ip[12]) && sl_ip4_octet_is_unicast(ip[16]);
+}
+
+/* Both: the total length, else 0. */
+static inline uint32_t sl_ip4_plain(const uint8_t *ip, uint32_t length)
+{
+	uint32_t total = sl_ip4_plain_header(ip, length);
+
+	return __builtin_expect(total != 0, 1) && __builtin_expect(sl_ip4_plain_ends(ip), 1) ? total
+	                                                                                    : 0;
 }
 
 #endif

@@ -154,6 +154,7 @@ struct run {
 	struct sl_sa_in_state *state;
 	uint32_t window;
 	struct sl_arrival arrival; /* of packets out of it */
+	uint64_t arrival_key;
 	bool plain;                /* carries GRE, in AES-GCM or AES-GMAC */
 };
 
@@ -168,6 +169,7 @@ static void begin_run(const struct sl_worker *w, const struct sl_packet *p, stru
 	                                   .encap = SL_ENCAP_GRE,
 	                                   .sp_table = row->sp_table,
 	                                   .labelled = 1};
+	run->arrival_key = sl_arrival_key(&(struct sl_packet){.arrival = run->arrival});
 	run->plain = row->application == SL_APP_VPN && row->selector_protocol == SL_PROTO_GRE &&
 	             !p->key->special;
 }
@@ -191,18 +193,19 @@ static inline bool open_plain(struct sl_worker *w, struct rte_mbuf *m, struct sl
 		return false;
 	padding = sl_esp_short_padding(payload + length);
 	if (unlikely(padding > SL_ESP_SHORT_PADDING || payload[length - 1] != SL_PROTO_GRE ||
-	             sl_gre_parse(payload, length) != SL_GRE_MPLS))
+	             !sl_gre_is_mpls(payload)))
 		return false;
 	p->arrival = run->arrival;
 	total = sl_label_plain(w, m, p, payload + SL_GRE_LEN,
-	                       length - SL_ESP_TRAILER_MIN - padding - SL_GRE_LEN, label);
+	                       length - SL_ESP_TRAILER_MIN - padding - SL_GRE_LEN,
+	                       run->arrival_key, label);
 	if (unlikely(total == 0) ||
 	    unlikely(!sl_replay_update(run->state, run->window,
 	                               sl_esp_sequence(payload - SL_ESP_FRONT_LEN))))
 		return false;
 	run->state->packets++;
 	run->state->bytes += sl_l3_len(m, p);
-	sl_label_pop_plain(m, p, offset + SL_GRE_LEN, total, label);
+	sl_label_pop_plain(m, p, payload + SL_GRE_LEN, offset + SL_GRE_LEN, total, label);
 	return true;
 }
 
@@ -225,12 +228,12 @@ uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint1
 {
 	struct sl_label_run label = {.label = 0};
 	struct run run = {.key = NULL};
+	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
 	if (unlikely(w->special_keys))
 		open_special(w, packets, n);
 	decrypt(packets, n);
-	w->lanes = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = packets[i];
 		struct sl_packet *p = sl_packet(m);
@@ -238,9 +241,10 @@ uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint1
 		if (p->lane == SL_LANE_SEALED && !likely(open_plain(w, m, p, &run, &label)) &&
 		    !open_packet(w, m, p))
 			continue;
-		w->lanes |= 1u << p->lane;
+		lanes |= 1u << p->lane;
 		packets[kept++] = m;
 	}
+	w->lanes = lanes;
 	sl_label_run_count(w, &label);
 	return kept;
 }

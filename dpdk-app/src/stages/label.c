@@ -59,7 +59,8 @@ void sl_label_run_begin(struct sl_worker *w, const struct sl_packet *p, uint32_t
 	if (run->lane != SL_LANE_SWAP) /* what is under a swapped label is not looked at */
 		run->flags = sl_vrf_flags(w, run->vrf) & (SL_VRF_TTL_UNIFORM | SL_VRF_TC_UNIFORM);
 	run->reason = sl_check_arrival(w, p, sl_label_accept(row));
-	run->into_vrf = run->lane == SL_LANE_IP && run->reason == SL_DROP_none;
+	run->plain = run->lane == SL_LANE_IP && run->reason == SL_DROP_none &&
+	             !(run->flags & SL_VRF_TTL_UNIFORM);
 }
 
 /* Read the stack; notes the VPN label's entry and moves to the inner packet. */
@@ -151,10 +152,10 @@ static inline bool pop_plain(struct sl_worker *w, struct rte_mbuf *m, struct sl_
 
 	if (unlikely(room < SL_MPLS_LEN + SL_IP4_LEN))
 		return false;
-	total = sl_label_plain(w, m, p, stack, room, run);
+	total = sl_label_plain(w, m, p, stack, room, sl_arrival_key(p), run);
 	if (unlikely(total == 0))
 		return false;
-	sl_label_pop_plain(m, p, p->upper_offset, total, run);
+	sl_label_pop_plain(m, p, stack, p->upper_offset, total, run);
 	return true;
 }
 

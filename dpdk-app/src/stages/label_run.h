@@ -18,7 +18,7 @@ struct sl_label_run {
 	uint64_t leaf; /* SL_LANE_DIRECT, SL_LANE_SWAP */
 	uint32_t vrf;
 	uint32_t flags; /* of the VRF */
-	bool into_vrf;  /* accepted, and IP packets are looked up in the VRF */
+	bool plain;     /* accepted, IP packets are looked up in the VRF, and keep their TTL */
 	uint64_t packets, bytes;
 };
 
@@ -32,21 +32,23 @@ void sl_label_run_count(struct sl_worker *w, const struct sl_label_run *run);
 /*
  * Is this what nearly every packet is: a label at the bottom of the stack, into a VRF, and under it IPv4 without options
  * and nothing of the outer header that it has to take over? Then the total length of the inner packet, else 0. At `stack`
- * are `room` bytes, an IPv4 header's at least behind the label. Nothing of the packet is written.
+ * are `room` bytes, an IPv4 header's at least behind the label; `arrival` is sl_arrival_key(p). Nothing of the packet is
+ * written.
  */
 static __rte_always_inline uint32_t sl_label_plain(struct sl_worker *w, struct rte_mbuf *m,
                                                    const struct sl_packet *p, const uint8_t *stack,
-                                                   uint32_t room, struct sl_label_run *run)
+                                                   uint32_t room, uint64_t arrival,
+                                                   struct sl_label_run *run)
 {
 	uint32_t entry = sl_get32(stack), total;
 	const uint8_t *ip = stack + SL_MPLS_LEN;
 
 	if (unlikely(!sl_mpls_bottom(entry) || sl_mpls_ttl(entry) == 0))
 		return 0;
-	if (unlikely(sl_mpls_label(entry) != run->label || sl_arrival_key(p) != run->arrival))
+	if (unlikely(sl_mpls_label(entry) != run->label || arrival != run->arrival))
 		sl_label_run_begin(w, p, sl_mpls_label(entry), run);
-	if (unlikely(!run->into_vrf || run->flags & SL_VRF_TTL_UNIFORM) ||
-	    (run->flags != 0 && unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
+	if (unlikely(!run->plain) ||
+	    (unlikely(run->flags != 0) && unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
 		return 0;
 	total = sl_ip4_plain(ip, room - SL_MPLS_LEN);
 	if (unlikely(sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)))
@@ -56,12 +58,13 @@ static __rte_always_inline uint32_t sl_label_plain(struct sl_worker *w, struct r
 
 /* Go on with the packet of `total` bytes under the label at `stack_offset`: sl_label_plain() said so. */
 static __rte_always_inline void sl_label_pop_plain(struct rte_mbuf *m, struct sl_packet *p,
+                                                   const uint8_t *stack,
                                                    uint32_t stack_offset, uint32_t total,
                                                    struct sl_label_run *run)
 {
 	uint32_t inner = stack_offset + SL_MPLS_LEN;
 
-	p->label = sl_get32(rte_pktmbuf_mtod_offset(m, const uint8_t *, stack_offset));
+	p->label = sl_get32(stack);
 	p->vrf = run->vrf;
 	p->leaf = SL_LEAF_NONE; /* takes the key's place again */
 	p->l3_offset = (uint16_t)inner;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the route found to the active version of its next hop, and what ends there; TTL, MTU and most link headers. */
+#include "stages/fetch.h"
 #include "stages/hold.h"
 #include "stages/packet.h"
-#include "stages/sa_prefetch.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
 
@@ -20,7 +20,6 @@ struct run {
 	uint16_t mtu;         /* of the next hop */
 	const uint8_t *header;
 	uint64_t packets, bytes; /* plain ones from CE to CE */
-	uint32_t runs;           /* of this burst */
 };
 
 static void count_run(struct sl_worker *w, const struct run *run)
@@ -68,12 +67,10 @@ static void begin_run(struct sl_worker *w, const struct sl_packet *p, struct run
 	                    .vrf = p->vrf,
 	                    .mtu = version->mtu,
 	                    .header = version->template_bytes,
-	                    .header_len = version->template_len,
-	                    .runs = run->runs + 1};
+	                    .header_len = version->template_len};
 	run->exported = exported_this_way(w, p, version);
 	if (version->kind == SL_NH_TUNNEL) {
 		run->leaves_by = SL_LANE_TUNNEL;
-		sl_prefetch_sa_out(w, version->sa);
 	} else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP) {
 		run->leaves_by = SL_LANE_LINK;
 		one_header = version->template_len >= SL_LINK_MIN && version->template_len <= SL_LINK_MAX;
@@ -158,12 +155,12 @@ static bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *
 
 /*
  * Note the active version of each packet's next hop. Of a route with several ways one is chosen for
- * the packet's flow, and the packet goes on as if its route had that one alone.
+ * the packet's flow, and the packet goes on as if its route had that one alone. Returns how often it was another than before.
  */
-static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+static uint32_t find_versions(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	uint64_t leaf = SL_LEAF_NONE;
-	uint32_t version = 0;
+	uint32_t version = 0, versions = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
@@ -174,27 +171,33 @@ static void find_versions(const struct sl_worker *w, struct rte_mbuf **packets, 
 			else
 				version = sl_nexthop_active(w, sl_leaf_nexthop(p->leaf));
 			leaf = p->leaf;
-			rte_prefetch0(&w->tables->version[version]);
-			rte_prefetch0(w->tables->version[version].template_bytes);
+			sl_fetch_version(w, version);
+			versions++;
 		}
 		p->version = version;
 	}
+	return versions;
 }
 
-/* The keys that will be needed, when there are several: encap.c and esp_seal.c find them in the cache. */
-static void fetch_keys(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
+/* What is needed of the SAs of tunnels that packets go to, when there are several. */
+static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	uint32_t version = 0;
+	uint32_t sa[SL_BURST], bytes[SL_BURST], version = 0;
+	uint16_t count = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->version != version && p->lane == SL_LANE_TUNNEL) {
-			version = p->version;
-			sl_prefetch_key(w, w->keys_out, w->tables->version[version].sa,
-			                packets[i]->data_len);
-		}
+		if (p->version == version)
+			continue;
+		version = p->version;
+		sa[count] = w->tables->version[version].sa;
+		bytes[count] = packets[i]->data_len;
+		if (sa[count] != 0)
+			sl_fetch_sa_out(w, sa[count++]);
 	}
+	for (uint16_t i = 0; i < count; i++)
+		sl_fetch_key(w, w->keys_out, sa[i], bytes[i]);
 }
 
 /*
@@ -237,7 +240,8 @@ uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16
 	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
-	find_versions(w, packets, n);
+	if (unlikely(find_versions(w, packets, n) > 1))
+		fetch_sas(w, packets, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = packets[i];
 		struct sl_packet *p = sl_packet(m);
@@ -252,8 +256,6 @@ uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16
 		packets[kept++] = m;
 	}
 	count_run(w, &run);
-	if (unlikely(run.runs > 1))
-		fetch_keys(w, packets, kept);
 	w->lanes = lanes;
 	return kept;
 }

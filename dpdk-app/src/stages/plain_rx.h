@@ -64,7 +64,7 @@ static __rte_always_inline void sl_note_plain(struct rte_mbuf *m, struct sl_pack
 	sl_end_at(m, (uint16_t)(l2 + total));
 }
 
-/* ESP that is no fragment, by an SA that is ready. */
+/* ESP that is no fragment, by an SA that is ready: whether the addresses are its own says all about them. */
 static __rte_always_inline bool sl_admit_plain(struct sl_worker *w, struct rte_mbuf *m,
                                                struct sl_rx_run *run, const uint8_t *ip,
                                                uint32_t l2, uint32_t total)
@@ -112,10 +112,12 @@ static __rte_always_inline bool sl_receive_plain(struct sl_worker *w, uint32_t p
 	if (unlikely((mac ^ run->mac) << 16 != 0 || run->id == 0))
 		return false;
 	ip = frame + l2;
-	total = sl_ip4_plain(ip, length - l2);
+	total = sl_ip4_plain_header(ip, length - l2);
 	if (unlikely(total == 0))
 		return false;
 	if (run->lane == SL_LANE_CE) {
+		if (unlikely(!sl_ip4_plain_ends(ip)))
+			return false;
 		sl_note_plain(m, sl_packet(m), run, l2, total);
 		sl_packet(m)->lane = SL_LANE_IP;
 		run->ip_packets++;

@@ -3,9 +3,9 @@
 #include <rte_ether.h>
 
 #include "net/mpls.h"
+#include "stages/fetch.h"
 #include "stages/jumbo.h"
 #include "stages/plain_rx.h"
-#include "stages/sa_prefetch.h"
 
 static void count_run(struct sl_worker *w, const struct sl_rx_run *run)
 {
@@ -153,26 +153,26 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 		fetched[count].spi = sl_esp_spi(frame + l2 + SL_IP4_LEN);
 		fetched[count].bytes = frames[i]->data_len;
 		fetched[count].sequence = sl_esp_sequence(frame + l2 + SL_IP4_LEN);
-		rte_prefetch0(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
+		sl_touch(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
 	}
 	for (uint16_t i = 0; i < count; i++) {
 		fetched[i].id = sl_sa_row_of(w, fetched[i].spi);
-		sl_prefetch_sa_in(w, fetched[i].id, fetched[i].sequence);
+		sl_fetch_sa_in(w, fetched[i].id, fetched[i].sequence);
 	}
 	for (uint16_t i = 0; i < count; i++)
-		sl_prefetch_key(w, w->keys_in, fetched[i].id, fetched[i].bytes);
+		sl_fetch_key(w, w->keys_in, fetched[i].id, fetched[i].bytes);
 }
 
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
 {
 	struct sl_rx_run run = {.tags = UINT32_MAX};
+	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	if (unlikely(w->sa_runs > 1))
 		fetch_sas(w, frames, n);
-	w->lanes = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = frames[i];
 
@@ -181,11 +181,12 @@ uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frame
 			continue;
 		sl_poison_around(m);
 		if (likely(sl_receive_plain(w, port, m, &run)) || receive(w, port, m, &run)) {
-			w->lanes |= 1u << sl_packet(m)->lane;
+			lanes |= 1u << sl_packet(m)->lane;
 			frames[kept++] = m;
 		}
 	}
 	count_run(w, &run);
+	w->lanes = lanes;
 	w->sa_runs = run.sa.runs;
 	return kept;
 }

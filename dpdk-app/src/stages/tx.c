@@ -11,21 +11,44 @@
 #include "stages/tags.h"
 #include "tables/clock.h"
 
-/* Count frames that the driver took; the mbufs are its own now, so the queue's notes are read. */
+/* Count frames that the driver took of several interfaces; the mbufs are its own now, so the queue's notes are read. */
+static void count_each(struct sl_worker *w, const struct sl_tx_queue *queue, uint16_t sent)
+{
+	for (uint16_t i = 0; i < sent; i++) {
+		struct sl_interface_counters *c =
+			sl_interface_counters(w, queue->note[i].interface);
+
+		c->tx_packets++;
+		c->tx_bytes += queue->note[i].bytes;
+	}
+}
+
+/* The same of the interface that all frames of the queue are of, or of each. */
 static void count_sent(struct sl_worker *w, const struct sl_tx_queue *queue, uint16_t sent)
 {
-	uint16_t i = 0;
+	struct sl_interface_counters *c = sl_interface_counters(w, queue->note[0].interface);
+	uint64_t bytes = queue->bytes;
 
-	while (i < sent) {
-		uint32_t interface = queue->note[i].interface;
-		struct sl_interface_counters *c = sl_interface_counters(w, interface);
-		uint64_t bytes = 0;
-		uint16_t first = i;
+	if (unlikely(!queue->alike)) {
+		count_each(w, queue, sent);
+		return;
+	}
+	for (uint16_t i = sent; i < queue->count; i++)
+		bytes -= queue->note[i].bytes;
+	c->tx_packets += sent;
+	c->tx_bytes += bytes;
+}
 
-		while (i < sent && queue->note[i].interface == interface)
-			bytes += queue->note[i++].bytes;
-		c->tx_packets += (uint64_t)(i - first);
-		c->tx_bytes += bytes;
+/* Note the frames from `from` on, just put in, which leave by one interface. */
+static inline void note_run(struct sl_tx_queue *queue, uint32_t from, uint32_t interface,
+                            uint64_t bytes)
+{
+	if (from == 0) {
+		queue->alike = true;
+		queue->bytes = bytes;
+	} else {
+		queue->alike &= queue->note[0].interface == interface;
+		queue->bytes += bytes;
 	}
 }
 
@@ -114,6 +137,7 @@ static inline bool enqueue(struct sl_worker *w, struct rte_mbuf *m, uint32_t por
 		w->tx_pending[port / 64] |= 1ull << port % 64;
 	queue->note[queue->count].interface = interface;
 	queue->note[queue->count].bytes = m->pkt_len;
+	note_run(queue, queue->count, interface, m->pkt_len);
 	queue->frames[queue->count++] = m;
 	sl_unpoison(m);
 	return true;
@@ -127,7 +151,8 @@ static inline uint16_t enqueue_run(struct sl_worker *w, struct rte_mbuf **packet
                                    uint32_t port, uint32_t interface)
 {
 	struct sl_tx_queue *queue = &w->tx[port];
-	uint32_t version = sl_packet(packets[0])->version, count = queue->count;
+	uint32_t version = sl_packet(packets[0])->version, count = queue->count, from;
+	uint64_t bytes = 0;
 	uint16_t done = 0;
 
 	if (unlikely(count == SL_TX_QUEUE)) {
@@ -136,15 +161,19 @@ static inline uint16_t enqueue_run(struct sl_worker *w, struct rte_mbuf **packet
 	}
 	if (count == 0)
 		w->tx_pending[port / 64] |= 1ull << port % 64;
+	from = count;
 	do {
 		struct rte_mbuf *m = packets[done++];
+		uint32_t length = m->pkt_len;
 
 		queue->note[count].interface = interface;
-		queue->note[count].bytes = m->pkt_len;
+		queue->note[count].bytes = length;
+		bytes += length;
 		queue->frames[count++] = m;
 		sl_unpoison(m);
 	} while (done < n && count < SL_TX_QUEUE && sl_packet(packets[done])->version == version);
 	queue->count = (uint16_t)count;
+	note_run(queue, from, interface, bytes);
 	return done;
 }
 
@@ -221,6 +250,7 @@ static uint32_t drain(struct sl_worker *w, uint32_t interface, uint64_t now, boo
 	       (m = sl_queue_take(w, interface, at_once ? egress->free_at : now)) != NULL) {
 		queue->note[queue->count].interface = interface;
 		queue->note[queue->count].bytes = m->pkt_len;
+		note_run(queue, queue->count, interface, m->pkt_len);
 		queue->frames[queue->count++] = m;
 	}
 	if (queue->count == 0)
