@@ -211,7 +211,7 @@ static __rte_always_inline bool forward_plain(struct rte_mbuf *m, struct sl_pack
 	uint8_t *ip = (uint8_t *)m->buf_addr + start;
 	unsigned int front = run->header_len;
 
-	if (unlikely(!run->plain || p->family != 4 || p->from_host || length > run->mtu ||
+	if (!SL_PLAIN || unlikely(!run->plain || p->family != 4 || p->from_host || length > run->mtu ||
 	             ip[8] <= 1))
 		return false;
 	if (run->leaves_by == SL_LANE_TUNNEL) {
