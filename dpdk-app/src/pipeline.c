@@ -13,8 +13,7 @@
 #define UNDER_GRE (1u << SL_LANE_GRE | 1u << SL_LANE_MPLS)
 
 /* Move the packets of some lanes (bits) to `out`, both in order; returns how many, and leaves *n others. */
-static uint16_t split(struct rte_mbuf **packets, uint16_t *n, uint32_t lanes,
-                      struct rte_mbuf **out)
+static uint16_t split(struct rte_mbuf **packets, uint16_t *n, uint32_t lanes, struct rte_mbuf **out)
 {
 	uint16_t kept = 0, taken = 0;
 

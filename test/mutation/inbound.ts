@@ -107,28 +107,9 @@ const LABEL = of('stages/label.c', [
   ],
   [
     'a decision is shared only by packets that came alike',
-    'run->label || sl_arrival_key(p) != run->arrival',
-    'run->label',
-    'eal_runs: labels_by_arrival',
-  ],
-  [
-    'also where most packets are decided at once',
-    'sl_arrival_key(p) != run->arrival ||\n\t             !run->into_vrf',
-    '!run->into_vrf',
-    'eal_runs: labels_by_arrival',
-  ],
-  [
-    'which looks for the bottom of the stack',
-    ' || !sl_mpls_bottom(entry)',
+    ' || sl_arrival_key(p) != run->arrival',
     '',
-    'eal_runs: inner_packets',
-  ],
-  ['at the label’s TTL', 'sl_mpls_ttl(entry) == 0 ||', '', 'eal_runs: inner_packets'],
-  [
-    'and at congestion outside',
-    ' || sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)',
-    '',
-    'eal_runs: inner_packets',
+    'eal_plain: both_ways_alike',
   ],
   [
     'and by packets of one label',
@@ -215,12 +196,6 @@ const LABEL_SWAP = of('stages/label.c', [
 
 const ESP_SA = of('stages/esp_sa.c', [
   [
-    'the whole SPI, not only its table slot',
-    'if (id == 0 || run->row->spi != spi)',
-    'if (id == 0)',
-    'eal_drops: esp_unknown_spi',
-  ],
-  [
     'the outer addresses',
     'if (unlikely(!same_addresses(run->row, sl_l3(m, p), p->family)))',
     'if (!same_addresses(run->row, sl_l3(m, p), p->family) && false)',
@@ -257,12 +232,6 @@ const ESP_SA = of('stages/esp_sa.c', [
     'eal_runs: outer_family',
   ],
   [
-    'the generation that the worker has installed (policy-model 22)',
-    'if (unlikely(generation == 0 || __atomic_load_n(&w->state->sa_in[id].ready_generation,\n\t                                                __ATOMIC_ACQUIRE) != generation))',
-    'if (generation == 0)',
-    'eal_drops: esp_not_ready',
-  ],
-  [
     'the least length of an ESP packet',
     'if (unlikely(m->data_len < p->upper_offset + SL_ESP_MIN_LEN))',
     'if (m->data_len < p->upper_offset + 8)',
@@ -289,7 +258,7 @@ const ESP_OPEN = of('stages/esp_open.c', [
     'sl_esp_sequence(esp)) && false)) {',
     'eal_drops: esp_replayed_within_a_burst',
   ],
-  ['integrity', 'if (unlikely(!good)) {', 'if (!good && false) {', 'eal_drops: esp_auth_failed'],
+  ['integrity', 'if (unlikely(!p->opened)) {', 'if (false) {', 'eal_drops: esp_auth_failed'],
   [
     'the padding',
     'if (unlikely(!sl_esp_read_trailer(esp + front, length, &trailer)))\n\t\tgoto drop;',
@@ -347,7 +316,6 @@ const ESP_OPEN = of('stages/esp_open.c', [
 ]);
 
 const ESP = of('esp/esp.c', [
-  ['all of the ICV', ' | (sl_get64(a + 8) ^ sl_get64(b + 8))', '', 'esp: any_flipped_bit_is_found'],
   [
     'padding that is longer than the packet',
     'if (padding + SL_ESP_TRAILER_MIN > length)\n\t\treturn false;',

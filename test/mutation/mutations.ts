@@ -4,5 +4,12 @@ import { HOST } from './host.js';
 import { INBOUND } from './inbound.js';
 import type { Mutation } from './mutation.js';
 import { OTHERS } from './others.js';
+import { PLAIN } from './plain.js';
 
-export const MUTATIONS: readonly Mutation[] = [...CLASSIFY, ...INBOUND, ...HOST, ...OTHERS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...CLASSIFY,
+  ...INBOUND,
+  ...HOST,
+  ...OTHERS,
+  ...PLAIN,
+];

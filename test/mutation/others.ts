@@ -18,8 +18,8 @@ const FORWARD = [
     ],
     [
       'a decision is shared only by packets that came alike',
-      'p->leaf != run->leaf || sl_arrival_key(p) != run->arrival ||',
-      'p->leaf != run->leaf ||',
+      'sl_arrival_key(p) != run.arrival ||\n\t\t             p->lane',
+      'p->lane',
       'eal_runs: routes_by_arrival',
     ],
     [
@@ -40,7 +40,12 @@ const FORWARD = [
       'version->flags & SL_NHF_ICMP_UNREACHABLE',
       'eal_mpls: swapped_labels_leave_by_tunnels_alone',
     ],
-    ['and the same way', 'p->lane != run->lane || ', '', 'eal_runs: next_hops_by_way'],
+    [
+      'and the same way',
+      ' ||\n\t\t             p->lane != run.lane',
+      '',
+      'eal_runs: next_hops_by_way',
+    ],
   ]),
   ...of('stages/hold.c', [
     [
@@ -202,13 +207,13 @@ const FORWARD = [
   ...of('net/ip4.h', [
     [
       'the checksum of the common header',
-      'good &= sum % 0xffffu == 0;',
-      '',
+      '__builtin_expect((sum + carry) % 0xffffu == 0, 1)',
+      'sum + carry + 1',
       'ip4_plain: ip4_plain_headers',
     ],
     [
       'its length',
-      'good &= total >= SL_IP4_LEN && total <= length;',
+      'if (__builtin_expect(total - SL_IP4_LEN > length - SL_IP4_LEN, 0))\n\t\treturn 0;',
       '',
       'ip4_plain: ip4_plain_headers',
     ],

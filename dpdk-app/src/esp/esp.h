@@ -75,8 +75,8 @@ static inline uint64_t sl_esp_short_trailer(unsigned int padding, uint8_t next_h
 {
 	unsigned int bits = 8 * padding;
 
-	return (0x030201u & ((1u << bits) - 1)) |
-	       (uint64_t)(padding | (uint32_t)next_header << 8) << bits;
+	return (0x030201u & ((1u << bits) - 1)) | (uint64_t)(padding | (uint32_t)next_header << 8)
+	                                                  << bits;
 }
 
 /* Write sequence number and IV behind the SPI at `esp`, and the 12-byte nonce. */

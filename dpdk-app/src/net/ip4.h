@@ -147,10 +147,7 @@ static inline bool sl_ip4_octet_is_unicast(uint32_t first)
 {
 	return first - 1 < 223 && first != 127;
 }
-static inline bool sl_ip4_is_unicast(uint32_t a)
-{
-	return sl_ip4_octet_is_unicast(a >> 24);
-}
+static inline bool sl_ip4_is_unicast(uint32_t a) { return sl_ip4_octet_is_unicast(a >> 24); }
 
 /*
  * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good? Then its total length, else
@@ -189,7 +186,7 @@ static inline uint32_t sl_ip4_plain(const uint8_t *ip, uint32_t length)
 	uint32_t total = sl_ip4_plain_header(ip, length);
 
 	return __builtin_expect(total != 0, 1) && __builtin_expect(sl_ip4_plain_ends(ip), 1) ? total
-	                                                                                    : 0;
+	                                                                                     : 0;
 }
 
 #endif

@@ -3,11 +3,8 @@
  * Decrypt and check, in the order of RFC 4303 3.4: integrity, replay window, padding; then what
  * RFC 4301 5.2 asks for: is what came out what the SA was negotiated for (policy-model 17)?
  */
-#include "esp/esp.h"
-#include "esp/replay.h"
 #include "esp/suite.h"
-#include "net/gre.h"
-#include "stages/label_run.h"
+#include "stages/plain_open.h"
 
 /* ICV and window. */
 static enum sl_drop_reason authenticate(struct sl_worker *w, struct rte_mbuf *m,
@@ -148,67 +145,6 @@ static void open_special(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 	w->special_keys = false;
 }
 
-/* The SA of the packet before. */
-struct run {
-	const struct sl_sa_key *key; /* NULL = none yet */
-	struct sl_sa_in_state *state;
-	uint32_t window;
-	struct sl_arrival arrival; /* of packets out of it */
-	uint64_t arrival_key;
-	bool plain;                /* carries GRE, in AES-GCM or AES-GMAC */
-};
-
-static void begin_run(const struct sl_worker *w, const struct sl_packet *p, struct run *run)
-{
-	const struct sl_sa_row *row = &w->tables->sa_in[p->sa];
-
-	run->key = p->key;
-	run->state = &w->state->sa_in[p->sa];
-	run->window = row->replay_window;
-	run->arrival = (struct sl_arrival){.protection = row->protection,
-	                                   .encap = SL_ENCAP_GRE,
-	                                   .sp_table = row->sp_table,
-	                                   .labelled = 1};
-	run->arrival_key = sl_arrival_key(&(struct sl_packet){.arrival = run->arrival});
-	run->plain = row->application == SL_APP_VPN && row->selector_protocol == SL_PROTO_GRE &&
-	             !p->key->special;
-}
-
-#define SL_PLAIN_MIN (SL_GRE_LEN + SL_MPLS_LEN + SL_IP4_LEN + SL_ESP_TRAILER_MIN)
-
-/*
- * What nearly every opened packet is, done in one go: GRE around one label and IPv4. False: nothing has been done, and
- * open_packet() and the stages decap and label say what it is.
- */
-static inline bool open_plain(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                              struct run *run, struct sl_label_run *label)
-{
-	uint32_t offset = (uint32_t)p->upper_offset + SL_ESP_FRONT_LEN, total;
-	uint32_t length = m->data_len - offset - SL_ESP_ICV_LEN, padding;
-	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, offset);
-
-	if (unlikely(p->key != run->key))
-		begin_run(w, p, run);
-	if (unlikely(!run->plain || !p->opened || length < SL_PLAIN_MIN))
-		return false;
-	padding = sl_esp_short_padding(payload + length);
-	if (unlikely(padding > SL_ESP_SHORT_PADDING || payload[length - 1] != SL_PROTO_GRE ||
-	             !sl_gre_is_mpls(payload)))
-		return false;
-	p->arrival = run->arrival;
-	total = sl_label_plain(w, m, p, payload + SL_GRE_LEN,
-	                       length - SL_ESP_TRAILER_MIN - padding - SL_GRE_LEN,
-	                       run->arrival_key, label);
-	if (unlikely(total == 0) ||
-	    unlikely(!sl_replay_update(run->state, run->window,
-	                               sl_esp_sequence(payload - SL_ESP_FRONT_LEN))))
-		return false;
-	run->state->packets++;
-	run->state->bytes += sl_l3_len(m, p);
-	sl_label_pop_plain(m, p, payload + SL_GRE_LEN, offset + SL_GRE_LEN, total, label);
-	return true;
-}
-
 /* Decrypt those of ordinary keys: all of them before what came out of the first is read, for that would wait. */
 static void decrypt(struct rte_mbuf **packets, uint16_t n)
 {
@@ -227,7 +163,7 @@ static void decrypt(struct rte_mbuf **packets, uint16_t n)
 uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
 	struct sl_label_run label = {.label = 0};
-	struct run run = {.key = NULL};
+	struct sl_open_run run = {.key = NULL};
 	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
@@ -238,7 +174,7 @@ uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint1
 		struct rte_mbuf *m = packets[i];
 		struct sl_packet *p = sl_packet(m);
 
-		if (p->lane == SL_LANE_SEALED && !likely(open_plain(w, m, p, &run, &label)) &&
+		if (p->lane == SL_LANE_SEALED && !likely(sl_open_plain(w, m, p, &run, &label)) &&
 		    !open_packet(w, m, p))
 			continue;
 		lanes |= 1u << p->lane;

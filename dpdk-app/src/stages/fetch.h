@@ -64,7 +64,7 @@ static inline void sl_fetch_sa_in(const struct sl_worker *w, uint32_t sa, uint32
  * worker, by direction.
  */
 static inline void sl_fetch_key(const struct sl_worker *w, struct sl_sa_key *const *keys,
-                                   uint32_t sa, uint32_t bytes)
+                                uint32_t sa, uint32_t bytes)
 {
 	const struct sl_sa_key *key =
 		__atomic_load_n(&keys[sa & (SL_MAX_SAS - 1)], __ATOMIC_RELAXED);

@@ -159,7 +159,8 @@ static inline bool pop_plain(struct sl_worker *w, struct rte_mbuf *m, struct sl_
 	return true;
 }
 
-static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p, struct sl_label_run *run)
+static bool pop(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
+                struct sl_label_run *run)
 {
 	uint8_t ecn = sl_outer_ecn(m, p);
 	enum sl_drop_reason reason = read_stack(m, p);

@@ -48,7 +48,8 @@ static __rte_always_inline uint32_t sl_label_plain(struct sl_worker *w, struct r
 	if (unlikely(sl_mpls_label(entry) != run->label || arrival != run->arrival))
 		sl_label_run_begin(w, p, sl_mpls_label(entry), run);
 	if (!SL_PLAIN || unlikely(!run->plain) ||
-	    (unlikely(run->flags != 0) && unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
+	    (unlikely(run->flags != 0) &&
+	     unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
 		return 0;
 	total = sl_ip4_plain(ip, room - SL_MPLS_LEN);
 	if (unlikely(sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)))
@@ -58,9 +59,8 @@ static __rte_always_inline uint32_t sl_label_plain(struct sl_worker *w, struct r
 
 /* Go on with the packet of `total` bytes under the label at `stack_offset`: sl_label_plain() said so. */
 static __rte_always_inline void sl_label_pop_plain(struct rte_mbuf *m, struct sl_packet *p,
-                                                   const uint8_t *stack,
-                                                   uint32_t stack_offset, uint32_t total,
-                                                   struct sl_label_run *run)
+                                                   const uint8_t *stack, uint32_t stack_offset,
+                                                   uint32_t total, struct sl_label_run *run)
 {
 	uint32_t inner = stack_offset + SL_MPLS_LEN;
 

@@ -2,27 +2,11 @@
 /* From the route found to the active version of its next hop, and what ends there; TTL, MTU and most link headers. */
 #include "stages/fetch.h"
 #include "stages/hold.h"
-#include "stages/packet.h"
+#include "stages/plain_forward.h"
 #include "stages/stage.h"
 #include "tables/accept.h"
 
-/* What became of the packet before: the same happens to the next one if it came alike. */
-struct run {
-	uint64_t leaf;    /* SL_LEAF_NONE = none yet */
-	uint64_t arrival; /* sl_arrival_key() */
-	uint32_t version;
-	uint32_t vrf;
-	uint8_t lane;
-	uint8_t leaves_by; /* lane to leave by; 0 = it ends here */
-	bool exported;
-	bool plain;           /* forward_plain() may be asked */
-	uint8_t header_len;   /* of an adjacency */
-	uint16_t mtu;         /* of the next hop */
-	const uint8_t *header;
-	uint64_t packets, bytes; /* plain ones from CE to CE */
-};
-
-static void count_run(struct sl_worker *w, const struct run *run)
+static void count_run(struct sl_worker *w, const struct sl_route_run *run)
 {
 	if (run->packets == 0)
 		return;
@@ -54,26 +38,27 @@ static bool exported_this_way(const struct sl_worker *w, const struct sl_packet 
 }
 
 /* Decide for a packet that differs from the one before. */
-static void begin_run(struct sl_worker *w, const struct sl_packet *p, struct run *run)
+static void begin_run(struct sl_worker *w, const struct sl_packet *p, struct sl_route_run *run)
 {
 	const struct sl_version_row *version = &w->tables->version[p->version];
 	bool one_header = true;
 
 	count_run(w, run);
-	*run = (struct run){.leaf = p->leaf,
-	                    .arrival = sl_arrival_key(p),
-	                    .lane = p->lane,
-	                    .version = p->version,
-	                    .vrf = p->vrf,
-	                    .mtu = version->mtu,
-	                    .header = version->template_bytes,
-	                    .header_len = version->template_len};
+	*run = (struct sl_route_run){.leaf = p->leaf,
+	                             .arrival = sl_arrival_key(p),
+	                             .lane = p->lane,
+	                             .version = p->version,
+	                             .vrf = p->vrf,
+	                             .mtu = version->mtu,
+	                             .header = version->template_bytes,
+	                             .header_len = version->template_len};
 	run->exported = exported_this_way(w, p, version);
 	if (version->kind == SL_NH_TUNNEL) {
 		run->leaves_by = SL_LANE_TUNNEL;
 	} else if (version->kind == SL_NH_ADJACENCY && p->lane != SL_LANE_SWAP) {
 		run->leaves_by = SL_LANE_LINK;
-		one_header = version->template_len >= SL_LINK_MIN && version->template_len <= SL_LINK_MAX;
+		one_header = version->template_len >= SL_LINK_MIN &&
+		             version->template_len <= SL_LINK_MAX;
 	}
 	run->plain = run->exported && run->leaves_by != 0 && one_header &&
 	             !(sl_vrf_flags(w, p->vrf) & SL_VRF_CLAMP_MSS);
@@ -135,7 +120,7 @@ static void finish(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
 
 /* True when the packet leaves by the version. `run`: the packet's. */
 static bool dispatch(struct sl_worker *w, struct rte_mbuf *m, struct sl_packet *p,
-                     const struct run *run)
+                     const struct sl_route_run *run)
 {
 	if (unlikely(p->leaf == SL_LEAF_NONE)) {
 		sl_icmp_error(w, m, SL_DROP_no_route, SL_ICMP_NET_UNREACHABLE, 0);
@@ -200,43 +185,9 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **packets, uint
 		sl_fetch_key(w, w->keys_out, sa[i], bytes[i]);
 }
 
-/*
- * What nearly every packet is: IPv4 that may pass. What leaves by an adjacency gets its header here, and is in lane SENT
- * then. False: nothing has been done.
- */
-static __rte_always_inline bool forward_plain(struct rte_mbuf *m, struct sl_packet *p,
-                                              struct run *run)
-{
-	uint32_t start = (uint32_t)m->data_off + p->l3_offset, length = sl_l3_len(m, p);
-	uint8_t *ip = (uint8_t *)m->buf_addr + start;
-	unsigned int front = run->header_len;
-
-	if (!SL_PLAIN || unlikely(!run->plain || p->family != 4 || p->from_host || length > run->mtu ||
-	             ip[8] <= 1))
-		return false;
-	if (run->leaves_by == SL_LANE_TUNNEL) {
-		sl_ip4_decrement_ttl(ip);
-		p->lane = SL_LANE_TUNNEL;
-		return true;
-	}
-	if (unlikely(start < front))
-		return false;
-	sl_ip4_decrement_ttl(ip);
-	sl_put_link_header(ip - front, run->header, front);
-	m->data_off = (uint16_t)(start - front);
-	p->l3_offset = (uint16_t)front;
-	sl_end_at(m, (uint16_t)(front + length));
-	p->lane = SL_LANE_SENT;
-	if (!p->arrival.labelled) {
-		run->packets++;
-		run->bytes += length;
-	}
-	return true;
-}
-
 uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)
 {
-	struct run run = {.leaf = SL_LEAF_NONE};
+	struct sl_route_run run = {.leaf = SL_LEAF_NONE};
 	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
@@ -246,10 +197,11 @@ uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16
 		struct rte_mbuf *m = packets[i];
 		struct sl_packet *p = sl_packet(m);
 
-		if (unlikely(p->leaf != run.leaf || p->version != run.version || p->vrf != run.vrf ||
-		             sl_arrival_key(p) != run.arrival || p->lane != run.lane))
+		if (unlikely(p->leaf != run.leaf || p->version != run.version ||
+		             p->vrf != run.vrf || sl_arrival_key(p) != run.arrival ||
+		             p->lane != run.lane))
 			begin_run(w, p, &run);
-		if (unlikely(!forward_plain(m, p, &run)) &&
+		if (unlikely(!sl_forward_plain(m, p, &run)) &&
 		    (!dispatch(w, m, p, &run) || !sl_take_hop(w, m, p)))
 			continue;
 		lanes |= 1u << p->lane;

@@ -21,7 +21,7 @@ struct sl_rx_run {
 	uint32_t id;             /* 0 = none */
 	uint32_t tags;           /* svlan << 16 | vlan */
 	uint64_t packets, bytes; /* frames */
-	uint64_t mac;            /* as in the first octets of a frame, which are the lowest here: x86 */
+	uint64_t mac; /* as in the first octets of a frame, which are the lowest here: x86 */
 	uint64_t ip_packets, ip_bytes; /* plain ones from a CE */
 	uint32_t vrf;
 	uint8_t lane; /* of its packets: CE or CORE */

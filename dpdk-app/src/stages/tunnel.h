@@ -112,8 +112,7 @@ static inline uint32_t sl_open_tunnel(struct sl_worker *w, uint32_t id, uint32_t
 	rte_prefetch0(&t->key->gcm);
 	t->inside = (unsigned int)v->template_len - v->esp_off - t->key->front_len;
 	t->plain = !t->key->special && v->family == 4 && v->ip_off != 0 && v->udp_off == 0 &&
-	           v->core_labels == 0 && t->spi == 0 &&
-	           v->template_len >= SL_PLAIN_TEMPLATE_MIN &&
+	           v->core_labels == 0 && t->spi == 0 && v->template_len >= SL_PLAIN_TEMPLATE_MIN &&
 	           v->template_len <= SL_PLAIN_TEMPLATE_MAX;
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
 	if (likely(t->plain)) {
