@@ -149,7 +149,6 @@ static void trailers(void **state)
 	trailers_of(16);
 }
 
-/* Up to 255 bytes of padding are accepted; any wrong byte, or more than there is, is not. */
 /* Where the payload would begin if its length were allowed to fall below 0, there is padding as it should be. */
 static void padding_beyond(void **state)
 {
@@ -165,6 +164,7 @@ static void padding_beyond(void **state)
 	free(packet);
 }
 
+/* Up to 255 bytes of padding are accepted; any wrong byte, or more than there is, is not. */
 static void foreign_padding(void **state)
 {
 	(void)state;
@@ -192,6 +192,34 @@ static void foreign_padding(void **state)
 				assert_false(sl_esp_read_trailer(packet, n, &trailer));
 			}
 			free(packet);
+		}
+}
+
+/* The short way of reading and writing three bytes of padding at most, beside the long one. */
+static void short_padding(void **state)
+{
+	(void)state;
+	for (unsigned int change = 0; change < 4 * 256; change++)
+		for (unsigned int padding = 0; padding < 6; padding++) {
+			uint8_t packet[32] = {[0 ... 31] = 0xee}, written[8];
+			size_t n = sizeof(packet);
+			struct sl_esp_trailer trailer;
+			uint64_t word;
+			bool good;
+
+			sl_esp_write_trailer(packet + n - padding - 2, padding + 2, 47);
+			if (padding <= SL_ESP_SHORT_PADDING) {
+				word = sl_esp_short_trailer(padding, 47);
+				memcpy(written, &word, sizeof(written));
+				assert_memory_equal(written, packet + n - padding - 2, padding + 2);
+			}
+			packet[n - 2 - change / 256] ^= (uint8_t)change;
+			good = sl_esp_read_trailer(packet, n, &trailer);
+			if (good && packet[n - 2] <= SL_ESP_SHORT_PADDING)
+				assert_int_equal(sl_esp_short_padding(packet + n), packet[n - 2]);
+			else
+				assert_true(sl_esp_short_padding(packet + n) >
+				            SL_ESP_SHORT_PADDING);
 		}
 }
 
@@ -224,6 +252,7 @@ int main(void)
 		cmocka_unit_test(unknown_algorithms_have_no_key),
 		cmocka_unit_test(trailers),
 		cmocka_unit_test(foreign_padding),
+		cmocka_unit_test(short_padding),
 		cmocka_unit_test(padding_beyond),
 		cmocka_unit_test(sequence_and_nonce),
 	};

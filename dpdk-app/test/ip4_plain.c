@@ -76,9 +76,56 @@ static void ip4_plain_headers(void **state)
 	assert_int_equal(sl_ip4_plain(ip, 40), 40);
 }
 
+/* Any octets, often with a right sum: words that carry out of 64 bits among them. */
+static void any_header(void **state)
+{
+	uint64_t random = 0x5ea1a9e2ull;
+	uint32_t plain = 0;
+	uint8_t ip[20];
+
+	(void)state;
+	for (uint32_t i = 0; i < 200000; i++) {
+		for (unsigned int at = 0; at < sizeof(ip); at++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			ip[at] = i % 3 == 0 && random >> 62 != 0 ? 0xff : (uint8_t)(random >> 32);
+		}
+		ip[0] = 0x45;
+		sl_put16(ip + 2, 20);
+		if (i % 2 == 0) {
+			sl_put16(ip + 10, 0);
+			sl_put16(ip + 10, (uint16_t)~sl_sum_fold(sl_sum(ip, 20, 0)));
+		}
+		expect_plain(ip, 20);
+		plain += sl_ip4_plain(ip, 20) != 0;
+	}
+	assert_true(plain > 20000);
+}
+
+/* The checksum of a TTL one lower, from every checksum: RFC 1624 as sl_checksum_update() has it. */
+static void decremented_ttl(void **state)
+{
+	(void)state;
+	for (uint32_t sum = 0; sum <= UINT16_MAX; sum++) {
+		uint8_t ip[20] = {[8] = (uint8_t)(1 + sum % 255), [9] = 17};
+		uint16_t before = sl_get16(ip + 8);
+
+		sl_put16(ip + 10, (uint16_t)sum);
+		sl_ip4_decrement_ttl(ip);
+		assert_int_equal(sl_get16(ip + 8), before - 0x100);
+		assert_int_equal(sl_get16(ip + 10), sl_checksum_update((uint16_t)sum, before,
+		                                                       (uint16_t)(before - 0x100)));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(ip4_plain_headers)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ip4_plain_headers),
+		cmocka_unit_test(any_header),
+		cmocka_unit_test(decremented_ttl),
+	};
 
 	return cmocka_run_group_tests_name("ip4_plain", tests, NULL, NULL);
 }

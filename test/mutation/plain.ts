@@ -40,12 +40,12 @@ const SA = of('stages/sa_run.h', [
     'eal_drops: esp_not_ready',
   ],
   ['not in UDP', 'row->udp_source_port == 0 && ', '', 'eal_drops: esp_udp'],
-  ['no suite of its own', ' && !run->key->special', '', 'eal_suites: '],
+  ['no suite of its own', ' && !run->key->special', '', 'eal_suites: in'],
   [
     'the thread that owns the SA',
     ' &&\n\t             run->key->owner == w->index',
     '',
-    'eal_pass: ',
+    'eal_pass: opened_by_the_owner',
   ],
 ]);
 
@@ -70,9 +70,9 @@ const OPEN = of('stages/plain_open.h', [
     'the SA of the packet',
     'if (unlikely(p->key != run->key))',
     'if (run->key == NULL)',
-    'eal_runs: ',
+    'eal_runs: labels_by_arrival',
   ],
-  ['an SA of VPN', 'row->application == SL_APP_VPN && ', '', 'eal_drops: esp_'],
+  ['an SA of VPN', 'row->application == SL_APP_VPN && ', '', 'eal_drops: esp_application'],
   [
     'that was negotiated for GRE',
     ' && row->selector_protocol == SL_PROTO_GRE',
@@ -86,7 +86,7 @@ const LABEL = of('stages/label_run.h', [
   ['the label’s TTL', ' || sl_mpls_ttl(entry) == 0', '', ALIKE],
   ['the label', 'sl_mpls_label(entry) != run->label || ', '', 'eal_runs: arrivals_by_label'],
   ['the way it came', ' || arrival != run->arrival', '', 'eal_runs: labels_by_arrival'],
-  ['a label that is accepted', 'unlikely(!run->plain) ||', '', 'eal_drops: label_'],
+  ['a label that is accepted', 'unlikely(!run->plain) ||', '', 'eal_drops: label_wrong_sp'],
   [
     'a traffic class that is taken over',
     'sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry)',
@@ -106,17 +106,22 @@ const PADDING = of('esp/esp.h', [
     'padding that is 1, 2, 3',
     '(last & mask[padding]) == right[padding]',
     'mask[0] != right[padding]',
-    'esp: ',
+    'esp: short_padding',
   ],
   ['all of the ICV', ' | (icv[1] ^ carried[1])', '', 'esp: any_flipped_bit_is_found'],
 ]);
 
 const FORWARD = of('stages/plain_forward.h', [
   ['IPv4 alone', ' || p->family != 4', '', ALIKE],
-  ['what the host sends keeps its TTL', ' || p->from_host', '', 'eal_'],
+  ['what the host sends keeps its TTL', ' || p->from_host', '', 'esp: short_padding'],
   ['the MTU', 'length > run->mtu || ', '', ALIKE],
   ['the TTL', ' || ip[8] <= 1', '', ALIKE],
-  ['room for the header', 'if (unlikely(start < front))\n\t\treturn false;', '', 'eal_'],
+  [
+    'room for the header',
+    'if (unlikely(start < front))\n\t\treturn false;',
+    '',
+    'eal_drops: no_mbuf',
+  ],
 ]);
 
 const ROUTE = of('stages/nexthop.c', [
@@ -126,22 +131,22 @@ const ROUTE = of('stages/nexthop.c', [
     'no clamping',
     ' &&\n\t             !(sl_vrf_flags(w, p->vrf) & SL_VRF_CLAMP_MSS)',
     '',
-    'eal_mss: ',
+    'eal_mss: as_scapy_builds_them',
   ],
 ]);
 
 const FRAME = of('stages/tunnel_frame.h', [
   ['IPv4 alone into a plain tunnel', 'p->family != 4 || start < front', 'start < front', ALIKE],
-  ['room behind', 'end > m->buf_len ||', '', 'eal_'],
+  ['room behind', 'end > m->buf_len ||', '', 'eal_jumbo: full_buffer'],
   ['the VRF’s models', '(sl_vrf_flags(w, p->vrf) & SL_NOT_PLAIN) != 0', 'false', ALIKE],
 ]);
 
 const TUNNEL = of('stages/tunnel.h', [
-  ['AES-GCM and AES-GMAC', 't->plain = !t->key->special && ', 't->plain = ', 'eal_suites: '],
-  ['outer IPv4', 'v->family == 4 && v->ip_off != 0', 'v->ip_off != 0', 'eal_'],
-  ['no UDP', ' && v->udp_off == 0', '', 'eal_'],
-  ['no transport labels', 'v->core_labels == 0 && ', '', 'eal_'],
-  ['the template’s own SPI', 't->spi == 0 &&', '', 'eal_shares: '],
+  ['AES-GCM and AES-GMAC', 't->plain = !t->key->special && ', 't->plain = ', 'eal_suites: out'],
+  ['outer IPv4', 'v->family == 4 && v->ip_off != 0', 'v->ip_off != 0', 'eal_vectors: into_tunnel'],
+  ['no UDP', ' && v->udp_off == 0', '', 'eal_vectors: into_tunnel'],
+  ['no transport labels', 'v->core_labels == 0 && ', '', 'eal_vectors: into_tunnel'],
+  ['the template’s own SPI', 't->spi == 0 &&', '', 'eal_shares: same_bytes'],
 ]);
 
 export const PLAIN: readonly Mutation[] = [

@@ -33,56 +33,63 @@ static inline void sl_fetch_version(const struct sl_worker *w, uint32_t version)
 	sl_touch(w->tables->version[version].template_bytes);
 }
 
-/* Row, counters and the place of the key's address of an outbound SA; 0, which is none, does no harm. */
-static inline void sl_fetch_sa_out(const struct sl_worker *w, uint32_t sa)
-{
-	const struct sl_sa_row *row = &w->tables->sa_out[sa & (SL_MAX_SAS - 1)];
-
-	sl_touch(&row->generation);
-	sl_touch(&row->packet_limit);
-	sl_touch(&w->state->sa_out[sa & (SL_MAX_SAS - 1)]);
-	sl_touch(&w->keys_out[sa & (SL_MAX_SAS - 1)]);
-}
-
-/* The same of an inbound one, and the word of its replay window where `sequence` is. */
-static inline void sl_fetch_sa_in(const struct sl_worker *w, uint32_t sa, uint32_t sequence)
-{
-	const struct sl_sa_in_state *state = &w->state->sa_in[sa & (SL_MAX_SAS - 1)];
-
-	sl_touch(&w->tables->sa_in[sa & (SL_MAX_SAS - 1)]);
-	sl_touch(state);
-	sl_touch(&state->window[sequence / 64 % SL_REPLAY_WORDS]);
-	sl_touch(&w->keys_in[sa & (SL_MAX_SAS - 1)]);
-}
-
 /* Bytes of powers of the hash key, in AES-GCM's, with VAES and AVX-512: the highest power first. */
 #define SL_GCM_POWERS_BYTES (48u * 16u)
 
 /*
- * What a packet of `bytes` needs of the key of a row: round keys, the powers of the hash key, one for each block (up to 48), and
- * what is behind them. ipsec-mb has eight powers, the lowest first, where the CPU lacks VAES and AVX-512. `keys`: of the
- * worker, by direction.
+ * What a packet of `bytes` needs of a key: round keys, the powers of the hash key, one for each block (up to 48), and
+ * what is behind them. ipsec-mb has eight powers, the lowest first, where the CPU lacks VAES and AVX-512.
  */
-static inline void sl_fetch_key(const struct sl_worker *w, struct sl_sa_key *const *keys,
-                                uint32_t sa, uint32_t bytes)
+static inline void sl_fetch_key(const struct sl_worker *w, const struct sl_sa_key *key,
+                                uint32_t bytes)
 {
-	const struct sl_sa_key *key =
-		__atomic_load_n(&keys[sa & (SL_MAX_SAS - 1)], __ATOMIC_RELAXED);
 	const bool highest_first =
 		(w->crypto->features & IMB_CPUFLAGS_AVX512_T2) == IMB_CPUFLAGS_AVX512_T2;
 	const uint8_t *at = (const uint8_t *)key;
 	uint32_t powers = RTE_MIN((bytes + 31) & ~15u, SL_GCM_POWERS_BYTES);
 	uint32_t from = (uint32_t)sizeof(key->gcm) - powers;
 
-	if (key == NULL)
-		return;
 	sl_touch(&key->seal);
 	for (uint32_t line = 0; line < (highest_first ? 3 : 8); line++)
 		sl_touch(at + (size_t)line * SL_LINE);
-	if (highest_first)
-		for (uint32_t line = from / SL_LINE; line < sizeof(key->gcm) / SL_LINE; line++)
-			sl_touch(at + (size_t)line * SL_LINE);
-	sl_touch(&key->gcm.ghash_keys.vaes_avx512.shifted_hkey[SL_GCM_POWERS_BYTES - 1]);
+	if (!highest_first)
+		return;
+	for (uint32_t line = from / SL_LINE; line <= (sizeof(key->gcm) - 1) / SL_LINE; line++)
+		sl_touch(at + (size_t)line * SL_LINE);
+}
+
+/*
+ * Row, counters and key of an outbound SA. Only of one that has a key: memory for the others may not be there yet, which a
+ * prefetch would not mind.
+ */
+static inline void sl_fetch_sa_out(const struct sl_worker *w, uint32_t sa, uint32_t bytes)
+{
+	const struct sl_sa_row *row = &w->tables->sa_out[sa & (SL_MAX_SAS - 1)];
+	const struct sl_sa_key *key =
+		__atomic_load_n(&w->keys_out[sa & (SL_MAX_SAS - 1)], __ATOMIC_ACQUIRE);
+
+	if (key == NULL)
+		return;
+	sl_touch(&row->generation);
+	sl_touch(&row->packet_limit);
+	sl_touch(&w->state->sa_out[sa & (SL_MAX_SAS - 1)]);
+	sl_fetch_key(w, key, bytes);
+}
+
+/* The same of an inbound one, and the word of its replay window where `sequence` is. */
+static inline void sl_fetch_sa_in(const struct sl_worker *w, uint32_t sa, uint32_t sequence,
+                                  uint32_t bytes)
+{
+	const struct sl_sa_in_state *state = &w->state->sa_in[sa & (SL_MAX_SAS - 1)];
+	const struct sl_sa_key *key =
+		__atomic_load_n(&w->keys_in[sa & (SL_MAX_SAS - 1)], __ATOMIC_ACQUIRE);
+
+	if (key == NULL)
+		return;
+	sl_touch(&w->tables->sa_in[sa & (SL_MAX_SAS - 1)]);
+	sl_touch(state);
+	sl_touch(&state->window[sequence / 64 % SL_REPLAY_WORDS]);
+	sl_fetch_key(w, key, bytes);
 }
 
 #endif

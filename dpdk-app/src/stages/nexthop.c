@@ -179,10 +179,10 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **packets, uint
 		sa[count] = w->tables->version[version].sa;
 		bytes[count] = packets[i]->data_len;
 		if (sa[count] != 0)
-			sl_fetch_sa_out(w, sa[count++]);
+			sl_touch(&w->keys_out[sa[count++] & (SL_MAX_SAS - 1)]);
 	}
 	for (uint16_t i = 0; i < count; i++)
-		sl_fetch_key(w, w->keys_out, sa[i], bytes[i]);
+		sl_fetch_sa_out(w, sa[i], bytes[i]);
 }
 
 uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n)

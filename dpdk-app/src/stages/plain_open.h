@@ -63,8 +63,10 @@ static __rte_always_inline bool sl_open_plain(struct sl_worker *w, struct rte_mb
 	                       label);
 	if (unlikely(total == 0) ||
 	    unlikely(!sl_replay_update(run->state, run->window,
-	                               sl_esp_sequence(payload - SL_ESP_FRONT_LEN))))
+	                               sl_esp_sequence(payload - SL_ESP_FRONT_LEN)))) {
+		p->arrival = (struct sl_arrival){0};
 		return false;
+	}
 	run->state->packets++;
 	run->state->bytes += sl_l3_len(m, p);
 	sl_label_pop_plain(m, p, payload + SL_GRE_LEN, offset + SL_GRE_LEN, total, label);

@@ -148,19 +148,20 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 		const uint8_t *frame = rte_pktmbuf_mtod(frames[i], const uint8_t *);
 		uint32_t vlan, l2 = sl_plain_l2(frames[i], frame, &vlan);
 
-		if (l2 == 0 || frames[i]->data_len < l2 + SL_IP4_LEN + SL_ESP_HEADER_LEN)
+		if (l2 == 0 || frames[i]->data_len < l2 + SL_IP4_LEN + SL_ESP_HEADER_LEN ||
+		    frame[l2 + 9] != SL_PROTO_ESP)
 			continue;
 		fetched[count].spi = sl_esp_spi(frame + l2 + SL_IP4_LEN);
-		fetched[count].bytes = frames[i]->data_len;
 		fetched[count].sequence = sl_esp_sequence(frame + l2 + SL_IP4_LEN);
+		fetched[count].bytes = frames[i]->data_len;
 		sl_touch(&w->tables->spi[fetched[count++].spi & (SL_SPI_SLOTS - 1)]);
 	}
 	for (uint16_t i = 0; i < count; i++) {
 		fetched[i].id = sl_sa_row_of(w, fetched[i].spi);
-		sl_fetch_sa_in(w, fetched[i].id, fetched[i].sequence);
+		sl_touch(&w->keys_in[fetched[i].id]);
 	}
 	for (uint16_t i = 0; i < count; i++)
-		sl_fetch_key(w, w->keys_in, fetched[i].id, fetched[i].bytes);
+		sl_fetch_sa_in(w, fetched[i].id, fetched[i].sequence, fetched[i].bytes);
 }
 
 uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
@@ -187,6 +188,7 @@ uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frame
 	}
 	count_run(w, &run);
 	w->lanes = lanes;
-	w->sa_runs = run.sa.runs;
+	if (run.sa.runs != 0) /* some were from the core */
+		w->sa_runs = run.sa.runs;
 	return kept;
 }
