@@ -114,8 +114,8 @@ const PADDING = of('esp/esp.h', [
 const FORWARD = of('stages/plain_forward.h', [
   ['IPv4 alone', ' || p->family != 4', '', ALIKE],
   ['what the host sends keeps its TTL', ' || p->from_host', '', 'esp: short_padding'],
-  ['the MTU', 'length > run->mtu || ', '', ALIKE],
-  ['the TTL', ' || ip[8] <= 1', '', ALIKE],
+  ['the MTU', 'length > run->mtu ||\n\t             ', '', ALIKE],
+  ['the TTL', ' ||\n\t             ip[8] <= 1', '', ALIKE],
   [
     'room for the header',
     'if (unlikely(start < front))\n\t\treturn false;',

@@ -56,7 +56,7 @@ uint16_t sl_stage_encap(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 				sl_pass_or_drop(w, m, t.key, SL_LANE_TUNNEL, reason);
 				continue;
 			}
-			if (likely(t.plain && sl_plain_frame(w, m, &t)) ||
+			if (likely(SL_PLAIN && t.plain && sl_plain_frame(w, m, &t)) ||
 			    sl_tunnel_frame(w, m, &t) || (m = encapsulate_moved(w, m, &t)) != NULL)
 				packets[kept++] = m;
 		}

@@ -174,7 +174,8 @@ uint16_t sl_stage_esp_open(struct sl_worker *w, struct rte_mbuf **packets, uint1
 		struct rte_mbuf *m = packets[i];
 		struct sl_packet *p = sl_packet(m);
 
-		if (p->lane == SL_LANE_SEALED && !likely(sl_open_plain(w, m, p, &run, &label)) &&
+		if (p->lane == SL_LANE_SEALED &&
+		    !(SL_PLAIN && likely(sl_open_plain(w, m, p, &run, &label))) &&
 		    !open_packet(w, m, p))
 			continue;
 		lanes |= 1u << p->lane;

@@ -201,7 +201,8 @@ uint16_t sl_stage_label(struct sl_worker *w, struct rte_mbuf **packets, uint16_t
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);
 
-		if (p->lane != SL_LANE_MPLS || likely(pop_plain(w, packets[i], p, &run)) ||
+		if (p->lane != SL_LANE_MPLS ||
+		    (SL_PLAIN && likely(pop_plain(w, packets[i], p, &run))) ||
 		    pop(w, packets[i], p, &run))
 			packets[kept++] = packets[i];
 	}

@@ -47,9 +47,8 @@ static __rte_always_inline uint32_t sl_label_plain(struct sl_worker *w, struct r
 		return 0;
 	if (unlikely(sl_mpls_label(entry) != run->label || arrival != run->arrival))
 		sl_label_run_begin(w, p, sl_mpls_label(entry), run);
-	if (!SL_PLAIN || unlikely(!run->plain) ||
-	    (unlikely(run->flags != 0) &&
-	     unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
+	if (unlikely(!run->plain) || (unlikely(run->flags != 0) &&
+	                              unlikely(sl_tc_of_dscp(w, ip[1] >> 2) != sl_mpls_tc(entry))))
 		return 0;
 	total = sl_ip4_plain(ip, room - SL_MPLS_LEN);
 	if (unlikely(sl_ecn_outer_counts(sl_outer_ecn(m, p), ip[1] & SL_TOS_ECN)))

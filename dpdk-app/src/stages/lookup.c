@@ -96,6 +96,7 @@ uint16_t sl_stage_lookup(struct sl_worker *w, struct rte_mbuf **packets, uint16_
 
 	four.n = four.lookups = four.each = 0;
 	four.vrf = NO_VRF;
+	four.root = four.address = 0;
 	six.n = six.lookups = six.each = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct sl_packet *p = sl_packet(packets[i]);

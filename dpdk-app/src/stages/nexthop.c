@@ -201,7 +201,7 @@ uint16_t sl_stage_nexthop(struct sl_worker *w, struct rte_mbuf **packets, uint16
 		             p->vrf != run.vrf || sl_arrival_key(p) != run.arrival ||
 		             p->lane != run.lane))
 			begin_run(w, p, &run);
-		if (unlikely(!sl_forward_plain(m, p, &run)) &&
+		if (!(SL_PLAIN && likely(sl_forward_plain(m, p, &run))) &&
 		    (!dispatch(w, m, p, &run) || !sl_take_hop(w, m, p)))
 			continue;
 		lanes |= 1u << p->lane;

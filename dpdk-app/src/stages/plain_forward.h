@@ -33,8 +33,8 @@ static __rte_always_inline bool sl_forward_plain(struct rte_mbuf *m, struct sl_p
 	uint8_t *ip = (uint8_t *)m->buf_addr + start;
 	unsigned int front = run->header_len;
 
-	if (!SL_PLAIN || unlikely(!run->plain || p->family != 4 || p->from_host ||
-	                          length > run->mtu || ip[8] <= 1))
+	if (unlikely(!run->plain || p->family != 4 || p->from_host || length > run->mtu ||
+	             ip[8] <= 1))
 		return false;
 	if (run->leaves_by == SL_LANE_TUNNEL) {
 		sl_ip4_decrement_ttl(ip);
@@ -44,10 +44,10 @@ static __rte_always_inline bool sl_forward_plain(struct rte_mbuf *m, struct sl_p
 	if (unlikely(start < front))
 		return false;
 	sl_ip4_decrement_ttl(ip);
-	sl_put_link_header(ip - front, run->header, front);
 	m->data_off = (uint16_t)(start - front);
 	p->l3_offset = (uint16_t)front;
 	sl_end_at(m, (uint16_t)(front + length));
+	sl_put_link_header(ip - front, run->header, front);
 	p->lane = SL_LANE_SENT;
 	if (!p->arrival.labelled) {
 		run->packets++;

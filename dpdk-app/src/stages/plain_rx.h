@@ -104,7 +104,7 @@ static __rte_always_inline bool sl_receive_plain(struct sl_worker *w, uint32_t p
 	uint32_t length = m->data_len, vlan, l2 = sl_plain_l2(m, frame, &vlan), total;
 	uint64_t mac;
 
-	if (!SL_PLAIN || unlikely(l2 == 0))
+	if (unlikely(l2 == 0))
 		return false;
 	if (unlikely(vlan != run->tags))
 		sl_rx_run_begin(w, port, vlan, run);

@@ -181,7 +181,8 @@ uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frame
 		if (unlikely(m->nb_segs != 1) && (m = sl_join_chain(w, m)) == NULL)
 			continue;
 		sl_poison_around(m);
-		if (likely(sl_receive_plain(w, port, m, &run)) || receive(w, port, m, &run)) {
+		if ((SL_PLAIN && likely(sl_receive_plain(w, port, m, &run))) ||
+		    receive(w, port, m, &run)) {
 			lanes |= 1u << sl_packet(m)->lane;
 			frames[kept++] = m;
 		}

@@ -199,8 +199,8 @@ static __rte_always_inline bool sl_plain_frame(struct sl_worker *w, struct rte_m
 	uint8_t *frame = (uint8_t *)m->buf_addr + start - front, *esp = frame + v->esp_off;
 	uint32_t tos;
 
-	if (!SL_PLAIN || unlikely(p->family != 4 || start < front || end > m->buf_len ||
-	                          (sl_vrf_flags(w, p->vrf) & SL_NOT_PLAIN) != 0))
+	if (unlikely(p->family != 4 || start < front || end > m->buf_len ||
+	             (sl_vrf_flags(w, p->vrf) & SL_NOT_PLAIN) != 0))
 		return false;
 	tos = frame[front + 1];
 	m->data_off = (uint16_t)(start - front);
