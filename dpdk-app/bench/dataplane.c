@@ -327,6 +327,7 @@ int main(int argc, char **argv)
 	if (used < 0)
 		die("EAL", "could not start");
 	w->pool = sl_packet_pool("packets", 8191, SL_HEADROOM + BENCH_FRAME_MAX + 128, 1);
+	w->waiting = sl_waiting_most;
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);

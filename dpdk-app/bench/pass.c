@@ -67,6 +67,7 @@ static void prepare(void)
 		workers[i].block = blocks[i];
 		workers[i].index = i;
 		workers[i].threads = 2;
+		workers[i].waiting = sl_waiting_most;
 	}
 	workers[0].pass_to[1] = workers[1].pass_from[0] = &passes[0];
 	workers[1].pass_to[0] = workers[0].pass_from[1] = &passes[1];

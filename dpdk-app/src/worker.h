@@ -129,6 +129,13 @@ struct sl_tx_queue {
 	} note[SL_TX_QUEUE];
 };
 
+/* How many packets of a thread may wait at most; that there are buffers for: control/budget.h. */
+struct sl_waiting {
+	uint32_t hold;       /* for an SA */
+	uint32_t reassembly; /* for other fragments */
+	uint32_t pass;       /* for other packet threads */
+};
+
 /* Packets that wait for an SA, at most one for each next hop: stages/hold.c. */
 #define SL_HOLD_MAX 256u
 struct sl_held {
@@ -181,6 +188,7 @@ struct sl_reassembly {
 
 /* Packets on their way from one packet thread to another, and how far they are: stages/pass.c. */
 #define SL_PASS_RING 2048u /* what comes in the millisecond that the other one may sleep */
+#define SL_PASS_MOST 4096u /* of one thread, on its rings to all others */
 struct sl_pass {
 	struct {                       /* the writer's own */
 		struct rte_ring *ring; /* one writer, one reader */
@@ -236,6 +244,7 @@ struct sl_worker {
 	uint32_t labels_backed; /* label counters exist for values below this (atomic) */
 	unsigned int index;     /* block index in `state` */
 	unsigned int threads;   /* packet threads of this process */
+	struct sl_waiting waiting;
 	/* by index of the other thread; NULL: there is none */
 	struct sl_pass *pass_to[SL_MAX_LCORES], *pass_from[SL_MAX_LCORES];
 	struct sl_capture *capture_next; /* atomic; what the control thread has captured, or NULL */
@@ -256,10 +265,14 @@ struct sl_worker {
 	struct sl_reassembly reassembly;
 	struct sl_queues queues;
 	uint32_t pass_pending; /* bit: pass_batch[thread] is not empty */
+	uint32_t pass_room;    /* as many may be passed before those that wait are counted again */
 	uint32_t pass_taken;   /* bit: packets of that thread were taken in this round */
 	uint64_t epoch_next;   /* seen, and not published yet; 0 = none */
 	struct sl_pass_batch pass_batch[SL_MAX_LCORES];
 };
+
+/* All that lists and rings are made for. */
+static const struct sl_waiting sl_waiting_most = {SL_HOLD_MAX, SL_REASSEMBLY_HELD, SL_PASS_MOST};
 
 /* The packet threads of this process. They share pool, ports and key arrays; the rest each has its own. */
 struct sl_workers {

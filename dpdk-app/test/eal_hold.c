@@ -228,6 +228,27 @@ static void bounded(void **state)
 	world_expect_quiet();
 }
 
+/* Nor more than the worker has buffers for. */
+static void bounded_by_buffers(void **state)
+{
+	uint8_t to[4] = {10, 20, 0, 1};
+
+	(void)state;
+	world.worker.waiting.hold = 3;
+	for (unsigned int i = 1; i <= 5; i++) {
+		to[3] = (uint8_t)i;
+		world_route(VRF_A, 4, to, 32, world_nexthop(&missing), VEC_LABEL_OUT, 0);
+	}
+	world_commit();
+	for (unsigned int i = 1; i <= 5; i++) {
+		to[3] = (uint8_t)i;
+		build_from_ce4(&b, to, 20, 64);
+		from_ce();
+	}
+	expect_held(3, 0, 2);
+	world.worker.waiting = sl_waiting_most;
+}
+
 /* The route is gone: the reason that applies then, answered by ICMP as for any packet. */
 static void route_is_gone(void **state)
 {
@@ -402,6 +423,7 @@ int main(void)
 		CASE(expired),
 		CASE(goes_on_waiting),
 		CASE(bounded),
+		CASE(bounded_by_buffers),
 		CASE(route_is_gone),
 		CASE(route_is_another),
 		CASE(vrf_is_another),

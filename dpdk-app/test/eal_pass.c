@@ -362,6 +362,32 @@ static void shares_of_icmp(void **state)
 	world_expect_quiet();
 }
 
+/* Over all rings of a thread no more wait than there are buffers for; what is taken makes room. */
+static void no_more_than_may_wait(void **state)
+{
+	(void)state;
+	world.worker.waiting.pass = 10;
+	world.worker.pass_room = 0;
+	world.keys_out[1]->owner = 1;
+	for (unsigned int i = 0; i < 15; i++) {
+		build_from_ce4(&b, THERE4, 100, 64);
+		threads_receive(&world.worker, PORT_CE, &b);
+	}
+	assert_int_equal(world_drops(SL_DROP_pass_full), 5);
+	assert_int_equal(threads_round(&second), 10);
+	for (unsigned int i = 0; i < 11; i++) {
+		build_from_ce4(&b, THERE4, 100, 64);
+		threads_receive(&world.worker, PORT_CE, &b);
+	}
+	assert_int_equal(world_drops(SL_DROP_pass_full), 6);
+	assert_int_equal(world.worker.block->passed, 20);
+	threads_settle();
+	while (world_sent(PORT_CORE, got) != 0)
+		;
+	world.worker.waiting = sl_waiting_most;
+	world_expect_quiet();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(order_and_numbers, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(order_for_real, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(full_ring, two_threads, one_thread),
+		cmocka_unit_test_setup_teardown(no_more_than_may_wait, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(fragments_meet, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(epoch_waits, two_threads, one_thread),
 		cmocka_unit_test_setup_teardown(owner_changes_underway, two_threads, one_thread),

@@ -284,6 +284,24 @@ static void fragments_in_all(void **state)
 	world_expect_quiet();
 }
 
+/* Nor more than the worker has buffers for. */
+static void fragments_by_buffers(void **state)
+{
+	(void)state;
+	world.worker.waiting.reassembly = 40;
+	for (unsigned int i = 0; i < 10; i++)
+		for (uint16_t j = 0; j < 8; j++) {
+			world.worker.now_tsc += 10;
+			fragment4((uint16_t)i, j, true, 8, 0x70, (uint8_t)i);
+			assert_true(world.worker.reassembly.pieces <= 40);
+		}
+	assert_int_equal(world.worker.reassembly.pieces, 40);
+	assert_int_equal(world_drops(SL_DROP_reassembly_full), 40);
+	wait_ms(3000);
+	world.worker.waiting = sl_waiting_most;
+	world_expect_quiet();
+}
+
 /* What is in no accepted place, or for others, is not kept. */
 static void not_for_us(void **state)
 {
@@ -409,13 +427,21 @@ static void no_fragment_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(in_any_order),       CASE(in_one_burst),
-		CASE(repeated_fragments), CASE(overlap),
-		CASE(too_large),          CASE(too_many_fragments),
-		CASE(too_late),           CASE(flood),
-		CASE(share_of_a_source),  CASE(fragments_in_all),
-		CASE(not_for_us),         CASE(atomic_fragment),
-		CASE(congestion_is_kept), CASE(no_fragment_stays),
+		CASE(in_any_order),
+		CASE(in_one_burst),
+		CASE(repeated_fragments),
+		CASE(overlap),
+		CASE(too_large),
+		CASE(too_many_fragments),
+		CASE(too_late),
+		CASE(flood),
+		CASE(share_of_a_source),
+		CASE(fragments_in_all),
+		CASE(fragments_by_buffers),
+		CASE(not_for_us),
+		CASE(atomic_fragment),
+		CASE(congestion_is_kept),
+		CASE(no_fragment_stays),
 	};
 
 	return cmocka_run_group_tests_name("eal_reassemble", tests, NULL, NULL);

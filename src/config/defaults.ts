@@ -15,7 +15,15 @@ export const DEFAULT_LACP_RATE = 'fast';
 export const DEFAULT_LCORES = 1;
 /** As many as rows in the segments have room for. */
 export const MAX_LCORES = 32;
+/** Of a worker of few threads: each has rings and lists of its own, and queues of every port. */
 export const DEFAULT_MEMORY_MB = 256;
+export const DEFAULT_MEMORY_MB_PER_LCORE = 64;
+
+/** Memory for packets and DPDK. */
+export function memoryMb({ worker }: Config): number {
+  const forThreads = DEFAULT_MEMORY_MB_PER_LCORE * (worker?.lcores ?? DEFAULT_LCORES);
+  return worker?.memoryMb ?? Math.max(DEFAULT_MEMORY_MB, forThreads);
+}
 
 export function runtimeDirectory(config: Config): string {
   return config.runtimeDirectory ?? `/run/sealane/${config.instance}`;

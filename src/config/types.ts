@@ -201,7 +201,7 @@ export interface Config {
   readonly segmentDirectory?: string;
   readonly worker?: {
     readonly lcores?: number; // packet-path threads
-    readonly memoryMb?: number; // packet buffers and DPDK, 64..65536, default 256
+    readonly memoryMb?: number; // packet buffers and DPDK, 64..65536, default 64 x lcores, 256 at least
     readonly hugepages?: 'auto' | 'never' | 'require'; // default auto
     readonly idle?: 'adaptive' | 'poll'; // default adaptive
     readonly cpus?: string; // CPUs the packet-path threads may use, e.g. "2-3"; default all

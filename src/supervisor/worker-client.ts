@@ -15,6 +15,7 @@ import {
   type Reply,
   type SendProbes,
 } from '../rpc/gen/worker.js';
+import { configuredWords } from './worker-words.js';
 
 export const PROTOCOL_VERSION = 1;
 /** Probing a NIC takes seconds; everything else milliseconds. */
@@ -199,7 +200,7 @@ export class WorkerClient {
       return;
     }
     const code = CODE_NAMES.get(reply.code) ?? `CODE_${reply.code}`;
-    pending.reject(new WorkerError(code, reply.message, reply.remedy));
+    pending.reject(new WorkerError(code, reply.message, configuredWords(reply.remedy)));
   }
 
   #disconnected(reason: string): void {

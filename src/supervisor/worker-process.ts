@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
-import { singleDevices } from '../config/defaults.js';
+import { memoryMb, singleDevices } from '../config/defaults.js';
 import type { Config } from '../config/types.js';
 import type { Tables } from '../forwarding/addon/api.js';
 import type { Kernel } from '../lib/kernel-api.js';
@@ -17,6 +17,7 @@ import type { HelloReply } from '../rpc/gen/worker.js';
 import { messageOf, SupervisorError, type SupervisorErrorCode } from './errors.js';
 import type { InstancePaths } from './paths.js';
 import { WorkerClient, WorkerError, type WorkerEvents } from './worker-client.js';
+import { lastWords } from './worker-words.js';
 
 /** Until a started worker listens: EAL with a cold hugepage pool takes seconds. */
 const START_TIMEOUT_MS = 30_000;
@@ -66,12 +67,7 @@ export function workerArguments(config: Config, paths: InstancePaths): string[] 
   return [
     ...['--instance-dir', paths.runtime, '--tables', paths.tables, '--state', paths.state],
     ...['--socket', paths.workerSocket, '--log', paths.workerLog],
-    ...[
-      '--memory-mb',
-      String(worker.memoryMb ?? 256),
-      '--max-mtu',
-      String(Math.max(1900, ...mtus)),
-    ],
+    ...['--memory-mb', String(memoryMb(config)), '--max-mtu', String(Math.max(1900, ...mtus))],
     ...[
       '--huge',
       huge,
@@ -284,30 +280,6 @@ export class WorkerProcess {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** Options of the worker that its messages name, as the configuration has them. */
-const CONFIGURED_AS: readonly (readonly [option: string, key: string])[] = [
-  ['use --huge auto', "set worker.hugepages: 'auto'"],
-  ['use --no-huge', "set worker.hugepages: 'never'"],
-  ['--memory-mb', 'worker.memoryMb'],
-  ['--lcore-map', 'worker.cpus'],
-  ['the arguments after --', 'worker.eal'],
-  ['arguments after --', 'arguments in worker.eal'],
-];
-
-/**
- * The last error behind the first `from` bytes of a log, else the last line, without time and level, and
- * in the words of the configuration. What a library leaves in a buffer may come behind the error.
- */
-export function lastWords(log: string): string | undefined {
-  const lines = log.split('\n').filter((line) => line.trim() !== '');
-  const last = lines.findLast((line) => /^\S+Z error /.test(line)) ?? lines.at(-1);
-  const words = last?.replace(/^\S+Z (error|warning|info) /, '');
-  return CONFIGURED_AS.reduce<string | undefined>(
-    (text, [option, key]) => text?.replaceAll(option, key),
-    words,
-  );
 }
 
 /** What getopt(3) says of an EAL argument: DPDK does not name it. */

@@ -99,7 +99,7 @@ export const CLASSIFY: readonly Mutation[] = [
     ],
     [
       'how many fragments there are',
-      'if (w->reassembly.pieces > SL_REASSEMBLY_HELD)',
+      'if (w->reassembly.pieces > w->waiting.reassembly)',
       'if (false)',
       'eal_reassemble: fragments_in_all',
     ],

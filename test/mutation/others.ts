@@ -56,7 +56,7 @@ const FORWARD = [
     ],
     [
       'so many in all',
-      'hold->count == SL_HOLD_MAX ||',
+      'hold->count >= w->waiting.hold ||',
       'hold->count == SL_HOLD_MAX - 1 ||',
       'eal_hold: bounded',
     ],

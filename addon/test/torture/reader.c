@@ -447,6 +447,7 @@ struct torture_reader *torture_reader_new(uint32_t index, uint64_t seed)
 	r->random = seed | 1;
 	w->tables = torture.tables;
 	w->state = torture.segment.state;
+	w->waiting = sl_waiting_most;
 	w->index = 0; /* as the one thread of a worker: owner of all SAs it meets */
 	w->block = &w->state->lcore[index].block;
 	w->pool = rte_pktmbuf_pool_create(name[0], 511, 0, sizeof(struct sl_packet),

@@ -55,6 +55,19 @@ static bool same_port(const struct sl_port_info *port, const Sealane__Worker__V1
 	       port->mtu == in->mtu && port->promiscuous == (in->promiscuous != 0);
 }
 
+/* What the ports that there are leave to another one. */
+static void leave_buffers(const struct sl_control *control, uint32_t left[SL_POOLS])
+{
+	for (unsigned int i = 0; i < SL_POOLS; i++) {
+		uint32_t taken = 0;
+
+		for (uint32_t id = 1; id < SL_MAX_PORTS; id++)
+			if (control->ports[id].exists)
+				taken += control->ports[id].buffers[i];
+		left[i] = control->budget.ports[i] - RTE_MIN(taken, control->budget.ports[i]);
+	}
+}
+
 static int add_port(struct call *call, struct sl_fault *fault)
 {
 	struct sl_control *control = call->control;
@@ -72,7 +85,8 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	                                .jumbo = control->workers.thread[0]->jumbo,
 	                                .max_mtu = control->options->max_mtu,
 	                                .pci = control->options->pci,
-	                                .threads = control->workers.count};
+	                                .threads = control->workers.count,
+	                                .memory_mb = control->options->memory_mb};
 	struct sl_port *shown; /* to the packet threads */
 	int result;
 
@@ -88,6 +102,7 @@ static int add_port(struct call *call, struct sl_fault *fault)
 		return sl_fail(fault, SL_FAULT_STATE,
 		               "restart the worker: it gave up its privileges when it started",
 		               "port %s cannot be added after Start", in->name);
+	leave_buffers(control, limits.buffers);
 	sl_control_offline(control);
 	result = sl_port_add(port, &request, &limits, fault);
 	sl_control_online(control);

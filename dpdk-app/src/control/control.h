@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "control/bfd_link.h"
+#include "control/budget.h"
 #include "control/captures.h"
 #include "control/eal.h"
 #include "control/kernel_path.h"
@@ -24,6 +25,7 @@ struct sl_control {
 	const struct sl_tables *tables;
 	struct sl_state_segment segment;
 	struct sl_eal eal;
+	struct sl_budget budget; /* of packet buffers */
 	struct sl_sa_store sas;
 	struct sl_workers workers;
 	struct sl_packet_threads threads;

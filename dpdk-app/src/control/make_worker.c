@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/budget.h"
 #include "control/control.h"
 #include "control/log.h"
 #include "control/packet_pool.h"
@@ -20,7 +21,7 @@
 #include "tables/clock.h"
 #include "tables/policer.h"
 
-#define SL_RING_SIZE 1024u
+#define SL_WORDS_RING 1024u /* of numbers in the place of packets */
 
 /*
  * Bytes of one packet buffer: headroom for the longest template, then whatever a port of this MTU may
@@ -70,29 +71,31 @@ static int make_pools(struct sl_worker *w, const struct sl_options *options, str
 	return w->jumbo != NULL ? 0 : no_memory("large packet buffers", fault);
 }
 
-/* A ring of `size` entries between two threads; its name ends in `to` and, where there is one, `from`. */
+/* A ring for `size` packets between two threads; its name ends in `to` and, where there is one, `from`. */
 static struct rte_ring *make_ring(const char *name, unsigned int to, unsigned int from,
                                   unsigned int size)
 {
 	char text[RTE_RING_NAMESIZE];
 
 	(void)snprintf(text, sizeof(text), "%s %u %u", name, to, from);
-	return rte_ring_create(text, size, (int)rte_socket_id(), RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return rte_ring_create(text, size, (int)rte_socket_id(),
+	                       RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
-static int make_rings(struct sl_worker *w, struct sl_fault *fault)
+static int make_rings(struct sl_worker *w, const struct sl_budget *budget, struct sl_fault *fault)
 {
-	w->punt = make_ring("punt", w->index, 0, SL_RING_SIZE);
-	w->inject = make_ring("inject", w->index, 0, SL_RING_SIZE);
-	w->acquire = make_ring("acquire", w->index, 0, SL_RING_SIZE);
-	w->too_big = make_ring("too_big", w->index, 0, SL_RING_SIZE);
+	w->punt = make_ring("punt", w->index, 0, budget->punt);
+	w->inject = make_ring("inject", w->index, 0, budget->inject);
+	w->acquire = make_ring("acquire", w->index, 0, SL_WORDS_RING);
+	w->too_big = make_ring("too_big", w->index, 0, SL_WORDS_RING);
 	if (w->punt == NULL || w->inject == NULL || w->acquire == NULL || w->too_big == NULL)
 		return no_memory("rings", fault);
 	return 0;
 }
 
 /* A ring from each thread to each other one. */
-static int connect_threads(const struct sl_workers *workers, struct sl_fault *fault)
+static int connect_threads(const struct sl_workers *workers, const struct sl_budget *budget,
+                           struct sl_fault *fault)
 {
 	for (unsigned int from = 0; from < workers->count; from++) {
 		for (unsigned int to = 0; to < workers->count; to++) {
@@ -105,7 +108,7 @@ static int connect_threads(const struct sl_workers *workers, struct sl_fault *fa
 				return no_memory("rings between packet threads", fault);
 			workers->thread[from]->pass_to[to] = pass;
 			workers->thread[to]->pass_from[from] = pass;
-			pass->ring = make_ring("pass", to, from, SL_PASS_RING);
+			pass->ring = make_ring("pass", to, from, budget->pass_ring);
 			if (pass->ring == NULL)
 				return no_memory("rings between packet threads", fault);
 		}
@@ -155,6 +158,36 @@ int sl_control_begin_state(struct sl_control *control, struct sl_fault *fault)
 	return 0;
 }
 
+/* How the buffers are divided; said, because less may wait than in other workers. */
+static int make_budget(struct sl_control *control, const struct sl_worker *shared,
+                       struct sl_fault *fault)
+{
+	const struct sl_options *options = control->options;
+	struct sl_budget *budget = &control->budget;
+	const unsigned int buffers[SL_POOLS] = {shared->pool->size,
+	                                        shared->jumbo != NULL ? shared->jumbo->size : 0};
+
+	if (sl_budget_make(budget, buffers, options->memory_mb, options->lcores, fault) != 0)
+		return -1;
+	sl_log(SL_LOG_INFO,
+	       "%u packet buffers of %u bytes in %s: %u for queues of interfaces, %u wait at most, "
+	       "%u for ports",
+	       buffers[0], rte_pktmbuf_data_room_size(shared->pool),
+	       control->eal.huge ? "hugepages" : "ordinary pages", buffers[0] / SL_QUEUES_SHARE,
+	       budget->waits, budget->ports[0]);
+	if (shared->jumbo != NULL)
+		sl_log(SL_LOG_INFO, "%u large packet buffers of %u bytes: %u for ports", buffers[1],
+		       rte_pktmbuf_data_room_size(shared->jumbo), budget->ports[1]);
+	if (budget->full_mb > options->memory_mb)
+		sl_log(SL_LOG_INFO,
+		       "of %u packets for SAs, %u fragments and %u packets for the kernel each "
+		       "packet "
+		       "thread has room for %u, %u and %u: --memory-mb of %u has room for all",
+		       SL_HOLD_MAX, SL_REASSEMBLY_HELD, SL_PUNT_MOST, budget->waiting.hold,
+		       budget->waiting.reassembly, budget->punt, budget->full_mb);
+	return 0;
+}
+
 /* What all packet threads share. */
 static int make_shared(struct sl_control *control, struct sl_worker *shared, struct sl_fault *fault)
 {
@@ -165,8 +198,10 @@ static int make_shared(struct sl_control *control, struct sl_worker *shared, str
 	                             .sa_index = &control->sas.outbound,
 	                             .clock_scale = sl_clock_scale(rte_get_tsc_hz()),
 	                             .threads = control->options->lcores};
-	if (make_pools(shared, control->options, fault) != 0)
+	if (make_pools(shared, control->options, fault) != 0 ||
+	    make_budget(control, shared, fault) != 0)
 		return -1;
+	shared->waiting = control->budget.waiting;
 	/* touched only where a port is */
 	shared->ports = calloc(SL_MAX_PORTS, sizeof(*shared->ports));
 	shared->buckets =
@@ -176,12 +211,6 @@ static int make_shared(struct sl_control *control, struct sl_worker *shared, str
 		return no_memory("ports", fault);
 	for (uint32_t id = 0; id < SL_MAX_PORTS; id++)
 		shared->ports[id].dpdk_port = RTE_MAX_ETHPORTS;
-	sl_log(SL_LOG_INFO, "%u packet buffers of %u bytes in %s", shared->pool->size,
-	       rte_pktmbuf_data_room_size(shared->pool),
-	       control->eal.huge ? "hugepages" : "ordinary pages");
-	if (shared->jumbo != NULL)
-		sl_log(SL_LOG_INFO, "%u large packet buffers of %u bytes", shared->jumbo->size,
-		       rte_pktmbuf_data_room_size(shared->jumbo));
 	return 0;
 }
 
@@ -201,7 +230,7 @@ static int make_thread(struct sl_control *control, const struct sl_worker *share
 		.idle_poll = control->options->idle_poll,
 		.lcore = control->eal.packet_lcore[index],
 	};
-	return make_rings(w, fault) != 0 || make_tables(w, fault) != 0 ? -1 : 0;
+	return make_rings(w, &control->budget, fault) != 0 || make_tables(w, fault) != 0 ? -1 : 0;
 }
 
 int sl_control_make_workers(struct sl_control *control, struct sl_fault *fault)
@@ -217,7 +246,7 @@ int sl_control_make_workers(struct sl_control *control, struct sl_fault *fault)
 	for (unsigned int i = 0; i < control->options->lcores; i++)
 		if (make_thread(control, &shared, fault) != 0)
 			return -1;
-	if (connect_threads(&control->workers, fault) != 0 ||
+	if (connect_threads(&control->workers, &control->budget, fault) != 0 ||
 	    sl_control_begin_state(control, fault) != 0)
 		return -1;
 	control->sas.quiesce = sl_packet_threads_quiesce;

@@ -6,9 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_pool_ops.h>
 
-#include "worker.h"
-
-#define SL_POOL_CACHE 256u
+#include "control/budget.h"
 
 _Static_assert(sizeof(struct sl_packet) % RTE_MBUF_PRIV_ALIGN == 0, "mbufs need aligned notes");
 
@@ -27,7 +25,7 @@ struct rte_mempool *sl_packet_pool(const char *name, unsigned int count, uint16_
 
 	pool = rte_mempool_create_empty(
 		name, count, sizeof(struct rte_mbuf) + sizeof(struct sl_packet) + bytes,
-		RTE_MIN(SL_POOL_CACHE, count / 8), sizeof(private), (int)rte_socket_id(), flags);
+		sl_budget_cache(count, threads), sizeof(private), (int)rte_socket_id(), flags);
 	if (pool == NULL)
 		return NULL;
 	rte_pktmbuf_pool_init(pool, &private);

@@ -14,6 +14,7 @@
 
 #include "control/log.h"
 #include "ports/attempt.h"
+#include "ports/buffers.h"
 #include "ports/kernel_device.h"
 #include "ports/kernel_link.h"
 #include "ports/lag.h"
@@ -22,7 +23,6 @@
 #include "ports/xdp.h"
 
 #define SL_RX_DESCRIPTORS 512u
-#define SL_TX_DESCRIPTORS 512u
 
 /* DPDK's drivers often return -1 and give the reason only in their log. */
 int sl_attempt_fail(const struct sl_attempt *a, int error, const char *what, struct sl_fault *fault)
@@ -259,6 +259,8 @@ int sl_attempt_open(struct sl_attempt *a, struct sl_fault *fault)
 		if (a->port->claim < 0)
 			return -1;
 	}
+	a->port->keeps_sent =
+		a->devargs.kind == SL_DEVICE_PCI || a->devargs.kind == SL_DEVICE_AF_XDP;
 	if (a->devargs.kind == SL_DEVICE_AF_XDP &&
 	    sl_xdp_detach_stale(a->devargs.iface, fault) != 0)
 		return -1;
@@ -306,12 +308,18 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 {
 	struct sl_attempt a = {.port = port, .request = request, .limits = limits};
 	struct rte_eth_dev_info info;
+	uint32_t free[SL_POOLS];
 
 	if (sl_attempt_check(&a, fault) != 0)
 		return -1;
 	*port = sl_no_port;
+	sl_port_buffers_free(limits, free);
 	if (sl_with_netns(request->netns, make, &a, fault) != 0)
 		return -1;
+	if (sl_port_buffers_take(port, request, limits, free, fault) != 0) {
+		sl_port_discard(port);
+		return -1;
+	}
 	if (rte_eth_dev_info_get(port->dpdk_port, &info) == 0 && info.driver_name != NULL)
 		(void)snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
 	(void)snprintf(port->name, sizeof(port->name), "%s", request->name);

@@ -12,6 +12,7 @@
 #include "ports/losses.h"
 #include "ports/queues.h"
 #include "sealane/layout.h"
+#include "sealane/state.h"
 
 #define SL_PORT_NAME_LEN 64u
 
@@ -24,6 +25,9 @@ struct sl_port_request {
 	bool promiscuous;
 	bool standby; /* the worker that forwards may have the device, too */
 };
+
+/* Of a queue, where the driver has no narrower bounds. */
+#define SL_TX_DESCRIPTORS 512u
 
 struct sl_lag; /* ports/lag.h */
 
@@ -41,7 +45,9 @@ struct sl_port_info {
 	bool claim_due; /* another worker has it still: sl_port_claim() */
 	struct sl_port_queues queues;
 	struct sl_port_losses losses;
-	struct sl_lag *lag; /* its members, NULL when it is no link aggregation group */
+	bool keeps_sent; /* its driver keeps the buffers of frames until they are sent, or longer */
+	uint32_t buffers[SL_POOLS]; /* that its rings hold */
+	struct sl_lag *lag;         /* its members, NULL when it is no link aggregation group */
 };
 
 /* What the worker can give to ports. */
@@ -49,8 +55,10 @@ struct sl_port_limits {
 	struct rte_mempool *pool;  /* ordinary buffers */
 	struct rte_mempool *jumbo; /* for max_mtu; NULL: the ordinary ones are */
 	unsigned int max_mtu;
-	bool pci;             /* EAL scans the PCI bus */
-	unsigned int threads; /* packet threads: queues wanted */
+	bool pci;                   /* EAL scans the PCI bus */
+	unsigned int threads;       /* packet threads: queues wanted */
+	uint32_t buffers[SL_POOLS]; /* that are left for rings of ports */
+	unsigned int memory_mb;
 };
 
 /*

@@ -54,7 +54,7 @@ void sl_hold_or_drop(struct sl_worker *w, struct rte_mbuf *m, uint32_t nexthop)
 	struct sl_held *held;
 
 	/* what came by a label was judged by that label, which is not looked at again */
-	if (!asked || p->arrival.labelled || hold->count == SL_HOLD_MAX ||
+	if (!asked || p->arrival.labelled || hold->count >= w->waiting.hold ||
 	    find(hold, nexthop) != NULL) {
 		sl_drop(w, m, SL_DROP_sa_missing);
 		return;

@@ -4,6 +4,17 @@
 #include "esp/sa_key.h"
 #include "stages/packet.h"
 
+/* How many more may wait. Asks every reader, so only when those that were known of have been passed. */
+static void count_room(struct sl_worker *w)
+{
+	uint32_t waiting = 0;
+
+	for (unsigned int i = 0; i < w->threads; i++)
+		if (w->pass_to[i] != NULL)
+			waiting += rte_ring_count(w->pass_to[i]->ring);
+	w->pass_room = w->waiting.pass - RTE_MIN(waiting, w->waiting.pass);
+}
+
 /* Put a batch into the ring; what does not fit is dropped: a thread that waits would stop everybody's packets. */
 static void put(struct sl_worker *w, unsigned int to)
 {
@@ -11,7 +22,11 @@ static void put(struct sl_worker *w, unsigned int to)
 	struct sl_pass *pass = w->pass_to[to];
 	unsigned int sent;
 
-	sent = rte_ring_sp_enqueue_burst(pass->ring, (void **)batch->packets, batch->count, NULL);
+	if (unlikely(batch->count > w->pass_room))
+		count_room(w);
+	sent = rte_ring_sp_enqueue_burst(pass->ring, (void **)batch->packets,
+	                                 RTE_MIN(batch->count, w->pass_room), NULL);
+	w->pass_room -= sent;
 	pass->put += sent;
 	w->block->passed += sent;
 	for (unsigned int i = sent; i < batch->count; i++)

@@ -222,7 +222,7 @@ struct rte_mbuf *sl_reassemble(struct sl_worker *w, struct rte_mbuf *m,
 	keep(w, m, d, &span, at);
 	if (d->have == d->total)
 		return join(w, d, p);
-	if (w->reassembly.pieces > SL_REASSEMBLY_HELD)
+	if (w->reassembly.pieces > w->waiting.reassembly)
 		sl_datagram_forget(w, sl_datagram_oldest(&w->reassembly, NULL, d),
 		                   SL_DROP_reassembly_full);
 	return NULL;

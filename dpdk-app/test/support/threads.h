@@ -65,6 +65,7 @@ static inline void threads_set(void)
 	                            .labels_backed = w->labels_backed,
 	                            .index = 1,
 	                            .threads = 2,
+	                            .waiting = sl_waiting_most,
 	                            .hold.asked_tsc = asked};
 	threads_join(w, &second, &pass_there);
 	threads_join(&second, w, &pass_back);

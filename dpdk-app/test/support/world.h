@@ -163,6 +163,7 @@ static inline void world_start(void)
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
 	w->threads = 1;
+	w->waiting = sl_waiting_most;
 	w->egress = calloc(SL_MAX_INTERFACES, sizeof(*w->egress));
 	w->clock_scale = sl_clock_scale(1000000000); /* a tick is a nanosecond */
 	world.keys_out = world_map(SL_MAX_SAS * sizeof(void *));

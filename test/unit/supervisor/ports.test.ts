@@ -69,6 +69,12 @@ describe('arguments of the worker', () => {
     expect(of({}, jumbo)).toContain('--max-mtu 9000');
   });
 
+  it('has more memory for more packet threads, where the configuration does not say', () => {
+    expect(of({ lcores: 4 })).toContain('--memory-mb 256 ');
+    expect(of({ lcores: 8 })).toContain('--memory-mb 512 ');
+    expect(of({ lcores: 8, memoryMb: 300 })).toContain('--memory-mb 300 ');
+  });
+
   it('passes on what is configured, EAL arguments as they are and last', () => {
     const text = of({
       memoryMb: 64,

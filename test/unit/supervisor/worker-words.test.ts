@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
-import { lastWords } from '../../../src/supervisor/worker-process.js';
+import { configuredWords, lastWords } from '../../../src/supervisor/worker-words.js';
 
 const at = '2026-01-02T03:04:05.678Z';
+
+it('names what to configure in what it replies', () => {
+  expect(configuredWords('start the worker with --memory-mb 248 or more, or fewer --lcores')).toBe(
+    'start the worker with worker.memoryMb 248 or more, or fewer worker.lcores',
+  );
+});
 
 describe('why a worker ended, from its log', () => {
   it('is the last error, not what a library printed behind it', () => {
