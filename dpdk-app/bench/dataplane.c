@@ -312,6 +312,7 @@ static void attach(struct bench *b, const char *tables, const char *state)
 
 int main(int argc, char **argv)
 {
+	static const bool takes_udp;
 	static struct bench bench;
 	struct sl_worker *w = &bench.worker;
 	int cases = 6, end = 6, used;
@@ -328,6 +329,7 @@ int main(int argc, char **argv)
 		die("EAL", "could not start");
 	w->pool = sl_packet_pool("packets", 8191, SL_HEADROOM + BENCH_FRAME_MAX + 128, 1);
 	w->waiting = sl_waiting_most;
+	w->takes_udp = &takes_udp;
 	w->ports = calloc(SL_MAX_PORTS, sizeof(*w->ports));
 	w->tx = calloc(SL_MAX_PORTS, sizeof(*w->tx));
 	w->punt = rte_ring_create("punt", 1024, SOCKET_ID_ANY, 0);

@@ -175,6 +175,7 @@ struct sl_datagram {
 	uint8_t count;
 	uint8_t ecn;     /* bit N: a fragment had ECN field N */
 	uint8_t refused; /* enum sl_drop_reason: all of it is dropped */
+	uint8_t kind;    /* enum sl_datagram_kind of stages/esp_in_udp.h */
 	struct {
 		struct rte_mbuf *packet;
 		uint16_t offset, length; /* of the payload */
@@ -235,6 +236,7 @@ struct sl_worker {
 	/* expanded keys by SA row; NULL = not ready. Stored (release) by the control thread. */
 	struct sl_sa_key *const *keys_out;
 	struct sl_sa_key *const *keys_in;
+	const bool *takes_udp;     /* atomic: there is, or was, an inbound SA in UDP */
 	union sl_buckets *buckets; /* [sl_policer_index()], of all packet threads */
 	struct sl_egress *egress;  /* [SL_MAX_INTERFACES], each one thread's: stages/queue.h */
 	uint64_t clock_scale;      /* 2^-12 ns of a TSC tick, times 2^32 */

@@ -20,6 +20,8 @@ static void set_for(const struct vec_reassembly *v)
 	if (v->algorithm != 0) {
 		struct sl_sa_row sa = world_sa_row(v->algorithm, v->outer, true, v->encap);
 
+		if (v->udp)
+			sa.udp_source_port = sa.udp_destination_port = 4500;
 		world_sa_in(1, &sa);
 	} else {
 		world.tables->interface[IF_CORE].flags = SL_IF_ACCEPT_GRE | SL_IF_ACCEPT_IP;

@@ -99,9 +99,10 @@ export const CLASSIFY: readonly Mutation[] = [
     ],
     [
       'how many fragments there are',
-      'if (w->reassembly.pieces > w->waiting.reassembly)',
-      'if (false)',
+      'while (w->reassembly.pieces > w->waiting.reassembly)',
+      'while (false)',
       'eal_reassemble: fragments_in_all',
+      'eal_reassemble_udp: kept_in_all',
     ],
     [
       'how many fragments a datagram has',
@@ -109,6 +110,8 @@ export const CLASSIFY: readonly Mutation[] = [
       'd->count == SL_REASSEMBLY_PIECES + 1',
       'eal_reassemble: too_many_fragments',
     ],
+  ]),
+  ...of('stages/reassembly_join.c', [
     [
       'the room of a buffer',
       'if (rte_pktmbuf_tailroom(m) >= more)',
@@ -117,7 +120,46 @@ export const CLASSIFY: readonly Mutation[] = [
     ],
     ['congestion', 'd->ecn & 8u', 'false', 'eal_reassemble: congestion_is_kept'],
   ]),
+  ...of('stages/esp_in_udp.c', [
+    [
+      'no UDP is put together for who knows no SPI',
+      'has_sa(w, &d->key, sl_esp_spi(udp + SL_UDP_LEN))',
+      'true',
+      'eal_reassemble_udp: no_such_sa',
+    ],
+    [
+      'nor for an SA that is not in UDP',
+      'row->udp_source_port != 0 &&',
+      '',
+      'eal_reassemble_udp: no_such_sa',
+    ],
+    [
+      'nor for another address',
+      'memcmp(row->source, key->source, length) == 0 &&',
+      '',
+      'eal_reassemble_udp: no_such_sa',
+    ],
+    [
+      'those that wait follow the first fragment to the kernel',
+      'sl_udp_pieces_to_kernel(w, d, SL_DROP_reassembly_timeout);',
+      '',
+      'eal_reassemble_udp: ike_out_of_order',
+    ],
+    [
+      'nothing to the kernel by an interface that is another one by now',
+      'sl_interface_live(row) && row->role == SL_ROLE_CORE',
+      'true',
+      'eal_reassemble_udp: interface_is_gone',
+    ],
+  ]),
   ...of('stages/reassembly_table.c', [
+    [
+      'what may be of IKE is the kernel’s when its time or place is over',
+      'if (d->kind == SL_DATAGRAM_UNTOLD) {',
+      'if (false) {',
+      'eal_reassemble_udp: first_never_comes',
+      'eal_reassemble_udp: flood',
+    ],
     [
       'how many datagrams a source has',
       'if (of_source >= SL_REASSEMBLY_PER_SOURCE)',

@@ -47,6 +47,14 @@ const FORWARD = [
       'eal_runs: next_hops_by_way',
     ],
   ]),
+  ...of('stages/pass.c', [
+    [
+      'no more packets for other threads than there are buffers for',
+      'RTE_MIN(batch->count, w->pass_room)',
+      'batch->count',
+      'eal_pass: no_more_than_may_wait',
+    ],
+  ]),
   ...of('stages/hold.c', [
     [
       'one packet for each next hop (P10)',

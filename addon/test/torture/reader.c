@@ -448,7 +448,8 @@ struct torture_reader *torture_reader_new(uint32_t index, uint64_t seed)
 	w->tables = torture.tables;
 	w->state = torture.segment.state;
 	w->waiting = sl_waiting_most;
-	w->index = 0; /* as the one thread of a worker: owner of all SAs it meets */
+	w->takes_udp = &torture.store.takes_udp;
+	/* its index is 0, as of the one thread of a worker: owner of all SAs it meets */
 	w->block = &w->state->lcore[index].block;
 	w->pool = rte_pktmbuf_pool_create(name[0], 511, 0, sizeof(struct sl_packet),
 	                                  SL_HEADROOM + 512, SOCKET_ID_ANY);

@@ -195,6 +195,7 @@ static int make_shared(struct sl_control *control, struct sl_worker *shared, str
 	                             .state = control->segment.state,
 	                             .keys_out = control->sas.keys[SL_OUT],
 	                             .keys_in = control->sas.keys[SL_IN],
+	                             .takes_udp = &control->sas.takes_udp,
 	                             .sa_index = &control->sas.outbound,
 	                             .clock_scale = sl_clock_scale(rte_get_tsc_hz()),
 	                             .threads = control->options->lcores};

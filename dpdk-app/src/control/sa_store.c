@@ -274,6 +274,8 @@ static int install(struct sl_sa_store *store, enum sl_direction direction, uint3
 		sl_sa_index_enter(&store->outbound, id, row,
 		                  store->segment->state->sa_out[id].last_sequence);
 	__atomic_store_n(&store->keys[direction][id], key, __ATOMIC_RELEASE);
+	if (direction == SL_IN && row->udp_source_port != 0)
+		__atomic_store_n(&store->takes_udp, true, __ATOMIC_RELAXED);
 	__atomic_store_n(counted.ready, row->generation, __ATOMIC_RELEASE);
 	return 0;
 }

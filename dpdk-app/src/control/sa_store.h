@@ -13,6 +13,7 @@
 #ifndef SEALANE_CONTROL_SA_STORE_H
 #define SEALANE_CONTROL_SA_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "control/fault.h"
@@ -34,6 +35,7 @@ struct sl_sa_store {
 	uint64_t *generations[2]; /* generation each expanded key belongs to */
 	struct sl_key_index index;
 	struct sl_sa_index outbound; /* those of `keys[SL_OUT]`, for packet threads */
+	bool takes_udp; /* atomic, for packet threads: an inbound SA in UDP has been installed */
 	uint32_t sweep_row[2];
 	unsigned int threads; /* packet threads that SAs are shared out to */
 	/* Returns once no packet thread can still hold a pointer taken from `keys` before the call; -1

@@ -4,13 +4,10 @@
  * tunnel packet in clear, where the interface accepts that, a fragment of a tunnel packet, or a packet for the kernel
  * (IKE, BGP, ping).
  */
-#include "esp/esp.h"
+#include "stages/esp_in_udp.h"
 #include "stages/ip_header.h"
 #include "stages/reassemble.h"
 #include "stages/stage.h"
-
-#define SL_UDP_LEN 8u
-#define SL_PORT_NATT 4500u /* RFC 3948 2.1 */
 
 /* `clear`: the drop reason when the interface's flags lack `accept`. */
 static enum sl_drop_reason take_tunnel(const struct sl_worker *w, struct sl_packet *p,
@@ -31,21 +28,26 @@ static bool is_tunnel(uint8_t protocol)
 	return protocol == SL_PROTO_ESP || protocol == SL_PROTO_GRE || protocol == SL_PROTO_MPLS;
 }
 
-/*
- * ESP in UDP (RFC 3948 2.1), as opposed to IKE, which has four zero bytes there, and keepalives of one byte:
- *
- *  |          Source port          |   Destination port, 4500      |
- *  |            Length             |   Checksum: not looked at     |
- *  |                  SPI, not 0, and so on                        |
- */
-static bool is_esp_in_udp(const struct rte_mbuf *m, const struct sl_upper *upper)
+/* Whole UDP whose ESP goes on; false: it is something else. */
+static bool take_esp_in_udp(const struct rte_mbuf *m, struct sl_packet *p, uint16_t offset)
 {
-	const uint8_t *udp = rte_pktmbuf_mtod_offset(m, const uint8_t *, upper->offset);
-	unsigned int length = m->data_len - upper->offset;
+	if (!sl_is_esp_in_udp(m, offset))
+		return false;
+	p->lane = SL_LANE_ESP;
+	p->in_udp = 1;
+	p->upper_offset = (uint16_t)(offset + SL_UDP_LEN);
+	return true;
+}
 
-	return upper->protocol == SL_PROTO_UDP && !upper->fragment &&
-	       length >= SL_UDP_LEN + SL_ESP_HEADER_LEN && sl_get16(udp + 2) == SL_PORT_NATT &&
-	       sl_get16(udp + 4) == length && sl_esp_spi(udp + SL_UDP_LEN) != 0;
+/* A fragment of UDP: NULL, or the ESP that it made whole. What else it made whole is the kernel's. */
+static struct rte_mbuf *take_udp_fragment(struct sl_worker *w, struct rte_mbuf *m,
+                                          const struct sl_upper *upper)
+{
+	m = sl_reassemble(w, m, upper);
+	if (m == NULL || take_esp_in_udp(m, sl_packet(m), sl_packet(m)->upper_offset))
+		return m;
+	sl_punt_frame(w, m);
+	return NULL;
 }
 
 /* What kind of tunnel packet it is; the lane is noted. */
@@ -73,11 +75,11 @@ static struct rte_mbuf *take(struct sl_worker *w, struct rte_mbuf *m, struct sl_
 	    version->kind != SL_NH_RECEIVE || version->vrf != SL_VRF_CORE)
 		goto drop;
 	walked = sl_find_upper(m, p, &upper);
-	if (walked && is_esp_in_udp(m, &upper)) {
-		p->lane = SL_LANE_ESP;
-		p->in_udp = 1;
-		p->upper_offset = (uint16_t)(upper.offset + SL_UDP_LEN);
-		return m;
+	if (walked && upper.protocol == SL_PROTO_UDP) {
+		if (!upper.fragment && take_esp_in_udp(m, p, upper.offset))
+			return m;
+		if (upper.fragment && __atomic_load_n(w->takes_udp, __ATOMIC_RELAXED))
+			return take_udp_fragment(w, m, &upper);
 	}
 	if (walked && upper.protocol == (p->family == 4 ? SL_PROTO_ICMP : SL_PROTO_ICMP6) &&
 	    sl_take_too_big(w, m, p, &upper))

@@ -9,6 +9,7 @@
 
 #include <rte_cycles.h>
 
+#include "stages/esp_in_udp.h"
 #include "stages/reassemble.h"
 
 /* The core holds fragments of a packet back for much less; identifications of 16 bits come again (RFC 4963). */
@@ -17,6 +18,11 @@
 
 void sl_datagram_lose_pieces(struct sl_worker *w, struct sl_datagram *d, enum sl_drop_reason reason)
 {
+	/* May be IKE's: the kernel waits longer, and for more. */
+	if (d->kind == SL_DATAGRAM_UNTOLD) {
+		sl_udp_pieces_to_kernel(w, d, reason);
+		return;
+	}
 	w->block->drops[reason] += d->count;
 	w->reassembly.pieces -= d->count;
 	for (unsigned int i = 0; i < d->count; i++)
@@ -82,7 +88,10 @@ struct sl_datagram *sl_datagram_find(struct sl_worker *w, const struct sl_datagr
 			return d;
 	}
 	d = make_room(w, key);
-	*d = (struct sl_datagram){.key = *key, .since_tsc = w->now_tsc | 1u};
+	*d = (struct sl_datagram){.key = *key,
+	                          .since_tsc = w->now_tsc | 1u,
+	                          .kind = key->protocol == SL_PROTO_UDP ? SL_DATAGRAM_UNTOLD
+	                                                                : SL_DATAGRAM_TUNNEL};
 	r->datagrams++;
 	return d;
 }
@@ -105,10 +114,14 @@ void sl_reassembly_look(struct sl_worker *w)
 
 void sl_reassembly_end(struct sl_worker *w)
 {
-	for (unsigned int i = 0; i < SL_REASSEMBLY_DATAGRAMS; i++)
-		if (w->reassembly.datagram[i].since_tsc != 0)
-			sl_datagram_forget(w, &w->reassembly.datagram[i],
-			                   SL_DROP_reassembly_timeout);
+	for (unsigned int i = 0; i < SL_REASSEMBLY_DATAGRAMS; i++) {
+		struct sl_datagram *d = &w->reassembly.datagram[i];
+
+		if (d->since_tsc == 0)
+			continue;
+		d->kind = SL_DATAGRAM_TUNNEL; /* nobody takes anything to the kernel any more */
+		sl_datagram_forget(w, d, SL_DROP_reassembly_timeout);
+	}
 }
 
 unsigned int sl_datagram_thread(const struct sl_worker *w, const struct sl_datagram_key *key)

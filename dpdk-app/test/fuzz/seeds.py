@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 SUITES = 14
+SPI = (0x89ABCDEF + 1).to_bytes(4, "big")  # of the first inbound SA
 RAW_CE, RAW_CORE, FROM_CE, CLEAR, SEALED, KERNEL, CHANGE, BGP = range(8)
 MPLS, GRE, IP, NONE = (n << 3 for n in range(4))
 TO_CE, TO_CE6, TO_VLAN, TO_CE_B, TUNNEL, TUNNEL_2, CLEAR_TUNNEL, LSP, US, US_B, CORE, GLEAN, DISCARD, REFUSE, MISSING = range(15)
@@ -49,6 +50,13 @@ def seeds():
     yield "fragments-overlap", tables() + parts[0] + fragment(56, 1, bytes(64)) + parts[2]
     yield "fragments-late", tables() + parts[0] + frame(CHANGE, 5, odd=9) + parts[1]
     yield "fragments-gre", tables() + b"".join(fragment(at, at == 0, bytes(range(40)), 47) for at in (0, 40))
+    udp = lambda spi, n: bytes.fromhex("11941194") + n.to_bytes(2, "big") + bytes(2) + spi + bytes(n - 12)
+    for name, spi in (("esp", SPI), ("ike", bytes(4))):
+        whole = udp(spi, 96)
+        parts = [fragment(at, int(at < 64), whole[at : at + 32], 17) for at in (0, 32, 64)]
+        yield f"fragments-udp-{name}", tables(udp=1) + b"".join(parts)
+        yield f"fragments-udp-{name}-turned", tables(udp=1) + b"".join(reversed(parts))
+        yield f"fragments-udp-{name}-late", tables(udp=1) + parts[1] + frame(CHANGE, 5, odd=9) + parts[0]
     for suite in range(SUITES):
         for variant in range(4):
             t = tables(suite, core=0b111101, six=variant & 1, udp=variant & 1, esn=variant >> 1, encap=variant & 1)

@@ -66,6 +66,7 @@ static inline void threads_set(void)
 	                            .index = 1,
 	                            .threads = 2,
 	                            .waiting = sl_waiting_most,
+	                            .takes_udp = w->takes_udp,
 	                            .hold.asked_tsc = asked};
 	threads_join(w, &second, &pass_there);
 	threads_join(&second, w, &pass_back);

@@ -72,6 +72,7 @@ struct world {
 	struct sl_sa_index sa_index;
 	struct trie_builder trie;
 	uint32_t nexthops, versions, accepts;
+	bool takes_udp;
 };
 
 static struct world world;
@@ -164,6 +165,7 @@ static inline void world_start(void)
 	w->buckets = calloc(SL_MAX_INTERFACES * SL_INTERFACE_POLICERS, sizeof(*w->buckets));
 	w->threads = 1;
 	w->waiting = sl_waiting_most;
+	w->takes_udp = &world.takes_udp;
 	w->egress = calloc(SL_MAX_INTERFACES, sizeof(*w->egress));
 	w->clock_scale = sl_clock_scale(1000000000); /* a tick is a nanosecond */
 	world.keys_out = world_map(SL_MAX_SAS * sizeof(void *));
@@ -436,6 +438,7 @@ static inline void world_reset(void)
 	w->labels_backed = 1u << 17;
 	w->now_tsc = 1;
 	w->reassembly.next_look_tsc = 0;
+	world.takes_udp = false;
 	memset(w->buckets, 0, SL_MAX_INTERFACES * SL_INTERFACE_POLICERS * sizeof(*w->buckets));
 	memset(w->egress, 0, SL_MAX_INTERFACES * sizeof(*w->egress));
 	w->icmp_tokens = 0;

@@ -117,6 +117,7 @@ static inline void world_sa_out(uint32_t id, const struct sl_sa_row *row)
 static inline void world_sa_in(uint32_t id, const struct sl_sa_row *row)
 {
 	world.tables->sa_in[id] = *row;
+	world.takes_udp |= row->udp_source_port != 0;
 	memset(&world.state->sa_in[id], 0, sizeof(world.state->sa_in[id]));
 	world.state->sa_in[id].generation = world.state->sa_in[id].ready_generation =
 		row->generation;

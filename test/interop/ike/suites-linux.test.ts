@@ -112,6 +112,7 @@ describe.skipIf(absent !== undefined).each(VARIANTS)('$gre, $ip, in UDP: $inUdp'
         tunnels: ENCAPS.map((encap, t) => ({
           ...{ name: `t${String(t)}`, encap, protection: 'ike', local: LINUX, remote: SEALANE },
           inner: [{ local: `10.255.${String(t)}.2`, nextHop: `10.255.${String(t)}.1` }],
+          ...(encap === 'gre' && { options: 'nopmtudisc' }), // its outer header then has no DF
         })),
         vrfs: ENCAPS.map((encap, t) => ({
           ...{ name: encap, table: 10 + t, labelsIn: [label(2, t)] },
@@ -200,6 +201,41 @@ describe.skipIf(absent !== undefined).each(VARIANTS)('$gre, $ip, in UDP: $inUdp'
       ...{ state: 'INSTALLED', mode: 'TRANSPORT', ...variant.agreed[encap] },
       ...(variant.inUdp && { encap: 'yes' }),
     });
+  });
+
+  test('fragments of theirs are put together before ESP is looked at, and of IKE by the kernel', async () => {
+    const SMALL = 1280;
+    const reassembled = async (): Promise<number> => {
+      const rows = await bed.show<{ reassembled: string }>('interfaces');
+      return (rows ?? []).reduce((sum, row) => sum + Number(row.reassembled), 0);
+    };
+    const before = await reassembled();
+    const { nic } = bed.wire.a;
+    await linux.exec(`ip link set ${nic} mtu ${String(SMALL)}`);
+    const capture = await bed.wire.capture();
+    const ping = 'ping -q -c 5 -i 0.1 -W 5 -M dont -s 1300 10.1.0.2';
+    expect(await linux.exec(`ip netns exec ce-gre ${ping}`)).toContain('5 received');
+    const rows = await dissect(await capture.stop(), ['ip.id', 'ip.proto'], {
+      filter: `ip.src==${LINUX} && (ip.flags.mf==1 || ip.frag_offset>0)`,
+    });
+    // Nor are IKE's: a datagram with its marker comes to the kernel, which puts it together for the socket.
+    const { netns } = bed.wire.b;
+    const ofKernel = async (): Promise<number> => {
+      const snmp = await bed.lab.must(netns, ['cat', '/proc/net/snmp']);
+      const [names = '', values = ''] = snmp.split('\n').filter((line) => line.startsWith('Ip:'));
+      return Number(values.split(' ')[names.split(' ').indexOf('ReasmOKs')]);
+    };
+    const kernels = await ofKernel();
+    await linux.exec(`head -c 3000 /dev/zero | nc.openbsd -u -q 0 -w 1 ${SEALANE} 4500`);
+    await eventually('the kernel has it', async () =>
+      (await ofKernel()) === kernels + 1 ? true : undefined,
+    );
+    await linux.exec(`ip link set ${nic} mtu 1500`);
+    expect(new Set(rows.map((row) => row['ip.proto']))).toEqual(
+      new Set([variant.inUdp ? '17' : '50']),
+    );
+    expect(new Set(rows.map((row) => row['ip.id'])).size).toBe(5);
+    expect((await reassembled()) - before).toBe(5);
   });
 
   test('rekeys by both ends lose nothing, and nobody drops anything', async () => {
