@@ -186,13 +186,14 @@ describe.skipIf(absent !== undefined).each(VARIANTS)('$gre, $ip, in UDP: $inUdp'
     const all = (to: string): string => sizes.map((size) => ping(size, to)).join(' && ');
     await bed.lab.must(ce(t), ['sh', '-c', all(`10.2.${String(t)}.2`)]);
     await linux.exec(`ip netns exec ce-${encap} sh -c '${all(`10.1.${String(t)}.2`)}'`);
-    const fields = ['frame.protocols', 'esp.spi', 'udp.dstport'] as const;
+    const fields = ['frame.protocols', 'esp.spi', 'udp.srcport', 'udp.dstport'] as const;
     const rows = await dissect(await capture.stop(), fields);
     const esp = rows.filter((row) => row['esp.spi'] !== '');
     expect(esp).toHaveLength(4 * sizes.length);
-    expect(new Set(esp.map((row) => row['udp.dstport']))).toEqual(
-      new Set([variant.inUdp ? '4500' : '']),
-    );
+    // RFC 3948: whatever the inner packet is, the ports are those of the SA (policy-model 23)
+    for (const port of ['udp.srcport', 'udp.dstport'] as const) {
+      expect(new Set(esp.map((row) => row[port]))).toEqual(new Set([variant.inUdp ? '4500' : '']));
+    }
     const others = rows.filter((row) => !/esp|arp|isakmp|udpencap/.test(row['frame.protocols']));
     expect(others).toEqual([]);
     const [sa] = await charon.established();

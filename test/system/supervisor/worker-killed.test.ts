@@ -107,6 +107,16 @@ function outage(arrived: readonly Arrival[], killed: number): number {
   return longest;
 }
 
+/** Packets that never came, of those sent between the first and the last that did. */
+function lost(arrived: readonly Arrival[]): number {
+  const numbers = arrived.map(({ number }) => number);
+  const [first, last] = numbers.reduce(
+    ([least, most], number) => [Math.min(least, number), Math.max(most, number)],
+    [Infinity, -Infinity],
+  );
+  return last - first + 1 - numbers.length;
+}
+
 /** (SPI, sequence number) of the ESP packets among frames. */
 function numbersOf(frames: readonly Buffer[]): string[] {
   return frames
@@ -149,7 +159,8 @@ it(
     const median = outages[Math.floor(outages.length / 2)]!;
     const worst = outages.at(-1)!;
     process.stdout.write(
-      `${KILLS} workers killed: no packet for ${median.toFixed(0)} ms (median), ${worst.toFixed(0)} ms (longest)\n`,
+      `${KILLS} workers killed: no packet for ${median.toFixed(0)} ms (median), ${worst.toFixed(0)} ms (longest), ` +
+        `${lost(arrived[1]) + lost(arrived[2])} of ${2 * RATE} packets a second lost\n`,
     );
     expect(worst).toBeLessThan(10_000);
   },

@@ -30,13 +30,13 @@ while True:
     flows[flow] = (count + 1, max(n, last), late + (n <= last))
 `;
 
-const SENDER = (to: readonly string[], flows: number, packets: number): string => `
+const SENDER = (to: readonly string[], first: number, flows: number, packets: number): string => `
 import socket, time
 to = ${JSON.stringify(to)}
 sockets = []
 for i in range(${flows}):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("0.0.0.0", ${FIRST_SOURCE_PORT} + i))
+    s.bind(("0.0.0.0", ${FIRST_SOURCE_PORT + first} + i))
     sockets.append(s)
 for n in range(${packets}):
     for i, s in enumerate(sockets):
@@ -53,11 +53,16 @@ export interface Flow {
   readonly late: number;
 }
 
-/** `packets` of each of `flows` source ports to each of the addresses. */
+/** `packets` of each of `flows` source ports, from the `first` on, to each of the addresses. */
 export async function send(
   net: TwoPes,
   from: End,
-  { to, flows, packets }: { to: readonly string[]; flows: number; packets: number },
+  {
+    to,
+    first = 0,
+    flows,
+    packets,
+  }: { to: readonly string[]; first?: number; flows: number; packets: number },
 ): Promise<readonly Flow[]> {
   const python = '/usr/bin/python3';
   const log = `${net.run}/flows-${from}.log`;
@@ -69,7 +74,7 @@ export async function send(
       return text.includes(what) ? text : undefined;
     });
   await says('ready');
-  await net.lab.exec(net.ce(from), [python, '-c', SENDER(to, flows, packets)], {
+  await net.lab.exec(net.ce(from), [python, '-c', SENDER(to, first, flows, packets)], {
     timeoutMs: 60_000,
   });
   await new Promise((wake) => setTimeout(wake, 500));
