@@ -12,9 +12,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { rowsOf, withClient } from '../scripts/lib/control.js';
 import { eventually, Lab } from '../scripts/lib/lab.js';
 import type { BgpNeighbour, Config, Protection } from '../src/config/types.js';
-import { Client, type Topic, type TopicRows } from '../src/rpc/client.js';
+import type { Client, Topic, TopicRows } from '../src/rpc/client.js';
 import { ControlError } from '../src/rpc/errors.js';
 import { startBgpPeer, type BgpPeer } from '../test/lib/bgp-peers.js';
 import { issue, makeCa, type Ca } from '../test/lib/pki.js';
@@ -251,20 +252,11 @@ export class ConvergenceBed {
     if (child?.exitCode !== null) {
       throw new Error(readFileSync(`${RUN}/pe${String(pe)}.log`, 'utf8').slice(-4000));
     }
-    const client = await Client.open(`${RUN}/slcpe${String(pe)}/control.sock`);
-    try {
-      return await use(client);
-    } finally {
-      client.close();
-    }
+    return withClient(`${RUN}/slcpe${String(pe)}/control.sock`, use);
   }
 
   async show<T extends Topic>(pe: Pe, topic: T): Promise<TopicRows[T][]> {
-    return this.#client(pe, async (client) => {
-      const rows: TopicRows[T][] = [];
-      for await (const row of client.show(topic)) rows.push(row);
-      return rows;
-    });
+    return this.#client(pe, async (client) => rowsOf(client, topic));
   }
 
   /** PE 1 and this PE have their session; of PE 2 and 3 also the one with the CE. */

@@ -9,6 +9,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { show } from '../scripts/lib/control.js';
 import { eventually, Lab } from '../scripts/lib/lab.js';
 import { ipsecCommunityFormat } from '../src/bgp/codec/communities/ipsec.js';
 import type { Config } from '../src/config/types.js';
@@ -229,13 +230,8 @@ function partsOf(count: number, wire: readonly Event[]) {
   };
 }
 
-const countOf = async (): Promise<number> => {
-  const client = await Client.open(`${RUN}/pe/control.sock`);
-  let ready = 0;
-  for await (const { state } of client.show('tunnels')) if (state === 'up') ready++;
-  client.close();
-  return ready;
-};
+const countOf = async (): Promise<number> =>
+  (await show(`${RUN}/pe/control.sock`, 'tunnels')).filter(({ state }) => state === 'up').length;
 
 /** `count` remote PEs, at most 10,000: from nothing until the last one has got a packet. */
 export async function manyRemotes(count: number): Promise<ManyParts> {

@@ -13,10 +13,10 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { show } from '../scripts/lib/control.js';
 import { eventually, Lab, outcome } from '../scripts/lib/lab.js';
 import type { Config, StaticRoute } from '../src/config/types.js';
 import { writeKeyFile } from '../src/lib/key-file.js';
-import { Client, type Topic, type TopicRows } from '../src/rpc/client.js';
 import { Testpmd } from './testpmd.js';
 
 const MAIN = fileURLToPath(new URL('../build/js/main.js', import.meta.url));
@@ -78,20 +78,11 @@ function config(work: Work): Config {
 /** What a ring that is full costs, which is no fault where more is sent than can be taken. */
 const FULL: readonly string[] = ['tx_full', 'rx_lost'];
 
-async function show<T extends Topic>(topic: T): Promise<TopicRows[T][]> {
-  const client = await Client.open(`${RUN}/pe/control.sock`);
-  try {
-    const rows: TopicRows[T][] = [];
-    for await (const row of client.show(topic)) rows.push(row);
-    return rows;
-  } finally {
-    client.close();
-  }
-}
+const CONTROL = `${RUN}/pe/control.sock`;
 
 /** What was dropped for another reason, as text. */
 async function dropped(): Promise<string> {
-  const rows = (await show('drops')).filter(({ reason }) => !FULL.includes(reason));
+  const rows = (await show(CONTROL, 'drops')).filter(({ reason }) => !FULL.includes(reason));
   return rows.map(({ reason, packets }) => `${reason} ${String(packets)}`).join(', ');
 }
 
@@ -200,7 +191,7 @@ export class MemifBed {
 
   async #times(sizes: readonly number[], seconds: number): Promise<Times> {
     await eventually('the PE has its interfaces', async () => {
-      const rows = await show('interfaces').catch(() => []);
+      const rows = await show(CONTROL, 'interfaces').catch(() => []);
       return rows.some(({ name }) => name === 'core0') ? true : undefined;
     });
     let before = '';
@@ -220,13 +211,13 @@ export class MemifBed {
         `neigh replace ${address} lladdr ${NEIGHBOUR} dev ${device} nud permanent`,
       ]);
     await eventually('the link is up', async () => {
-      const rows = await show('interfaces');
+      const rows = await show(CONTROL, 'interfaces');
       return rows.every(({ link }) => link === 'up') ? true : undefined;
     });
     await know(NETNS, '192.0.2.2', 'core0');
     await know(`${NETNS}-a`, '10.30.0.2', 'ce1');
     await eventually('the route is usable', async () => {
-      const row = (await show('routes')).find(({ prefix }) => prefix === FLOWGEN_PREFIX);
+      const row = (await show(CONTROL, 'routes')).find(({ prefix }) => prefix === FLOWGEN_PREFIX);
       return row?.usable === true ? true : undefined;
     });
   }

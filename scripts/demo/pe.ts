@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client, type ShowFilter, type Topic, type TopicRows } from '../../src/rpc/client.js';
+import { rowsOf } from '../lib/control.js';
 import { eventually, outcome, type Lab } from '../lib/lab.js';
 import { RUN, type PeName, type RogueName } from './topology.js';
 
@@ -34,9 +35,7 @@ export async function show<T extends Topic>(
   const opened = known ?? Client.open(pe.socket);
   clients.set(pe.socket, opened);
   try {
-    const rows: TopicRows[T][] = [];
-    for await (const row of (await opened).show(topic, filter)) rows.push(row);
-    return rows;
+    return await rowsOf(await opened, topic, filter);
   } catch (error) {
     // Another supervisor may come with another socket of this name.
     if (clients.get(pe.socket) === opened) clients.delete(pe.socket);

@@ -10,10 +10,11 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { show as showAt } from '../../scripts/lib/control.js';
 import { Lab, eventually, outcome } from '../../scripts/lib/lab.js';
 import type { Config } from '../../src/config/types.js';
 import { readKeyFile, writeKeyFile } from '../../src/lib/key-file.js';
-import { Client, type Topic, type TopicRows } from '../../src/rpc/client.js';
+import type { Topic, TopicRows } from '../../src/rpc/client.js';
 import { bootLinuxPe, randomSa, type LinuxPe, type ManualSa } from './linux-pe/linux-pe.js';
 import { dissect, startCapture } from './linux-pe/wire.js';
 
@@ -122,16 +123,8 @@ const bootLinux = async (): Promise<LinuxPe> =>
     },
   });
 
-async function show<T extends Topic>(topic: T): Promise<TopicRows[T][]> {
-  const client = await Client.open(`${dir}/run/control.sock`);
-  try {
-    const rows: TopicRows[T][] = [];
-    for await (const row of client.show(topic)) rows.push(row);
-    return rows;
-  } finally {
-    client.close();
-  }
-}
+const show = async <T extends Topic>(topic: T): Promise<TopicRows[T][]> =>
+  showAt(`${dir}/run/control.sock`, topic);
 
 async function startSealane(): Promise<void> {
   writeFileSync(`${dir}/config.json`, JSON.stringify(config()));

@@ -99,11 +99,7 @@ describe.skipIf(absent !== undefined)('labelled unicast', () => {
       return line;
     });
     expect(six).toContain('7702');
-    const shown = await net.client(1, async (client) => {
-      const rows = [];
-      for await (const row of client.show('bgp routes', {})) rows.push(row);
-      return rows;
-    });
+    const shown = await net.show(1, 'bgp routes');
     expect(shown.find(({ prefix }) => prefix === '10.77.0.0/24')).toMatchObject({
       ...{ label: '7701', nextHop: '192.0.2.11', neighbor: '192.0.2.11', best: true },
     });

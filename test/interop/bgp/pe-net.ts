@@ -10,6 +10,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { rowsOf } from '../../../scripts/lib/control.js';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import type { TopicRows } from '../../../src/rpc/client.js';
@@ -80,9 +81,8 @@ export async function bgpPaths(
   vrf?: string,
 ): Promise<BgpPath[]> {
   return net.client(end, async (client) => {
-    const rows: BgpPath[] = [];
     const filter = { exact: prefix, ...(vrf !== undefined && { vrf }) };
-    for await (const row of client.show('bgp routes', filter)) rows.push(row);
+    const rows = await rowsOf(client, 'bgp routes', filter);
     return rows.filter((row) => row.vrf === (vrf ?? ''));
   });
 }

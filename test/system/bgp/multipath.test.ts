@@ -42,13 +42,7 @@ describe('two PEs that export one prefix', { timeout: 300_000 }, () => {
     const rows = await pes.ways();
     expect(rows.map(({ ways }) => ways)).toEqual([2, 2]);
     expect(rows.map(({ nexthop }) => nexthop)).toEqual(['tunnel', 'tunnel']);
-    const bgp = await pes.net.client(1, async (client) => {
-      const found = [];
-      for await (const row of client.show('bgp routes', { vrf: 'A', exact: SITE })) {
-        found.push(row);
-      }
-      return found;
-    });
+    const bgp = await pes.net.show(1, 'bgp routes', { vrf: 'A', exact: SITE });
     expect(bgp.map(({ best, multipath }) => [best, multipath])).toEqual([
       [true, false],
       [false, true],

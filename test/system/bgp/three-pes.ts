@@ -11,10 +11,11 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
+import { show } from '../../../scripts/lib/control.js';
 import { eventually } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { writeKeyFile } from '../../../src/lib/key-file.js';
-import { Client, type Topic, type TopicRows } from '../../../src/rpc/client.js';
+import type { Topic, TopicRows } from '../../../src/rpc/client.js';
 import { MAIN, TwoPes } from '../supervisor/two-pes.js';
 import { FlowLab, type Arrivals } from './flows.js';
 
@@ -157,14 +158,7 @@ export class ThreePes {
   }
 
   async #showThird<T extends Topic>(topic: T): Promise<TopicRows[T][]> {
-    const client = await Client.open(`${this.net.run}/r3/control.sock`);
-    try {
-      const rows: TopicRows[T][] = [];
-      for await (const row of client.show(topic)) rows.push(row);
-      return rows;
-    } finally {
-      client.close();
-    }
+    return show(`${this.net.run}/r3/control.sock`, topic);
   }
 
   /** Tunnels of the ways that PE 1 has to the site, once they are these. */

@@ -12,9 +12,10 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { show, withClient } from '../../../scripts/lib/control.js';
 import { eventually, Lab } from '../../../scripts/lib/lab.js';
 import type { Bgp, Config, Interface, VrfBgp } from '../../../src/config/types.js';
-import { Client, type Topic, type TopicRows } from '../../../src/rpc/client.js';
+import type { Topic, TopicRows } from '../../../src/rpc/client.js';
 import { issue, makeCa, type Ca } from '../../lib/pki.js';
 import { readPcap } from '../../lib/pcap.js';
 import { MAIN } from '../supervisor/two-pes.js';
@@ -270,12 +271,13 @@ export class Providers {
 
   async reload(router: Router, config: Config): Promise<void> {
     writeFileSync(this.#file(router), JSON.stringify(config));
-    const client = await Client.open(`${this.run}/${router}/control.sock`);
-    try {
-      await client.reload(this.#file(router), false);
-    } finally {
-      client.close();
-    }
+    await withClient(this.#socket(router), async (client) =>
+      client.reload(this.#file(router), false),
+    );
+  }
+
+  #socket(router: Router): string {
+    return `${this.run}/${router}/control.sock`;
   }
 
   #check(router: Router): void {
@@ -295,14 +297,7 @@ export class Providers {
 
   async show<T extends Topic>(router: Router, topic: T): Promise<TopicRows[T][]> {
     this.#check(router);
-    const client = await Client.open(`${this.run}/${router}/control.sock`);
-    try {
-      const rows: TopicRows[T][] = [];
-      for await (const row of client.show(topic)) rows.push(row);
-      return rows;
-    } finally {
-      client.close();
-    }
+    return show(this.#socket(router), topic);
   }
 
   async drops(router: Router): Promise<Map<string, bigint>> {

@@ -12,10 +12,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { rowsOf, withClient } from '../../../scripts/lib/control.js';
 import { eventually, Lab, type Outcome } from '../../../scripts/lib/lab.js';
 import type { Config } from '../../../src/config/types.js';
 import { writeKeyFile } from '../../../src/lib/key-file.js';
-import { Client, type Topic, type TopicRows } from '../../../src/rpc/client.js';
+import type { Client, ShowFilter, Topic, TopicRows } from '../../../src/rpc/client.js';
 import { readPcap } from '../../lib/pcap.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -242,20 +243,15 @@ export class TwoPes {
   }
 
   async client<T>(end: End, use: (client: Client) => Promise<T>): Promise<T> {
-    const client = await Client.open(`${this.run}/pe${end}/control.sock`);
-    try {
-      return await use(client);
-    } finally {
-      client.close();
-    }
+    return withClient(`${this.run}/pe${end}/control.sock`, use);
   }
 
-  async show<T extends Topic>(end: End, topic: T): Promise<TopicRows[T][]> {
-    return this.client(end, async (client) => {
-      const rows: TopicRows[T][] = [];
-      for await (const row of client.show(topic)) rows.push(row);
-      return rows;
-    });
+  async show<T extends Topic>(
+    end: End,
+    topic: T,
+    filter: ShowFilter = {},
+  ): Promise<TopicRows[T][]> {
+    return this.client(end, async (client) => rowsOf(client, topic, filter));
   }
 
   async workerPid(end: End): Promise<number> {
