@@ -203,6 +203,38 @@ describe('devices', () => {
     }, `interfaces["ce-b"].device: interface "core0" ${twice}`);
   });
 
+  it.each<[string, SingleDevice]>([
+    ['another member', { kernel: 'wan2' }],
+    ['a member with another driver', { kernel: 'wan1', driver: 'af_xdp' }],
+  ])('are no group with %s for another interface of it', (_, second) => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'wan1' });
+      const device = { lag: [{ kernel: 'wan' }, second] };
+      Object.assign(draft.interfaces['ce-b']!, { device, vlan: 30 });
+    }, `interfaces["ce-b"].device: interface "core0" ${twice}`);
+  });
+
+  it('are a group of the default rate, named or not', () => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'wan1' });
+      const device = { lag: [{ kernel: 'wan' }, { kernel: 'wan1' }], lacpRate: 'fast' } as const;
+      Object.assign(draft.interfaces['ce-b']!, { device, vlan: 30 });
+    });
+  });
+
+  it('are kernel interfaces of one namespace, whatever stands before them', () => {
+    expectMistakes((draft) => {
+      const netns = 'links';
+      members(draft, { pci: '0000:03:00.0' }, { kernel: 'wan1', netns }, { kernel: 'wan2', netns });
+    });
+  });
+
+  it('have names that no interface beside them has', () => {
+    expectMistakes((draft) => {
+      members(draft, { kernel: 'wan' }, { kernel: 'core0' });
+    }, 'interfaces.core0: the device of interface "core0" has this name in the same namespace ("core0"): another name for the interface: it appears beside its device');
+  });
+
   it.each([
     [{ kernel: 'cust' }, { kernel: 'cust', driver: 'af_xdp' }],
     [{ pci: '0000:03:00.0' }, { pci: '0000:03:00.0', options: 'rx_desc=1024' }],

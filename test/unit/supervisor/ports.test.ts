@@ -95,6 +95,14 @@ describe('arguments of the worker', () => {
       core0: { ...BASE.interfaces['core0']!, device: { pci: '0000:03:00.0' } },
     };
     expect(of({}, nic)).toContain(' --pci ');
+    const lag = {
+      ...BASE.interfaces,
+      core0: {
+        ...BASE.interfaces['core0']!,
+        device: { lag: [{ kernel: 'eth0' }, { pci: '0000:03:00.0' }] },
+      },
+    };
+    expect(of({}, lag)).toContain(' --pci ');
   });
 });
 
