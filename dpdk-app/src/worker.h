@@ -189,7 +189,7 @@ struct sl_reassembly {
 
 /* Packets on their way from one packet thread to another, and how far they are: stages/pass.c. */
 #define SL_PASS_RING 2048u /* what comes in the millisecond that the other one may sleep */
-#define SL_PASS_MOST 4096u /* of one thread, on its rings to all others */
+#define SL_PASS_MOST 4094u /* of one thread, on its rings to all others */
 struct sl_pass {
 	struct {                       /* the writer's own */
 		struct rte_ring *ring; /* one writer, one reader */

@@ -15,13 +15,13 @@
 /* Of what they may be lists and rings are this part at least: all fragments of a datagram, a burst. */
 #define SL_LEAST 32u
 _Static_assert(SL_REASSEMBLY_HELD / SL_LEAST >= SL_REASSEMBLY_PIECES, "one datagram has room");
-_Static_assert(SL_PUNT_MOST / SL_LEAST >= SL_BURST, "and a burst");
+_Static_assert(SL_PUNT_MOST / SL_LEAST + 1 >= SL_BURST, "and a burst");
 
 static unsigned int pass_most(unsigned int threads)
 {
 	if (threads == 1)
 		return 0;
-	return threads == 2 ? SL_PASS_RING : SL_PASS_MOST;
+	return threads == 2 ? SL_PASS_RING - 1 : SL_PASS_MOST;
 }
 
 /* Buffers that wait when all there is room for does. */

@@ -14,8 +14,9 @@
 #include "control/fault.h"
 #include "worker.h"
 
-#define SL_PUNT_MOST 1024u
-#define SL_INJECT_MOST 1024u
+/* One less than a power of two is what a ring has room for. */
+#define SL_PUNT_MOST 1023u
+#define SL_INJECT_MOST 1023u
 
 struct sl_budget {
 	struct sl_waiting waiting; /* of each packet thread */
