@@ -97,6 +97,8 @@ struct sl_port {
 	uint16_t dpdk_port; /* DPDK's id, RTE_MAX_ETHPORTS = no such port */
 	/* Packet threads up to these have a queue of their own, of their index. */
 	uint16_t last_rx_queue, last_tx_queue;
+	bool strips; /* its driver was asked to take tags off: stages/offload.h */
+	bool sums; /* and to tell of IPv4 headers whether their sum is good; only where it strips */
 	/*
 	 * Interface row by VLAN id ([0] = untagged); 0 = none. by_svlan[S-VID], or NULL, has the same for frames of two
 	 * tags. Atomic, stored by the control thread; what a pointer names is there as long as the worker.

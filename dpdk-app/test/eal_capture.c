@@ -118,6 +118,40 @@ static void at_an_interface(void **state)
 	world_expect_quiet();
 }
 
+/* A frame whose tag the driver has taken off is shown as it was on the wire, taken and dropped alike. */
+static void with_the_tag_it_had(void **state)
+{
+	(void)state;
+	begin(1, SL_CAPTURE_AT_INTERFACE, IF_CE_VLAN);
+	begin(2, SL_CAPTURE_AT_DROPS, 0);
+	for (int bad = 0; bad < 2; bad++) {
+		uint8_t frame[2048];
+		struct rte_mbuf *m;
+
+		build_payload(&b, 30);
+		build_ip4(&b, HERE4, A4(10, 1, 1, 7), 17, 64);
+		build_bytes(&b)[10] ^= (uint8_t)bad;
+		build_eth(&b, PE_CE_MAC, CE_MAC, VLAN_A, 0x0800);
+		sl_put16(build_bytes(&b) + 14, 0x6000 | VLAN_A);
+		m = world_frame(build_bytes(&b), build_len(&b));
+		memmove(rte_pktmbuf_mtod(m, uint8_t *) + 4, build_bytes(&b), 12);
+		rte_pktmbuf_adj(m, 4);
+		m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+		m->vlan_tci = 0x6000 | VLAN_A;
+		sl_pipeline_receive(&world.worker, PORT_CE, &m, 1);
+		sl_pipeline_flush(&world.worker);
+		assert_int_equal(world_sent(PORT_CE, frame) == 0, bad);
+		assert_int_equal(read_chunk(1), 1);
+		expect(0, SL_CAPTURE_ETHERNET, IF_CE_VLAN, VRF_A, SL_CAPTURE_RECEIVED,
+		       build_bytes(&b), build_len(&b));
+		assert_int_equal(read_chunk(2), bad);
+	}
+	expect(0, SL_CAPTURE_ETHERNET, IF_CE_VLAN, VRF_A, SL_CAPTURE_RECEIVED, build_bytes(&b),
+	       build_len(&b));
+	assert_int_equal(world.worker.block->interface[IF_CE_VLAN].rx_bytes, 2 * build_len(&b));
+	scene_expect_drops(SL_DROP_ip4_checksum, 1);
+}
+
 /* A packet of a VRF on its way out, with its label in clear, and as it is on the wire. */
 static void of_a_vrf_out(void **state)
 {
@@ -413,17 +447,12 @@ static void drops_of_the_control_thread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(at_an_interface),
-		CASE(of_a_vrf_out),
-		CASE(of_a_vrf_in),
-		CASE(drops),
-		CASE(filters),
-		CASE(snap_length),
-		CASE(limits),
-		CASE(a_full_ring),
-		CASE(discarded),
-		CASE(refused),
-		CASE(drops_of_the_control_thread),
+		CASE(at_an_interface), CASE(with_the_tag_it_had),
+		CASE(of_a_vrf_out),    CASE(of_a_vrf_in),
+		CASE(drops),           CASE(filters),
+		CASE(snap_length),     CASE(limits),
+		CASE(a_full_ring),     CASE(discarded),
+		CASE(refused),         CASE(drops_of_the_control_thread),
 	};
 
 	return cmocka_run_group_tests_name("eal_capture", tests, NULL, NULL);

@@ -215,8 +215,8 @@ const FORWARD = [
   ...of('net/ip4.h', [
     [
       'the checksum of the common header',
-      '__builtin_expect((sum + carry) % 0xffffu == 0, 1)',
-      'sum + carry + 1',
+      'summed || (sum + carry) % 0xffffu == 0',
+      'summed || sum + carry + 1',
       'ip4_plain: ip4_plain_headers',
     ],
     [
@@ -236,6 +236,22 @@ const FORWARD = [
       'if (total > length)\n\t\treturn SL_IP_TRUNCATED;',
       '',
       'formats: ip4_impossible_headers',
+    ],
+  ]),
+  ...of('stages/offload.h', [
+    [
+      'a driver is believed about a sum only where it was asked',
+      ' &&\n\t       port->sums;',
+      ';',
+      'eal_offload: nothing_is_believed_unasked',
+    ],
+  ]),
+  ...of('net/eth.h', [
+    [
+      'a tag behind one that was taken off is the second of two',
+      'eth->svlan = eth->vlan;',
+      '',
+      'eal_offload: the_same_with_a_nics_help',
     ],
   ]),
   ...of('net/ip6.h', [

@@ -81,13 +81,28 @@ static inline bool sl_eth_parse(const uint8_t *frame, size_t length, struct sl_e
 	return sl_eth_parse_tags(frame, length, eth);
 }
 
-/* The driver has taken the first tag off, and notes it as `tci`. */
-static inline void sl_eth_unstrip(struct sl_eth *eth, uint16_t tci)
+/*
+ * The same of a frame whose first tag the driver has taken off, and notes as `tci`: what sl_eth_parse() would say of the frame
+ * with it, whatever tags there are behind it. Of which type it was is not known: it counts as 8100.
+ */
+static inline bool sl_eth_parse_stripped(const uint8_t *frame, size_t length, uint16_t tci,
+                                         struct sl_eth *eth)
 {
-	if (eth->length > SL_ETH_LEN)
-		eth->svlan = tci & 0x0fffu;
-	else
-		eth->vlan = tci & 0x0fffu;
+	if (length < SL_ETH_LEN)
+		return false;
+	eth->type = sl_get16(frame + 12);
+	eth->svlan = 0;
+	eth->vlan = tci & 0x0fffu;
+	eth->length = SL_ETH_LEN;
+	if (__builtin_expect(eth->type != SL_ETHERTYPE_VLAN, 1))
+		return true;
+	if (length < SL_ETH_LEN + SL_VLAN_LEN)
+		return false;
+	eth->svlan = eth->vlan;
+	eth->vlan = sl_get16(frame + SL_ETH_LEN) & 0x0fffu;
+	eth->type = sl_get16(frame + SL_ETH_LEN + 2);
+	eth->length = SL_ETH_LEN + SL_VLAN_LEN;
+	return true;
 }
 
 /* True for group addresses: multicast and broadcast (the I/G bit). */

@@ -149,12 +149,8 @@ static inline bool sl_ip4_octet_is_unicast(uint32_t first)
 }
 static inline bool sl_ip4_is_unicast(uint32_t a) { return sl_ip4_octet_is_unicast(a >> 24); }
 
-/*
- * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good? Then its total length, else
- * 0, and somebody has to look closer. Branches that packet after packet does not take cost less than the arithmetic in
- * their place would.
- */
-static inline uint32_t sl_ip4_plain_header(const uint8_t *ip, uint32_t length)
+/* sl_ip4_plain_header(); `summed`, a constant: whatever the sum. */
+static inline uint32_t sl_ip4_plain_shape(const uint8_t *ip, uint32_t length, bool summed)
 {
 	uint64_t first, second, sum;
 	uint32_t third, total;
@@ -171,7 +167,17 @@ static inline uint32_t sl_ip4_plain_header(const uint8_t *ip, uint32_t length)
 	memcpy(&third, ip + 16, sizeof(third));
 	carry = __builtin_add_overflow(first, second, &sum);
 	carry = __builtin_add_overflow(sum, (uint64_t)third + carry, &sum);
-	return __builtin_expect((sum + carry) % 0xffffu == 0, 1) ? total : 0;
+	return __builtin_expect(summed || (sum + carry) % 0xffffu == 0, 1) ? total : 0;
+}
+
+/*
+ * Is this what nearly every packet is: a header without options that sl_ip4_check() finds good? Then its total length, else
+ * 0, and somebody has to look closer. Branches that packet after packet does not take cost less than the arithmetic in
+ * their place would.
+ */
+static inline uint32_t sl_ip4_plain_header(const uint8_t *ip, uint32_t length)
+{
+	return sl_ip4_plain_shape(ip, length, false);
 }
 
 /* From and to an address that is routed? */

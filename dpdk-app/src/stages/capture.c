@@ -4,9 +4,8 @@
 #include <rte_cycles.h>
 
 #include "net/bytes.h"
-#include "net/eth.h"
 #include "net/mpls.h"
-#include "stages/packet.h"
+#include "stages/offload.h"
 #include "stages/stage.h"
 
 static void count_lost(struct sl_capture_session *s, const struct sl_capture_record *record)
@@ -96,6 +95,10 @@ void sl_capture_taken(struct sl_worker *w, struct rte_mbuf **packets, uint16_t n
 
 		if (lane != SL_LANE_ESP && lane != SL_LANE_LOCAL)
 			continue;
+		if (sl_restore_tag(packets[i])) {
+			sl_packet(packets[i])->l3_offset += SL_VLAN_LEN;
+			sl_packet(packets[i])->upper_offset += SL_VLAN_LEN;
+		}
 		view_frame(packets[i], c->joined, &view);
 		if (view.bytes != NULL)
 			keep(c, packets[i], &view);
@@ -114,6 +117,7 @@ void sl_capture_received(struct sl_worker *w, uint32_t port, struct rte_mbuf **f
 		struct sl_capture_view view = {.record.direction = SL_CAPTURE_RECEIVED};
 		struct sl_eth eth;
 
+		(void)sl_restore_tag(frames[i]); /* as on the wire */
 		view_frame(frames[i], c->joined, &view);
 		if (view.bytes == NULL)
 			continue;

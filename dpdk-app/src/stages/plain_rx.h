@@ -11,7 +11,7 @@
 #include "esp/esp.h"
 #include "esp/replay.h"
 #include "net/eth.h"
-#include "stages/packet.h"
+#include "stages/offload.h"
 #include "stages/sa_run.h"
 #include "stages/stage.h"
 
@@ -31,23 +31,26 @@ struct sl_rx_run {
 /* Begin a run for the interface with these tags on the port. */
 void sl_rx_run_begin(struct sl_worker *w, uint32_t port, uint32_t tags, struct sl_rx_run *run);
 
-/* Where the IP header is, and the frame's VLAN; 0: it is not IPv4, or has two tags. */
+/*
+ * Where the IP header is, and the frame's VLAN; 0: it is not IPv4, or has two tags. `strips`: the port was asked to take
+ * tags off, so that one that is still there is a second one.
+ */
 static __rte_always_inline uint32_t sl_plain_l2(const struct rte_mbuf *m, const uint8_t *frame,
-                                                uint32_t *vlan)
+                                                bool strips, uint32_t *vlan)
 {
 	uint32_t l2 = SL_ETH_LEN;
 
 	*vlan = 0;
 	if (unlikely(m->data_len < SL_ETH_LEN + SL_VLAN_LEN + SL_IP4_LEN))
 		return 0;
-	if (sl_get16(frame + 12) == SL_ETHERTYPE_VLAN) {
+	if (strips) {
+		if (sl_is_stripped(m))
+			*vlan = m->vlan_tci & 0x0fffu;
+	} else if (unlikely(sl_is_stripped(m))) {
+		return 0;
+	} else if (sl_get16(frame + 12) == SL_ETHERTYPE_VLAN) {
 		*vlan = sl_get16(frame + SL_ETH_LEN) & 0x0fffu;
 		l2 = SL_ETH_LEN + SL_VLAN_LEN;
-	}
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
-		if (l2 != SL_ETH_LEN)
-			return 0;
-		*vlan = m->vlan_tci & 0x0fffu;
 	}
 	return likely(sl_get16(frame + l2 - 2) == SL_ETHERTYPE_IP4) ? l2 : 0;
 }
@@ -96,12 +99,13 @@ static __rte_always_inline bool sl_admit_plain(struct sl_worker *w, struct rte_m
 	return true;
 }
 
-/* False: nothing has been done. */
+/* False: nothing has been done. `strips`: the port does; a constant, so that others pay nothing for it. */
 static __rte_always_inline bool sl_receive_plain(struct sl_worker *w, uint32_t port,
-                                                 struct rte_mbuf *m, struct sl_rx_run *run)
+                                                 struct rte_mbuf *m, struct sl_rx_run *run,
+                                                 bool strips)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *), *ip;
-	uint32_t length = m->data_len, vlan, l2 = sl_plain_l2(m, frame, &vlan), total;
+	uint32_t length = m->data_len, vlan, l2 = sl_plain_l2(m, frame, strips, &vlan), total;
 	uint64_t mac;
 
 	if (unlikely(l2 == 0))
@@ -112,7 +116,9 @@ static __rte_always_inline bool sl_receive_plain(struct sl_worker *w, uint32_t p
 	if (unlikely((mac ^ run->mac) << 16 != 0 || run->id == 0))
 		return false;
 	ip = frame + l2;
-	total = sl_ip4_plain_header(ip, length - l2);
+	total = strips && sl_nic_summed(&w->ports[port], m)
+	                ? sl_ip4_plain_shape(ip, length - l2, true)
+	                : sl_ip4_plain_header(ip, length - l2);
 	if (unlikely(total == 0))
 		return false;
 	if (run->lane == SL_LANE_CE) {
@@ -127,6 +133,8 @@ static __rte_always_inline bool sl_receive_plain(struct sl_worker *w, uint32_t p
 	}
 	run->packets++;
 	run->bytes += length;
+	if (strips && sl_is_stripped(m))
+		run->bytes += SL_VLAN_LEN;
 	return true;
 }
 

@@ -80,24 +80,34 @@ static bool receive_other(struct sl_worker *w, struct rte_mbuf *m, struct sl_pac
 	return false;
 }
 
-/* Read the Ethernet header, whose tag the driver may have taken off, and find the interface. */
-static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
-                                struct sl_rx_run *run, struct sl_eth *eth)
+/* Find the interface, and count the frame, which had `bytes` on the wire. */
+static enum sl_drop_reason enter(struct sl_worker *w, uint32_t port, const struct sl_eth *eth,
+                                 uint32_t bytes, struct sl_rx_run *run)
 {
-	uint32_t tags;
+	uint32_t tags = (uint32_t)eth->svlan << 16 | eth->vlan;
 
-	if (unlikely(!sl_eth_parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, eth)))
-		return SL_DROP_rx_truncated;
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
-		sl_eth_unstrip(eth, m->vlan_tci);
-	tags = (uint32_t)eth->svlan << 16 | eth->vlan;
 	if (tags != run->tags)
 		sl_rx_run_begin(w, port, tags, run);
 	if (unlikely(run->id == 0))
 		return SL_DROP_rx_unknown_vlan;
 	run->packets++;
-	run->bytes += m->data_len;
+	run->bytes += bytes;
 	return SL_DROP_none;
+}
+
+/* Read the Ethernet header, whose tag the driver may have taken off, and find the interface. */
+static enum sl_drop_reason find(struct sl_worker *w, uint32_t port, struct rte_mbuf *m,
+                                struct sl_rx_run *run, struct sl_eth *eth)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (sl_is_stripped(m))
+		return sl_eth_parse_stripped(frame, m->data_len, m->vlan_tci, eth)
+		               ? enter(w, port, eth, m->data_len + SL_VLAN_LEN, run)
+		               : SL_DROP_rx_truncated;
+	if (unlikely(!sl_eth_parse(frame, m->data_len, eth)))
+		return SL_DROP_rx_truncated;
+	return enter(w, port, eth, m->data_len, run);
 }
 
 /* True when the packet goes on to the next stage. */
@@ -137,7 +147,8 @@ drop:
  * A burst of many peers, as the one before it was: everything of their SAs is asked for before any is waited for. What
  * is read here may be anything, and decides nothing but what is fetched.
  */
-static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint16_t n)
+static void fetch_sas(const struct sl_worker *w, uint32_t port, struct rte_mbuf **frames,
+                      uint16_t n)
 {
 	struct {
 		uint32_t spi, sequence, id, bytes;
@@ -146,7 +157,7 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 
 	for (uint16_t i = 0; i < n; i++) {
 		const uint8_t *frame = rte_pktmbuf_mtod(frames[i], const uint8_t *);
-		uint32_t vlan, l2 = sl_plain_l2(frames[i], frame, &vlan);
+		uint32_t vlan, l2 = sl_plain_l2(frames[i], frame, w->ports[port].strips, &vlan);
 
 		if (l2 == 0 || frames[i]->data_len < l2 + SL_IP4_LEN + SL_ESP_HEADER_LEN ||
 		    frame[l2 + 9] != SL_PROTO_ESP)
@@ -164,16 +175,13 @@ static void fetch_sas(const struct sl_worker *w, struct rte_mbuf **frames, uint1
 		sl_fetch_sa_in(w, fetched[i].id, fetched[i].sequence, fetched[i].bytes);
 }
 
-uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
+static __rte_always_inline uint16_t receive_all(struct sl_worker *w, uint32_t port,
+                                                struct rte_mbuf **frames, uint16_t n,
+                                                struct sl_rx_run *run, bool strips)
 {
-	struct sl_rx_run run = {.tags = UINT32_MAX};
 	uint32_t lanes = 0;
 	uint16_t kept = 0;
 
-	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
-	if (unlikely(w->sa_runs > 1))
-		fetch_sas(w, frames, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = frames[i];
 
@@ -181,15 +189,28 @@ uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frame
 		if (unlikely(m->nb_segs != 1) && (m = sl_join_chain(w, m)) == NULL)
 			continue;
 		sl_poison_around(m);
-		if ((SL_PLAIN && likely(sl_receive_plain(w, port, m, &run))) ||
-		    receive(w, port, m, &run)) {
+		if ((SL_PLAIN && likely(sl_receive_plain(w, port, m, run, strips))) ||
+		    receive(w, port, m, run)) {
 			lanes |= 1u << sl_packet(m)->lane;
 			frames[kept++] = m;
 		}
 	}
-	count_run(w, &run);
 	w->lanes = lanes;
+	return kept;
+}
+
+uint16_t sl_stage_rx(struct sl_worker *w, uint32_t port, struct rte_mbuf **frames, uint16_t n)
+{
+	struct sl_rx_run run = {.tags = UINT32_MAX};
+
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	if (unlikely(w->sa_runs > 1))
+		fetch_sas(w, port, frames, n);
+	n = w->ports[port].strips ? receive_all(w, port, frames, n, &run, true)
+	                          : receive_all(w, port, frames, n, &run, false);
+	count_run(w, &run);
 	if (run.sa.runs != 0) /* some were from the core */
 		w->sa_runs = run.sa.runs;
-	return kept;
+	return n;
 }
