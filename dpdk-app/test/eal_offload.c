@@ -9,8 +9,8 @@
 enum { IF_STACKED = 7, SVLAN = 100, FRAMES = 400, ROUNDS = 20, LOG = 4 << 20 };
 
 struct input {
-	uint32_t port;
 	size_t length;
+	uint32_t port;
 	uint8_t bytes[1700];
 };
 

@@ -134,6 +134,7 @@ export const COLUMNS: { readonly [T in Topic]: Columns<TopicRows[T]> } = {
     txPackets: count('TX'),
     txFull: count('TX FULL'),
     txErrors: count('TX ERRORS'),
+    offloads: wide(prose('OFFLOADS')),
   },
   queues: {
     interface: text('INTERFACE'),

@@ -63,23 +63,27 @@ const instance = scalar<string>('a name', (value) => {
   };
 });
 
-const singleDevices = {
+const singleDevices = <T extends object>(options: T) => ({
   kernel: strict({
     kernel: kernelName,
     netns: netns.exactOptional(),
     driver: oneOf('af_packet', 'af_xdp').exactOptional(),
+    ...options,
   }),
   pci: strict({
     pci: pciAddress,
     options: nonEmpty('driver options', '"rx_desc=1024"').exactOptional(),
+    ...options,
   }),
-  vdev: strict({ vdev }),
-};
+  vdev: strict({ vdev, ...options }),
+});
+const portOptions = { offloads: boolean.exactOptional() };
 const device = choiceByKey({
-  ...singleDevices,
+  ...singleDevices(portOptions),
   lag: strict({
-    lag: list(choiceByKey(singleDevices)),
+    lag: list(choiceByKey(singleDevices({}))),
     lacpRate: oneOf('fast', 'slow').exactOptional(),
+    ...portOptions,
   }),
 });
 

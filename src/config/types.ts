@@ -44,7 +44,12 @@ export interface Lag {
   readonly lacpRate?: 'fast' | 'slow';
 }
 
-export type Device = SingleDevice | Lag;
+export interface PortOptions {
+  /** false: nothing is left to the NIC, for a driver that has a defect there. Default true. */
+  readonly offloads?: boolean;
+}
+
+export type Device = (SingleDevice | Lag) & PortOptions;
 
 interface InterfaceCommon {
   readonly device: Device;

@@ -29,12 +29,16 @@ export interface WantedPort {
   readonly devargs: string;
 }
 
+/** As the worker is told of it. */
+export const noOffloads = ({ model }: WantedPort): boolean => model.device.offloads === false;
+
 /** Ports cannot be added to or removed from a running worker: whether it has other ones than wanted. */
 export function portsDiffer(wanted: readonly WantedPort[], live: readonly PortInfo[]): boolean {
   if (wanted.length !== live.length) return true;
   return wanted.some((port) => {
     const found = live.find(({ port: id }) => id === port.id);
     // A port with a larger MTU than needed will do.
-    return found?.devargs !== port.devargs || found.mtu < port.model.mtu;
+    if (found?.devargs !== port.devargs || found.noOffloads !== noOffloads(port)) return true;
+    return found.mtu < port.model.mtu;
   });
 }

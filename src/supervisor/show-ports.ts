@@ -21,6 +21,7 @@ function portRow(
     mac: mac ? formatMac(mac) : '',
     link: up === undefined ? 'unknown' : up ? 'up' : 'down',
     ...tables.portCounters(id),
+    offloads: worker.offloads(id),
   };
 }
 

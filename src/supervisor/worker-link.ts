@@ -13,7 +13,7 @@ import { codeOf, messageOf, SupervisorError, type SupervisorErrorCode } from './
 import type { KernelPort } from './kernel-port.js';
 import type { Plan } from './plan.js';
 import { DEFAULT_LCORES } from '../config/defaults.js';
-import { devargs, portsDiffer, type WantedPort } from './ports.js';
+import { devargs, noOffloads, portsDiffer, type WantedPort } from './ports.js';
 import { WorkerError, type WorkerClient, type WorkerEvents } from './worker-client.js';
 import { workerArguments, type WorkerProcess } from './worker-process.js';
 import type { InstancePaths } from './paths.js';
@@ -121,6 +121,10 @@ export class WorkerLink {
   /** The last one. */
   get replacement(): Replacement {
     return this.#replacement;
+  }
+  /** What is left to the NIC of a port, as the worker names it; empty: nothing, or no worker. */
+  offloads(port: number): string {
+    return this.#ports.find((found) => found.port === port)?.offloads ?? '';
   }
   /** undefined: not known. */
   linkUp(port: number): boolean | undefined {
@@ -319,7 +323,10 @@ export class WorkerLink {
 
   async #addPort(client: WorkerClient, wanted: WantedPort): Promise<PortInfo> {
     const { id, model } = wanted;
-    const request = { port: id, name: model.name, devargs: wanted.devargs, mtu: model.mtu };
+    const request = {
+      ...{ port: id, name: model.name, devargs: wanted.devargs, mtu: model.mtu },
+      noOffloads: noOffloads(wanted),
+    };
     const netns = this.#deps.kernelPort.portNamespace(model.device);
     // AF_PACKET delivers only the interface's own unicast frames unless promiscuous; own MAC is enough.
     return client.addPort({ ...request, promiscuous: false }, netns);

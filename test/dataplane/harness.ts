@@ -170,7 +170,7 @@ export class Harness {
     const port = this.tables.portId(name);
     const arg = devargs ?? `net_af_packet${String(port)},iface=${name}`;
     await this.client.addPort(
-      { port, name, devargs: arg, mtu, promiscuous: false },
+      { port, name, devargs: arg, mtu, promiscuous: false, noOffloads: false },
       devargs === undefined ? this.#netnsFd : undefined,
     );
   }

@@ -33,6 +33,7 @@ export const [CORE, CUSTOMER] = [0, 1];
 const [WIRE, CE] = ['nic-wire', 'nic-ce'];
 /** Of the core NIC: in frames on the wire it says that they are Sealane's. */
 export const CORE_MAC = '02:00:5e:00:53:01';
+export const CUSTOMER_MAC = '02:00:5e:00:53:02';
 /**
  * Largest customer packet where the core carries `mtu` octets: IPv4 20, ESP 8, IV 8, ICV 16 (RFC 4106), of the rest the
  * largest multiple of 4 that holds GRE 4, label 4 and the trailer's 2.
@@ -183,7 +184,7 @@ export class Bed {
         ...{ lab, folder: dir, model, bind, mtu },
         nics: [
           { tap: 'core0', netns: WIRE, mac: CORE_MAC },
-          { tap: 'ce0', netns: CE, mac: '02:00:5e:00:53:02' },
+          { tap: 'ce0', netns: CE, mac: CUSTOMER_MAC },
         ],
       });
       await lab.ip(CE, [`addr add ${OURS}/24 dev ce0`, 'route add default via 10.1.0.1']);

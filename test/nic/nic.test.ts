@@ -6,15 +6,24 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../scripts/lib/lab.js';
 import { dissect } from '../lib/tshark.js';
-import { Bed, CORE, CORE_MAC, CUSTOMER, type InterfaceRow, LABELS, largest } from './bed.js';
+import { Bed, CORE, CORE_MAC, CUSTOMER, CUSTOMER_MAC, type InterfaceRow } from './bed.js';
+import { LABELS, largest } from './bed.js';
 import { LINUX, type Machine, OURS, SEALANE, TAGGED, THEIRS, VLAN } from './bed.js';
 import { nicAddress } from './vm/vm.js';
 
 const TAGGED_PY = fileURLToPath(new URL('tagged.py', import.meta.url));
 
-const machines: readonly (Machine & { readonly driver: string })[] = [
-  { model: 'e1000e', bind: 'uio_pci_generic', mtu: 1500, driver: 'net_e1000_em' },
-  { model: 'virtio-net-pci', bind: 'uio_pci_generic', mtu: 1500, driver: 'net_virtio' },
+const DAMAGED_PY = fileURLToPath(new URL('damaged.py', import.meta.url));
+
+const machines: readonly (Machine & { readonly driver: string; readonly offloads: string })[] = [
+  {
+    ...{ model: 'e1000e', bind: 'uio_pci_generic', mtu: 1500, driver: 'net_e1000_em' },
+    offloads: 'vlan-strip ip4-checksum',
+  },
+  {
+    ...{ model: 'virtio-net-pci', bind: 'uio_pci_generic', mtu: 1500, driver: 'net_virtio' },
+    offloads: '', // its driver strips tags in software
+  },
 ];
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
@@ -28,7 +37,7 @@ describe.each(
     `${machine.model} by ${machine.driver} and ${machine.bind}, MTU ${String(machine.mtu)}`,
     machine,
   ]),
-)('%s', (_title, { driver, ...machine }) => {
+)('%s', (_title, { driver, offloads, ...machine }) => {
   const LARGEST = largest(machine.mtu);
   let bed: Bed;
 
@@ -47,7 +56,7 @@ describe.each(
   test('its NICs are driven by that driver, in hugepages, with their own MAC addresses', async () => {
     const log = await bed.workerSaid();
     for (const nic of [CORE, CUSTOMER]) {
-      expect(log).toMatch(new RegExp(`port \\d+ pci ${nicAddress(nic)}: ${driver}, link`));
+      expect(log).toMatch(new RegExp(`port \\d+ pci ${nicAddress(nic)}: ${driver}, 1 queues`));
     }
     expect(log).toMatch(/packet buffers of \d+ bytes in hugepages/);
     expect(log).toContain('no privileges left');
@@ -56,6 +65,14 @@ describe.each(
       { name: 'core0', device: `pci ${nicAddress(CORE)}`, mac: CORE_MAC, link: 'up' },
       { name: 'ce-a', device: `pci ${nicAddress(CUSTOMER)}`, link: 'up' },
       { name: 'ce-b', device: `pci ${nicAddress(CUSTOMER)}`, vlan: VLAN, link: 'up' },
+    ]);
+  });
+
+  test('what its NICs can do is left to them', async () => {
+    const rows = await bed.show<{ device: string; offloads: string }>('ports');
+    expect(rows.map((row) => [row.device, row.offloads])).toEqual([
+      [`pci ${nicAddress(CORE)}`, offloads],
+      [`pci ${nicAddress(CUSTOMER)}`, offloads],
     ]);
   });
 
@@ -114,7 +131,7 @@ describe.each(
     );
   });
 
-  test('a tag stays in the frame both ways, also in the largest', async () => {
+  test('a tag is there both ways, also in the largest frame', async () => {
     for (const octets of [100, machine.mtu]) {
       const words = [String(VLAN), TAGGED.host, TAGGED.router, String(octets)].join(' ');
       const { stdout, stderr } = await bed.customer(
@@ -144,6 +161,27 @@ describe.each(
     const drops = await bed.show<{ reason: string; packets: string }>('drops');
     const unwanted = /^(ip4_checksum|rx_|esp|label|gre|no_mbuf|tx_)/;
     expect(drops.filter((d) => unwanted.test(d.reason) && Number(d.packets) > 0)).toEqual([]);
+  });
+
+  test('frames with a wrong IPv4 checksum are dropped for that, tagged or not', async () => {
+    const dropped = async (): Promise<number> =>
+      Number(
+        (await bed.show<{ reason: string; packets: string }>('drops')).find(
+          ({ reason }) => reason === 'ip4_checksum',
+        )?.packets ?? 0, // only those that happened
+      );
+    const before = await dropped();
+    for (const [vlan, source] of [
+      [0, OURS],
+      [VLAN, TAGGED.host],
+    ] as const) {
+      const words = [CUSTOMER_MAC, String(vlan), source, THEIRS, '20'].join(' ');
+      const { code, stderr } = await bed.customer(`/usr/bin/python3 -B ${DAMAGED_PY} ce0 ${words}`);
+      expect(code, stderr).toBe(0);
+    }
+    await eventually('all are counted', async () =>
+      (await dropped()) === before + 40 ? true : undefined,
+    );
   });
 
   test.each([

@@ -52,7 +52,8 @@ static int hello(struct call *call, struct sl_fault *fault)
 static bool same_port(const struct sl_port_info *port, const Sealane__Worker__V1__AddPort *in)
 {
 	return strcmp(port->name, in->name) == 0 && strcmp(port->devargs, in->devargs) == 0 &&
-	       port->mtu == in->mtu && port->promiscuous == (in->promiscuous != 0);
+	       port->mtu == in->mtu && port->promiscuous == (in->promiscuous != 0) &&
+	       port->no_offloads == (in->no_offloads != 0);
 }
 
 /* What the ports that there are leave to another one. */
@@ -80,6 +81,7 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	                                                                : -1,
 	                                  .mtu = in->mtu,
 	                                  .promiscuous = in->promiscuous,
+	                                  .no_offloads = in->no_offloads,
 	                                  .standby = control->standing_by};
 	struct sl_port_limits limits = {.pool = control->workers.thread[0]->pool,
 	                                .jumbo = control->workers.thread[0]->jumbo,
@@ -111,6 +113,8 @@ static int add_port(struct call *call, struct sl_fault *fault)
 	shown = &control->workers.thread[0]->ports[in->port];
 	shown->last_rx_queue = (uint16_t)(port->queues.rx - 1);
 	shown->last_tx_queue = (uint16_t)(port->queues.tx - 1);
+	shown->strips = (port->offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+	shown->sums = (port->offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
 	shown->dpdk_port = port->dpdk_port;
 	return 0;
 }

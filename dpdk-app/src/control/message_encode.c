@@ -51,6 +51,8 @@ static void fill_port(Sealane__Worker__V1__PortInfo *out, uint32_t id,
 	out->mac.len = sizeof(port->mac);
 	out->mtu = port->mtu;
 	out->link_up = port->link_up;
+	out->no_offloads = port->no_offloads;
+	out->offloads = text(port->offload_names);
 }
 
 static void fill_hello(Sealane__Worker__V1__HelloReply *out, const struct sl_hello_info *hello,

@@ -70,10 +70,25 @@ static struct rte_mempool *receive_pool(const struct sl_attempt *a,
 {
 	if (is_ordinary(a))
 		return a->limits->pool;
-	if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0)
+	if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0 || a->request->no_offloads)
 		return a->limits->jumbo;
 	conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
 	return a->limits->pool;
+}
+
+/* Does the driver, or that of a member of the group, take tags off in software? */
+static bool is_emulated(const struct sl_attempt *a, const struct rte_eth_dev_info *info)
+{
+	const struct sl_lag *lag = a->port->lag;
+	bool emulated = sl_offloads_emulated(info);
+
+	for (unsigned int i = 0; lag != NULL && i < lag->lacp.count; i++) {
+		struct rte_eth_dev_info member;
+
+		emulated |= rte_eth_dev_info_get(lag->member[i].dpdk_port, &member) == 0 &&
+		            sl_offloads_emulated(&member);
+	}
+	return emulated;
 }
 
 static int set_queues_up(const struct sl_attempt *a, struct rte_mempool *pool)
@@ -102,9 +117,11 @@ int sl_attempt_configure(struct sl_attempt *a, struct sl_fault *fault)
 		return sl_fail(fault, SL_FAULT_MALFORMED, "choose a smaller MTU",
 		               "port %s (%s): MTU %u is above the device's %u", a->request->name,
 		               a->devargs.name, a->request->mtu, info.max_mtu);
-	/* Tags stay in the frame, checksums are checked in software. */
 	memset(&conf, 0, sizeof(conf));
+	if (!a->request->no_offloads)
+		conf.rxmode.offloads = sl_offloads_wanted(&info, is_emulated(a, &info));
 	pool = receive_pool(a, &info, &conf);
+	a->port->offloads = conf.rxmode.offloads;
 	conf.rxmode.mtu = rx_mtu(a, &info);
 	if (a->devargs.kind != SL_DEVICE_LAG)
 		a->port->queues = sl_port_queues(&a->devargs, &info, a->limits->threads);
@@ -326,6 +343,8 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 	(void)snprintf(port->devargs, sizeof(port->devargs), "%s", request->devargs);
 	port->mtu = request->mtu;
 	port->promiscuous = request->promiscuous;
+	port->no_offloads = request->no_offloads;
+	sl_offloads_text(port->offloads, port->offload_names);
 	port->exists = true;
 	/* Without a program all frames of a group go to its first member. A standby's come when it is its turn. */
 	if (port->queues.rx > 1 && port->losses.sockets != 0 && !request->standby &&
@@ -334,8 +353,9 @@ int sl_port_add(struct sl_port_info *port, const struct sl_port_request *request
 		return -1;
 	}
 	/* Not the device arguments: memif's hold a secret. */
-	sl_log(SL_LOG_INFO, "port %u %s: %s, %u queues, link %s", request->id, port->name,
-	       port->driver, port->queues.rx, port->link_up ? "up" : "down");
+	sl_log(SL_LOG_INFO, "port %u %s: %s, %u queues, offloads: %s, link %s", request->id,
+	       port->name, port->driver, port->queues.rx,
+	       port->offloads == 0 ? "none" : port->offload_names, port->link_up ? "up" : "down");
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "control/fault.h"
 #include "ports/devargs.h"
 #include "ports/losses.h"
+#include "ports/offloads.h"
 #include "ports/queues.h"
 #include "sealane/layout.h"
 #include "sealane/state.h"
@@ -23,7 +24,8 @@ struct sl_port_request {
 	int netns;           /* descriptor of the namespace to work in, -1 = our own */
 	unsigned int mtu;    /* largest IP packet, bytes */
 	bool promiscuous;
-	bool standby; /* the worker that forwards may have the device, too */
+	bool no_offloads; /* do all in software */
+	bool standby;     /* the worker that forwards may have the device, too */
 };
 
 /* Of a queue, where the driver has no narrower bounds. */
@@ -39,6 +41,9 @@ struct sl_port_info {
 	uint16_t dpdk_port;
 	unsigned int mtu;
 	bool promiscuous;
+	bool no_offloads;  /* as the supervisor wants it */
+	uint64_t offloads; /* RTE_ETH_RX_OFFLOAD_* that were asked for */
+	char offload_names[SL_OFFLOADS_TEXT];
 	uint8_t mac[6];
 	bool link_up;
 	int claim;      /* kernel_device.h, -1 = none */

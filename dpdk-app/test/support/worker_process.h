@@ -236,17 +236,21 @@ static inline PB(WorkerMessage) * test_command(struct test_worker *worker,
 	}
 }
 
-/* The reply's code alone, printing what a refusal says; -1: no reply. */
-static inline int test_code(struct test_worker *worker, PB(WorkerCommand) * command, const int *fds,
-                            size_t fd_count)
+/* The reply's code alone, printing what a refusal says; -1: no reply. Frees the message. */
+static inline int test_reply_code(PB(WorkerMessage) * message)
 {
-	PB(WorkerMessage) *message = test_command(worker, command, fds, fd_count);
 	int code = message != NULL ? (int)message->reply->code : -1;
 
 	if (code > 0)
 		printf("    refused: %s; %s\n", message->reply->message, message->reply->remedy);
 	sealane__worker__v1__worker_message__free_unpacked(message, NULL);
 	return code;
+}
+
+static inline int test_code(struct test_worker *worker, PB(WorkerCommand) * command, const int *fds,
+                            size_t fd_count)
+{
+	return test_reply_code(test_command(worker, command, fds, fd_count));
 }
 
 static inline PB(WorkerCommand) test_new_command(int command_case)
@@ -268,9 +272,9 @@ static inline int test_hello(struct test_worker *worker)
 	return test_code(worker, &command, NULL, 0);
 }
 
-/* netns: descriptor of the port's namespace, or -1. */
-static inline int test_add_port(struct test_worker *worker, uint32_t id, const char *devargs,
-                                int netns)
+/* netns: descriptor of the port's namespace, or -1. The reply, or NULL; its owner frees it. */
+static inline PB(WorkerMessage) * test_ask_port(struct test_worker *worker, uint32_t id,
+                                                const char *devargs, int netns, bool offloads)
 {
 	PB(WorkerCommand) command = test_new_command(PB_CASE(ADD_PORT));
 	PB(AddPort) port;
@@ -284,8 +288,15 @@ static inline int test_add_port(struct test_worker *worker, uint32_t id, const c
 	port.devargs = text;
 	port.mtu = 1500;
 	port.netns_descriptor = netns >= 0;
+	port.no_offloads = !offloads;
 	command.add_port = &port;
-	return test_code(worker, &command, &netns, netns >= 0 ? 1 : 0);
+	return test_command(worker, &command, &netns, netns >= 0 ? 1 : 0);
+}
+
+static inline int test_add_port(struct test_worker *worker, uint32_t id, const char *devargs,
+                                int netns)
+{
+	return test_reply_code(test_ask_port(worker, id, devargs, netns, true));
 }
 
 static inline int test_start(struct test_worker *worker)

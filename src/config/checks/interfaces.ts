@@ -30,7 +30,7 @@ function checkDevices(ctx: Context): void {
     else if (attributes(first.device) !== attributes(device)) {
       ctx.fail(['interfaces', name, 'device'], {
         reason: `interface "${first.name}" describes the same device in another way`,
-        remedy: 'the same driver and options for all interfaces of a device',
+        remedy: 'the same driver, options and offloads for all interfaces of a device',
       });
     }
     const place = `${key} ${serviceVlan ?? 0} ${vlan ?? 0}`;
@@ -67,6 +67,10 @@ function checkTags(ctx: Context, name: string, configured: Interface): void {
 
 /** What must be equal where the key is. */
 function attributes(device: Device): string {
+  return `${String(device.offloads ?? true)} ${driverAttributes(device)}`;
+}
+
+function driverAttributes(device: Device): string {
   if ('kernel' in device) return device.driver ?? 'af_packet';
   if ('lag' in device) return lagAttributes(device);
   return 'pci' in device ? (device.options ?? '') : device.vdev;

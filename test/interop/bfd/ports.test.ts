@@ -20,7 +20,7 @@ async function givePort(bed: Bed): Promise<void> {
   await installIngressDrop(netns, 'wire');
   const port = tables.portId('wire');
   const devargs = `net_af_packet${port},iface=wire`;
-  const wanted = { port, name: 'wire', devargs, mtu: 1600, promiscuous: false };
+  const wanted = { port, name: 'wire', devargs, mtu: 1600, promiscuous: false, noOffloads: false };
   const { mac } = await client.addPort(wanted, netns);
   const vrf = tables.putVrf({
     name: 'a',

@@ -144,7 +144,7 @@ describe('devices', () => {
   });
 
   const twice =
-    'describes the same device in another way: the same driver and options for all interfaces of a device';
+    'describes the same device in another way: the same driver, options and offloads for all interfaces of a device';
 
   const members = (draft: Draft, ...lag: SingleDevice[]): void => {
     draft.interfaces['core0']!.device = { lag };
@@ -239,6 +239,7 @@ describe('devices', () => {
     [{ kernel: 'cust' }, { kernel: 'cust', driver: 'af_xdp' }],
     [{ pci: '0000:03:00.0' }, { pci: '0000:03:00.0', options: 'rx_desc=1024' }],
     [{ vdev: 'net_null0,size=64' }, { vdev: 'net_null0' }],
+    [{ pci: '0000:03:00.0' }, { pci: '0000:03:00.0', offloads: false }],
   ] as const)('are described in one way: %j', (first, second) => {
     expectMistakes((draft) => {
       draft.interfaces['ce-a']!.device = first;
@@ -246,9 +247,9 @@ describe('devices', () => {
     }, `interfaces["ce-b"].device: interface "ce-a" ${twice}`);
   });
 
-  it('of the default driver, named or not, are the same', () => {
+  it('of the default driver and with offloads, named or not, are the same', () => {
     expectMistakes((draft) => {
-      draft.interfaces['ce-b']!.device = { kernel: 'cust', driver: 'af_packet' };
+      draft.interfaces['ce-b']!.device = { kernel: 'cust', driver: 'af_packet', offloads: true };
     });
   });
 

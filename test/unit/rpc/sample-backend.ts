@@ -103,7 +103,7 @@ export const ports: readonly backend.PortRow[] = [
   {
     ...{ device: 'kernel eth1', interfaces: 'ce-a ce-b', mac: '02:00:00:00:00:01', link: 'up' },
     ...{ rxPackets: 1n, rxMissed: 2n, rxErrors: 3n, rxNoBuffer: 4n },
-    ...{ txPackets: 5n, txFull: 6n, txErrors: 7n },
+    ...{ txPackets: 5n, txFull: 6n, txErrors: 7n, offloads: 'vlan-strip ip4-checksum' },
   },
 ];
 

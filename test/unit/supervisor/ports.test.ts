@@ -37,7 +37,7 @@ describe('whether a worker has the ports that are wanted', () => {
   ];
   const live = (over: Partial<PortInfo> = {}): PortInfo => ({
     ...{ port: 1, name: 'kernel a@', devargs: 'x,iface=a', driver: '', mtu: 1500, linkUp: true },
-    mac: Buffer.alloc(6),
+    ...{ mac: Buffer.alloc(6), noOffloads: false, offloads: 'vlan-strip' },
     ...over,
   });
   it.each([
@@ -45,6 +45,8 @@ describe('whether a worker has the ports that are wanted', () => {
     ['a larger MTU', [live({ mtu: 9000 })], false],
     ['a smaller MTU', [live({ mtu: 1400 })], true],
     ['another device', [live({ devargs: 'x,iface=b' })], true],
+    ['one without offloads', [live({ noOffloads: true })], true],
+    ['of a driver that offers none', [live({ offloads: '' })], false],
     ['another id', [live({ port: 2 })], true],
     ['one more', [live(), live({ port: 2 })], true],
     ['none', [], true],
