@@ -344,9 +344,9 @@ static void packets_from_the_host(void **state)
 	uint8_t want[128];
 
 	(void)state;
-	for (uint8_t ttl = 0; ttl < 2; ttl++) {
+	for (uint8_t ttl = 0; ttl < 3; ttl++) {
 		build_payload(&b, 20);
-		build_ip4(&b, PE_CE4, HERE4, 1, ttl);
+		build_ip4(&b, PE_CE4, HERE4, 1, ttl == 2 ? 64 : ttl);
 		memcpy(want + world_ethernet(want, CE_MAC, PE_CE_MAC, 0, 0x0800), build_bytes(&b),
 		       40);
 		world_inject(IF_HOST, build_bytes(&b), build_len(&b));
@@ -356,7 +356,7 @@ static void packets_from_the_host(void **state)
 	build_ip4(&b, PE_CE4, THERE4, 1, 64);
 	world_inject(IF_HOST, build_bytes(&b), build_len(&b));
 	assert_int_equal(world_sent(PORT_CORE, got), 14 + 20 + 16 + 4 + 4 + 40 + 2 + 2 + 16);
-	assert_int_equal(world.worker.block->interface[IF_HOST].injected, 3);
+	assert_int_equal(world.worker.block->interface[IF_HOST].injected, 4);
 	assert_int_equal(world.worker.block->vrf[VRF_A].local_packets, 0);
 	assert_int_equal(world.worker.block->vrf[VRF_A].from_ce_packets, 0);
 	assert_int_equal(world_all_drops(), 0);

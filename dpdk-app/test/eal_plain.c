@@ -24,6 +24,8 @@ static const struct sl_variant long_way = {
 	.flush = sl_pipeline_flush_long,
 };
 
+static const uint8_t IN_UDP[4] = {10, 12, 0, 9}, UNDER_LABEL[4] = {10, 13, 0, 9};
+
 /* Everything that is to be seen of a burst from outside. */
 struct outcome {
 	uint8_t bytes[SL_BURST * 2 * 2100];
@@ -77,6 +79,44 @@ static void take_outcome(struct outcome *o)
 	memcpy(o->sa_in, world.state->sa_in, sizeof(o->sa_in));
 }
 
+/* Out of an SA, nearly as nearly every packet is: one thing in eight of it is otherwise. */
+static void make_sealed(uint32_t sequence)
+{
+	bool gre = random_below(8) != 0;
+	unsigned int padding = random_below(8) != 0 ? 0 : random_below(255);
+	uint32_t again = random_below(2) * random_below(40), sa = random_below(8) != 0 ? 1 : 2;
+
+	build_payload(&b, random_below(300));
+	build_ip4(&b, THERE4, HERE4, 17, (uint8_t)(2 + random_below(60)));
+	build_label(&b, LABEL_ALL, random_below(8) != 0, 64);
+	build_bytes(&b)[2] |= (uint8_t)(random_below(8) << 1); /* TC */
+	if (gre)
+		build_gre(&b, 0, 0x8847);
+	if (random_below(8) ==
+	    0) /* short: as much of it as there is, and what is there by chance */
+		b.end = b.at + random_below(48);
+	build_esp_padded(&b, sa, sequence - again, random_below(8) != 0 ? 47 : 137, padding);
+	build_core4(&b, 50);
+}
+
+/* From a CE, with any DSCP and ECN, of either family. */
+static void make_marked(void)
+{
+	static const uint8_t *const to[] = {THERE4, HERE4, IN_UDP, UNDER_LABEL};
+	uint8_t tos = (uint8_t)random_below(256), ttl = (uint8_t)(2 + random_below(60));
+
+	if (random_below(4) != 0) {
+		build_from_ce4(&b, to[random_below(RTE_DIM(to))], random_below(1500), ttl);
+		b.at += 14;
+		build_bytes(&b)[1] = tos;
+		build_sum4(&b);
+		b.at -= 14;
+	} else {
+		build_from_ce6(&b, random_below(2) ? THERE6 : HERE6, random_below(1500), ttl);
+		sl_put16(build_bytes(&b) + 14, (uint16_t)(0x6000u | (uint32_t)tos << 4));
+	}
+}
+
 /* A burst of the generator's frames by one port, half of its frames what nearly every packet is. */
 static uint16_t make_burst(struct rte_mbuf **burst, uint32_t *port, uint32_t *sequence)
 {
@@ -90,16 +130,9 @@ static uint16_t make_burst(struct rte_mbuf **burst, uint32_t *port, uint32_t *se
 		if (!plain) {
 			make_frame((*sequence)++);
 		} else if (core) {
-			build_payload(&b, random_below(300));
-			build_ip4(&b, THERE4, HERE4, 17, (uint8_t)(2 + random_below(60)));
-			build_label(&b, LABEL_ALL, true, 64);
-			build_gre(&b, 0, 0x8847);
-			build_esp(&b, 1, *sequence - random_below(2) * random_below(40), 47);
-			(*sequence)++;
-			build_core4(&b, 50);
+			make_sealed((*sequence)++);
 		} else {
-			build_from_ce4(&b, random_below(2) ? THERE4 : HERE4, random_below(1500),
-			               (uint8_t)(2 + random_below(60)));
+			make_marked();
 		}
 		if (damaged && random_below(3) == 0)
 			damage();
@@ -111,6 +144,31 @@ static uint16_t make_burst(struct rte_mbuf **burst, uint32_t *port, uint32_t *se
 	return n;
 }
 
+/* Tunnels that are short enough for a plain one's template, and have what plain ones have not. */
+static void add_tunnels(void)
+{
+	struct sl_sa_row udp = world_sa_row(SL_ALG_AES_GCM_128, 4, false, SL_ENCAP_IP);
+	struct sl_version_row row;
+
+	udp.spi++;
+	udp.udp_source_port = udp.udp_destination_port = 4500;
+	world_sa_out(2, &udp);
+	row = world_tunnel(SL_ENCAP_IP, 4, 2, true);
+	world_route(VRF_A, 4, IN_UDP, 24, world_nexthop(&row), VEC_LABEL_OUT, 0);
+	row = world_tunnel(SL_ENCAP_GRE, 4, 1, true);
+	memmove(row.template_bytes + 18, row.template_bytes + 14, SL_TEMPLATE_LEN - 18);
+	sl_put16(row.template_bytes + 12, 0x8847);
+	sl_put32(row.template_bytes + 14, 77u << 12 | 0x100u | 64);
+	row.core_labels = 1;
+	row.ip_off = (uint8_t)(row.ip_off + 4);
+	row.esp_off = (uint8_t)(row.esp_off + 4);
+	row.gre_off = (uint8_t)(row.gre_off + 4);
+	row.label_off = (uint8_t)(row.label_off + 4);
+	row.template_len = (uint8_t)(row.template_len + 4);
+	world_route(VRF_A, 4, UNDER_LABEL, 24, world_nexthop(&row), VEC_LABEL_OUT, 0);
+	world_commit();
+}
+
 /* Bursts of one round, as `way` forwards them: the outcome of each up to `stop`. */
 static void run(const struct sl_variant *way, uint64_t seed, uint32_t round, uint32_t stop,
                 struct outcome *o)
@@ -120,7 +178,10 @@ static void run(const struct sl_variant *way, uint64_t seed, uint32_t round, uin
 	sl_variant_use(way);
 	random_state = seed;
 	open_scene(round);
-	world.tables->interface[IF_CE].police = 0;
+	add_tunnels();
+	for (uint32_t i = 1; i <= world.versions; i++) /* also of those that nothing leaves by */
+		if (world.tables->version[i].mtu == 0)
+			world.tables->version[i].mtu = MTU_CE;
 	for (uint32_t i = 0; i <= stop; i++) {
 		struct rte_mbuf *burst[SL_BURST];
 		uint32_t port;

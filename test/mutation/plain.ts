@@ -23,7 +23,7 @@ const RECEIVE = of('stages/plain_rx.h', [
   ['the least length of an ESP packet', 'total < SL_IP4_LEN + SL_ESP_MIN_LEN', 'false', ALIKE],
   ['the SPI', 'spi != sa->spi || ', '', 'eal_runs: sas_by_spi'],
   ['the outer addresses', ' || ends != sa->ends', '', 'eal_drops: esp_outer_address'],
-  ['an SA whose packets are', '!sa->plain || ', '', 'eal_drops: esp_not_ready'],
+  ['an SA whose packets are', '!sa->plain || ', '', 'eal_drops: esp_udp'],
 ]);
 
 const SA = of('stages/sa_run.h', [
@@ -73,12 +73,7 @@ const OPEN = of('stages/plain_open.h', [
     'eal_runs: labels_by_arrival',
   ],
   ['an SA of VPN', 'row->application == SL_APP_VPN && ', '', 'eal_drops: esp_application'],
-  [
-    'that was negotiated for GRE',
-    ' && row->selector_protocol == SL_PROTO_GRE',
-    '',
-    'eal_drops: esp_selector',
-  ],
+  ['that was negotiated for GRE', ' && row->selector_protocol == SL_PROTO_GRE', '', ALIKE],
 ]);
 
 const LABEL = of('stages/label_run.h', [
@@ -143,9 +138,8 @@ const FRAME = of('stages/tunnel_frame.h', [
 
 const TUNNEL = of('stages/tunnel.h', [
   ['AES-GCM and AES-GMAC', 't->plain = !t->key->special && ', 't->plain = ', 'eal_suites: out'],
-  ['outer IPv4', 'v->family == 4 && v->ip_off != 0', 'v->ip_off != 0', 'eal_vectors: into_tunnel'],
-  ['no UDP', ' && v->udp_off == 0', '', 'eal_vectors: into_tunnel'],
-  ['no transport labels', 'v->core_labels == 0 && ', '', 'eal_vectors: into_tunnel'],
+  ['no UDP', ' && v->udp_off == 0', '', ALIKE],
+  ['no transport labels', ' && v->core_labels == 0', '', ALIKE],
   ['the template’s own SPI', 't->spi == 0 &&', '', 'eal_shares: same_bytes'],
 ]);
 

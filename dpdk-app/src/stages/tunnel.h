@@ -27,7 +27,7 @@ struct sl_tunnel {
 	uint64_t bytes;
 	unsigned int inside; /* bytes of the template within the ESP payload */
 	uint8_t next_header;
-	/* as most are: AES-GCM or AES-GMAC, outer IPv4, neither UDP nor transport labels, the template's own SPI */
+	/* as most are: AES-GCM or AES-GMAC, neither UDP nor transport labels, the template's own SPI */
 	bool plain;
 	uint32_t salt;
 	uint64_t trailer[SL_ESP_ALIGN]; /* plain: of 0 to 3 bytes of padding, as in memory */
@@ -111,8 +111,8 @@ static inline uint32_t sl_open_tunnel(struct sl_worker *w, uint32_t id, uint32_t
 	}
 	rte_prefetch0(&t->key->gcm);
 	t->inside = (unsigned int)v->template_len - v->esp_off - t->key->front_len;
-	t->plain = !t->key->special && v->family == 4 && v->ip_off != 0 && v->udp_off == 0 &&
-	           v->core_labels == 0 && t->spi == 0 && v->template_len >= SL_PLAIN_TEMPLATE_MIN &&
+	t->plain = !t->key->special && v->ip_off != 0 && v->udp_off == 0 && v->core_labels == 0 &&
+	           t->spi == 0 && v->template_len >= SL_PLAIN_TEMPLATE_MIN &&
 	           v->template_len <= SL_PLAIN_TEMPLATE_MAX;
 	t->next_header = v->gre_off != 0 ? SL_PROTO_GRE : SL_PROTO_MPLS;
 	if (likely(t->plain)) {
