@@ -104,18 +104,13 @@ static inline void build_gre(struct build *b, uint16_t flags, uint16_t protocol)
 	sl_put16(gre + 2, protocol);
 }
 
-/* ESP as the peer of inbound SA `sa` would send it, with `padding` bytes more than needed. */
-static inline void build_esp_padded(struct build *b, uint32_t sa, uint64_t sequence,
-                                    uint8_t next_header, unsigned int padding)
+/* ESP around payload and trailer, as the peer of inbound SA `sa` would send it. */
+static inline void build_sealed(struct build *b, uint32_t sa, uint64_t sequence)
 {
 	const struct sl_sa_key *key = world.keys_in[sa];
 	uint8_t nonce[SL_ESP_NONCE_LEN], *esp;
-	unsigned int trailer = sl_esp_trailer_len(build_len(b), key->align) + padding;
-	size_t length;
+	size_t length = build_len(b);
 
-	sl_esp_write_trailer(b->room + b->end, trailer, next_header);
-	b->end += trailer;
-	length = build_len(b);
 	esp = build_front(b, key->front_len);
 	sl_put32(esp, world.tables->sa_in[sa].spi);
 	b->end += key->icv_len;
@@ -129,6 +124,23 @@ static inline void build_esp_padded(struct build *b, uint32_t sa, uint64_t seque
 	}
 	sl_esp_write_sequence(esp, sequence, key->salt, nonce);
 	sl_esp_seal(key, esp, length, nonce);
+}
+
+/* A trailer with `padding` bytes more than needed. */
+static inline void build_trailer(struct build *b, uint32_t sa, uint8_t next_header,
+                                 unsigned int padding)
+{
+	unsigned int trailer = sl_esp_trailer_len(build_len(b), world.keys_in[sa]->align) + padding;
+
+	sl_esp_write_trailer(b->room + b->end, trailer, next_header);
+	b->end += trailer;
+}
+
+static inline void build_esp_padded(struct build *b, uint32_t sa, uint64_t sequence,
+                                    uint8_t next_header, unsigned int padding)
+{
+	build_trailer(b, sa, next_header, padding);
+	build_sealed(b, sa, sequence);
 }
 
 static inline void build_esp(struct build *b, uint32_t sa, uint64_t sequence, uint8_t next_header)
